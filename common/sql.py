@@ -1,0 +1,31 @@
+"""Running one set-based statement on Django's connection."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+
+def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> int:
+    """Runs a statement; the number of rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.rowcount
+
+
+def fetch_all(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple]:
+    """All rows of a query, as tuples."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall()
+
+
+def fetch_one(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> Any:
+    """The one row of a query, with its columns as attributes. IndexError where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        row = cursor.fetchone()
+        if row is None:
+            raise IndexError("no row")
+        columns = [column.name for column in cursor.description]
+        return NamedTuple("Row", [(name, Any) for name in columns])(*row)  # type: ignore[misc]

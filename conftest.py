@@ -1,0 +1,40 @@
+"""Fixtures for every test: real PostgreSQL, real files in a folder of the test's own, a real browser."""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's sync API runs a loop in this thread
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path):
+    """No test sees another's mail or uploads."""
+    settings.OUTBOX_DIR = tmp_path / "outbox"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.PRIVATE_ROOT = tmp_path / "private"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "private": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "private"},
+        },
+    }
+
+
+@pytest.fixture
+def at() -> datetime:
+    """A moment to act at."""
+    return datetime(2026, 5, 12, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    quiet += ["--disable-component-update", "--disable-sync"]
+    found = {"executable_path": chromium} if chromium and Path(chromium).exists() else {}
+    return {**browser_type_launch_args, **found, "args": quiet}

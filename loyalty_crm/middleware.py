@@ -1,0 +1,32 @@
+"""What every response and every staff request must meet."""
+
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.middleware import CSPMiddleware
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """Strict everywhere; the admin alone may evaluate script and style inline, which Alpine inside unfold needs."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if request.path.startswith(reverse("admin:index")):
+            response._csp_update = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+        return super().process_response(request, response)
+
+
+class StaffSecondFactorMiddleware:
+    """Where the setting asks for it, staff set up a second factor before they may use the admin."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_STAFF_MFA and request.user.is_authenticated and request.user.is_staff:
+            from allauth.mfa.utils import is_mfa_enabled
+
+            if request.path.startswith(reverse("admin:index")) and not is_mfa_enabled(request.user):
+                return redirect("mfa_index")
+        return self.get_response(request)

@@ -1,0 +1,45 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Language(models.TextChoices):
+    ENGLISH = "en", _("English")
+    CHINESE = "zh-hans", _("Simplified Chinese")
+
+
+class Calendar(models.TextChoices):
+    SOLAR = "solar", _("Solar (Gregorian)")
+    LUNAR = "lunar", _("Chinese lunar")
+
+
+class LeapDayRule(models.TextChoices):
+    """When a birthday on 29 February is kept in a common year."""
+
+    FEBRUARY_28 = "feb28", _("28 February")
+    MARCH_1 = "mar1", _("1 March")
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", _("E-mail")
+    SMS = "sms", _("Text message")
+
+
+class Purpose(models.TextChoices):
+    """What a member is written to for. Each is agreed to or refused on its own."""
+
+    GREETINGS = "greetings", _("Birthday and holiday greetings")
+    OFFERS = "offers", _("Offers and news")
+
+
+class SalesChannel(models.TextChoices):
+    STORE = "store", _("In store")
+    ONLINE = "online", _("Online")
+    PHONE = "phone", _("By phone")
+
+
+class ImportState(models.TextChoices):
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")

@@ -1,0 +1,140 @@
+"""The timeline, and the reactions that other apps hang on it.
+
+`record` writes what happened to the member's timeline and, in the same transaction, one pending reaction for every
+function subscribed to that kind with `reacts_to`. members.services.reactions runs them, each exactly once.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from common.doorbell import ring
+from common.money import format_money
+from common.sql import execute
+
+if TYPE_CHECKING:
+    from members.models import TimelineEvent
+
+Reaction = Callable[["list[TimelineEvent]"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of event: its name, how people call it, and how its data reads in the active language."""
+
+    name: str
+    label: Promise | str
+    sentence: Callable[[dict[str, Any]], str]
+
+
+_kinds: dict[str, Kind] = {}
+_reactions: dict[str, Reaction] = {}
+_subscribed: dict[str, list[str]] = {}
+
+
+def kind(name: str, label: Promise | str, sentence: Callable[[dict[str, Any]], str] | None = None) -> str:
+    """Declares a kind of event and returns its name. Without `sentence` the label says it all."""
+    if name in _kinds:
+        raise ValueError(f"event kind {name} is declared twice")
+    _kinds[name] = Kind(name, label, sentence or (lambda data: str(label)))
+    return name
+
+
+def kinds() -> dict[str, Kind]:
+    """All declared kinds by name."""
+    return _kinds
+
+
+def describe(event: "TimelineEvent") -> str:
+    """The event as a sentence in the active language."""
+    known = _kinds.get(event.kind)
+    return known.sentence(event.data) if known else event.kind
+
+
+def reacts_to(*names: str) -> Callable[[Reaction], Reaction]:
+    """Subscribes `f(events)` to kinds of event.
+
+    The reaction gets a list of one or more events and runs in a transaction with the removal of their rows: all it
+    writes happens exactly once. It must not do anything that a rollback does not undo.
+    """
+
+    def subscribe(function: Reaction) -> Reaction:
+        key = f"{function.__module__}.{function.__name__}"
+        _reactions[key] = function
+        for name in names:
+            _subscribed.setdefault(name, []).append(key)
+        return function
+
+    return subscribe
+
+
+def reaction(key: str) -> Reaction | None:
+    """The function registered under a pending reaction's name; None where the code no longer has it."""
+    return _reactions.get(key)
+
+
+_RECORD = """
+WITH source (member_id, at, data) AS ({select}),
+event AS (
+    INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
+    SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
+    RETURNING id
+)
+INSERT INTO members_pendingreaction (event_id, reaction)
+SELECT event.id, subscribed.reaction FROM event, unnest(%(reactions)s::text[]) AS subscribed (reaction)
+"""
+
+
+def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id: int | None = None) -> None:
+    """Records one event for each row (member_id, at, data) of an SQL query, in one statement."""
+    if kind not in _kinds:
+        raise ValueError(f"event kind {kind} is not declared")
+    reactions = _subscribed.get(kind, [])
+    execute(_RECORD.format(select=select), {**params, "kind": kind, "actor_id": actor_id, "reactions": reactions})
+    if reactions:
+        from members.tasks import run_reactions
+
+        ring(run_reactions)
+
+
+def record(*, member_id: int, kind: str, at: datetime, data: dict[str, Any] | None = None, actor_id: int | None = None):
+    """Records what happened to one member."""
+    record_many(kind=kind, events=[(member_id, at, data or {})], actor_id=actor_id)
+
+
+def record_many(
+    *, kind: str, events: Sequence[tuple[int, datetime, dict[str, Any]]], actor_id: int | None = None
+) -> None:
+    """Records (member_id, at, data) of one kind for many members, in one statement."""
+    if not events:
+        return
+    member_ids, moments, data = zip(*events, strict=True)
+    record_selected(
+        kind=kind,
+        select="SELECT * FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[], %(data)s::jsonb[])",
+        params={"members": list(member_ids), "ats": list(moments), "data": [json.dumps(d) for d in data]},
+        actor_id=actor_id,
+    )
+
+
+def _money(data: dict[str, Any]) -> str:
+    return format_money(data["amount_minor"], data["currency"])
+
+
+MEMBER_JOINED = kind("member.joined", _("Joined"))
+PROFILE_CHANGED = kind("member.profile_changed", _("Profile changed"))
+ACCOUNT_LINKED = kind("member.account_linked", _("Portal account opened"))
+CONSENT_GRANTED = kind("consent.granted", _("Consent given"))
+CONSENT_WITHDRAWN = kind("consent.withdrawn", _("Consent withdrawn"))
+PURCHASE_PAID = kind(
+    "purchase.paid", _("Purchase"), lambda data: gettext("Bought for %(amount)s") % {"amount": _money(data)}
+)
+PURCHASE_REFUNDED = kind(
+    "purchase.refunded", _("Refund"), lambda data: gettext("Got %(amount)s back") % {"amount": _money(data)}
+)

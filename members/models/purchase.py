@@ -1,0 +1,112 @@
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from common.money import to_major
+from members.enums import SalesChannel
+
+
+class Purchase(models.Model):
+    """What a member bought in one go. `source` and `key` name it for ever; amounts are minor units of `currency`."""
+
+    member = models.ForeignKey("members.Member", models.PROTECT, related_name="purchases", verbose_name=_("member"))
+    source = models.CharField(_("source"), max_length=40, help_text=_("The system that reported it."))
+    key = models.CharField(_("key"), max_length=120, help_text=_("Its number in that system."))
+    fingerprint = models.UUIDField(_("fingerprint"), editable=False, help_text=_("MD5 of what was reported."))
+    purchased_at = models.DateTimeField(_("bought"))
+    currency = models.CharField(_("currency"), max_length=3)
+    amount_minor = models.BigIntegerField(_("amount in minor units"))
+    refunded_minor = models.BigIntegerField(_("refunded, in minor units"), default=0, db_default=0)
+    store = models.CharField(_("store"), max_length=80, blank=True, db_default="")
+    channel = models.CharField(
+        _("channel"), max_length=10, choices=SalesChannel, default=SalesChannel.STORE, db_default=SalesChannel.STORE
+    )
+    created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("purchase")
+        verbose_name_plural = _("purchases")
+        constraints = [
+            models.UniqueConstraint("source", "key", name="members_purchase_key"),
+            models.CheckConstraint(name="members_purchase_amount", condition=Q(amount_minor__gte=0)),
+            models.CheckConstraint(
+                name="members_purchase_refunded",
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
+            ),
+        ]
+        indexes = [
+            # A member's purchases, newest first (member page, last visit, spend).
+            models.Index(fields=["member", "-purchased_at"], name="members_purchase_member"),
+            # Revenue in a period (dashboard).
+            models.Index(fields=["purchased_at"], name="members_purchase_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.key}"
+
+    @property
+    def amount(self) -> Decimal:
+        """What was paid, in major units."""
+        return to_major(self.amount_minor, self.currency)
+
+    @property
+    def refunded(self) -> Decimal:
+        """What was given back, in major units."""
+        return to_major(self.refunded_minor, self.currency)
+
+
+class PurchaseLine(models.Model):
+    """One kind of thing in a purchase."""
+
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="lines", verbose_name=_("purchase"))
+    sku = models.CharField(_("article"), max_length=80, blank=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    category = models.CharField(_("category"), max_length=80, blank=True)
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, default=Decimal(1))
+    amount_minor = models.BigIntegerField(_("amount in minor units"))
+
+    class Meta:
+        verbose_name = _("purchase line")
+        verbose_name_plural = _("purchase lines")
+        constraints = [models.CheckConstraint(name="members_line_quantity", condition=Q(quantity__gt=0))]
+
+    def __str__(self) -> str:
+        return self.name or self.sku
+
+    @property
+    def amount(self) -> Decimal:
+        """What the line cost, in major units."""
+        return to_major(self.amount_minor, self.purchase.currency)
+
+
+class Refund(models.Model):
+    """Money given back for a purchase. Never more in all than was paid."""
+
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="refunds", verbose_name=_("purchase"))
+    source = models.CharField(_("source"), max_length=40)
+    key = models.CharField(_("key"), max_length=120)
+    amount_minor = models.BigIntegerField(_("amount in minor units"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    refunded_at = models.DateTimeField(_("refunded"))
+    actor = models.ForeignKey(
+        "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("staff")
+    )
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            models.UniqueConstraint("source", "key", name="members_refund_key"),
+            models.CheckConstraint(name="members_refund_amount", condition=Q(amount_minor__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.key}"
+
+    @property
+    def amount(self) -> Decimal:
+        """What was given back, in major units."""
+        return to_major(self.amount_minor, self.purchase.currency)

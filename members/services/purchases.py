@@ -1,0 +1,148 @@
+"""What members buy, written down once however often it is told. One statement serves one purchase or thousands.
+
+Points for purchases are given by rewards.services.purchases, which calls this.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from common.sql import fetch_all
+from members import events
+
+
+class KeyReused(Exception):
+    """The key is known, with another content. `args[0]` is the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """One kind of thing bought. `amount_minor` is the price of the whole line."""
+
+    amount_minor: int
+    sku: str = ""
+    name: str = ""
+    category: str = ""
+    quantity: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPurchase:
+    """A purchase as an outside system tells it. (`source`, `key`) names it for ever."""
+
+    member_id: int
+    source: str
+    key: str
+    purchased_at: datetime
+    currency: str
+    amount_minor: int
+    store: str = ""
+    channel: str = "store"
+    lines: tuple[NewLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPurchase:
+    """What became of a NewPurchase: its id, and whether it was new."""
+
+    id: int
+    is_new: bool
+
+
+# `input` has the columns of INPUT_COLUMNS; `lines` is a JSON array of line objects, '[]' for none.
+INPUT_COLUMNS = "member_id, source, key, purchased_at, currency, amount_minor, store, channel, lines"
+_RECORD = f"""
+WITH input ({INPUT_COLUMNS}) AS ({{select}}),
+printed AS (
+    SELECT *, md5(concat_ws('|', member_id, currency, amount_minor, extract(epoch FROM purchased_at), store, channel,
+                            lines))::uuid AS fingerprint
+    FROM input
+),
+added AS (
+    INSERT INTO members_purchase
+        (member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel)
+    SELECT member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel FROM printed
+    ON CONFLICT (source, key) DO NOTHING
+    RETURNING id, source, key
+),
+lined AS (
+    INSERT INTO members_purchaseline (purchase_id, sku, name, category, quantity, amount_minor)
+    SELECT added.id, line.sku, line.name, line.category, line.quantity, line.amount_minor
+    FROM added JOIN printed USING (source, key),
+         jsonb_to_recordset(printed.lines)
+             AS line (sku text, name text, category text, quantity numeric, amount_minor bigint)
+    WHERE printed.lines <> '[]'
+)
+SELECT added.id, printed.source, printed.key, printed.fingerprint FROM printed LEFT JOIN added USING (source, key)
+"""
+
+
+@transaction.atomic
+def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
+    """Records purchases, in the order given; a known key with the same content is answered as before.
+
+    KeyReused where a known key comes with another content: then nothing is recorded.
+    """
+    if len({(p.source, p.key) for p in purchases}) != len(purchases):
+        raise ValueError("a key stands twice in one call")
+    rows = _record(
+        "SELECT * FROM unnest(%(member)s::bigint[], %(source)s::text[], %(key)s::text[], %(at)s::timestamptz[],"
+        " %(currency)s::text[], %(amount)s::bigint[], %(store)s::text[], %(channel)s::text[], %(lines)s::jsonb[])",
+        {
+            "member": [p.member_id for p in purchases],
+            "source": [p.source for p in purchases],
+            "key": [p.key for p in purchases],
+            "at": [p.purchased_at for p in purchases],
+            "currency": [p.currency for p in purchases],
+            "amount": [p.amount_minor for p in purchases],
+            "store": [p.store for p in purchases],
+            "channel": [p.channel for p in purchases],
+            "lines": [json.dumps([asdict(line) for line in p.lines], default=str) for p in purchases],
+        },
+        actor_id,
+    )
+    found = {(source, key): (id_, fingerprint) for id_, source, key, fingerprint in rows}
+    known = [pair for pair, (id_, _) in found.items() if id_ is None]
+    stored = _stored(known)
+    for pair in known:
+        if stored[pair][1] != found[pair][1]:
+            raise KeyReused(pair[1])
+    return [
+        RecordedPurchase(found[pair][0] or stored[pair][0], found[pair][0] is not None)
+        for pair in ((p.source, p.key) for p in purchases)
+    ]
+
+
+@transaction.atomic
+def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None = None) -> list[int]:
+    """Records the rows of an SQL query with INPUT_COLUMNS; the ids of those that were new."""
+    return [row[0] for row in _record(select, params, actor_id) if row[0] is not None]
+
+
+def _record(select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
+    rows = fetch_all(_RECORD.format(select=select), params)
+    events.record_selected(
+        kind=events.PURCHASE_PAID,
+        select="SELECT member_id, purchased_at, jsonb_build_object('purchase', id, 'amount_minor', amount_minor,"
+        " 'currency', currency, 'store', store) FROM members_purchase WHERE id = ANY(%(new_ids)s)",
+        params={"new_ids": [row[0] for row in rows if row[0] is not None]},
+        actor_id=actor_id,
+    )
+    return rows
+
+
+def _stored(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, Any]]:
+    if not pairs:
+        return {}
+    sources, keys = zip(*pairs, strict=True)
+    rows = fetch_all(
+        "SELECT source, key, id, fingerprint FROM members_purchase"
+        " WHERE (source, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        [list(sources), list(keys)],
+    )
+    return {(source, key): (id_, fingerprint) for source, key, id_, fingerprint in rows}

@@ -1,0 +1,46 @@
+"""Checks of single values. Each raises ValidationError with a sentence for the person who typed it."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from babel.core import get_global
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from stdnum import damm
+
+CARD_DIGITS = 12
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA names of time zones that this machine knows."""
+    return frozenset(available_timezones())
+
+
+@cache
+def currencies() -> frozenset[str]:
+    """ISO 4217 codes (CLDR)."""
+    return frozenset(get_global("all_currencies"))
+
+
+def clean_card_number(text: str) -> str:
+    """The digits of a card number as typed or scanned, spaces and dashes left out."""
+    return "".join(c for c in text if c.isdigit()) if text.isascii() else ""
+
+
+def validate_card_number(value: str) -> None:
+    """The Damm check digit catches every single wrong digit and every swap of neighbours (Damm 2004)."""
+    if len(value) != CARD_DIGITS or not value.isdigit() or not damm.is_valid(value):
+        raise ValidationError(
+            _("This is not a card number: a digit is wrong or two are swapped. Please check it."), code="card_number"
+        )
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in time_zones():
+        raise ValidationError(_("“%(value)s” is not a time zone."), code="time_zone", params={"value": value})
+
+
+def validate_currency(value: str) -> None:
+    if value not in currencies():
+        raise ValidationError(_("“%(value)s” is not a currency code."), code="currency", params={"value": value})

@@ -1,0 +1,22 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class RewardsConfig(AppConfig):
+    name = "rewards"
+    verbose_name = _("Rewards")
+
+    def ready(self) -> None:
+        from rewards import events, reactions  # noqa: F401  registers what this app records and answers
+
+        post_migrate.connect(open_system_accounts, sender=self)
+
+
+def open_system_accounts(using: str, **kwargs) -> None:
+    """The programme's own accounts exist wherever the tables do."""
+    from rewards.enums import AccountKind
+    from rewards.models import Account
+
+    system = [kind for kind in AccountKind if kind != AccountKind.WALLET]
+    Account.objects.using(using).bulk_create([Account(kind=kind) for kind in system], ignore_conflicts=True)

@@ -1,0 +1,204 @@
+"""The ledger: accounts, transfers between them, and the lots that say which points are spent and expire first."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from rewards.enums import AccountKind, HoldState, TransferKind, Unit
+
+APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+
+
+class Account(models.Model):
+    """A member's wallet in a unit, or one of the programme's own accounts. Only wallets keep a balance."""
+
+    kind = models.CharField(_("kind"), max_length=10, choices=AccountKind)
+    unit = models.CharField(_("unit"), max_length=10, choices=Unit, default=Unit.POINTS, db_default=Unit.POINTS)
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, null=True, blank=True, related_name="accounts", verbose_name=_("member")
+    )
+    balance = models.BigIntegerField(_("balance"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        constraints = [
+            models.CheckConstraint(name="rewards_account_balance", condition=Q(balance__gte=0)),
+            models.CheckConstraint(
+                name="rewards_account_shape",
+                condition=Q(kind=AccountKind.WALLET, member__isnull=False, balance__isnull=False)
+                | (~Q(kind=AccountKind.WALLET) & Q(member=None, balance=None)),
+            ),
+            models.UniqueConstraint("member", "unit", condition=Q(member__isnull=False), name="rewards_account_wallet"),
+            models.UniqueConstraint("kind", "unit", condition=Q(member=None), name="rewards_account_system"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+
+class Transfer(models.Model):
+    """A positive amount moved from one account to another, for ever. `at` is when it counts from."""
+
+    key = models.CharField(
+        _("key"), max_length=200, unique=True, help_text=_("The same key never has a second effect.")
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=TransferKind)
+    debit = models.ForeignKey(
+        Account, models.PROTECT, related_name="debits", db_index=False, verbose_name=_("from account")
+    )
+    credit = models.ForeignKey(
+        Account, models.PROTECT, related_name="credits", db_index=False, verbose_name=_("to account")
+    )
+    amount = models.BigIntegerField(_("amount"))
+    at = models.DateTimeField(_("when"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True, db_default="")
+    why = models.JSONField(_("why"), default=dict, db_default={}, blank=True)
+    actor = models.ForeignKey(
+        "members.User",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("staff"),
+    )
+    purchase = models.ForeignKey(
+        "members.Purchase",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="transfers",
+        verbose_name=_("purchase"),
+    )
+    reverses = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="reversals",
+        verbose_name=_("takes back"),
+    )
+    created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("transfer")
+        verbose_name_plural = _("transfers")
+        constraints = [
+            models.CheckConstraint(name="rewards_transfer_amount", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="rewards_transfer_accounts", condition=~Q(debit=F("credit"))),
+        ]
+        indexes = [
+            # A wallet's movements, newest first (portal, member page); points earned in a window (tiers).
+            models.Index(fields=["credit", "-at", "-id"], name="rewards_transfer_credit"),
+            models.Index(fields=["debit", "-at", "-id"], name="rewards_transfer_debit"),
+            # What a purchase gave (refunds).
+            models.Index(fields=["purchase"], condition=Q(purchase__isnull=False), name="rewards_transfer_purchase"),
+            # What was taken back of a transfer (refunds, verify).
+            models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="rewards_transfer_reverses"),
+            # Points issued, redeemed, expired in a period (dashboard).
+            models.Index(fields=["at", "kind"], include=("amount",), name="rewards_transfer_period"),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Lot(models.Model):
+    """Points that came in together. A debit takes from the lot that expires soonest; what never expires goes last."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="lots", db_index=False, verbose_name=_("account"))
+    transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="lot", verbose_name=_("transfer"))
+    amount = models.BigIntegerField(_("amount"))
+    remaining = models.BigIntegerField(_("remaining"))
+    available_from = models.DateTimeField(_("available from"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("lot")
+        verbose_name_plural = _("lots")
+        constraints = [
+            models.CheckConstraint(name="rewards_lot_amount", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="rewards_lot_remaining", condition=Q(remaining__gte=0, remaining__lte=F("amount"))
+            ),
+        ]
+        indexes = [
+            # Which points go first, and what expires next for a member.
+            models.Index(
+                "account",
+                F("expires_at").asc(nulls_last=True),
+                "id",
+                condition=Q(remaining__gt=0),
+                name="rewards_lot_open",
+            ),
+            # What expires now (rewards.services.expiry.expire_due).
+            models.Index(fields=["expires_at", "id"], condition=Q(remaining__gt=0), name="rewards_lot_expiry"),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="read_only", fields=["account", "transfer", "amount", "available_from", "expires_at"]
+            ),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remaining}/{self.amount}"
+
+
+class LotUse(models.Model):
+    """How much of a lot a transfer took (positive) or gave back (negative)."""
+
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="lot_uses", verbose_name=_("transfer"))
+    lot = models.ForeignKey(Lot, models.PROTECT, related_name="uses", verbose_name=_("lot"))
+    amount = models.BigIntegerField(_("amount"))
+
+    class Meta:
+        verbose_name = _("lot use")
+        verbose_name_plural = _("lot uses")
+        constraints = [
+            models.CheckConstraint(name="rewards_lotuse_amount", condition=~Q(amount=0)),
+            models.UniqueConstraint("transfer", "lot", name="rewards_lotuse_once"),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.amount}"
+
+
+class Hold(models.Model):
+    """Points set aside for something not yet final: moved to the held account, then on to redeemed or back."""
+
+    key = models.CharField(_("key"), max_length=120, unique=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="holds", verbose_name=_("account"))
+    amount = models.BigIntegerField(_("amount"))
+    state = models.CharField(_("state"), max_length=10, choices=HoldState, default=HoldState.RESERVED)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="hold", verbose_name=_("reservation"))
+    lapses_at = models.DateTimeField(_("lapses"))
+    settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        constraints = [
+            models.CheckConstraint(name="rewards_hold_amount", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="rewards_hold_settled",
+                condition=Q(state=HoldState.RESERVED, settled_at=None)
+                | (~Q(state=HoldState.RESERVED) & Q(settled_at__isnull=False)),
+            ),
+        ]
+        indexes = [
+            # Which holds have run out (rewards.services.holds.lapse_due).
+            models.Index(fields=["lapses_at"], condition=Q(state="reserved"), name="rewards_hold_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
