@@ -1,10 +1,11 @@
-"""Log lines: readable in a terminal, JSON by structlog elsewhere."""
+"""Log lines: readable in a terminal (or with LOG_FORMAT=console), JSON by structlog elsewhere."""
 
+import os
 import sys
 
 import structlog
 
-shared = [
+shared: list = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -15,9 +16,10 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+_colors = sys.stderr.isatty()
 _renderers = (
-    [structlog.dev.ConsoleRenderer(colors=True)]
-    if sys.stderr.isatty()
+    [structlog.dev.ConsoleRenderer(colors=_colors, exception_formatter=structlog.dev.plain_traceback)]
+    if os.environ.get("LOG_FORMAT", "console" if _colors else "json") == "console"
     else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
 )
 LOGGING = {

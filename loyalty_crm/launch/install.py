@@ -24,7 +24,7 @@ SETS = ["requirements.txt", "requirements-local.txt", "requirements-dev.txt"]
 
 
 def say(text: str) -> None:
-    print(f"crm     | {text}", flush=True)
+    print(f"crm     | {text}", file=sys.stderr, flush=True)
 
 
 def checksum() -> str:
@@ -60,13 +60,14 @@ def is_current(needed: str) -> bool:
 def pip(requirements: Path) -> None:
     """Runs pip quietly with a line every few seconds; raises SystemExit with pip's last words where it fails."""
     total = len(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==", requirements.read_text(), re.M))
-    argv = [VENV / "bin/python", "-m", "pip", "install", "--require-hashes", "-r", requirements]
+    argv: list[str | Path] = [VENV / "bin/python", "-m", "pip", "install", "--require-hashes", "-r", requirements]
     argv += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--root-user-action", "ignore"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output, collected, started, told = b"", 0, time.monotonic(), time.monotonic()
+    output, started, told = b"", time.monotonic(), time.monotonic()
+    pipe = process.stdout.fileno() if process.stdout else -1
     while True:
-        if select.select([process.stdout], [], [], 1)[0]:
-            chunk = os.read(process.stdout.fileno(), 65536)
+        if select.select([pipe], [], [], 1)[0]:
+            chunk = os.read(pipe, 65536)
             if not chunk:
                 break
             output += chunk

@@ -1,0 +1,171 @@
+"""python -m loyalty_crm.launch COMMAND: what ./crm hands over to."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from loyalty_crm.launch import gate, run, supervisor
+from loyalty_crm.launch.servers import Busy, Servers, State, answers
+from loyalty_crm.launch.supervisor import PROJECT, Family, StartError, Stopped, listen, pause, say, wait_until
+
+DAY = 86_400  # seconds
+MANAGE = [sys.executable, str(PROJECT / "manage.py")]
+
+
+def state_folder() -> Path:
+    return Path(os.environ.get("CRM_STATE") or PROJECT / ".local")
+
+
+def trial_env(state: State) -> dict[str, str]:
+    """What a copy on its own servers runs with where the environment does not say otherwise; production says it all."""
+    host, port = run.address()
+    return {
+        "SECRET_KEY": state.secret("secret_key"),
+        "ALLOWED_HOSTS": ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", run.visible(host)])),
+        "SITE_URL": f"http://{run.visible(host)}:{port}",
+        "REQUIRE_STAFF_MFA": "off",
+    }
+
+
+def merged(state: State, env: dict[str, str]) -> dict[str, str]:
+    """`env`, but what the user set stays; only PATH, which `env` extends, and the state's folder are ours to say."""
+    ours = {"CRM_STATE": str(state.folder)} | {key: env[key] for key in ("PATH",) if key in env}
+    return env | dict(os.environ) | ours
+
+
+@contextlib.contextmanager
+def serving(state: State, family: Family, *, quiet: bool = False, **options: bool) -> Iterator[dict[str, str]]:
+    """The environment with servers that live as long as the block. The state must be locked."""
+    try:
+        env = {} if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL") else trial_env(state)
+        if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
+            servers = Servers(state, family, **options)
+            env |= servers.start()
+            if not quiet:
+                for line in servers.ready:
+                    say(line)
+        state.publish(env)
+        yield merged(state, env)
+    finally:
+        state.connection.unlink(missing_ok=True)
+        family.stop()
+
+
+def become(argv: list[str], env: dict[str, str]) -> NoReturn:
+    os.execve(argv[0], argv, env)  # noqa: S606  no shell: the arguments stay as they are
+
+
+def foreground(argv: list[str], env: dict[str, str]) -> int:
+    """Runs a command in this terminal and returns its exit code; Ctrl-C is its own affair."""
+    process = subprocess.Popen(argv, env=env)
+    old = {
+        number: signal.signal(number, lambda number, _: process.send_signal(number))
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    old[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    code = process.wait()
+    for number, handler in old.items():
+        signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+def borrowed(state: State) -> dict[str, str] | None:
+    """The environment of the servers another command of this state runs, held until this process ends; or None."""
+    file = state.users(fcntl.LOCK_SH)
+    if file is None:  # they are being stopped
+        return None
+    env = state.published()
+    if env is None or not answers(merged(state, env)):
+        os.close(file)
+        return None
+    os.set_inheritable(file, True)  # the lock outlives execve
+    return env
+
+
+def manage(args: list[str], name: str = "manage") -> int:
+    """A management command: on the servers of a running ./crm, or on servers started for it."""
+    supervisor.output = sys.stderr  # standard output belongs to the command
+    state, argv = State(state_folder()), [*MANAGE, *args]
+    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        become(argv, merged(state, {}))
+    started, told = time.monotonic(), False
+    while True:
+        try:
+            with state.lock(name), serving(state, Family(), quiet=True) as env:
+                code = foreground(argv, env)
+                wait_until(
+                    lambda: state.users(fcntl.LOCK_EX) is not None, "waiting for other commands on these servers", DAY
+                )
+                return code
+        except Busy as busy:
+            holder = busy.args[0]
+        if found := borrowed(state):
+            become(argv, merged(state, found))
+        if time.monotonic() - started > 120:
+            raise StartError(f"{holder} holds this state, but its servers do not answer. Stop it and try again.")
+        if time.monotonic() - started > 2 and not told:
+            told = True
+            say(f"waiting for the servers of {holder}")
+        pause(0.2)
+
+
+def start(args: list[str]) -> int:
+    """./crm run"""
+    run.require_free(*run.address())
+    state, family = State(state_folder()), Family()
+    with state.lock("run"), serving(state, family) as env:
+        return run.supervise(family, env)
+
+
+def test(args: list[str]) -> int:
+    """./crm test: servers and data of its own, new each time."""
+    State(state_folder())
+    state, family = State(state_folder() / "test"), Family()
+    for name in gate.NOT_OURS:
+        os.environ.pop(name, None)
+    os.environ |= trial_env(state)
+    with state.lock("test"), serving(state, family, fresh=True, durable=False) as env:
+        return gate.check(args, env)
+
+
+def bench(args: list[str]) -> int:
+    """./crm bench: durable servers and data of its own, new each time, so that nothing of the user's is in its way."""
+    State(state_folder())
+    state, family = State(state_folder() / "bench"), Family()
+    with state.lock("bench"), serving(state, family, fresh=True) as env:
+        return foreground([sys.executable, "-m", "bench", *args], env)
+
+
+COMMANDS = {
+    "run": start,
+    "test": test,
+    "bench": bench,
+    "manage": manage,
+    "verify": lambda args: manage(["verify", *args], "verify"),
+}
+
+
+def main(argv: list[str]) -> int:
+    command, *args = argv
+    listen()
+    try:
+        return COMMANDS[command](args)
+    except Busy as busy:
+        sentence = f"{busy.args[0]} is using this state. Stop it first, or set CRM_STATE to another folder."
+    except StartError as error:
+        sentence = str(error)
+    except Stopped as stopped:
+        return 128 + stopped.args[0]
+    print(f"crm: {sentence}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""./crm test: every check, one line and time each, then the tests."""
+
+import contextlib
+import os
+import re
+import secrets
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Sequence
+
+from loyalty_crm.launch.supervisor import PROJECT, Stopped, pause, progress, say
+
+PYTHON = [sys.executable, "-m"]
+MANAGE = [sys.executable, "manage.py"]
+# What the shell of whoever runs the tests holds must not decide how they end.
+NOT_OURS = ("EMAIL_URL", "DEFAULT_FROM_EMAIL", "DEBUG", "SITE_URL", "ALLOWED_HOSTS", "SECRET_KEY", "REQUIRE_STAFF_MFA")
+PRODUCTION = {
+    "SITE_URL": "https://club.example.com",
+    "ALLOWED_HOSTS": "club.example.com",
+    "SECRET_KEY": secrets.token_urlsafe(60),
+    "REQUIRE_STAFF_MFA": "on",
+    "EMAIL_URL": "smtp+tls://user:password@mail.example.com:587",
+    "DEFAULT_FROM_EMAIL": "Club <club@example.com>",
+}
+
+
+def checks() -> dict[str, list[str]]:
+    """Each check's name and command, in the order of their speed."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    rooms = project["tool"]["importlinter"]["root_packages"]
+    pages = [str(folder.relative_to(PROJECT)) for folder in (PROJECT / "templates", *PROJECT.glob("*/templates"))]
+    return {
+        "ruff check": [*PYTHON, "ruff", "check", "."],
+        "ruff format": [*PYTHON, "ruff", "format", "--check", "."],
+        "djlint": [*PYTHON, "djlint", "--lint", "--quiet", *pages],
+        "translations": [*MANAGE, "messages", "--check"],
+        "migrations": [*MANAGE, "makemigrations", "--check", "--dry-run"],
+        "deployment": [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
+        "import law": [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()"],
+        "mypy": [*PYTHON, "mypy", *(room for room in rooms if (PROJECT / room).is_dir())],
+    }
+
+
+def run_child(argv: Sequence[str], env: dict[str, str], *, echo: bool) -> tuple[bool, str]:
+    """Runs a command to its end; returns whether it passed, and what it wrote. `echo` passes that on as it comes."""
+    process = subprocess.Popen(argv, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    written = bytearray()
+
+    def read() -> None:
+        with process.stdout as stream:  # type: ignore[union-attr]
+            while chunk := os.read(stream.fileno(), 65536):
+                written.extend(chunk)
+                if echo:
+                    with contextlib.suppress(OSError):
+                        sys.stdout.buffer.write(chunk)
+                        sys.stdout.buffer.flush()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while process.poll() is None:
+            pause(0.05)
+    except Stopped:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)  # Ctrl-C has reached it as well: let it clean up
+        process.terminate()
+        process.wait()
+        raise
+    reader.join(5)
+    return process.returncode == 0, written.decode(errors="replace")
+
+
+def check(args: list[str], env: dict[str, str]) -> int:
+    """Runs all checks and tests, or with arguments pytest alone with these; returns the exit code.
+
+    The last line written is pytest's closing line.
+    """
+    failed = []
+    for name, argv in {} if args else checks().items():
+        started = time.monotonic()
+        with progress(name):
+            passed, output = run_child(argv, env | PRODUCTION if name == "deployment" else env, echo=False)
+        say(f"{'ok    ' if passed else 'FAILED'} {name} ({time.monotonic() - started:.1f} s)")
+        if not passed:
+            failed.append(name)
+            print(output.rstrip(), flush=True)
+    colour = ["--color=yes"] if sys.stdout.isatty() else []
+    passed, output = run_child([*PYTHON, "pytest", *colour, *(args or ["-n", "2"])], env, echo=True)
+    if not passed:
+        failed.append("tests")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    elif not args:
+        say("every check and test passed")
+    closing = re.sub(r"\x1b\[[0-9;]*m", "", output).strip().splitlines()
+    print(closing[-1] if closing else "pytest said nothing", flush=True)
+    return 1 if failed else 0
