@@ -9,3 +9,12 @@ def run_reactions() -> None:
 
     while run_due(at=timezone.now()):
         pass
+
+
+@shared_task
+def send_claim_codes() -> None:
+    from django.utils import timezone
+
+    from members.services.claims import send_due_codes
+
+    send_due_codes(at=timezone.now())

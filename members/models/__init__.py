@@ -1,3 +1,4 @@
+from members.models.claim import CardClaim
 from members.models.consent import Consent, ConsentWording
 from members.models.member import Identity, Member
 from members.models.programme import Programme
@@ -7,6 +8,7 @@ from members.models.timeline import PendingReaction, TimelineEvent
 from members.models.user import User
 
 __all__ = [
+    "CardClaim",
     "Consent",
     "ConsentWording",
     "Identity",
