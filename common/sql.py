@@ -1,7 +1,8 @@
 """Running one set-based statement on Django's connection."""
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
@@ -28,4 +29,4 @@ def fetch_one(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) ->
         if row is None:
             raise IndexError("no row")
         columns = [column.name for column in cursor.description]
-        return NamedTuple("Row", [(name, Any) for name in columns])(*row)  # type: ignore[misc]
+        return namedtuple("Row", columns)(*row)  # type: ignore[misc]

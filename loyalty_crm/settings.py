@@ -128,7 +128,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 25,
     "socket_keepalive": True,
     "socket_timeout": 30,
-    "socket_connect_timeout": 5,
+    "socket_connect_timeout": 2,
+    # Whoever rings the bell of a broker that is down must not wait for it (the default is 6 s).
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_max": 0.1,
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True

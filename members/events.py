@@ -98,9 +98,7 @@ def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id:
     reactions = _subscribed.get(kind, [])
     execute(_RECORD.format(select=select), {**params, "kind": kind, "actor_id": actor_id, "reactions": reactions})
     if reactions:
-        from members.tasks import run_reactions
-
-        ring(run_reactions)
+        ring("members.tasks.run_reactions")
 
 
 def record(*, member_id: int, kind: str, at: datetime, data: dict[str, Any] | None = None, actor_id: int | None = None):

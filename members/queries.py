@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
@@ -26,7 +27,7 @@ def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Membe
         return members
     digits = clean_card_number(text)
     if len(digits) == CARD_DIGITS:
-        return members.filter(Q(card_number=digits) | Q(phone=f"+{digits}"))
+        return members.filter(Q(card_number=digits) | Q(phone__in=_phone_readings(text, digits)))
     if "@" in text:
         return members.filter(email__iexact=text)
     if len(digits) >= 6 and not any(c.isalpha() for c in text):
@@ -36,7 +37,7 @@ def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Membe
 
 def _phone_readings(text: str, digits: str) -> list[str]:
     readings = [f"+{digits}"]
-    for region in (None, "CN", "DE", "GB", "US"):
+    for region in (settings.PHONENUMBER_DEFAULT_REGION, "CN", "DE", "GB", "US"):
         try:
             readings.append(format_number(parse(text, region), PhoneNumberFormat.E164))
         except NumberParseException:
@@ -102,7 +103,7 @@ JOIN members_member AS member
 class PurchaseTotals(NamedTuple):
     """What a member bought: how often, for how much (net of refunds, minor units by currency), when last."""
 
-    count: int
+    times: int
     spent_minor: dict[str, int]
     last_at: datetime | None
 

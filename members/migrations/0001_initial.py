@@ -355,7 +355,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('birthday_day', None), ('birthday_leap_month', False), ('birthday_month', None), ('birthday_year', None)), models.Q(('birthday_day__range', (1, 31)), ('birthday_leap_month', False), ('birthday_month__range', (1, 12))), models.Q(('birthday_calendar', 'lunar'), ('birthday_day__range', (1, 30)), ('birthday_month__range', (1, 12))), _connector='OR'), name='members_member_birthday_whole'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('birthday_day', None), ('birthday_leap_month', False), ('birthday_month', None), ('birthday_year', None)), models.Q(models.Q(('birthday_leap_month', False), models.Q(('birthday_calendar', 'lunar'), ('birthday_day__lte', 30)), _connector='OR'), ('birthday_day__isnull', False), ('birthday_day__range', (1, 31)), ('birthday_month__isnull', False), ('birthday_month__range', (1, 12))), _connector='OR'), name='members_member_birthday_whole'),
         ),
         migrations.AddConstraint(
             model_name='identity',

@@ -56,9 +56,15 @@ class Member(models.Model):
             models.UniqueConstraint("phone", condition=~Q(phone=""), name="members_member_phone_unique"),
             models.CheckConstraint(
                 name="members_member_birthday_whole",
+                # The null tests are not idle: a CHECK that comes out NULL passes.
                 condition=Q(birthday_month=None, birthday_day=None, birthday_year=None, birthday_leap_month=False)
-                | Q(birthday_month__range=(1, 12), birthday_day__range=(1, 31), birthday_leap_month=False)
-                | Q(birthday_month__range=(1, 12), birthday_day__range=(1, 30), birthday_calendar="lunar"),
+                | Q(
+                    Q(birthday_leap_month=False) | Q(birthday_calendar="lunar", birthday_day__lte=30),
+                    birthday_month__isnull=False,
+                    birthday_day__isnull=False,
+                    birthday_month__range=(1, 12),
+                    birthday_day__range=(1, 31),
+                ),
             ),
         ]
         indexes = [

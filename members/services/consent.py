@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Max
 
 from members import events
 from members.enums import Channel, Purpose
@@ -44,3 +45,13 @@ def state_consent(
         actor_id=actor_id,
     )
     return consent
+
+
+@transaction.atomic
+def publish_wording(*, purpose: str, text_en: str, text_zh_hans: str | None = None) -> ConsentWording:
+    """A new version of what members agree to for a purpose. It is shown from now on; what was agreed to stays."""
+    ConsentWording.objects.select_for_update().filter(purpose=purpose).order_by("version").first()
+    last = ConsentWording.objects.filter(purpose=purpose).aggregate(last=Max("version"))["last"] or 0
+    return ConsentWording.objects.create(
+        purpose=purpose, version=last + 1, text_en=text_en, text_zh_hans=text_zh_hans or None
+    )

@@ -49,9 +49,7 @@ def retry(*, reaction_id: int, at: datetime) -> None:
     PendingReaction.objects.filter(pk=reaction_id, parked_at__isnull=False).update(
         parked_at=None, attempts=0, due_at=at, error=""
     )
-    from members.tasks import run_reactions
-
-    ring(run_reactions)
+    ring("members.tasks.run_reactions")
 
 
 @transaction.atomic
@@ -69,7 +67,7 @@ def _run_one(row: PendingReaction, at: datetime) -> None:
     try:
         _run([row.pk], row.reaction)
     except Exception as error:
-        log.exception("reaction failed", reaction=row.reaction, event=row.event_id, attempts=row.attempts)
+        log.exception("reaction failed", reaction=row.reaction, event_id=row.event_id, attempts=row.attempts)
         message = f"{type(error).__name__}: {error}"
         if row.attempts >= MAX_ATTEMPTS:
             _park(row, message, at)
@@ -92,4 +90,4 @@ def _run(ids: list[int], key: str) -> None:
 
 def _park(row: PendingReaction, error: str, at: datetime) -> None:
     PendingReaction.objects.filter(pk=row.pk).update(parked_at=at, error=error)
-    log.error("reaction parked", reaction=row.reaction, event=row.event_id)
+    log.error("reaction parked", reaction=row.reaction, event_id=row.event_id)

@@ -196,32 +196,6 @@ def _refuse(self, messages):
     raise ConnectionRefusedError
 
 
-def test_a_verified_address_brings_its_member(at, user):
-    make_member(email="else@example.com")
-    member = make_member(email="someone@example.com")
-    assert claims.claim_by_email(user=user, email="Someone@Example.com", at=at) == member
-    assert claims.claim_by_email(user=user, email="else@example.com", at=at) is None
-
-
-def test_a_member_with_an_account_is_not_taken_by_an_address(at, user):
-    member = make_member(email="someone@example.com")
-    owner = User.objects.create_user("owner@example.com")
-    link_account(member_id=member.pk, user=owner, at=at)
-    assert claims.claim_by_email(user=user, email="someone@example.com", at=at) is None
-    member.refresh_from_db()
-    assert member.user == owner
-
-
-def test_an_address_is_found_by_its_index():
-    with CaptureQueriesContext(connection) as queries:
-        claims.claim_by_email(user=User(pk=0), email="a@example.com", at=None)
-    find = next(q["sql"] for q in queries if "LOWER" in q["sql"])
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {find}")
-        assert "members_member_email_unique" in str(cursor.fetchall())
-
-
 def test_the_address_of_another_member_is_not_taken_over(member, user, at, mailoutbox):
     make_member(email="someone@example.com")
     claim = start(user, member.card_number, at)

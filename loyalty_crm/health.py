@@ -1,0 +1,48 @@
+"""Is it well? One address for load balancers, monitors and ./crm run."""
+
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from members.models import PendingReaction
+
+LATE = timedelta(minutes=5)
+
+
+@require_safe
+@never_cache
+def health(request: HttpRequest) -> JsonResponse:
+    """200 while the site can serve: `ok`, or `degraded` with the broker or the workers away; 503 without a database."""
+    checks = {"database": _database(), "broker": _broker(), "workers": "unknown"}
+    if checks["database"] == "ok":
+        checks["workers"] = _workers()
+    status = "ok" if set(checks.values()) == {"ok"} else "degraded" if checks["database"] == "ok" else "down"
+    return JsonResponse({"status": status, "checks": checks}, status=503 if status == "down" else 200)
+
+
+def _database() -> str:
+    try:
+        PendingReaction.objects.exists()
+    except DatabaseError:
+        return "down"
+    return "ok"
+
+
+def _broker() -> str:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+            client.ping()
+    except redis.RedisError:
+        return "down"
+    return "ok"
+
+
+def _workers() -> str:
+    late = PendingReaction.objects.filter(parked_at=None, attempts=0, due_at__lt=timezone.now() - LATE)
+    return "late" if late.exists() else "ok"
