@@ -1,0 +1,189 @@
+"""Reads about points and tiers. Each is one query, whatever the length of a member's history."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.db.models import BigIntegerField, Case, F, Min, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, ngettext
+
+from common.money import format_money
+from common.sql import fetch_all
+from rewards.enums import AccountKind, TransferKind, Unit
+from rewards.models import Account, Lot, Tier, Transfer
+
+QUALIFYING_MONTHS = 12
+
+
+def wallets(member_ids: Iterable[int]) -> QuerySet[Account]:
+    """The members' wallets of points; none for who never had any."""
+    return Account.objects.filter(kind=AccountKind.WALLET, unit=Unit.POINTS, member_id__in=member_ids)
+
+
+def open_lots(*, at: datetime) -> QuerySet[Lot]:
+    """The lots that can be spent at `at`."""
+    lots = Lot.objects.filter(remaining__gt=0, available_from__lte=at)
+    return lots.filter(Q(expires_at=None) | Q(expires_at__gt=at))
+
+
+def balances(member_ids: Iterable[int], at: datetime | None = None) -> dict[int, int]:
+    """Points that each member can spend at `at` (now). What has expired does not count, even before it is swept."""
+    ids = list(member_ids)
+    rows = fetch_all(_BALANCES, {"members": ids, "at": at or timezone.now()})
+    return {**dict.fromkeys(ids, 0), **dict(rows)}
+
+
+_BALANCES = """
+SELECT wallet.member_id, wallet.balance - coalesce((
+    SELECT sum(lot.remaining) FROM rewards_lot AS lot
+    WHERE lot.account_id = wallet.id AND lot.remaining > 0
+      AND (lot.expires_at <= %(at)s OR lot.available_from > %(at)s)
+), 0)::bigint
+FROM rewards_account AS wallet WHERE wallet.member_id = ANY(%(members)s) AND wallet.unit = 'points'
+"""
+
+
+def balance(member_id: int, at: datetime | None = None) -> int:
+    """Points that the member can spend at `at` (now)."""
+    return balances([member_id], at)[member_id]
+
+
+class Expiring(NamedTuple):
+    """Points that expire on one day, in the active time zone, the first of them at `at`."""
+
+    at: datetime
+    points: int
+
+
+def expiring_next(member_id: int, at: datetime) -> Expiring | None:
+    """What expires next for a member; None where nothing does."""
+    lots = open_lots(at=at).filter(account__member_id=member_id, account__unit=Unit.POINTS, expires_at__gt=at)
+    days = lots.annotate(day=TruncDate("expires_at")).values("day")
+    first = days.annotate(first=Min("expires_at"), points=Sum("remaining")).order_by("day").first()
+    return Expiring(first["first"], int(first["points"])) if first else None
+
+
+def history(member_id: int) -> QuerySet[Transfer]:
+    """The movements of a member's wallet, newest first, each with its signed `change` in points."""
+    wallet = Subquery(wallets([member_id]).values("pk")[:1])
+    moved = Transfer.objects.filter(Q(credit=wallet) | Q(debit=wallet))
+    change = Case(When(credit=wallet, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
+    return moved.annotate(change=change).order_by("-at", "-id")
+
+
+class TierStanding(NamedTuple):
+    """Where a member stands, in points earned in the last 12 months.
+
+    `keep_until` is the day on which `tier` is lost if nothing more is earned, and `points_to_keep` what must be earned
+    by then; both None where the tier cannot be lost. `tier` is None only where the programme has none to stand on.
+    """
+
+    tier: Tier | None
+    qualifying_points: int
+    next_tier: Tier | None
+    points_to_next: int | None
+    keep_until: date | None
+    points_to_keep: int | None
+
+
+# Points count for 12 calendar months from the purchase, what was taken back of them does not. The first bound on `at`
+# is for the index: a month is not always as long as the same month of the next year.
+_EARNED = f"""
+SELECT wallet.member_id, earn.at, earn.at + interval '{QUALIFYING_MONTHS} months' AS until,
+       earn.amount - coalesce(back.amount, 0) AS points
+FROM rewards_account AS wallet
+JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
+ AND earn.at > %(at)s::timestamptz - interval '{QUALIFYING_MONTHS} months 1 day'
+ AND earn.at + interval '{QUALIFYING_MONTHS} months' > %(at)s
+LEFT JOIN (
+    SELECT reverse.reverses_id, sum(reverse.amount) AS amount
+    FROM rewards_account AS wallet
+    JOIN rewards_transfer AS reverse ON reverse.debit_id = wallet.id AND reverse.kind = 'reverse'
+    WHERE {{wallets}}
+    GROUP BY reverse.reverses_id
+) AS back ON back.reverses_id = earn.id
+WHERE {{wallets}}
+"""
+
+
+def earned_sql(wallets: str) -> str:
+    """SQL for what counts towards tiers at %(at)s: rows of (member_id, at, until, points) of chosen `wallet` rows."""
+    return _EARNED.format(wallets=wallets)
+
+
+_STANDING = f"""
+WITH earned AS ({earned_sql("wallet.member_id = %(member)s AND wallet.unit = 'points'")}),
+total AS (SELECT coalesce(sum(points), 0)::bigint AS points FROM earned),
+present AS (
+    SELECT id, threshold FROM rewards_tier
+    WHERE id = coalesce((SELECT tier_id FROM rewards_membertier WHERE member_id = %(member)s),
+                        (SELECT id FROM rewards_tier WHERE threshold = 0))
+),
+falling AS (
+    SELECT until, total.points - sum(points) OVER (ORDER BY until) AS left_over FROM earned, total
+),
+lost AS (
+    SELECT until, threshold - left_over AS missing FROM falling, present WHERE left_over < threshold
+    ORDER BY until LIMIT 1
+)
+SELECT tier.*, tier.id = present.id AS is_present, total.points AS qualifying_points,
+       present.threshold > total.points AS is_lost, lost.until, lost.missing
+FROM total CROSS JOIN rewards_tier AS tier LEFT JOIN present ON true LEFT JOIN lost ON true
+ORDER BY tier.threshold
+"""
+
+
+def tier_standing(member_id: int, at: datetime) -> TierStanding:
+    """A member's tier as last assessed, with the points that count at `at`."""
+    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "at": at}))
+    if not tiers:
+        return TierStanding(None, 0, None, None, None, None)
+    points = tiers[0].qualifying_points
+    tier = next((t for t in tiers if t.is_present), None)
+    above = next((t for t in tiers if t.threshold > points and (tier is None or t.threshold > tier.threshold)), None)
+    to_next = above.threshold - points if above else None
+    if tier is None or tier.threshold == 0:
+        return TierStanding(tier, points, above, to_next, None, None)
+    if tier.is_lost:
+        return TierStanding(tier, points, above, to_next, timezone.localdate(at), tier.threshold - points)
+    return TierStanding(tier, points, above, to_next, timezone.localdate(tier.until), int(tier.missing))
+
+
+def points_text(points: int) -> str:
+    """A number of points in the active language: "1,250 points"."""
+    text = ngettext("%(points)s point", "%(points)s points", points)
+    return text % {"points": number_format(points, use_l10n=True, force_grouping=True)}
+
+
+def explain(transfer: Transfer) -> str:
+    """Why a transfer was made, as a sentence in the active language, from what the transfer itself keeps.
+
+    A reason that stands in the catalogue of messages ("Gift for your birthday") is translated.
+    """
+    why, points = transfer.why, points_text(transfer.amount)
+    reason = gettext(transfer.reason) if transfer.reason else ""
+    match transfer.kind:
+        case TransferKind.EARN:
+            words = {"amount": format_money(why["amount_minor"], why["currency"]), "points": points}
+            if (multiplier := why.get("multiplier", 1)) == 1:
+                return gettext("Bought for %(amount)s: %(points)s") % words
+            words["multiplier"] = number_format(multiplier, use_l10n=True)
+            return gettext("Bought for %(amount)s, × %(multiplier)s: %(points)s") % words
+        case TransferKind.EXPIRE:
+            day = date_format(timezone.localtime(transfer.at), "DATE_FORMAT", use_l10n=True)
+            return gettext("Expired on %(day)s") % {"day": day}
+        case TransferKind.REVERSE:
+            return gettext("Taken back: refund of %(amount)s") % {
+                "amount": format_money(why["amount_minor"], why["currency"])
+            }
+        case TransferKind.RELEASE:
+            return gettext("Given back: %(reason)s") % {"reason": reason or gettext("reservation ended")}
+        case TransferKind.HOLD:
+            return gettext("Reserved: %(reason)s") % {"reason": reason or points}
+        case TransferKind.REDEEM:
+            return gettext("Redeemed: %(reason)s") % {"reason": reason or points}
+        case _:
+            return reason or str(transfer.get_kind_display())

@@ -1,0 +1,99 @@
+"""Taking what has expired out of the wallets."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from django.db import transaction
+
+from common.sql import fetch_all, fetch_one
+from members.events import record_selected
+from rewards.events import POINTS_EXPIRED
+
+CHUNK = 50_000  # lots a transaction: killed at any moment, the next run goes on where this one stopped
+
+
+class Expired(NamedTuple):
+    """How many lots were emptied, and the points that were in them."""
+
+    lots: int
+    points: int
+
+
+# The wallets of the next lots, locked in order. Nothing before `since` is left, so the index is entered there.
+_LOCK = """
+WITH due AS (
+    SELECT account_id, expires_at FROM rewards_lot
+    WHERE remaining > 0 AND expires_at <= %(at)s AND expires_at >= %(since)s
+    ORDER BY expires_at, id LIMIT %(chunk)s
+),
+wallet AS (
+    SELECT id FROM rewards_account WHERE id IN (SELECT account_id FROM due) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT (SELECT array_agg(id) FROM wallet), (SELECT max(expires_at) FROM due)
+"""
+# Every due lot of these wallets. A lot that is given back to after its expiry is emptied once more, hence the moment
+# in the key.
+_EXPIRE = """
+WITH due AS (
+    SELECT lot.id, lot.account_id, lot.remaining, lot.expires_at,
+           'expire:' || lot.id || ':' || extract(epoch FROM %(at)s::timestamptz) AS key
+    FROM rewards_lot AS lot
+    WHERE lot.account_id = ANY(%(wallets)s) AND lot.remaining > 0 AND lot.expires_at <= %(at)s
+),
+posted AS (
+    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, why)
+    SELECT due.key, 'expire', due.account_id, target.id, due.remaining, due.expires_at,
+           jsonb_build_object('lot', due.id)
+    FROM due JOIN rewards_account AS target ON target.kind = 'expired' AND target.unit = 'points'
+    RETURNING id, key
+),
+used AS (
+    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount)
+    SELECT posted.id, due.id, due.remaining FROM posted JOIN due USING (key)
+),
+lot AS (
+    UPDATE rewards_lot AS lot SET remaining = 0 FROM due WHERE lot.id = due.id
+),
+lost AS (
+    SELECT account_id, sum(remaining)::bigint AS points, count(*) AS lots, max(expires_at) AS at
+    FROM due GROUP BY account_id
+),
+wallet AS (
+    UPDATE rewards_account AS account SET balance = account.balance - lost.points
+    FROM lost WHERE account.id = lost.account_id
+    RETURNING account.member_id, lost.points, lost.lots, lost.at
+)
+SELECT array_agg(member_id) AS members, array_agg(at) AS ats, array_agg(points) AS points, array_agg(lots) AS lots
+FROM wallet
+"""
+_EVENTS = """
+SELECT member_id, at, jsonb_build_object('points', points, 'lots', lots)
+FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[], %(points)s::bigint[], %(lots)s::bigint[])
+    AS lost (member_id, at, points, lots)
+"""
+
+
+def expire_due(*, at: datetime, chunk: int = CHUNK) -> Expired:
+    """Empties every lot that has expired by `at`, in transactions of about `chunk` lots. Safe to kill and to repeat.
+
+    The transfers count from the moment of expiry. Each member gets one event per run.
+    """
+    lots = points = 0
+    since: datetime | None = datetime.min.replace(tzinfo=UTC)
+    while since is not None:
+        since, emptied = _expire(at, since, chunk)
+        lots += emptied.lots
+        points += emptied.points
+    return Expired(lots, points)
+
+
+@transaction.atomic
+def _expire(at: datetime, since: datetime, chunk: int) -> tuple[datetime | None, Expired]:
+    wallets, until = fetch_all(_LOCK, {"at": at, "since": since, "chunk": chunk})[0]
+    if not wallets:
+        return None, Expired(0, 0)
+    lost = fetch_one(_EXPIRE, {"at": at, "wallets": wallets})
+    if not lost.members:
+        return until, Expired(0, 0)
+    record_selected(kind=POINTS_EXPIRED, select=_EVENTS, params=lost._asdict())
+    return until, Expired(sum(lost.lots), sum(lost.points))

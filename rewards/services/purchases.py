@@ -1,0 +1,243 @@
+"""Points for purchases, and back again for refunds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from common.money import minor_digits
+from common.sql import fetch_all
+from members import events
+from members.models import Purchase, Refund, TimelineEvent
+from members.services.purchases import KeyReused, NewPurchase, record_purchases
+from rewards.enums import AccountKind, TransferKind
+from rewards.models import EarningRule, Transfer
+from rewards.services.ledger import Posted, credit, debit, lock_wallets
+from rewards.services.tiers import reassess
+
+
+class RefundTooLarge(Exception):
+    """More than is left of the purchase: `left_minor` minor units of `currency`."""
+
+    def __init__(self, *, left_minor: int, currency: str) -> None:
+        super().__init__(left_minor, currency)
+        self.left_minor = left_minor
+        self.currency = currency
+
+
+@dataclass(frozen=True, slots=True)
+class PostedPurchase:
+    """What became of a NewPurchase: its id, whether it was new, and the points it gave (then, if it was not)."""
+
+    id: int
+    is_new: bool
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundResult:
+    """What became of a refund. `points_short` should have gone back for the purchase by now, but were spent."""
+
+    refund_id: int
+    is_new: bool
+    points_taken: int
+    points_short: int
+
+
+@transaction.atomic
+def post_purchases(
+    *, purchases: Sequence[NewPurchase], at: datetime, with_points: bool = True, actor_id: int | None = None
+) -> list[PostedPurchase]:
+    """Records purchases and gives their points, in the order given; a known one is answered as it was.
+
+    KeyReused where a known key comes with another content: then nothing is recorded.
+    """
+    recorded = record_purchases(purchases=purchases, actor_id=actor_id)
+    new_ids = [answer.id for answer in recorded if answer.is_new]
+    if with_points and new_ids:
+        new_keys = {_key(id_) for id_ in new_ids}
+        given = {posted.key: posted.amount for posted in _award(new_ids, at)}
+        members = [bought.member_id for bought, answer in zip(purchases, recorded, strict=True) if answer.is_new]
+        reassess(at=at, member_ids=members)
+    else:
+        new_keys, given = set(), {}
+    known_keys = [key for answer in recorded if (key := _key(answer.id)) not in new_keys]
+    if known_keys:
+        given |= dict(Transfer.objects.filter(key__in=known_keys).values_list("key", "amount"))
+    return [PostedPurchase(answer.id, answer.is_new, given.get(_key(answer.id), 0)) for answer in recorded]
+
+
+@transaction.atomic
+def award_purchases(*, purchase_ids: Sequence[int], at: datetime) -> int:
+    """Gives the points of recorded purchases that have none yet; how many points. Tiers are left to the caller."""
+    return sum(posted.amount for posted in _award(list(purchase_ids), at))
+
+
+def _key(purchase_id: int) -> str:
+    return f"earn:purchase:{purchase_id}"
+
+
+# The unit of a currency is 0.01 for cents: all factors are exact decimals, and floor() rounds once, at the end.
+# A purchase that a till dates into the future is spendable from the moment it is posted.
+_EARN = """
+SELECT 'earn:purchase:' || purchase.id, purchase.member_id, earned.points, purchase.purchased_at,
+       least(purchase.purchased_at, %(at)s), purchase.purchased_at + make_interval(months => rule.valid_months), '',
+       jsonb_build_object('rule', rule.id, 'version', rule.version, 'points_per_unit', rule.points_per_unit,
+                          'multiplier', coalesce(tier.multiplier, 1), 'amount_minor', net.minor,
+                          'currency', purchase.currency),
+       NULL::bigint, purchase.id
+FROM members_purchase AS purchase
+JOIN rewards_earningrule AS rule ON rule.currency = purchase.currency AND rule.active
+JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit) ON currency.code = purchase.currency
+LEFT JOIN rewards_membertier AS status ON status.member_id = purchase.member_id
+LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE threshold = 0))
+CROSS JOIN LATERAL (SELECT purchase.amount_minor - purchase.refunded_minor AS minor) AS net
+CROSS JOIN LATERAL (
+    SELECT floor(net.minor * currency.unit * rule.points_per_unit * coalesce(tier.multiplier, 1))::bigint AS points
+) AS earned
+WHERE purchase.id = ANY(%(purchases)s) AND earned.points > 0
+"""
+
+
+def _award(purchase_ids: list[int], at: datetime) -> list[Posted]:
+    lock_wallets(Purchase.objects.filter(pk__in=purchase_ids).values_list("member_id", flat=True))
+    currencies = list(EarningRule.objects.filter(active=True).values_list("currency", flat=True))
+    units = [f"1e-{minor_digits(currency)}" for currency in currencies]
+    return credit(
+        kind=TransferKind.EARN,
+        source=AccountKind.ISSUED,
+        select=_EARN,
+        params={"purchases": purchase_ids, "at": at, "currencies": currencies, "units": units},
+    )
+
+
+@transaction.atomic
+def refund_purchase(
+    *,
+    purchase_id: int,
+    source: str,
+    key: str,
+    amount_minor: int,
+    at: datetime,
+    reason: str = "",
+    actor_id: int | None = None,
+) -> RefundResult:
+    """Records money given back and takes back the points it had given: in all, of what the purchase gave, the share
+    of its price that was given back so far, rounded in the member's favour; everything at the full refund.
+
+    They come out of the purchase's own lot first, then out of those that expire soonest. What expired of that lot is
+    gone already and is not asked for again. A known (source, key) is answered as before.
+
+    RefundTooLarge; KeyReused where the key is known with another purchase or amount; Purchase.DoesNotExist;
+    ValueError for an amount below 1.
+    """
+    if amount_minor < 1:
+        raise ValueError("a refund gives something back")
+    purchase = Purchase.objects.get(pk=purchase_id)
+    lock_wallets([purchase.member_id])
+    refund, is_new = Refund.objects.get_or_create(
+        source=source,
+        key=key,
+        defaults={
+            "purchase": purchase,
+            "amount_minor": amount_minor,
+            "reason": reason,
+            "refunded_at": at,
+            "actor_id": actor_id,
+        },
+    )
+    if not is_new:
+        if (refund.purchase_id, refund.amount_minor) != (purchase_id, amount_minor):
+            raise KeyReused(key)
+        return _answered(refund, purchase)
+    fits = Purchase.objects.filter(pk=purchase_id, refunded_minor__lte=F("amount_minor") - amount_minor)
+    refunded = fits.update(refunded_minor=F("refunded_minor") + amount_minor)
+    purchase.refresh_from_db()
+    if not refunded:
+        left = purchase.amount_minor - purchase.refunded_minor
+        raise RefundTooLarge(left_minor=left, currency=purchase.currency)
+    taken, short = _take_back(purchase, refund, at, actor_id)
+    events.record(
+        member_id=purchase.member_id,
+        kind=events.PURCHASE_REFUNDED,
+        at=at,
+        actor_id=actor_id,
+        data={
+            "refund": refund.pk,
+            "purchase": purchase_id,
+            "amount_minor": amount_minor,
+            "currency": purchase.currency,
+            "points_taken": taken,
+            "points_short": short,
+        },
+    )
+    if taken:
+        reassess(at=at, member_ids=[purchase.member_id])
+    return RefundResult(refund.pk, True, taken, short)
+
+
+# What each transfer gave for the purchase, on which net price, how much was taken back, how much of it expired.
+_GIVEN = """
+SELECT earn.id, earn.amount, (earn.why->>'amount_minor')::bigint,
+       coalesce((SELECT sum(back.amount) FROM rewards_transfer AS back WHERE back.reverses_id = earn.id), 0)::bigint,
+       CASE WHEN lot.expires_at <= %(at)s THEN lot.remaining ELSE 0 END + coalesce((
+           SELECT sum(used.amount) FROM rewards_lotuse AS used JOIN rewards_transfer AS expiry
+               ON expiry.id = used.transfer_id AND expiry.kind = 'expire' WHERE used.lot_id = lot.id), 0)::bigint
+FROM rewards_transfer AS earn JOIN rewards_lot AS lot ON lot.transfer_id = earn.id
+WHERE earn.purchase_id = %(purchase)s AND earn.kind = 'earn'
+ORDER BY earn.id
+"""
+_TAKE = """
+SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(reason)s, %(why)s::jsonb,
+       %(actor)s::bigint, %(purchase)s::bigint, %(reverses)s::bigint
+"""
+
+
+def _take_back(purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None) -> tuple[int, int]:
+    taken = short = 0
+    for earn_id, gave, priced_minor, back, expired in fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at}):
+        kept_minor = purchase.amount_minor - purchase.refunded_minor
+        share = gave * (priced_minor - kept_minor) // priced_minor
+        due = min(share, gave - expired) - back
+        if due <= 0:
+            continue
+        why: dict[str, Any] = {
+            "refund": refund.pk,
+            "amount_minor": refund.amount_minor,
+            "currency": purchase.currency,
+            "gave": gave,
+            "priced_minor": priced_minor,
+            "kept_minor": kept_minor,
+            "due": due,
+        }
+        posted = debit(
+            kind=TransferKind.REVERSE,
+            target=AccountKind.ISSUED,
+            select=_TAKE,
+            params={
+                "key": f"refund:{refund.pk}:{earn_id}",
+                "member": purchase.member_id,
+                "amount": due,
+                "at": at,
+                "reason": refund.reason,
+                "why": json.dumps(why),
+                "actor": actor_id,
+                "purchase": purchase.pk,
+                "reverses": earn_id,
+            },
+            partly=True,
+        )
+        took = sum(transfer.amount for transfer in posted)
+        taken, short = taken + took, short + due - took
+    return taken, short
+
+
+def _answered(refund: Refund, purchase: Purchase) -> RefundResult:
+    data = TimelineEvent.objects.get(
+        member_id=purchase.member_id, kind=events.PURCHASE_REFUNDED, at=refund.refunded_at, data__refund=refund.pk
+    ).data
+    return RefundResult(refund.pk, False, data["points_taken"], data["points_short"])

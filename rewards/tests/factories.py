@@ -1,0 +1,27 @@
+"""A programme for tests, made by the services."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from rewards.models import EarningRule, Tier
+from rewards.services.rules import publish_rule
+
+FOUNDED = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def make_rule(currency: str = "EUR", points_per_unit: str = "1", valid_months: int = 12) -> EarningRule:
+    """What purchases in a currency earn; 1 point per 1.00 for 12 months unless told otherwise."""
+    return publish_rule(
+        currency=currency, points_per_unit=Decimal(points_per_unit), valid_months=valid_months, at=FOUNDED
+    )
+
+
+def make_tiers(**multipliers: str) -> dict[str, Tier]:
+    """Bronze from 0, Silver from 500, Gold from 1,000; `multipliers` by name in lower case."""
+    steps = [("bronze", "Bronze", "铜卡", 0), ("silver", "Silver", "银卡", 500), ("gold", "Gold", "金卡", 1000)]
+    return {
+        key: Tier.objects.create(
+            name_en=en, name_zh_hans=zh, threshold=threshold, multiplier=Decimal(multipliers.get(key, "1"))
+        )
+        for key, en, zh, threshold in steps
+    }
