@@ -221,6 +221,7 @@ MODELTRANSLATION_FALLBACK_LANGUAGES = ("en", "zh-hans")
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = ["loyalty_crm.formats"]
 PHONENUMBER_DB_FORMAT = "E164"
 PHONENUMBER_DEFAULT_REGION = env.str("PHONE_REGION", default=None)
 
@@ -241,6 +242,8 @@ STORAGES = {
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# The largest file of purchases that staff may upload; the command line takes any.
+IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=200)
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 DJANGO_TABLES2_TEMPLATE = "portal/table.html"
 

@@ -38,8 +38,39 @@ class SalesChannel(models.TextChoices):
 
 
 class ImportState(models.TextChoices):
+    DRAFT = "draft", _("Being set up")
     QUEUED = "queued", _("Waiting")
     RUNNING = "running", _("Running")
     DONE = "done", _("Done")
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")
+
+
+class ImportField(models.TextChoices):
+    """What a column of a file of purchases can hold."""
+
+    CUSTOMER = "customer", _("customer number")
+    CARD = "card", _("card number")
+    EMAIL = "email", _("e-mail")
+    PHONE = "phone", _("phone")
+    NAME = "name", _("customer's name")
+    PURCHASED_AT = "purchased_at", _("date")
+    AMOUNT = "amount", _("amount")
+    CURRENCY = "currency", _("currency")
+    KEY = "key", _("receipt number")
+    STORE = "store", _("store")
+    CHANNEL = "channel", _("channel")
+    PRODUCT = "product", _("product")
+    CATEGORY = "category", _("category")
+    QUANTITY = "quantity", _("quantity")
+
+
+class DateOrder(models.TextChoices):
+    YMD = "ymd", _("year, month, day")
+    DMY = "dmy", _("day, month, year")
+    MDY = "mdy", _("month, day, year")
+
+
+class DecimalMark(models.TextChoices):
+    POINT = ".", _("point: 1,234.50")
+    COMMA = ",", _("comma: 1.234,50")

@@ -26,3 +26,18 @@ def reassess_tiers() -> None:
     from rewards.services.tiers import reassess
 
     reassess(at=timezone.now())
+
+
+@shared_task
+def run_import(import_id: int) -> None:
+    from rewards.services.purchase_import import run_import
+
+    # A long import goes on in another task: this one ends before its time limit.
+    run_import(import_id=import_id, seconds=240)
+
+
+@shared_task
+def resume_imports() -> None:
+    from rewards.services.purchase_import import resume_imports
+
+    resume_imports()

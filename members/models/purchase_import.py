@@ -1,9 +1,11 @@
 from django.core.files.storage import storages
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from members.enums import ImportState
+from members.import_problems import sentence
 from members.validators import validate_currency, validate_time_zone
 
 
@@ -18,11 +20,15 @@ class PurchaseImport(models.Model):
     file = models.FileField(_("file"), upload_to="imports/%Y/%m", storage=private_storage)
     name = models.CharField(_("file name"), max_length=200, blank=True)
     source = models.CharField(_("source"), max_length=40, help_text=_("The system the file comes from, e.g. “till”."))
-    mapping = models.JSONField(_("columns"), default=dict, blank=True, help_text=_("Our field → the file's column."))
+    mapping = models.JSONField(
+        _("columns"), default=dict, blank=True, help_text=_("Our field → number of the file's column, from 0.")
+    )
+    layout = models.JSONField(_("how to read the file"), default=dict, blank=True)
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
     time_zone = models.CharField(_("time zone"), max_length=63, default="UTC", validators=[validate_time_zone])
     with_points = models.BooleanField(_("give points"), default=True)
     dry_run = models.BooleanField(_("dry run"), default=False, help_text=_("Only count; change nothing."))
+    as_of = models.DateTimeField(_("as of"), db_default=Now(), help_text=_("The moment at which the import counts."))
     state = models.CharField(_("state"), max_length=10, choices=ImportState, default=ImportState.QUEUED)
     cancel_requested = models.BooleanField(_("cancel"), default=False)
     total_bytes = models.BigIntegerField(_("size"), default=0)
@@ -34,12 +40,16 @@ class PurchaseImport(models.Model):
     repeats = models.PositiveIntegerField(_("already there"), default=0)
     problems = models.PositiveIntegerField(_("bad rows"), default=0)
     points = models.BigIntegerField(_("points given"), default=0)
-    error = models.TextField(_("error"), blank=True)
+    error = models.CharField(_("error"), max_length=40, blank=True)
+    error_params = models.JSONField(_("details"), default=dict, blank=True)
     created_by = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
     )
     created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    staged = models.BooleanField(default=False, editable=False)
+    lease = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
@@ -53,6 +63,25 @@ class PurchaseImport(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"{self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a worker or is in one's hands."""
+        return self.state in (ImportState.QUEUED, ImportState.RUNNING)
+
+    @property
+    def percent(self) -> int:
+        """How far it is, 0 to 100. Reading the file is counted as the first third."""
+        if self.state == ImportState.DONE:
+            return 100
+        read = self.read_bytes / self.total_bytes if self.total_bytes else 0
+        posted = self.posted_rows / self.rows if self.staged and self.rows else 0
+        return min(99, int(33 * min(read, 1) + 67 * posted))
+
+    @property
+    def error_sentence(self) -> str:
+        """Why the file as a whole did not come in, in the active language; empty where it did."""
+        return sentence(self.error, self.error_params) if self.error else ""
 
 
 class ImportProblem(models.Model):
@@ -69,4 +98,9 @@ class ImportProblem(models.Model):
         constraints = [models.UniqueConstraint("purchase_import", "row", name="members_importproblem_row")]
 
     def __str__(self) -> str:
-        return f"{self.row}: {self.code}"
+        return f"{self.row}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with the row, in the active language."""
+        return sentence(self.code, self.params)

@@ -81,16 +81,9 @@ def _key(purchase_id: int) -> str:
     return f"earn:purchase:{purchase_id}"
 
 
-# The unit of a currency is 0.01 for cents: all factors are exact decimals, and floor() rounds once, at the end.
-# A purchase that a till dates into the future is spendable from the moment it is posted.
-_EARN = """
-SELECT 'earn:purchase:' || purchase.id, purchase.member_id, earned.points, purchase.purchased_at,
-       least(purchase.purchased_at, %(at)s), purchase.purchased_at + make_interval(months => rule.valid_months), '',
-       jsonb_build_object('rule', rule.id, 'version', rule.version, 'points_per_unit', rule.points_per_unit,
-                          'multiplier', coalesce(tier.multiplier, 1), 'amount_minor', net.minor,
-                          'currency', purchase.currency),
-       NULL::bigint, purchase.id
-FROM members_purchase AS purchase
+# What `purchase` earns, as `earned.points`. The unit of a currency is 0.01 for cents: all factors are exact decimals,
+# and floor() rounds once, at the end.
+_EARNED = """
 JOIN rewards_earningrule AS rule ON rule.currency = purchase.currency AND rule.active
 JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit) ON currency.code = purchase.currency
 LEFT JOIN rewards_membertier AS status ON status.member_id = purchase.member_id
@@ -99,19 +92,39 @@ CROSS JOIN LATERAL (SELECT purchase.amount_minor - purchase.refunded_minor AS mi
 CROSS JOIN LATERAL (
     SELECT floor(net.minor * currency.unit * rule.points_per_unit * coalesce(tier.multiplier, 1))::bigint AS points
 ) AS earned
+"""
+# A purchase that a till dates into the future is spendable from the moment it is posted.
+_EARN = f"""
+SELECT 'earn:purchase:' || purchase.id, purchase.member_id, earned.points, purchase.purchased_at,
+       least(purchase.purchased_at, %(at)s), purchase.purchased_at + make_interval(months => rule.valid_months), '',
+       jsonb_build_object('rule', rule.id, 'version', rule.version, 'points_per_unit', rule.points_per_unit,
+                          'multiplier', coalesce(tier.multiplier, 1), 'amount_minor', net.minor,
+                          'currency', purchase.currency),
+       NULL::bigint, purchase.id
+FROM members_purchase AS purchase {_EARNED}
 WHERE purchase.id = ANY(%(purchases)s) AND earned.points > 0
 """
 
 
+def foresee_points(*, select: str, params: dict[str, Any]) -> int:
+    """The points that purchases would give now: SQL for rows of (member_id or NULL, currency, amount_minor)."""
+    bought = f"SELECT *, 0 AS refunded_minor FROM ({select}) AS told (member_id, currency, amount_minor)"
+    statement = f"SELECT coalesce(sum(earned.points), 0)::bigint FROM ({bought}) AS purchase {_EARNED}"
+    return fetch_all(statement, {**params, **_units()})[0][0]
+
+
+def _units() -> dict[str, list[str]]:
+    currencies = list(EarningRule.objects.filter(active=True).values_list("currency", flat=True))
+    return {"currencies": currencies, "units": [f"1e-{minor_digits(currency)}" for currency in currencies]}
+
+
 def _award(purchase_ids: list[int], at: datetime) -> list[Posted]:
     lock_wallets(Purchase.objects.filter(pk__in=purchase_ids).values_list("member_id", flat=True))
-    currencies = list(EarningRule.objects.filter(active=True).values_list("currency", flat=True))
-    units = [f"1e-{minor_digits(currency)}" for currency in currencies]
     return credit(
         kind=TransferKind.EARN,
         source=AccountKind.ISSUED,
         select=_EARN,
-        params={"purchases": purchase_ids, "at": at, "currencies": currencies, "units": units},
+        params={"purchases": purchase_ids, "at": at, **_units()},
     )
 
 

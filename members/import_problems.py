@@ -1,0 +1,102 @@
+"""Why a row, or a whole file, did not come in: a code and its details, made into a sentence when somebody reads it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+
+from common.money import format_money
+from members.enums import DateOrder, ImportField
+
+ROW_PROBLEMS = {
+    "columns": _("This row has %(found)s columns; the file has %(expected)s."),
+    "cut_off": _(
+        "The file ends before the end of this row. If the row is whole, say so with the columns, else get it again."
+    ),
+    "quote": _("A quotation mark in this row is not closed, or stands in the wrong place."),
+    "zero_bytes": _("This row holds zero bytes: the file is damaged here."),
+    "missing": _("The %(field)s is missing."),
+    "no_customer": _("No customer number, card, e-mail or phone says who bought this."),
+    "too_long": _("The %(field)s is longer than %(most)s characters: “%(value)s”."),
+    "date_unreadable": _("“%(value)s” is not a day that exists, read as %(order)s."),
+    "date_past": _("“%(value)s” is before 1970."),
+    "date_future": _("“%(value)s” is in the future."),
+    "amount_unreadable": _("“%(value)s” is not an amount."),
+    "amount_negative": _("The amount “%(value)s” is negative. Refunds are entered on the purchase they belong to."),
+    "amount_absurd": _("The amount “%(value)s” is more than 10 million."),
+    "amount_decimals": _("The amount “%(value)s” has more decimals than %(currency)s has."),
+    "amount_currency": _("The amount “%(value)s” is not in %(currency)s."),
+    "currency_unknown": _("“%(value)s” is not a currency code."),
+    "channel_unknown": _("“%(value)s” is not a channel. Write store, online or phone."),
+    "quantity_unreadable": _("“%(value)s” is not a quantity."),
+    "card_mistyped": _("“%(value)s” is not a card number: a digit is wrong or two are swapped."),
+    "card_unknown": _("No member has the card %(value)s."),
+    "email_unreadable": _("“%(value)s” is not an e-mail address."),
+    "phone_unreadable": _("“%(value)s” is not a phone number with its country code."),
+    "contact_taken": _("The %(field)s %(value)s belongs to another member."),
+    "key_reused": _("Key %(key)s is already there with %(amount)s of %(day)s."),
+    "key_of_another": _("Key %(key)s is already there for another customer."),
+}
+FILE_PROBLEMS = {
+    "empty": _("The file is empty."),
+    "no_rows": _("The file has column names but no rows."),
+    "encoding": _("The file is neither UTF-8 nor GB18030 text. Save it as CSV in UTF-8 and try again."),
+    "encoding_chosen": _("The file cannot be read as %(encoding)s. Choose another encoding, or save it in UTF-8."),
+    "workbook": _("This is an Excel workbook. Save it as CSV (UTF-8) and try again."),
+    "not_text": _("This is not a text file. Save the purchases as CSV and try again."),
+    "too_large": _("The file is larger than %(most)s MB. Split it and import the parts one after the other."),
+    "one_column": _("The file has only one column. Columns are parted by comma, semicolon, tab or bar."),
+    "columns_missing": _("No column is chosen for: %(fields)s."),
+    "column_unknown": _("The file has no column “%(column)s”. Its columns are: %(columns)s."),
+    "column_twice": _("More than one column is chosen for %(field)s."),
+    "field_unknown": _("“%(field)s” is no field. Fields are: %(fields)s."),
+    "dates_unclear": _("The dates can be read in more than one way, such as “%(value)s”. Say which comes first."),
+    "dates_unreadable": _("The column of dates holds no dates, such as “%(value)s”. Choose another column."),
+    "decimals_unclear": _(
+        "The amounts can be read in two ways, such as “%(value)s”. Say which sign starts the decimals."
+    ),
+    "file_gone": _("The file is no longer stored. Upload it again."),
+    "unexpected": _("The import stopped because of an error that was not foreseen: %(detail)s"),
+}
+
+
+class FileRefused(Exception):
+    """The file as a whole cannot come in. `code` and `params` make the sentence."""
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+    def __str__(self) -> str:
+        return sentence(self.code, self.params)
+
+
+def sentence(code: str, params: Mapping[str, Any]) -> str:
+    """The problem as a sentence in the active language."""
+    template = ROW_PROBLEMS.get(code) or FILE_PROBLEMS.get(code)
+    if template is None:
+        return code
+    return str(template) % {name: _readable(name, value, params) for name, value in _complete(params).items()}
+
+
+def _complete(params: Mapping[str, Any]) -> dict[str, Any]:
+    if "amount_minor" not in params:
+        return dict(params)
+    return {**params, "amount": params["amount_minor"], "day": params["purchased_at"]}
+
+
+def _readable(name: str, value: Any, params: Mapping[str, Any]) -> str:
+    if name == "field" and value in ImportField.values:
+        return str(ImportField(value).label)
+    if name == "fields":
+        return ", ".join(str(ImportField(field).label) if field in ImportField.values else field for field in value)
+    if name == "order" and value in DateOrder.values:
+        return str(DateOrder(value).label)
+    if name == "amount":
+        return format_money(value, params["currency"])
+    if name == "day":
+        return date_format(datetime.fromisoformat(value), "DATE_FORMAT")
+    return str(value)

@@ -1,0 +1,189 @@
+"""The plan of an import: for every row whose purchase it is, under which key, or why it cannot come in.
+
+All of it is SQL over the staged rows, with no row in Python.
+"""
+
+from common.sql import execute
+from members.enums import ImportField
+from members.models import PurchaseImport
+from members.services.imports.cells import WHO
+from members.services.imports.tables import tables
+
+# One row for each way in which the file names a customer. It is known by its first row; `root` is the customer whom
+# it really is, where two ways lead to one.
+_WHO = """
+CREATE UNLOGGED TABLE {who} AS
+SELECT min(n) AS id, min(n) AS root, kind, ref, min(purchased_at) AS first_at, NULL::bigint AS member_id,
+       NULL::text AS name, NULL::text AS email, NULL::text AS phone, false AS counted
+FROM {row} WHERE problem IS NULL GROUP BY kind, ref
+"""
+# `{only}` narrows them to some customers.
+FIND = {
+    ImportField.CUSTOMER: """
+        UPDATE {who} AS who SET member_id = identity.member_id FROM members_identity AS identity
+        WHERE who.kind = 'customer' AND who.member_id IS NULL
+          AND identity.system = %(source)s AND identity.value = who.ref {only}""",
+    ImportField.CARD: """
+        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
+        WHERE who.kind = 'card' AND who.member_id IS NULL AND member.card_number = who.ref {only}""",
+    ImportField.EMAIL: """
+        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
+        WHERE who.email <> '' AND who.member_id IS NULL
+          AND member.email <> '' AND lower(member.email) = who.email {only}""",
+    ImportField.PHONE: """
+        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
+        WHERE who.phone <> '' AND who.member_id IS NULL AND member.phone <> '' AND member.phone = who.phone {only}""",
+}
+_NAMES = """
+UPDATE {who} AS who SET name = named.name
+FROM (SELECT DISTINCT ON (kind, ref) kind, ref, name FROM {row} WHERE name <> '' ORDER BY kind, ref, n) AS named
+WHERE who.kind = named.kind AND who.ref = named.ref
+"""
+_OWN_CONTACT = "UPDATE {who} SET {kind} = ref WHERE kind = '{kind}'"
+# A file that names customers in more than one way: what each is said to own, and whose that is.
+_FACTS = (
+    """
+    CREATE UNLOGGED TABLE {fact} AS
+    SELECT who.id AS who, said.kind, said.value, min(row.n) AS n, NULL::bigint AS member_id, 0 AS owner
+    FROM {row} AS row JOIN {who} AS who USING (kind, ref),
+         LATERAL (VALUES ('card', row.card), ('email', row.email), ('phone', row.phone)) AS said (kind, value)
+    WHERE said.value <> '' AND row.problem IS NULL
+    GROUP BY who.id, said.kind, said.value
+    """,
+    """
+    UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
+    WHERE fact.kind = 'card' AND member.card_number = fact.value
+    """,
+    """
+    UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
+    WHERE fact.kind = 'email' AND member.email <> '' AND lower(member.email) = fact.value
+    """,
+    """
+    UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
+    WHERE fact.kind = 'phone' AND member.phone <> '' AND member.phone = fact.value
+    """,
+    # An unknown customer number with a known card or contact is that member's.
+    """
+    UPDATE {who} AS who SET member_id = known.member_id
+    FROM (SELECT DISTINCT ON (who) who, member_id FROM {fact} WHERE member_id IS NOT NULL
+          ORDER BY who, kind, n) AS known
+    WHERE who.id = known.who AND who.member_id IS NULL
+    """,
+    # What no member owns belongs to the first who says so; those with a customer number come first.
+    """
+    UPDATE {fact} AS fact SET owner = first.owner
+    FROM (SELECT fact.kind, fact.value,
+                 (array_agg(who.id ORDER BY array_position(%(kinds)s::text[], who.kind), who.id))[1] AS owner
+          FROM {fact} AS fact JOIN {who} AS who ON who.id = fact.who
+          WHERE fact.member_id IS NULL GROUP BY fact.kind, fact.value) AS first
+    WHERE fact.kind = first.kind AND fact.value = first.value
+    """,
+    """
+    UPDATE {who} AS who SET root = fact.owner FROM {fact} AS fact
+    WHERE who.kind IN ('email', 'phone') AND who.member_id IS NULL AND fact.who = who.id AND fact.kind = who.kind
+    """,
+    """
+    UPDATE {who} AS who SET root = root.root FROM {who} AS root
+    WHERE who.root = root.id AND root.root <> root.id
+    """,
+    """
+    UPDATE {who} AS who SET member_id = root.member_id FROM {who} AS root
+    WHERE who.root = root.id AND who.member_id IS NULL AND root.member_id IS NOT NULL
+    """,
+    """
+    UPDATE {who} AS who SET email = own.value
+    FROM (SELECT DISTINCT ON (owner) owner, value FROM {fact} WHERE kind = 'email' AND owner > 0
+          ORDER BY owner, n) AS own
+    WHERE who.id = own.owner
+    """,
+    """
+    UPDATE {who} AS who SET phone = own.value
+    FROM (SELECT DISTINCT ON (owner) owner, value FROM {fact} WHERE kind = 'phone' AND owner > 0
+          ORDER BY owner, n) AS own
+    WHERE who.id = own.owner
+    """,
+    """
+    UPDATE {row} AS row
+    SET problem = CASE WHEN fact.kind = 'card' AND fact.member_id IS NULL THEN 'card_unknown' ELSE 'contact_taken' END,
+        params = jsonb_build_object('field', fact.kind, 'value', fact.value)
+    FROM {fact} AS fact JOIN {who} AS who ON who.id = fact.who LEFT JOIN {who} AS owner ON owner.id = fact.owner
+    WHERE row.problem IS NULL AND row.kind = who.kind AND row.ref = who.ref
+      AND fact.value = CASE fact.kind WHEN 'card' THEN row.card WHEN 'email' THEN row.email ELSE row.phone END
+      AND CASE WHEN fact.member_id IS NOT NULL THEN fact.member_id IS DISTINCT FROM who.member_id
+               ELSE fact.kind = 'card' OR owner.root <> who.root END
+    """,
+)
+_UNKNOWN_CARDS = """
+UPDATE {row} AS row SET problem = 'card_unknown', params = jsonb_build_object('value', row.ref)
+FROM {who} AS who WHERE row.kind = 'card' AND who.kind = 'card' AND who.ref = row.ref AND who.member_id IS NULL
+"""
+# Two ways that lead to one member are one customer.
+_SAME_MEMBER = """
+UPDATE {who} AS who SET root = first.root
+FROM (SELECT member_id, min(root) AS root FROM {who} WHERE member_id IS NOT NULL
+      GROUP BY member_id HAVING count(DISTINCT root) > 1) AS first
+WHERE who.member_id = first.member_id
+"""
+# A row without a receipt number gets a key from what it says, and its place among rows that say the same. What does
+# not tell one purchase from another, such as names, stays out: it may change from one export to the next.
+_PLAN = """
+CREATE UNLOGGED TABLE {plan} AS
+WITH good AS (
+    SELECT row.n, row.number, who.root AS who, row.purchased_at, coalesce(row.currency, %(currency)s) AS currency,
+           row.amount, coalesce(row.store, '') AS store, coalesce(row.channel, 'store') AS channel,
+           row.product, row.category, row.quantity, coalesce(row.key, '') <> '' AS has_key,
+           coalesce(nullif(row.key, ''), md5(ROW(row.kind, row.ref, extract(epoch FROM row.purchased_at),
+               coalesce(row.currency, %(currency)s), row.amount, coalesce(row.store, ''))::text)) AS key
+    FROM {row} AS row JOIN {who} AS who USING (kind, ref) WHERE row.problem IS NULL
+),
+placed AS (
+    SELECT *, row_number() OVER same AS place, first_value(who) OVER same AS first_who,
+           first_value(purchased_at) OVER same AS first_at, first_value(amount) OVER same AS first_amount,
+           first_value(currency) OVER same AS first_currency
+    FROM good WINDOW same AS (PARTITION BY has_key, key ORDER BY n)
+)
+SELECT n, number, who, purchased_at, currency, amount, store, channel, product, category, quantity,
+       CASE WHEN has_key OR place = 1 THEN key ELSE key || '-' || place END AS key,
+       has_key AND place > 1 AS repeats,
+       CASE WHEN NOT has_key OR place = 1 THEN NULL
+            WHEN who <> first_who THEN 'key_of_another'
+            WHEN (purchased_at, amount, currency) <> (first_at, first_amount, first_currency) THEN 'key_reused'
+       END AS problem,
+       CASE WHEN has_key AND place > 1 THEN jsonb_build_object('key', key, 'amount_minor', first_amount,
+                'currency', first_currency, 'purchased_at', first_at) END AS params
+FROM placed
+UNION ALL
+SELECT n, number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, problem, params
+FROM {row} WHERE problem IS NOT NULL
+ORDER BY 1
+"""
+
+
+def ways(purchase_import: PurchaseImport) -> list[ImportField]:
+    """In which ways the file names its customers."""
+    return [field for field in WHO if field in purchase_import.mapping]
+
+
+def make_plan(purchase_import: PurchaseImport) -> None:
+    """Makes the tables `who` and `plan` out of the staged rows, which then go. Runs in the caller's transaction."""
+    names = tables(purchase_import.pk)
+    params = {"source": purchase_import.source, "currency": purchase_import.currency, "kinds": list(WHO)}
+
+    def run(*statements: str, **more: str) -> None:
+        for statement in statements:
+            execute(statement.format(**names, **more), params)
+
+    used = ways(purchase_import)
+    run("SET LOCAL work_mem = '64MB'", "ANALYZE {row}", _WHO, "CREATE UNIQUE INDEX ON {who} (id)")
+    for kind in (ImportField.EMAIL, ImportField.PHONE):
+        if kind in used:
+            run(_OWN_CONTACT, kind=kind)
+    run("ANALYZE {who}", *(FIND[way] for way in used), only="")
+    if len(used) > 1:
+        run(*_FACTS)
+    elif used == [ImportField.CARD]:
+        run(_UNKNOWN_CARDS)
+    if ImportField.NAME in purchase_import.mapping:
+        run(_NAMES)
+    run(_SAME_MEMBER, "CREATE INDEX ON {who} (root)", _PLAN, "CREATE UNIQUE INDEX ON {plan} (n)", "ANALYZE {plan}")
+    run("DROP TABLE {row}", "DROP TABLE IF EXISTS {fact}")

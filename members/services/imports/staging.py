@@ -1,0 +1,110 @@
+"""From the file into the database: batches of rows by COPY into the import's own table, then the plan.
+
+What is staged can be made again from the file at any time, so a half-filled table is thrown away and filled anew.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.files import File
+from django.db import connection, transaction
+
+from common.sql import execute
+from members.enums import DateOrder, DecimalMark
+from members.import_problems import FileRefused
+from members.models import PurchaseImport
+from members.services.imports.cells import RowReader
+from members.services.imports.columns import Layout
+from members.services.imports.leases import hold
+from members.services.imports.plan import make_plan
+from members.services.imports.reading import read_rows
+from members.services.imports.tables import drop_tables, tables
+
+BATCH = 20_000  # rows of one COPY, and so of one step of the progress bar
+
+
+@contextmanager
+def raw_file(purchase_import: PurchaseImport) -> Iterator[IO[bytes]]:
+    """The stored file, as bytes. FileRefused where it is gone."""
+    try:
+        stored = purchase_import.file.open("rb")
+    except (OSError, ValueError) as error:
+        raise FileRefused("file_gone") from error
+    try:
+        yield bytes_of(stored)
+    finally:
+        stored.close()
+
+
+def bytes_of(file: File) -> IO[bytes]:
+    """The innermost file: what Django wraps around it does not count where it stands."""
+    inner: Any = file
+    while isinstance(inner, File):
+        inner = inner.file
+    return inner
+
+
+def stage(purchase_import: PurchaseImport, on_progress: Callable[[], None] = lambda: None) -> None:
+    """Reads the file into the tables. FileRefused; LeaseLost; Cancelled."""
+    import_id, lease = purchase_import.pk, purchase_import.lease
+    names = tables(import_id)
+    with transaction.atomic():
+        hold(import_id, lease)
+        drop_tables(import_id)
+        execute(_CREATE.format(**names))
+    layout = Layout(**purchase_import.layout)
+    reader = RowReader(
+        mapping=purchase_import.mapping,
+        width=len(layout.columns),
+        order=DateOrder(layout.date_order or ""),
+        mark=DecimalMark(layout.decimal_mark or ""),
+        last_row_whole=layout.last_row_whole,
+        currency=purchase_import.currency,
+        time_zone=purchase_import.time_zone,
+        as_of=purchase_import.as_of,
+        region=settings.PHONENUMBER_DEFAULT_REGION,
+    )
+    copy = f"COPY {names['row']} ({', '.join(reader.columns)}) FROM STDIN"
+    with raw_file(purchase_import) as file:
+        rows = read_rows(file, layout.encoding, layout.delimiter)
+        if layout.header:
+            next(rows, None)
+        numbered, count = enumerate(rows, 1), 0
+        while lines := [reader.line(n, row) for n, row in islice(numbered, BATCH)]:
+            count += len(lines)
+            with transaction.atomic():
+                hold(import_id, lease)
+                _copy(copy, "".join(lines), purchase_import.time_zone)
+                _note(import_id, rows=count, read_bytes=file.tell())
+            on_progress()
+    if not count:
+        raise FileRefused("no_rows")
+    with transaction.atomic():
+        hold(import_id, lease)
+        make_plan(purchase_import)
+        _note(import_id, staged=True, attempts=0)
+    on_progress()
+
+
+def _note(import_id: int, **progress: int | bool) -> None:
+    PurchaseImport.objects.filter(pk=import_id).update(**progress)
+
+
+def _copy(statement: str, lines: str, time_zone: str) -> None:
+    with connection.cursor() as cursor:
+        # Moments without an offset are those of the import's time zone.
+        cursor.execute("SELECT set_config('TimeZone', %s, true)", [time_zone])
+        with cursor.copy(statement) as copy:
+            copy.write(lines)
+
+
+_CREATE = """
+CREATE UNLOGGED TABLE {row} (
+    n int, number int, kind text, ref text, customer text, card text, email text, phone text, name text,
+    purchased_at timestamptz, currency text, key text, store text, channel text, product text, category text,
+    quantity numeric, amount bigint, problem text, params jsonb
+)
+"""
