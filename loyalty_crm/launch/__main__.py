@@ -41,8 +41,9 @@ def merged(state: State, env: dict[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(state: State, family: Family, *, quiet: bool = False, **options: bool) -> Iterator[dict[str, str]]:
-    """The environment with servers that live as long as the block. The state must be locked."""
+def serving(state: State, *, quiet: bool = False, **options: bool) -> Iterator[tuple[Family, dict[str, str]]]:
+    """The environment with servers that live as long as the block, and their family. The state must be locked."""
+    family = Family(state.processes)
     try:
         env = {} if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL") else trial_env(state)
         if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
@@ -52,7 +53,7 @@ def serving(state: State, family: Family, *, quiet: bool = False, **options: boo
                 for line in servers.ready:
                     say(line)
         state.publish(env)
-        yield merged(state, env)
+        yield family, merged(state, env)
     finally:
         state.connection.unlink(missing_ok=True)
         family.stop()
@@ -98,7 +99,7 @@ def manage(args: list[str], name: str = "manage") -> int:
     started, told = time.monotonic(), False
     while True:
         try:
-            with state.lock(name), serving(state, Family(), quiet=True) as env:
+            with state.lock(name), serving(state, quiet=True) as (_, env):
                 code = foreground(argv, env)
                 wait_until(
                     lambda: state.users(fcntl.LOCK_EX) is not None, "waiting for other commands on these servers", DAY
@@ -118,28 +119,29 @@ def manage(args: list[str], name: str = "manage") -> int:
 
 def start(args: list[str]) -> int:
     """./crm run"""
-    run.require_free(*run.address())
-    state, family = State(state_folder()), Family()
-    with state.lock("run"), serving(state, family) as env:
-        return run.supervise(family, env)
+    state, (host, port) = State(state_folder()), run.address()
+    with state.lock("run"):
+        run.require_free(host, port)
+        with serving(state) as (family, env):
+            return run.supervise(family, env)
 
 
 def test(args: list[str]) -> int:
     """./crm test: servers and data of its own, new each time."""
     State(state_folder())
-    state, family = State(state_folder() / "test"), Family()
+    state = State(state_folder() / "test")
     for name in gate.NOT_OURS:
         os.environ.pop(name, None)
     os.environ |= trial_env(state)
-    with state.lock("test"), serving(state, family, fresh=True, durable=False) as env:
+    with state.lock("test"), serving(state, fresh=True, durable=False) as (_, env):
         return gate.check(args, env)
 
 
 def bench(args: list[str]) -> int:
     """./crm bench: durable servers and data of its own, new each time, so that nothing of the user's is in its way."""
     State(state_folder())
-    state, family = State(state_folder() / "bench"), Family()
-    with state.lock("bench"), serving(state, family, fresh=True) as env:
+    state = State(state_folder() / "bench")
+    with state.lock("bench"), serving(state, fresh=True) as (_, env):
         return foreground([sys.executable, "-m", "bench", *args], env)
 
 

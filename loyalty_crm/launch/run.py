@@ -112,10 +112,12 @@ def supervise(family: Family, env: dict[str, str]) -> int:
         for name, argv in commands(env).items():
             family.start(name, argv, env=env)
         with progress("waiting for the web server"):
+            between = 0.2
             while not answering(env):
                 if code := stopped_by_a_fall(family):
                     return code
-                pause(0.2)
+                pause(between)
+                between = min(between * 1.2, 2)  # one that answers with errors logs each of them
         welcome(env, accounts)
         while not (code := stopped_by_a_fall(family)):
             pause(0.3)

@@ -25,7 +25,7 @@ import psycopg
 import redis
 
 from loyalty_crm.launch.binaries import Account, find_postgres, find_valkey, reachable_copy
-from loyalty_crm.launch.supervisor import BROKER, DATABASE, Family, StartError, progress, wait_until
+from loyalty_crm.launch.supervisor import BROKER, DATABASE, Family, StartError, progress, stop_left_behind, wait_until
 
 SOCKET_PATH_MAX = 103  # bytes: 104 on macOS, 108 on Linux, one for the end
 USER = "app"
@@ -89,10 +89,12 @@ class State:
             except BlockingIOError:
                 file.seek(0)
                 raise Busy(file.read() or "another command") from None
-            self.connection.unlink(missing_ok=True)  # of an owner that was killed
             file.truncate(0)
             file.write(f"./crm {command} (process {os.getpid()})")
             file.flush()
+            # What an owner left behind that was killed:
+            self.connection.unlink(missing_ok=True)
+            stop_left_behind(self.processes)
             yield
 
     def users(self, how: int) -> int | None:
@@ -104,6 +106,10 @@ class State:
             os.close(file)
             return None
         return file
+
+    @property
+    def processes(self) -> Path:
+        return self.folder / "processes"
 
     @property
     def connection(self) -> Path:

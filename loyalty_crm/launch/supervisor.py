@@ -1,6 +1,7 @@
 """The processes of a run: start them, watch them, stop them in order."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from loyalty_crm.launch.watchdog import send
 
 PROJECT = Path(__file__).resolve().parents[2]
 APP, BROKER, DATABASE = range(3)  # the stages of stopping
@@ -76,6 +79,29 @@ def wait_until(ready: Callable[[], bool], text: str, timeout: float, every: floa
     return True
 
 
+def command_line(pid: int) -> str:
+    """How the process was called; nothing where there is none."""
+    with contextlib.suppress(OSError):
+        if Path("/proc/self").exists():
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return ""
+
+
+def stop_left_behind(record: Path) -> None:
+    """Stops the application's processes of a killed family; its servers are found by their data."""
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        found = [pid for pid in json.loads(record.read_text()) if "loyalty_crm" in command_line(pid)]
+    for pid in found:
+        send(os.kill, pid, signal.SIGTERM)
+    waiting = "waiting for the processes that a killed ./crm left behind"
+    wait_until(lambda: not any("loyalty_crm" in command_line(pid) for pid in found), waiting, 10)
+    for pid in found:
+        send(os.killpg, pid, signal.SIGKILL)
+    record.unlink(missing_ok=True)
+
+
 @dataclass
 class Child:
     name: str
@@ -87,10 +113,12 @@ class Child:
 class Family:
     """Child processes, each in a session of its own, so that we and not the terminal choose the order of stopping.
 
-    A watchdog process knows them too and stops them should this process be killed.
+    A watchdog process knows them too and stops them should this process be killed. Should both be killed, the file
+    `record` keeps their numbers for stop_left_behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, record: Path) -> None:
+        self.record = record
         self.children: list[Child] = []
         self.pumps: list[threading.Thread] = []
         self.watchdog: Child | None = None
@@ -126,6 +154,7 @@ class Family:
         process: subprocess.Popen = subprocess.Popen([str(arg) for arg in argv], start_new_session=True, **options)
         self.children.append(Child(name, process, stage, stop))
         self._tell_watchdog(f"+ {stage} {int(stop)} {process.pid}")
+        self._write_record()
         if said:
             self.say_lines(name, process.stdout)
         return process
@@ -144,6 +173,10 @@ class Family:
         """Forgets a process that ended as it should."""
         self.children = [child for child in self.children if child.process is not process]
         self._tell_watchdog(f"- {process.pid}")
+        self._write_record()
+
+    def _write_record(self) -> None:
+        self.record.write_text(json.dumps([child.process.pid for child in self.children if child.stage == APP]))
 
     def fallen(self) -> Child | None:
         """The first process that ended by itself."""
@@ -152,7 +185,7 @@ class Family:
 
     def stop(self) -> None:
         """Stops all, the application first and the database last; a second signal stops the application at once."""
-        heard = len(received)
+        heard = received.count(signal.SIGINT)
         for stage in GRACE:
             group = [child for child in self.children if child.stage == stage]
             for child in group:
@@ -161,7 +194,7 @@ class Family:
             asked, told = time.monotonic(), False
             while alive := [child.name for child in group if child.process.poll() is None]:
                 waited = time.monotonic() - asked
-                if waited > GRACE[stage] or (stage == APP and len(received) > max(heard, 1)):
+                if waited > GRACE[stage] or (stage == APP and received.count(signal.SIGINT) > heard):
                     break
                 if waited > 4 and not told:
                     told = True
@@ -170,10 +203,10 @@ class Family:
             for child in group:
                 if child.process.poll() is None:
                     say(f"{child.name} did not stop in time; killing it")
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(child.process.pid, signal.SIGKILL)  # and whatever its leader left behind
+                send(os.killpg, child.process.pid, signal.SIGKILL)  # and whatever its leader left behind
                 child.process.wait()
         self.children = []
+        self.record.unlink(missing_ok=True)
         for thread in self.pumps:
             thread.join(1)
         if self.watchdog:

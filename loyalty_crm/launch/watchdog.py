@@ -14,6 +14,7 @@ PATIENCE = 8  # seconds a stage; bounded, since a zombie that process 1 never re
 
 
 def send(kill, pid: int, number: int) -> bool:
+    """Calls os.kill or os.killpg; returns whether there was someone to hear it."""
     try:
         kill(pid, number)
     except (ProcessLookupError, PermissionError):
