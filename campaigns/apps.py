@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class CampaignsConfig(AppConfig):
     name = "campaigns"
     verbose_name = _("Campaigns")
+
+    def ready(self) -> None:
+        from campaigns import events, reactions  # noqa: F401  registers what this app records and answers
+        from campaigns.merge_fields import register_all
+
+        register_all()

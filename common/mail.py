@@ -13,6 +13,8 @@ from django.core.mail.backends.smtp import EmailBackend
 class OutboxBackend(BaseEmailBackend):
     """Writes each message to a file named by its Message-ID: the same message twice is one file."""
 
+    idempotent = True
+
     def send_messages(self, email_messages) -> int:
         folder = Path(settings.OUTBOX_DIR)
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,9 +39,19 @@ class SmtpBackend(EmailBackend):
         base = smtplib.SMTP_SSL if self.use_ssl else smtplib.SMTP
 
         class Connection(base):  # type: ignore[valid-type, misc]
+            asked = False  # DATA was said, and 354 is the answer to wait for
+
             def data(self, msg):
-                if backend.before_body is not None:
+                self.asked = True
+                try:
+                    return super().data(msg)
+                finally:
+                    self.asked = False
+
+            def getreply(self):
+                reply = super().getreply()
+                if self.asked and reply[0] == 354 and backend.before_body is not None:
                     backend.before_body()
-                return super().data(msg)
+                return reply
 
         return Connection

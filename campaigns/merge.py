@@ -1,0 +1,162 @@
+"""Merge fields: what a text may say about its reader, in a small part of Liquid.
+
+Apps register their fields in `AppConfig.ready()`. A resolver is asked once for a whole batch, never once a member.
+Of Liquid there are conditions and harmless filters only: no loops, no includes, nothing that grows without bound.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from babel.core import Locale
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext, override, to_locale
+from liquid import Environment, StrictUndefined
+from liquid.exceptions import LiquidError, UnknownFilterError
+
+if TYPE_CHECKING:
+    from members.models import Member
+
+_TAGS = ("content", "output", "illegal", "#", "comment", "if", "unless", "case", "assign")
+_FILTERS = (
+    *("default", "capitalize", "upcase", "downcase", "strip", "append", "prepend", "truncate", "truncatewords", "size"),
+    *("plus", "minus", "times", "divided_by", "modulo", "round", "ceil", "floor", "abs", "at_least", "at_most"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One reader, and what the message is about. `gift_expires_on` is the last day of the gift, None for never."""
+
+    member: "Member"
+    language: str
+    at: datetime
+    birthday: date
+    gift_points: int = 0
+    gift_expires_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How people call a merge field, and a value to show in its place."""
+
+    label: Promise | str
+    sample: Any
+
+
+Resolver = Callable[[Sequence[Recipient]], Sequence[Mapping[str, Any]]]
+_spaces: dict[str, tuple[dict[str, Field], Resolver]] = {}
+
+
+class Number(int):
+    """A whole number that reads as the active language writes it, and still compares as a number."""
+
+    def __str__(self) -> str:
+        return format_decimal(int(self), locale=_locale())
+
+
+def day(value: date | None) -> str:
+    """A day as the active language writes it; nothing for None."""
+    return "" if value is None else format_date(value, "long", locale=_locale())
+
+
+def _locale() -> Locale:
+    return Locale.parse(to_locale(get_language() or "en"))
+
+
+def register(space: str, fields: dict[str, Field], resolve: Resolver) -> None:
+    """Adds the fields `space.name`. `resolve` gets recipients of one language, the active one, and answers in order."""
+    if space in _spaces:
+        raise ValueError(f"merge fields {space}.* are registered twice")
+    _spaces[space] = (fields, resolve)
+
+
+def fields() -> dict[str, Field]:
+    """All merge fields by their full name, e.g. `member.name`."""
+    return {f"{space}.{name}": field for space, (known, _) in _spaces.items() for name, field in known.items()}
+
+
+def values(recipients: Sequence[Recipient]) -> list[dict[str, Mapping[str, Any]]]:
+    """What each recipient's fields say, in order: {"member": {"name": …}, …}."""
+    found: list[dict[str, Mapping[str, Any]]] = [{} for _ in recipients]
+    for language in {recipient.language for recipient in recipients}:
+        places = [place for place, recipient in enumerate(recipients) if recipient.language == language]
+        with override(language):
+            for space, (_, resolve) in _spaces.items():
+                answers = resolve([recipients[place] for place in places])
+                for place, answer in zip(places, answers, strict=True):
+                    found[place][space] = answer
+    return found
+
+
+def samples() -> dict[str, dict[str, Any]]:
+    """Values to show where there is no recipient."""
+    return {space: {name: field.sample for name, field in known.items()} for space, (known, _) in _spaces.items()}
+
+
+class MergeEnvironment(Environment):
+    """The part of Liquid that marketers may use. The result is plain text; whoever makes HTML of it escapes it."""
+
+    output_stream_limit = 50_000
+    local_namespace_limit = 10_000
+    block_nesting_limit = 10
+    context_depth_limit = 10
+    loop_iteration_limit = 100
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined)
+        self.tags = {name: self.tags[name] for name in _TAGS}
+        self.filters = {name: self.filters[name] for name in _FILTERS}
+
+
+environment = MergeEnvironment()
+
+
+def problems(source: str) -> list[str]:
+    """What is wrong with a text, as sentences that name the line. Nothing wrong: an empty list."""
+    try:
+        template = environment.from_string(source)
+        found = template.analyze()
+    except LiquidError as error:
+        return [_explain(error)]
+    unknown = [
+        (variable.span.line_col(source)[0], ".".join(str(segment) for segment in variable.segments))
+        for variables in found.globals.values()
+        for variable in variables
+    ]
+    sentences = [_unknown_field(line, path) for line, path in sorted(unknown) if path not in fields()]
+    if not sentences:
+        try:
+            template.render(**samples())
+        except LiquidError as error:
+            return [_explain(error)]
+    return sentences
+
+
+def _unknown_field(line: int, path: str) -> str:
+    close = get_close_matches(path, fields(), 1)
+    if close:
+        return gettext("Line %(line)d: there is no field “%(field)s”. Did you mean “%(close)s”?") % {
+            "line": line,
+            "field": path,
+            "close": close[0],
+        }
+    return gettext("Line %(line)d: there is no field “%(field)s”.") % {"line": line, "field": path}
+
+
+def _explain(error: LiquidError) -> str:
+    context = error.context()
+    if context is None or error.token is None:
+        return gettext("A tag is left open: every {% if %} needs its {% endif %}.")
+    line, _column, _before, text, _after = context
+    if isinstance(error, UnknownFilterError):
+        sentence = gettext("Line %(line)d: there is no filter “%(word)s”.")
+    elif error.token.kind == "tag":
+        sentence = gettext("Line %(line)d: there is no tag “%(word)s” here.")
+    else:
+        sentence = gettext("Line %(line)d cannot be read: %(text)s")
+    return sentence % {"line": line, "word": error.token.value, "text": text.strip()}

@@ -1,0 +1,152 @@
+"""Reads about messages: who is due, who will be, what waits."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+
+from campaigns.enums import UNSENT, SkipReason
+from campaigns.models import DAYS_BETWEEN, BirthdayGreeting
+from common.sql import fetch_all
+from members.models import Member
+from members.queries import BIRTHDAY_JOIN, birthday_patterns, get_programme
+
+WEST, EAST = timedelta(hours=12), timedelta(hours=14)  # how far local time can be behind UTC and ahead of it
+DAY = timedelta(days=1)
+
+
+@cache
+def database_time_zones() -> list[str]:
+    """The time zones that the database knows. One that only Python knows must not stop everybody's greeting."""
+    return [name for (name,) in fetch_all("SELECT name FROM pg_timezone_names")]
+
+
+# Everyone whose birthday is kept on some days: (member_id, email, zone, day, year, due_at, expires_at, why). Wall
+# time becomes a moment for the day in question, so a change of the clocks in between does no harm. Nobody is greeted
+# for a birthday before they joined, nor before the greeting was switched on.
+BIRTHDAYS = f"""
+SELECT member.id AS member_id, member.email, zone.name AS zone, birthday.day, birthday.year, moment.due_at,
+       greatest(moment.due_at + %(catch_up)s, (birthday.day + 1)::timestamp AT TIME ZONE zone.name) AS expires_at,
+       member.birthday_calendar AS calendar, member.birthday_month, member.birthday_day, member.birthday_leap_month
+FROM {BIRTHDAY_JOIN}
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone ELSE %(fallback)s END AS name
+) AS zone
+CROSS JOIN LATERAL (
+    SELECT (birthday.day - %(days_ahead)s + %(send_time)s) AT TIME ZONE zone.name AS due_at
+) AS moment
+WHERE birthday.day >= (greatest(member.joined_at, %(active_since)s) AT TIME ZONE zone.name)::date
+"""
+
+# Those whose time has come, of BIRTHDAYS, without a decision yet. Past expires_at they were missed.
+DUE = f"""
+SELECT due.* FROM ({BIRTHDAYS}) AS due
+WHERE due.due_at <= %(at)s AND due.expires_at > %(since)s AND NOT EXISTS (
+    SELECT 1 FROM campaigns_message AS message
+    WHERE message.campaign = 'birthday' AND message.member_id = due.member_id AND message.occurrence_day = due.day
+)
+"""
+
+# Whether the member was greeted, or given the gift, too near this day or in the same year: what the constraints of
+# Message would refuse.
+GREETED = f"""
+EXISTS (
+    SELECT 1 FROM campaigns_message AS other
+    WHERE other.campaign = 'birthday' AND other.member_id = due.member_id AND other.occurrence_day <> due.day
+      AND (other.state NOT IN ('{UNSENT[0].value}', '{UNSENT[1].value}') OR other.gift_id IS NOT NULL)
+      AND (other.occurrence_year = due.year OR abs(other.occurrence_day - due.day) < {DAYS_BETWEEN})
+)
+"""
+
+# The member's last word on greetings by e-mail; no row: never asked.
+CONSENT = """
+LEFT JOIN LATERAL (
+    SELECT said.granted FROM members_consent AS said
+    WHERE said.member_id = due.member_id AND said.channel = 'email' AND said.purpose = 'greetings'
+    ORDER BY said.at DESC, said.id DESC LIMIT 1
+) AS consent ON true
+"""
+
+REASON = f"""
+CASE WHEN {GREETED} THEN '{SkipReason.GREETED.value}'
+     WHEN consent.granted IS NOT TRUE THEN '{SkipReason.NO_CONSENT.value}'
+     WHEN due.email = '' THEN '{SkipReason.NO_ADDRESS.value}'
+     ELSE '' END
+"""
+
+
+def birthday_params(greeting: BirthdayGreeting, first: date, last: date) -> dict[str, Any]:
+    """What BIRTHDAYS asks for: birthdays from `first` to `last`, both included, under the greeting's settings."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return birthday_patterns(days)._asdict() | {
+        "zones": database_time_zones(),
+        "fallback": get_programme().time_zone,
+        "days_ahead": greeting.days_ahead,
+        "send_time": time(greeting.send_hour),
+        "catch_up": timedelta(hours=greeting.catch_up_hours),
+        "active_since": greeting.active_since,
+    }
+
+
+def due_params(greeting: BirthdayGreeting, at: datetime) -> dict[str, Any]:
+    """What DUE asks for at a moment: the days on which, in any time zone, somebody can be due or just too late."""
+    since = greeting.last_checked_at or at
+    ahead, hour = timedelta(days=greeting.days_ahead), timedelta(hours=greeting.send_hour)
+    catch_up = timedelta(hours=greeting.catch_up_hours)
+    first = since.astimezone(UTC) - max(catch_up + hour - ahead, DAY) - WEST
+    last = at.astimezone(UTC) + ahead - hour + EAST
+    return birthday_params(greeting, first.date(), last.date()) | {"at": at, "since": since}
+
+
+class Upcoming(NamedTuple):
+    """A birthday to come: when the greeting is due, and either why it will not go out or its state so far."""
+
+    day: date
+    member: Member
+    due_at: datetime
+    reason: str
+    state: str
+
+    @property
+    def reason_label(self) -> str:
+        """Why this member gets no greeting; empty where they do."""
+        return str(SkipReason(self.reason).label) if self.reason else ""
+
+
+_UPCOMING = f"""
+SELECT due.day, due.member_id, due.due_at, coalesce(message.reason, {REASON}) AS reason,
+       coalesce(message.state, '') AS state
+FROM ({BIRTHDAYS}) AS due {CONSENT}
+LEFT JOIN campaigns_message AS message
+  ON message.campaign = 'birthday' AND message.member_id = due.member_id AND message.occurrence_day = due.day
+WHERE due.day >= (%(at)s AT TIME ZONE due.zone)::date
+"""
+
+
+def _upcoming_params(greeting: BirthdayGreeting, at: datetime, days: int) -> dict[str, Any]:
+    today = (at.astimezone(UTC) - WEST).date()
+    last = (at.astimezone(UTC) + EAST).date() + timedelta(days=days)
+    active_since = greeting.active_since if greeting.active else None
+    return birthday_params(greeting, today, last) | {"at": at, "active_since": active_since or at}
+
+
+def upcoming(
+    greeting: BirthdayGreeting, *, at: datetime, days: int, after: tuple[date, int] | None = None, limit: int = 50
+) -> list[Upcoming]:
+    """Birthdays of the next `days` days, in order, from behind `after` (day, member id)."""
+    rows = fetch_all(
+        f"SELECT * FROM ({_UPCOMING}) AS row WHERE (day, member_id) > (%(after_day)s, %(after_id)s)"
+        " ORDER BY day, member_id LIMIT %(limit)s",
+        _upcoming_params(greeting, at, days)
+        | {"after_day": after[0] if after else date.min, "after_id": after[1] if after else 0, "limit": limit},
+    )
+    members = Member.objects.in_bulk([row[1] for row in rows])
+    return [Upcoming(day, members[member_id], due, reason, state) for day, member_id, due, reason, state in rows]
+
+
+def upcoming_counts(greeting: BirthdayGreeting, *, at: datetime, days: int) -> Mapping[str, int]:
+    """How many birthdays the next `days` days bring, by the reason against a greeting; '' are those greeted."""
+    rows = fetch_all(
+        f"SELECT reason, count(*) FROM ({_UPCOMING}) AS row GROUP BY reason", _upcoming_params(greeting, at, days)
+    )
+    return dict(rows)

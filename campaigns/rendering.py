@@ -1,0 +1,125 @@
+"""From a marketer's text to a mail: Liquid makes plain text, MJML the frame around it, css-inline fits it to mail.
+
+Nothing from outside reaches the HTML but as escaped text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mjml
+from css_inline import CSSInliner
+from django.utils.translation import gettext, override
+from liquid import BoundTemplate, Environment, StrictUndefined
+from liquid.exceptions import LiquidError
+
+from campaigns import merge
+from campaigns.merge import Recipient
+from campaigns.models import BirthdayGreeting
+from members.queries import get_programme
+
+_inliner = CSSInliner(keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A finished mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@cache
+def _layout() -> BoundTemplate:
+    compiled = mjml.mjml2html(Path(__file__).with_name("mail.mjml").read_text(encoding="utf-8"))
+    return Environment(undefined=StrictUndefined, autoescape=True).from_string(compiled)
+
+
+def render_greetings(
+    greeting: BirthdayGreeting, recipients: Sequence[Recipient], unsubscribe_urls: Sequence[str]
+) -> list[Content | LiquidError]:
+    """A mail for each recipient, in order, in their language; a text that cannot be rendered gives its error."""
+    address = [line.strip() for line in get_programme().postal_address.splitlines() if line.strip()]
+    texts = {}
+    for language in {recipient.language for recipient in recipients}:
+        with override(language):  # the translated fields answer in the active language
+            texts[language] = (
+                merge.environment.from_string(greeting.subject),
+                merge.environment.from_string(greeting.body),
+            )
+    finished: list[Content | LiquidError] = []
+    for recipient, values, url in zip(recipients, merge.values(recipients), unsubscribe_urls, strict=True):
+        subject, body = texts[recipient.language]
+        with override(recipient.language):
+            try:
+                finished.append(_render(subject, body, {**values}, recipient.language, address, url))
+            except LiquidError as error:
+                finished.append(error)
+    return finished
+
+
+def sample(greeting: BirthdayGreeting, language: str, unsubscribe_url: str) -> Content:
+    """The mail as a made-up member would get it. LiquidError where the text cannot be rendered."""
+    address = get_programme().postal_address.splitlines()
+    with override(language):
+        subject, body = (merge.environment.from_string(text) for text in (greeting.subject, greeting.body))
+        values = merge.samples()
+        values["gift"]["points"] = merge.Number(greeting.gift_points)
+        values["programme"]["name"] = get_programme().name
+        return _render(subject, body, values, language, address, unsubscribe_url)
+
+
+def _render(
+    subject: BoundTemplate,
+    body: BoundTemplate,
+    values: dict[str, Any],
+    language: str,
+    address: list[str],
+    unsubscribe_url: str,
+) -> Content:
+    title = " ".join(subject.render(**values).split())
+    paragraphs = _paragraphs(body.render(**values))
+    words = _words(values)
+    html = _layout().render(
+        **values,
+        language=language,
+        subject=title,
+        preview=" ".join(paragraphs[0]) if paragraphs else title,
+        paragraphs=paragraphs,
+        words=words,
+        address=address,
+        unsubscribe_url=unsubscribe_url,
+    )
+    facts = [f"{words['balance']}: {values['points']['balance']}", values["programme"]["url"]]
+    foot = [f"{words['because']} {words['unsubscribe']}: {unsubscribe_url}", values["programme"]["name"], *address]
+    blocks = ["\n".join(lines) for lines in (*paragraphs, facts, ["-- ", *foot])]
+    return Content(title, "\n\n".join(blocks) + "\n", _inliner.inline(html))
+
+
+def _paragraphs(text: str) -> list[list[str]]:
+    """Paragraphs as lists of lines. What a condition left empty leaves no gap."""
+    paragraphs: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.strip():
+            paragraphs[-1].append(line.strip())
+        elif paragraphs[-1]:
+            paragraphs.append([])
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _words(values: dict[str, Any]) -> dict[str, str]:
+    until = values["gift"]["expires_on"]
+    return {
+        "gift": gettext("Your birthday gift"),
+        "gift_points": gettext("%(points)s points") % {"points": values["gift"]["points"]},
+        "gift_until": gettext("to spend until %(day)s") % {"day": until} if until else gettext("yours to keep"),
+        "balance": gettext("Your points"),
+        "tier": gettext("Your tier"),
+        "button": gettext("See your card and points"),
+        "because": gettext("You get this mail because you agreed to birthday greetings from %(programme)s.")
+        % {"programme": values["programme"]["name"]},
+        "unsubscribe": gettext("Unsubscribe"),
+    }

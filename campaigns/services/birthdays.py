@@ -1,0 +1,73 @@
+"""Planning: from birthdays to rows. A tick asks the tables who is due; nothing is scheduled anywhere else."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from campaigns import events
+from campaigns.models import BirthdayGreeting, Message
+from campaigns.queries import CONSENT, DUE, GREETED, REASON, due_params
+from common.doorbell import ring
+from common.sql import execute
+from members.events import record_selected
+
+# The unique day and the exclusion constraint are behind ON CONFLICT: whatever the query overlooks in a race, the
+# database does not.
+_PLAN = f"""
+INSERT INTO campaigns_message (uid, campaign, purpose, channel, member_id, occurrence_year, occurrence_day, due_at,
+                               expires_at, next_try_at, state, reason, why, changed_at)
+SELECT gen_random_uuid(), 'birthday', 'greetings', 'email', due.member_id, due.year, due.day, due.due_at,
+       due.expires_at, %(at)s,
+       CASE WHEN against.reason <> '' THEN 'skipped' WHEN due.expires_at <= %(at)s THEN 'missed' ELSE 'queued' END,
+       against.reason,
+       jsonb_build_object('calendar', due.calendar, 'month', due.birthday_month, 'day', due.birthday_day,
+                          'leap_month', due.birthday_leap_month, 'time_zone', due.zone,
+                          'days_ahead', %(days_ahead)s::int, 'hour', %(send_time)s::text),
+       %(at)s
+FROM ({DUE}) AS due {CONSENT}
+CROSS JOIN LATERAL (SELECT {REASON} AS reason) AS against
+ON CONFLICT DO NOTHING
+"""
+
+# Who gives consent or an address in time is greeted after all.
+_REVIVE = f"""
+UPDATE campaigns_message AS message SET state = 'queued', reason = '', next_try_at = %(at)s, changed_at = %(at)s
+FROM (
+    SELECT skipped.id AS message_id, skipped.member_id, skipped.occurrence_year AS year,
+           skipped.occurrence_day AS day, member.email
+    FROM campaigns_message AS skipped JOIN members_member AS member ON member.id = skipped.member_id
+    WHERE skipped.state = 'skipped' AND skipped.reason IN ('no_consent', 'no_address')
+      AND skipped.campaign = 'birthday' AND skipped.expires_at > %(at)s
+) AS due {CONSENT}
+WHERE message.id = due.message_id AND due.email <> '' AND consent.granted AND NOT {GREETED}
+"""
+
+
+@transaction.atomic
+def plan(*, at: datetime) -> int:
+    """Writes a row for everyone who has come due since the last look; how many rows were written or woken.
+
+    Two at once have one effect: they queue up at the row of settings. What the last look is too old for says missed.
+    """
+    greeting = BirthdayGreeting.objects.select_for_update().filter(pk=1, active=True).first()
+    if greeting is None or (greeting.last_checked_at is not None and greeting.last_checked_at >= at):
+        return 0
+    planned = execute(_PLAN, due_params(greeting, at))
+    woken = execute(_REVIVE, {"at": at})
+    record_missed(at=at)
+    BirthdayGreeting.objects.filter(pk=1).update(last_checked_at=at)
+    if planned or woken:
+        ring("campaigns.tasks.deliver_messages")
+    return planned + woken
+
+
+def record_missed(*, at: datetime) -> None:
+    """Tells the timelines of members whose message became `missed` at this moment."""
+    state, changed_at = "missed", at
+    if Message.objects.filter(state=state, changed_at=changed_at).exists():
+        record_selected(
+            kind=events.MESSAGE_MISSED,
+            select="SELECT member_id, %(at)s::timestamptz, jsonb_build_object('message', id, 'campaign', campaign)"
+            " FROM campaigns_message WHERE state = 'missed' AND changed_at = %(at)s",
+            params={"at": at},
+        )

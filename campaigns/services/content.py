@@ -1,0 +1,159 @@
+"""Writing a message: the last look at consent, the gift, and the words, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from liquid.exceptions import LiquidError
+
+from campaigns import events
+from campaigns.enums import MessageState, SkipReason
+from campaigns.merge import Recipient
+from campaigns.models import BirthdayGreeting, Message
+from campaigns.rendering import Content, render_greetings
+from campaigns.services.unsubscribe import unsubscribe_url
+from members.models import Consent, Member
+from members.queries import get_programme
+from rewards.services.gifts import Gift, give_points
+
+
+@transaction.atomic
+def freeze(*, messages: Sequence[Message], at: datetime) -> list[Message]:
+    """Makes claimed messages ready to send; returns those that are, with their content.
+
+    The others are settled: skipped with the reason, or failed because the text cannot be rendered. Content and gift of
+    an earlier attempt stay as they are.
+    """
+    held = Message.objects.filter(pk__in=[m.pk for m in messages], state=MessageState.CLAIMED).order_by("pk")
+    tokens = {message.pk: message.token for message in messages}
+    mine = [m for m in held.select_for_update(of=("self",)).select_related("member") if m.token == tokens[m.pk]]
+    wanted = _consenting(mine)
+    ready, new = [], []
+    for message in mine:
+        if reason := _reason_against(message, wanted):
+            _end(message, at, state=MessageState.SKIPPED, reason=reason)
+        elif message.frozen_at is None:
+            new.append(message)
+        else:
+            ready.append(message)
+    return sorted(ready + _write(new, at), key=lambda message: (message.next_try_at, message.pk))
+
+
+def _consenting(messages: Sequence[Message]) -> set[tuple[int, str, str]]:
+    last_words = (
+        Consent.objects.filter(member_id__in=[message.member_id for message in messages])
+        .order_by("member_id", "channel", "purpose", "-at", "-id")
+        .distinct("member_id", "channel", "purpose")
+    )
+    return {(word.member_id, word.channel, word.purpose) for word in last_words if word.granted}
+
+
+def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
+    if (message.member_id, message.channel, message.purpose) not in wanted:
+        return SkipReason.NO_CONSENT
+    if message.frozen_at is not None:
+        return ""
+    if not message.member.email:
+        return SkipReason.NO_ADDRESS
+    birthday = message.member.birthday
+    if birthday is None or birthday.falls_on(message.occurrence_year) != message.occurrence_day:
+        return SkipReason.BIRTHDAY_CHANGED
+    return ""
+
+
+def _write(messages: list[Message], at: datetime) -> list[Message]:
+    if not messages:
+        return []
+    greeting = BirthdayGreeting.objects.get(pk=1)
+    recipients = [recipient_of(message.member, message.occurrence_day, greeting, at) for message in messages]
+    if greeting.gift_points:
+        gifts = [_gift(message, recipient) for message, recipient in zip(messages, recipients, strict=True)]
+        given = give_points(gifts=gifts, at=at)
+        for message, gift in zip(messages, gifts, strict=True):
+            message.gift_id = given[gift.key]
+    links = [_link(message) for message in messages]
+    ready = []
+    for message, recipient, content in zip(
+        messages, recipients, render_greetings(greeting, recipients, links), strict=True
+    ):
+        message.language = recipient.language
+        message.to = recipient.member.email
+        if isinstance(content, LiquidError):
+            _end(message, at, state=MessageState.FAILED, error=str(content))
+            events.record_message(events.MESSAGE_FAILED, message, at)
+            continue
+        message.frozen_at = at
+        message.subject, message.text, message.html = content.subject, content.text, content.html
+        ready.append(message)
+    Message.objects.bulk_update(messages, ["language", "to", "gift", "frozen_at", "subject", "text", "html"])
+    return ready
+
+
+def recipient_of(member: Member, birthday: date, greeting: BirthdayGreeting, at: datetime) -> Recipient:
+    """A member as the reader of the greeting for one birthday."""
+    expires_on = None
+    if greeting.gift_points and greeting.gift_valid_days:
+        expires_on = at.astimezone(_zone(member)).date() + timedelta(days=greeting.gift_valid_days)
+    return Recipient(member, member.language, at, birthday, greeting.gift_points, expires_on)
+
+
+def _gift(message: Message, recipient: Recipient) -> Gift:
+    last_day = recipient.gift_expires_on
+    zone = _zone(recipient.member)
+    return Gift(
+        member_id=message.member_id,
+        amount=recipient.gift_points,
+        key=f"birthday:{message.member_id}:{message.occurrence_year}",
+        reason="Birthday gift",
+        expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
+        why={"campaign": message.campaign, "message": message.pk, "day": message.occurrence_day.isoformat()},
+    )
+
+
+def _zone(member: Member) -> ZoneInfo:
+    try:
+        return ZoneInfo(member.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(get_programme().time_zone)
+
+
+def _end(message: Message, at: datetime, *, state: MessageState, reason: str = "", error: str = "") -> None:
+    message.state, message.reason, message.error = state, reason, error
+    message.lease_until, message.token, message.changed_at = None, None, at
+    message.save(update_fields=["state", "reason", "error", "lease_until", "token", "changed_at"])
+
+
+def _link(message: Message) -> str:
+    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.purpose)
+
+
+def email(message: Message, *, reply_to: str) -> EmailMultiAlternatives:
+    """The mail of a message as it was frozen. Every attempt has the same Message-ID and content."""
+    content = Content(message.subject, message.text, message.html)
+    return compose(
+        content, to=message.to, link=_link(message), reply_to=reply_to, headers={"Message-ID": message.message_id}
+    )
+
+
+def compose(
+    content: Content, *, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
+) -> EmailMultiAlternatives:
+    """A mail with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
+    mail = EmailMultiAlternatives(
+        content.subject,
+        content.text,
+        settings.DEFAULT_FROM_EMAIL,
+        [to],
+        reply_to=[reply_to] if reply_to else None,
+        headers={
+            "List-Unsubscribe": f"<{link}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Auto-Submitted": "auto-generated",
+            **(headers or {}),
+        },
+    )
+    mail.attach_alternative(content.html, "text/html")
+    return mail

@@ -1,0 +1,19 @@
+from celery import shared_task
+
+
+@shared_task
+def plan_birthday_greetings() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.birthdays import plan
+
+    plan(at=timezone.now())
+
+
+@shared_task
+def deliver_messages() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.delivery import deliver
+
+    deliver(clock=timezone.now)

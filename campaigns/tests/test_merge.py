@@ -1,0 +1,167 @@
+"""What marketers may write, and what comes out of it."""
+
+from datetime import date
+from html.parser import HTMLParser
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils.translation import override
+
+from campaigns import merge
+from campaigns.merge import Recipient
+from campaigns.merge_fields import one_line
+from campaigns.rendering import Content, render_greetings
+from campaigns.services.content import compose, recipient_of
+from campaigns.services.greeting import get_greeting, save_greeting
+from campaigns.tests.factories import switch_on, utc
+from members.models import Programme
+from members.tests.factories import make_member
+from rewards.models import MemberTier
+from rewards.services.gifts import Gift, give_points
+from rewards.tests.factories import make_tiers
+
+AT = utc(2026, 5, 12, 9)
+URL = "http://localhost:8000/u/x/"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Hi\n\n{{ member.nmae }}", "Line 3: there is no field “member.nmae”. Did you mean “member.name”?"),
+        ("{{ secret }}", "Line 1: there is no field “secret”."),
+        ("{{ member }}", "Line 1: there is no field “member”. Did you mean “member.name”?"),
+        ("{{ member.name.first }}", "Line 1: there is no field “member.name.first”. Did you mean “member.name”?"),
+        ("{% if nope > 1 %}x{% endif %}", "Line 1: there is no field “nope”."),
+        ("a\n{{ member.name | shout }}", "Line 2: there is no filter “shout”."),
+        ("{{ member.name | safe }}", "Line 1: there is no filter “safe”."),
+        ("{{ member.name", "Line 1 cannot be read: {{ member.name"),
+        ("{% if gift.points %}x", "A tag is left open: every {% if %} needs its {% endif %}."),
+        ("\n{% include 'x' %}", "Line 2: there is no tag “include” here."),
+        ("{% for i in (1..9999999) %}x{% endfor %}", "Line 1: there is no tag “for” here."),
+        ("{{ gift.points | divided_by: 0 }}", "Line 1 cannot be read: {{ gift.points | divided_by: 0 }}"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text, sentence):
+    assert merge.problems(text) == [sentence]
+
+
+def test_every_mistake_is_named():
+    assert len(merge.problems("{{ a }} {{ b }}\n{{ member.name }} {{ c }}")) == 3
+
+
+@pytest.mark.parametrize("text", ["", "50 % off", "R&B < x", "{{ member.name | default: 'x' | upcase }}", "{ a }"])
+def test_what_is_right_passes(text):
+    assert merge.problems(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% assign a = 'xxxxxxxxxx' %}" + "{% assign a = a | append: a %}" * 40 + "{{ a }}",
+        "{{ 'x' | append: 'y' }}" * 40_000,
+    ],
+)
+def test_a_text_cannot_grow_without_bound(text):
+    assert len(merge.problems(text)) == 1
+
+
+@pytest.mark.django_db
+def test_a_text_with_a_mistake_is_not_saved(at):
+    greeting = get_greeting()
+    greeting.body_zh_hans = "{{ member.nmae }}"
+    with pytest.raises(ValidationError) as refused:
+        save_greeting(greeting=greeting, at=at)
+    assert list(refused.value.message_dict) == ["body_zh_hans"]
+    assert "nmae" not in get_greeting().body_zh_hans
+
+
+@pytest.mark.parametrize(
+    ("typed", "seen"),
+    [
+        ("Anna\r\nBcc: all@example.com", "Anna Bcc: all@example.com"),
+        ("\u202eanna\u2066", "anna"),
+        ("  梅   林 ", "梅 林"),
+        ("a\x00b\u2028c", "a b c"),
+        ("👩‍🎤", "👩‍🎤"),
+    ],
+)
+def test_names_are_made_fit_for_a_header(typed, seen):
+    assert one_line(typed) == seen
+
+
+def render(member, **settings) -> Content:
+    greeting = switch_on(**settings)
+    recipient = recipient_of(member, date(2026, 5, 12), greeting, AT)
+    (content,) = render_greetings(greeting, [recipient], [URL])
+    return content
+
+
+def tags(html: str) -> set[str]:
+    found: set[str] = set()
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: found.add(tag)
+    parser.feed(html)
+    return found
+
+
+@pytest.mark.django_db
+def test_a_hostile_name_is_only_a_name():
+    name = '<script>alert(1)</script> {{ programme.name }} "\r\nBcc: all@example.com'
+    content = render(make_member(name=name), subject_en="Hello {{ member.name }}", body_en="Dear {{ member.name }}")
+    assert "script" not in tags(content.html)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ programme.name }}" in content.html
+    assert content.subject == 'Hello <script>alert(1)</script> {{ programme.name }} " Bcc: all@example.com'
+    mail = compose(content, to="a@example.com", link=URL, reply_to="").message()
+    assert mail["Bcc"] is None
+    assert "\n\n" not in mail["Subject"]
+
+
+@pytest.mark.django_db
+def test_the_default_texts_read_well_in_both_languages():
+    Programme.objects.create(pk=1, name="Café", postal_address="1 High Street\nLondon", contact_email="a@x.example")
+    make_tiers()
+    member = make_member(name="Mei Lin")
+    give_points(gifts=[Gift(member.pk, 12345, "x")], at=AT)
+    english = render(member, gift_points=100, gift_valid_days=60)
+    assert english.subject == "Happy birthday, Mei Lin!"
+    assert "100 points, already on your card and yours to spend until July 11, 2026." in english.text
+    assert "Your points: 12,345" in english.text
+    assert "Bronze" in english.html
+    assert "1 High Street" in english.html
+    assert "a@x.example" in english.html
+    member.language = "zh-hans"
+    chinese = render(member, gift_points=100, gift_valid_days=60)
+    assert chinese.subject == "Mei Lin，生日快乐！"
+    assert "100 积分，已存入您的会员卡，有效期至2026年7月11日。" in chinese.text
+    assert "铜卡" in chinese.html
+    nameless = render(make_member(name=""), gift_points=0)
+    assert nameless.subject == "Happy birthday!"
+    assert "Dear friend," in nameless.text
+    assert "gift" not in nameless.text
+    assert "Your birthday gift" not in nameless.html
+
+
+@pytest.mark.django_db
+def test_the_mail_asks_nothing_of_the_outside_and_suits_the_dark():
+    html = render(make_member(), gift_points=100).html
+    parts = html.split('href="')[1:] + html.split('src="')[1:]
+    assert {part.split('"')[0] for part in parts} == {"http://localhost:8000", URL}
+    assert "@import" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert len(html) < 60_000  # Gmail cuts off at 102 KB
+
+
+@pytest.mark.django_db
+def test_fields_are_read_by_batch(django_assert_num_queries):
+    tiers = make_tiers()
+    greeting = switch_on(gift_points=10)
+    members = [make_member(language=language) for language in ("en", "zh-hans") * 10]
+    MemberTier.objects.create(member=members[0], tier=tiers["silver"], qualifying_points=620, since=AT, assessed_at=AT)
+    recipients = [Recipient(member, member.language, AT, date(2026, 5, 12), 10) for member in members]
+    with django_assert_num_queries(9):  # the address, and four for each language
+        contents = render_greetings(greeting, recipients, [URL] * 20)
+    assert "Silver" in contents[0].html
+    assert "铜卡" in contents[1].html
+    with override("en"):
+        first = merge.values(recipients[:1])[0]["tier"]
+    assert (first["name"], first["next"], int(first["points_to_next"])) == ("Silver", "Gold", 380)

@@ -1,0 +1,100 @@
+"""The link at the foot of every mail."""
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from campaigns.services.birthdays import plan
+from campaigns.services.delivery import deliver
+from campaigns.services.unsubscribe import unsubscribe_url
+from campaigns.tests.factories import JOINED, agree, celebrant, switch_on, utc
+from members.models import Consent
+from members.queries import has_consented
+from members.tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
+
+
+def link(member) -> str:
+    return unsubscribe_url(member_id=member.pk, channel="email", purpose="greetings").removeprefix(
+        "http://localhost:8000"
+    )
+
+
+def agreed(member) -> bool:
+    return has_consented(member_id=member.pk, channel="email", purpose="greetings")
+
+
+def test_the_link_in_the_mail_works():
+    switch_on(at=utc(2026, 5, 11))
+    member = celebrant(5, 12)
+    plan(at=utc(2026, 5, 12, 9))
+    deliver(clock=lambda: utc(2026, 5, 12, 9))
+    url = mail.outbox[0].extra_headers["List-Unsubscribe"][1:-1]
+    assert url in mail.outbox[0].alternatives[0][0]
+    answer = Client(enforce_csrf_checks=True).post(url.removeprefix("http://localhost:8000"), **ONE_CLICK)
+    assert answer.status_code == 200
+    assert not agreed(member)
+    assert Consent.objects.latest("at").source == "unsubscribe link"
+
+
+def test_get_only_asks(client):
+    member = celebrant(5, 12)
+    for method in (client.get, client.head):
+        assert method(link(member)).status_code == 200
+    assert "No more birthday and holiday greetings?" in client.get(link(member)).content.decode()
+    assert agreed(member)
+
+
+def test_post_acts_at_once_and_twice_is_once(client):
+    member = celebrant(5, 12)
+    for _ in range(2):
+        assert "You are unsubscribed" in client.post(link(member)).content.decode()
+    assert not agreed(member)
+    assert Consent.objects.filter(member=member).count() == 2
+
+
+def test_it_can_be_undone(client):
+    member = celebrant(5, 12)
+    client.post(link(member))
+    assert "again" in client.post(link(member), {"undo": "1"}).content.decode()
+    assert agreed(member)
+
+
+def test_a_link_gives_no_consent_that_it_did_not_take(client):
+    never = make_member()
+    client.post(link(never), {"undo": "1"})
+    assert not agreed(never)
+    elsewhere = celebrant(5, 12)
+    agree(elsewhere, at=utc(2026, 1, 1), granted=False)
+    client.post(link(elsewhere), {"undo": "1"})
+    assert not agreed(elsewhere)
+
+
+@pytest.mark.parametrize("change", [lambda url: url[:-6] + "/", lambda url: url.replace("/u/", "/u/9")])
+def test_an_altered_or_cut_link_does_nothing(client, change):
+    member = celebrant(5, 12)
+    answer = client.post(change(link(member)))
+    assert answer.status_code == 404
+    assert "This link is not complete" in answer.content.decode()
+    assert agreed(member)
+
+
+def test_a_link_is_good_for_one_member_only(client):
+    member, other = celebrant(5, 12), celebrant(5, 12)
+    client.post(link(member))
+    assert agreed(other)
+
+
+def test_it_speaks_the_members_language_whatever_the_browser_says(client):
+    member = make_member(language="zh-hans")
+    agree(member, at=JOINED)
+    answer = client.get(link(member), headers={"accept-language": "en"})
+    assert answer["Content-Language"] == "zh-hans"
+    assert 'lang="zh-Hans"' in answer.content.decode()
+
+
+def test_the_page_keeps_out_of_caches_and_search(client):
+    answer = client.get(link(celebrant(5, 12)))
+    assert "no-store" in answer["Cache-Control"]

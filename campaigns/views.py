@@ -1,0 +1,33 @@
+"""The unsubscribe page: GET asks, POST acts (RFC 8058). No sign-in: the signed link says who it is."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import override
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from campaigns.services import unsubscribe as service
+
+
+# Mail services post without a cookie; the token is what proves the right to act.
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """Asks on GET; on POST withdraws the consent, or with `undo` gives it back."""
+    try:
+        if request.method != "POST":
+            step, subscription = "ask", service.read_token(token)
+        elif "undo" in request.POST:
+            step, subscription = "undone", service.resubscribe(token=token, at=timezone.now())
+        else:
+            step, subscription = "done", service.unsubscribe(token=token, at=timezone.now())
+    except service.BadLink:
+        return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
+    with override(subscription.member.language):
+        context = {"step": step, "subscription": subscription}
+        response = render(request, "campaigns/unsubscribe.html", context)
+        response["Content-Language"] = subscription.member.language
+        return response
