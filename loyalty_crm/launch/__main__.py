@@ -63,15 +63,17 @@ def become(argv: list[str], env: dict[str, str]) -> NoReturn:
     os.execve(argv[0], argv, env)  # noqa: S606  no shell: the arguments stay as they are
 
 
-def foreground(argv: list[str], env: dict[str, str]) -> int:
+def foreground(argv: list[str], env: dict[str, str], family: Family) -> int:
     """Runs a command in this terminal and returns its exit code; Ctrl-C is its own affair."""
     process = subprocess.Popen(argv, env=env)
+    family.watch(process)
     old = {
         number: signal.signal(number, lambda number, _: process.send_signal(number))
         for number in (signal.SIGTERM, signal.SIGHUP)
     }
     old[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
     code = process.wait()
+    family.release(process)
     for number, handler in old.items():
         signal.signal(number, handler)
     return code if code >= 0 else 128 - code
@@ -99,8 +101,8 @@ def manage(args: list[str], name: str = "manage") -> int:
     started, told = time.monotonic(), False
     while True:
         try:
-            with state.lock(name), serving(state, quiet=True) as (_, env):
-                code = foreground(argv, env)
+            with state.lock(name), serving(state, quiet=True) as (family, env):
+                code = foreground(argv, env, family)
                 wait_until(
                     lambda: state.users(fcntl.LOCK_EX) is not None, "waiting for other commands on these servers", DAY
                 )
@@ -132,7 +134,7 @@ def test(args: list[str]) -> int:
     state = State(state_folder() / "test")
     for name in gate.NOT_OURS:
         os.environ.pop(name, None)
-    os.environ |= trial_env(state)
+    os.environ |= trial_env(state) | gate.SETTINGS
     with state.lock("test"), serving(state, fresh=True, durable=False) as (_, env):
         return gate.check(args, env)
 
@@ -141,8 +143,8 @@ def bench(args: list[str]) -> int:
     """./crm bench: durable servers and data of its own, new each time, so that nothing of the user's is in its way."""
     State(state_folder())
     state = State(state_folder() / "bench")
-    with state.lock("bench"), serving(state, fresh=True) as (_, env):
-        return foreground([sys.executable, "-m", "bench", *args], env)
+    with state.lock("bench"), serving(state, fresh=True) as (family, env):
+        return foreground([sys.executable, "-m", "bench", *args], env, family)
 
 
 COMMANDS = {

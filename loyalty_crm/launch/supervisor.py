@@ -159,6 +159,10 @@ class Family:
             self.say_lines(name, process.stdout)
         return process
 
+    def watch(self, process: subprocess.Popen) -> None:
+        """Has the watchdog stop a process that is not ours to stop: it would outlive its servers."""
+        self._tell_watchdog(f"+ {APP} {int(signal.SIGTERM)} {process.pid}")
+
     def say_lines(self, name: str, stream: Any) -> None:
         def pump() -> None:
             with stream:
