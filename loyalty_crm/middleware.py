@@ -1,11 +1,16 @@
 """What every response and every staff request must meet."""
 
+from zoneinfo import ZoneInfo
+
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+
+from members.queries import get_programme
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
@@ -33,3 +38,16 @@ class StaffSecondFactorMiddleware:
             if request.path.startswith(reverse("admin:index")) and not is_mfa_enabled(request.user):
                 return redirect("mfa_index")
         return self.get_response(request)
+
+
+class ShopTimeMiddleware:
+    """Staff see and state times as the clocks in the shop show them."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(reverse("admin:index")):
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(get_programme().time_zone)):
+            return self.get_response(request)

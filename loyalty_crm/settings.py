@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.MemberMiddleware",
+    "loyalty_crm.middleware.ShopTimeMiddleware",
 ]
 ROOT_URLCONF = "loyalty_crm.urls"
 WSGI_APPLICATION = "loyalty_crm.wsgi.application"

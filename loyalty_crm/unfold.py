@@ -1,3 +1,125 @@
 """Look and navigation of the staff admin (django-unfold)."""
 
-UNFOLD: dict = {"SITE_TITLE": "Loyalty CRM", "SITE_HEADER": "Loyalty CRM"}
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+# The navigation: group → (title, icon, "app.Model" or a view's name with the permission it asks for).
+NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
+    (
+        _("Relationship"),
+        (
+            (_("Members"), "group", "members.Member"),
+            (_("Purchases"), "shopping_bag", "members.Purchase"),
+            (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
+            (_("Messages"), "mail", "campaigns.Message"),
+            (_("Consent wordings"), "verified_user", "members.ConsentWording"),
+        ),
+    ),
+    (
+        _("Reward"),
+        (
+            (_("Movements of points"), "swap_vert", "rewards.Transfer"),
+            (_("Points by expiry"), "hourglass_bottom", "rewards.Lot"),
+            (_("Earning rules"), "calculate", "rewards.EarningRule"),
+            (_("Tiers"), "military_tech", "rewards.Tier"),
+        ),
+    ),
+    (
+        _("Programme"),
+        (
+            (_("Settings"), "storefront", "members.Programme"),
+            (_("Imports"), "upload_file", "members.PurchaseImport"),
+        ),
+    ),
+    (
+        _("System"),
+        (
+            (_("Open reactions"), "pending_actions", "members.PendingReaction"),
+            (_("Users"), "manage_accounts", "members.User"),
+            (_("Roles"), "badge", "auth.Group"),
+        ),
+    ),
+)
+
+
+def programme_name(request: HttpRequest) -> str:
+    """The programme's name, asked once a request."""
+    from members.queries import get_programme
+
+    if not hasattr(request, "_programme_name"):
+        request._programme_name = get_programme().name  # type: ignore[attr-defined]
+    return request._programme_name  # type: ignore[attr-defined]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups with what this person may see."""
+    groups: list[dict[str, Any]] = [
+        {"items": [{"title": _("Today"), "icon": "newspaper", "link": reverse("admin:index")}]}
+    ]
+    for title, entries in NAVIGATION:
+        items = [item for item in (_item(request, *entry) for entry in entries) if item]
+        if items:
+            groups.append({"title": title, "separator": True, "items": items})
+    return groups
+
+
+def _item(request: HttpRequest, title: Any, icon: str, label: str) -> dict[str, Any] | None:
+    from django.apps import apps
+    from django.contrib import admin
+
+    try:
+        model = apps.get_model(label)
+    except LookupError:
+        return None
+    page = admin.site._registry.get(model)
+    if page is None or not page.has_view_or_change_permission(request):
+        return None
+    name = model._meta.label_lower.replace(".", "_")
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}_changelist")}
+
+
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    links = ((_("Password"), "account_change_password"), (_("Second factor"), "mfa_index"))
+    return [{"title": title, "link": reverse(name)} for title, name in links]
+
+
+_STEPS = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
+
+
+def _palette(hue: int, *steps: tuple[float, float]) -> dict[str, str]:
+    """Lightness in percent and chroma for each step, at one hue."""
+    return {
+        name: f"oklch({lightness}% {chroma} {hue})" for name, (lightness, chroma) in zip(_STEPS, steps, strict=True)
+    }
+
+
+# The portal's plum on warm greys. White text on 600 and 600 on white both reach 7:1.
+_PLUM = _palette(
+    345, (97.8, 0.01), (95.2, 0.02), (90, 0.045), (82, 0.09), (74, 0.12), (58, 0.14), (44, 0.12), (38, 0.105),
+    (33, 0.09), (27, 0.07), (20, 0.05),
+)  # fmt: skip
+_WARM = _palette(
+    58, (98.6, 0.002), (96.8, 0.003), (92.4, 0.004), (86.9, 0.006), (70.9, 0.01), (53.5, 0.012), (44.4, 0.011),
+    (37.4, 0.01), (26.8, 0.008), (21.2, 0.006), (14.7, 0.004),
+)  # fmt: skip
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": programme_name,
+    "SITE_HEADER": programme_name,
+    "SITE_SYMBOL": "loyalty",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {"primary": _PLUM, "base": _WARM},
+    "LANGUAGES": {"action": lambda request: reverse("portal:language")},
+    "STYLES": [lambda request: static("desk/desk.css")],
+    "DASHBOARD_CALLBACK": "loyalty_crm.dashboard.dashboard",
+    "ACCOUNT": {"navigation": account_links},
+    "SIDEBAR": {"navigation": navigation},
+}

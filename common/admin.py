@@ -1,0 +1,210 @@
+"""What the pages of the staff admin share: records that are only read, lists that stay quick at a million rows, and
+acts that ask once, saying in plain words what they will do."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import messages
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.functional import cached_property
+from django.utils.timezone import now
+from django.utils.translation import gettext
+from django.views.generic import FormView
+from import_export.admin import ExportMixin
+from import_export.formats.base_formats import CSV, XLSX
+from import_export.resources import ModelResource
+from unfold.admin import ModelAdmin
+from unfold.contrib.import_export.forms import ExportForm
+from unfold.views import ChangeList
+
+from common.sql import fetch_all
+
+T = TypeVar("T")
+ESTIMATE_FROM = 20_000
+COUNT_UP_TO = 100_000
+EXPORT_UP_TO = 100_000
+
+
+def estimated_rows(table: str) -> int:
+    """How many rows PostgreSQL believes a table has; 0 or less where it was never analysed."""
+    return int(fetch_all("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [table])[0][0])
+
+
+class EstimatingPaginator(Paginator):
+    """Counts exactly what can be counted quickly: above that, the estimate for a whole table, or “more than”."""
+
+    template_name = "admin/pagination_about.html"
+    is_estimate = is_capped = False
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet = self.object_list  # type: ignore[assignment]
+        if not rows.query.where:
+            estimate = estimated_rows(rows.model._meta.db_table)
+            if estimate >= ESTIMATE_FROM:
+                self.is_estimate = True
+                return estimate
+        count = rows.order_by()[: COUNT_UP_TO + 1].count()
+        self.is_capped = count > COUNT_UP_TO
+        return min(count, COUNT_UP_TO)
+
+
+class QuickChangeList(ChangeList):
+    """Says “of how many” only where something was left out."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
+class DeskAdmin(ModelAdmin):
+    """The base of every staff page. Nothing is deleted here: what is wrong is mended by a new record."""
+
+    paginator: Any = EstimatingPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_filter_sheet = False
+    actions: Any = None
+    # Sorting by a computed column reads every row; allowed while that is cheap.
+    sortable_up_to = ESTIMATE_FROM
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
+        return QuickChangeList
+
+    def get_sortable_by(self, request: HttpRequest):
+        if estimated_rows(self.model._meta.db_table) > self.sortable_up_to:
+            return ()
+        return super().get_sortable_by(request)
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, {**one_button, **(extra_context or {})})
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(DeskAdmin):
+    """Records that are written by services alone."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d .]*$)")
+
+
+def plain_cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula (OWASP, CSV injection); numbers and phone numbers stay."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+class PlainResource(ModelResource):
+    """What an export holds: text as text."""
+
+    def export_field(self, field, instance, **kwargs):
+        return plain_cell(super().export_field(field, instance, **kwargs))
+
+
+class ExportAdmin(ExportMixin, DeskAdmin):
+    """A list that those who may change its records can take along, as it is filtered, as CSV or XLSX."""
+
+    export_form_class = ExportForm
+    to_encoding = "utf-8-sig"  # Excel knows Chinese by the byte order mark
+    export_permission = ""
+
+    def get_export_formats(self):
+        return [CSV, XLSX]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(self.export_permission)
+
+    def get_export_data(self, file_format, request, queryset, **kwargs):
+        if queryset.order_by()[: EXPORT_UP_TO + 1].count() > EXPORT_UP_TO:
+            raise ValueError(
+                gettext("That is more than %(n)d rows. Please filter the list first.") % {"n": EXPORT_UP_TO}
+            )
+        return super().get_export_data(file_format, request, queryset, **kwargs)
+
+
+def rehearse(act: Callable[[], T]) -> T:
+    """What a service would answer now; all that it wrote is rolled back."""
+    with transaction.atomic():
+        answer = act()
+        transaction.set_rollback(True)
+    return answer
+
+
+class ConfirmView(PermissionRequiredMixin, FormView):
+    """An act in two steps: what, then — with all that it changes said in words — whether.
+
+    A subclass has `title`, `form_class`, `permission_required`, `act_label`, and answers `preview(form)` with the
+    sentences of the second step and `act(form)` with the sentence of the result. Both raise ValidationError for what
+    the person can mend.
+    """
+
+    template_name = "admin/confirm.html"
+    model_admin: Any = None
+    title: Any = ""
+    intro: Any = ""
+    act_label: Any = ""
+    danger = False
+
+    @classmethod
+    def answer(cls, model_admin: ModelAdmin, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """The response to a request that a model admin leaves to this view."""
+        return cls.as_view(model_admin=model_admin)(request, **kwargs)  # type: ignore[return-value]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.at = now()
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+
+    def get_object(self) -> Any:
+        """What the act is about; None where there is no such thing yet."""
+        return None
+
+    def preview(self, form: Form) -> list[str]:
+        raise NotImplementedError
+
+    def act(self, form: Form) -> str:
+        raise NotImplementedError
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        if "back" in self.request.POST:
+            return self.render_to_response(self.get_context_data(form=form))
+        try:
+            if "confirmed" in self.request.POST:
+                messages.success(self.request, self.act(form))
+                return redirect(self.get_success_url())
+            sentences = self.preview(form)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
+        return self.render_to_response(self.get_context_data(form=form, sentences=sentences))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        self.request.current_app = self.model_admin.admin_site.name  # type: ignore[attr-defined]
+        return super().get_context_data(
+            **kwargs,
+            **self.model_admin.admin_site.each_context(self.request),
+            title=self.title,
+            opts=self.model_admin.opts,
+            original=self.get_object(),
+            intro=self.intro,
+            act_label=self.act_label,
+            danger=self.danger,
+            back_url=self.get_success_url(),
+        )

@@ -1,0 +1,11 @@
+"""The staff admin: who may enter, and the pages that draw on every app below."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+
+from loyalty_crm.admin import members
+
+__all__ = ["members"]
+
+# Staff sign in where members do: one place for passwords, codes, passkeys, second factors and their limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -1,0 +1,89 @@
+"""Fills an empty database with a believable shop."""
+
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils.timezone import now
+
+from loyalty_crm.demo import data
+from members.models import ConsentWording, Member, Programme, User
+
+MONTHS, GUESTS, SEED = 14, 398, 7
+
+
+class Command(BaseCommand):
+    help = "Fills an empty database with a café, 400 members and a year of purchases."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--if-empty", action="store_true", help="do nothing where there are members already")
+        parser.add_argument("--accounts", action="store_true", help="only list the demo's accounts, if it is there")
+
+    def handle(self, *args, **options) -> None:
+        if options["accounts"]:
+            self.accounts()
+            return
+        if Member.objects.exists() or User.objects.exists():
+            sentence = "There are members or users already: the demo is for an empty database."
+            if not options["if_empty"]:
+                raise CommandError(sentence)
+            self.stdout.write(sentence)
+            return
+        with transaction.atomic():
+            self.fill()
+        self.accounts()
+
+    def fill(self) -> None:
+        from campaigns.services.greeting import get_greeting, save_greeting
+        from loyalty_crm.demo.people import make_guests, make_staff
+        from loyalty_crm.demo.shop import live, visits
+        from members.services.consent import publish_wording
+        from rewards.models import Tier
+        from rewards.services.rules import publish_rule
+
+        random, at = Random(SEED), now()  # noqa: S311  the same shop each time
+        start = at - timedelta(days=30 * MONTHS)
+        self.stdout.write("Demo: opening the café")
+        Programme.objects.update_or_create(
+            pk=1,
+            defaults={
+                "name": data.PROGRAMME,
+                "currency": data.CURRENCY,
+                "time_zone": data.TIME_ZONE,
+                "postal_address": data.ADDRESS,
+                "contact_email": data.CONTACT,
+            },
+        )
+        for threshold, multiplier, english, chinese in data.TIERS:
+            values = {"multiplier": Decimal(multiplier), "name_en": english, "name_zh_hans": chinese}
+            Tier.objects.update_or_create(threshold=threshold, defaults=values)
+        publish_rule(currency=data.CURRENCY, points_per_unit=Decimal(1), valid_months=12, at=start)
+        if not ConsentWording.objects.exists():
+            for purpose, (english, chinese) in data.WORDINGS.items():
+                publish_wording(purpose=purpose, text_en=english, text_zh_hans=chinese)
+        greeting = get_greeting()
+        greeting.active, greeting.gift_points = True, data.BIRTHDAY_GIFT
+        save_greeting(greeting=greeting, at=at)
+        staff = make_staff()
+        self.stdout.write(f"Demo: {GUESTS + 2} members")
+        guests = make_guests(random, at, MONTHS, GUESTS)
+        purchases = visits(random, guests, at)
+
+        def progress(posted: int) -> None:
+            if posted * 5 // len(purchases) > progress.said:  # type: ignore[attr-defined]
+                progress.said = posted * 5 // len(purchases)  # type: ignore[attr-defined]
+                self.stdout.write(f"Demo: {posted} of {len(purchases)} purchases")
+
+        progress.said = 0  # type: ignore[attr-defined]
+        live(random, guests, purchases, until=at, staff=staff, progress=progress)
+
+    def accounts(self) -> None:
+        """One line per account of the demo; nothing where it is not there."""
+        roles = {email: f"staff, {role.lower()}" for email, _first, _family, role in data.STAFF}
+        roles |= dict.fromkeys(data.MEMBERS, "member")
+        here = set(User.objects.filter(email__in=roles).values_list("email", flat=True))
+        for email, role in roles.items():
+            if email in here:
+                self.stdout.write(f"  {email:<24} {role:<16} password: {data.PASSWORD}")

@@ -1,0 +1,63 @@
+"""Staff roles: three groups that hold exactly these permissions after each migration. docs/roles.md has the table.
+
+A shop that wants another mix makes a group of its own; these three follow the product.
+"""
+
+from django.apps import AppConfig
+from django.contrib.auth.management import create_permissions
+from django.utils.translation import gettext_noop
+
+MARKETER, TILL, MANAGER = gettext_noop("Marketer"), gettext_noop("Till"), gettext_noop("Manager")
+
+_MARKETER = {
+    "members.member": "view add change",
+    "members.purchase": "view",
+    "members.refund": "view",
+    "members.consentwording": "view add",
+    "members.programme": "view",
+    "members.purchaseimport": "view add change",
+    "members.pendingreaction": "view change",
+    "rewards.transfer": "view add",
+    "rewards.lot": "view",
+    "rewards.earningrule": "view add",
+    "rewards.tier": "view add change",
+    "campaigns.birthdaygreeting": "view add change",
+    "campaigns.message": "view change",
+}
+# Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back.
+ROLES: dict[str, dict[str, str]] = {
+    TILL: {"members.member": "view"},
+    MARKETER: _MARKETER,
+    MANAGER: {
+        **_MARKETER,
+        "members.refund": "view add",
+        "members.programme": "view add change",
+        "members.user": "view add change",
+        "auth.group": "view",
+    },
+}
+
+
+def grant_roles(app_config: AppConfig, using: str, **kwargs) -> None:
+    """After an app's migration: gives the roles the permissions on that app's models, and takes away what is not
+    theirs (any more)."""
+    from django.contrib.auth.models import Group, Permission
+
+    label = app_config.label
+    if label == "auth":  # the groups themselves
+        for name in ROLES:
+            Group.objects.using(using).get_or_create(name=name)
+    if not any(model.startswith(f"{label}.") for role in ROLES.values() for model in role):
+        return
+    create_permissions(app_config, verbosity=0, using=using)
+    of_app = {p.codename: p for p in Permission.objects.using(using).filter(content_type__app_label=label)}
+    for name, models in ROLES.items():
+        group, _made = Group.objects.using(using).get_or_create(name=name)
+        wanted = {
+            f"{verb}_{model.partition('.')[2]}"
+            for model, verbs in models.items()
+            if model.startswith(f"{label}.")
+            for verb in verbs.split()
+        }
+        group.permissions.add(*(of_app[codename] for codename in wanted & of_app.keys()))
+        group.permissions.remove(*(p for codename, p in of_app.items() if codename not in wanted))

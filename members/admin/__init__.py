@@ -1,0 +1,3 @@
+from members.admin import programme, reactions, users
+
+__all__ = ["programme", "reactions", "users"]

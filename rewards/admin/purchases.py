@@ -1,0 +1,262 @@
+"""Purchases, to be read, and the one thing staff do with them: giving money back."""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import floatformat
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+
+from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, rehearse
+from common.money import format_money, to_major, to_minor
+from members.models import Purchase, PurchaseLine, Refund
+from members.queries import search
+from members.services.purchases import KeyReused
+from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
+from rewards.enums import TransferKind
+from rewards.models import Transfer
+from rewards.queries import points_text
+from rewards.services.purchases import RefundResult, RefundTooLarge, refund_purchase
+
+
+class RefundForm(forms.Form):
+    amount = forms.DecimalField(
+        label=_("Amount given back"),
+        max_digits=14,
+        decimal_places=4,
+        min_value=Decimal("0.0001"),
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
+    # One key per form: sent twice, it has one effect.
+    key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
+
+
+class RefundView(ConfirmView):
+    title = _("Refund")
+    form_class = RefundForm
+    permission_required = "members.add_refund"
+    act_label = _("Record the refund")
+    danger = True
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.purchase = get_object_or_404(Purchase.objects.select_related("member"), pk=kwargs["object_id"])
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self._left() == 0 and request.method == "GET":
+            messages.info(request, _("Nothing is left of this purchase to give back."))
+            return redirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_object(self) -> Purchase:
+        return self.purchase
+
+    def get_success_url(self) -> str:
+        return reverse("admin:members_purchase_change", args=[self.purchase.pk])
+
+    def _left(self) -> int:
+        return self.purchase.amount_minor - self.purchase.refunded_minor
+
+    @property
+    def intro(self) -> str:
+        currency = self.purchase.currency
+        return gettext("%(name)s paid %(paid)s; %(left)s of it can still be given back.") % {
+            "name": self.purchase.member,
+            "paid": format_money(self.purchase.amount_minor, currency),
+            "left": format_money(self._left(), currency),
+        }
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"amount": to_major(self._left(), self.purchase.currency)}
+
+    def _refund(self, form: Form) -> RefundResult:
+        currency = self.purchase.currency
+        try:
+            return refund_purchase(
+                purchase_id=self.purchase.pk,
+                source="admin",
+                key=str(form.cleaned_data["key"]),
+                amount_minor=to_minor(form.cleaned_data["amount"], currency),
+                reason=form.cleaned_data["reason"],
+                at=self.at,
+                actor_id=self.request.user.pk,
+            )
+        except ValueError as error:  # more decimals than the currency has
+            raise ValidationError(
+                {"amount": gettext("%(currency)s has no such fraction.") % {"currency": currency}}
+            ) from error
+        except RefundTooLarge as error:
+            left = format_money(error.left_minor, currency)
+            raise ValidationError(
+                {"amount": gettext("Only %(left)s can still be given back.") % {"left": left}}
+            ) from error
+        except KeyReused as error:
+            raise ValidationError(
+                gettext("This form was used already, with another amount. Please open it anew.")
+            ) from error
+
+    def _words(self, form: Form, result: RefundResult) -> list[str]:
+        money = format_money(to_minor(form.cleaned_data["amount"], self.purchase.currency), self.purchase.currency)
+        sentences = [
+            gettext("%(name)s gets %(amount)s back, and %(points)s are taken back.")
+            % {"name": self.purchase.member, "amount": money, "points": points_text(result.points_taken)}
+        ]
+        if result.points_short:
+            text = ngettext(
+                "%(n)d more point is spent already and stays with the member.",
+                "%(n)d more points are spent already and stay with the member.",
+                result.points_short,
+            )
+            sentences.append(text % {"n": result.points_short})
+        return sentences
+
+    def preview(self, form: Form) -> list[str]:
+        return self._words(form, rehearse(lambda: self._refund(form)))
+
+    def act(self, form: Form) -> str:
+        return " ".join(self._words(form, self._refund(form)))
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # who sees the purchase sees what it consists of
+
+
+class LineInline(ReadOnlyInline):
+    model = PurchaseLine
+    fields = ("name", "sku", "category", "times", "price")
+    readonly_fields = ("times", "price")
+
+    @display(description=_("quantity"))
+    def times(self, line: PurchaseLine) -> str:
+        return floatformat(line.quantity, -3)
+
+    @display(description=_("amount"))
+    def price(self, line: PurchaseLine) -> str:
+        return format_money(line.amount_minor, line.purchase.currency)
+
+
+class RefundInline(ReadOnlyInline):
+    model = Refund
+    fields = ("refunded_at", "money", "reason", "source", "actor")
+    readonly_fields = ("money",)
+
+    @display(description=_("amount"))
+    def money(self, refund: Refund) -> str:
+        return format_money(refund.amount_minor, refund.purchase.currency)
+
+
+class PurchaseResource(PlainResource):
+    class Meta:
+        model = Purchase
+        fields = (
+            "member__card_number",
+            "source",
+            "key",
+            "purchased_at",
+            "currency",
+            "amount_minor",
+            "refunded_minor",
+            "store",
+            "channel",
+        )
+
+
+@admin.register(Purchase)
+class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
+    resource_classes = (PurchaseResource,)
+    export_permission = "members.change_member"
+    list_display = ("purchased_at", "who", "amount", "refunded", "points", "store", "channel", "source", "key")
+    list_filter = ("purchased_at", "channel", ("store", FieldTextFilter), "currency", ("source", FieldTextFilter))
+    list_filter_submit = True
+    list_select_related = ("member",)
+    search_fields = ("key",)
+    search_help_text = _("A member, or the purchase's number at the till")
+    ordering = ("-purchased_at",)
+    sortable_by = ("purchased_at",)
+    inlines = (LineInline, RefundInline)
+    actions_detail = ("refund",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "member_page",
+                    ("amount", "refunded"),
+                    "movements",
+                    ("purchased_at", "created_at"),
+                    ("store", "channel"),
+                    ("source", "key"),
+                )
+            },
+        ),
+    )
+    readonly_fields = ("member_page", "amount", "refunded", "movements")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
+        earned = Transfer.objects.filter(purchase=OuterRef("pk"), kind=TransferKind.EARN).order_by().values("purchase")
+        return super().get_queryset(request).annotate(earned=Subquery(earned.annotate(n=Sum("amount")).values("n")))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        by_key = queryset.filter(key=search_term.strip())
+        if by_key.exists():
+            return by_key, False
+        members = search(search_term).order_by().values_list("pk", flat=True)[:FOUND_AT_MOST]
+        return queryset.filter(member__in=list(members)), False
+
+    @action(description=_("Refund"), url_path="refund", permissions=["refund"], icon="undo")
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return RefundView.answer(self, request, object_id=object_id)
+
+    def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("members.add_refund")
+
+    @display(description=_("member"))
+    def who(self, purchase: Purchase) -> str:
+        return str(purchase.member)
+
+    @display(description=_("member"))
+    def member_page(self, purchase: Purchase) -> str:
+        return member_link(purchase.member)
+
+    @display(description=_("amount"))
+    def amount(self, purchase: Purchase) -> str:
+        return format_money(purchase.amount_minor, purchase.currency)
+
+    @display(description=_("refunded"))
+    def refunded(self, purchase: Purchase) -> str:
+        return format_money(purchase.refunded_minor, purchase.currency) if purchase.refunded_minor else ""
+
+    @display(description=_("points"))
+    def points(self, purchase: Purchase) -> int:
+        return purchase.earned or 0
+
+    @display(description=_("points"))
+    def movements(self, purchase: Purchase) -> str:
+        moved = [(transfer_link(transfer),) for transfer in purchase.transfers.order_by("id")]
+        return format_html_join("", "{}<br>", moved) if moved else "–"
