@@ -1,10 +1,10 @@
-"""Reads about points and tiers. Each is one query, whatever the length of a member's history."""
+"""Reads about points and tiers. Each is one query or two, whatever the length of a member's history."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Case, F, Min, Q, QuerySet, Subquery, Sum, When
+from django.db.models import BigIntegerField, Case, F, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -67,10 +67,13 @@ def expiring_next(member_id: int, at: datetime) -> Expiring | None:
 
 
 def history(member_id: int) -> QuerySet[Transfer]:
-    """The movements of a member's wallet, newest first, each with its signed `change` in points."""
-    wallet = Subquery(wallets([member_id]).values("pk")[:1])
-    moved = Transfer.objects.filter(Q(credit=wallet) | Q(debit=wallet))
-    change = Case(When(credit=wallet, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
+    """The movements of a member's wallet, newest first, each with its signed `change` in points.
+
+    The wallet is looked up at once: only for a plain number does the planner know that it is a rare one.
+    """
+    wallet = wallets([member_id]).values_list("pk", flat=True).first()
+    moved = Transfer.objects.filter(Q(credit_id=wallet) | Q(debit_id=wallet)) if wallet else Transfer.objects.none()
+    change = Case(When(credit_id=wallet, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
     return moved.annotate(change=change).order_by("-at", "-id")
 
 
@@ -89,33 +92,23 @@ class TierStanding(NamedTuple):
     points_to_keep: int | None
 
 
-# Points count for 12 calendar months from the purchase, what was taken back of them does not. The first bound on `at`
-# is for the index: a month is not always as long as the same month of the next year.
-_EARNED = f"""
-SELECT wallet.member_id, earn.at, earn.at + interval '{QUALIFYING_MONTHS} months' AS until,
+# What counts towards tiers at %(at)s, of the wallets %(wallets)s: 12 calendar months from the purchase, less what was
+# taken back. The first bound on `at` is for the index: a year from 29 February is shorter than a year back to it. The
+# wallets are plain numbers for the planner: that nearly all transfers have one debit account says nothing about these.
+EARNED = f"""
+SELECT earn.credit_id AS wallet_id, earn.at + interval '{QUALIFYING_MONTHS} months' AS until,
        earn.amount - coalesce(back.amount, 0) AS points
-FROM rewards_account AS wallet
-JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
- AND earn.at > %(at)s::timestamptz - interval '{QUALIFYING_MONTHS} months 1 day'
- AND earn.at + interval '{QUALIFYING_MONTHS} months' > %(at)s
+FROM rewards_transfer AS earn
 LEFT JOIN (
-    SELECT reverse.reverses_id, sum(reverse.amount) AS amount
-    FROM rewards_account AS wallet
-    JOIN rewards_transfer AS reverse ON reverse.debit_id = wallet.id AND reverse.kind = 'reverse'
-    WHERE {{wallets}}
-    GROUP BY reverse.reverses_id
+    SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer
+    WHERE debit_id = ANY(%(wallets)s) AND kind = 'reverse' GROUP BY reverses_id
 ) AS back ON back.reverses_id = earn.id
-WHERE {{wallets}}
+WHERE earn.credit_id = ANY(%(wallets)s) AND earn.kind = 'earn'
+  AND earn.at > %(at)s::timestamptz - interval '{QUALIFYING_MONTHS} months 1 day'
+  AND earn.at + interval '{QUALIFYING_MONTHS} months' > %(at)s
 """
-
-
-def earned_sql(wallets: str) -> str:
-    """SQL for what counts towards tiers at %(at)s: rows of (member_id, at, until, points) of chosen `wallet` rows."""
-    return _EARNED.format(wallets=wallets)
-
-
 _STANDING = f"""
-WITH earned AS ({earned_sql("wallet.member_id = %(member)s AND wallet.unit = 'points'")}),
+WITH earned AS ({EARNED}),
 total AS (SELECT coalesce(sum(points), 0)::bigint AS points FROM earned),
 present AS (
     SELECT id, threshold FROM rewards_tier
@@ -123,7 +116,7 @@ present AS (
                         (SELECT id FROM rewards_tier WHERE threshold = 0))
 ),
 falling AS (
-    SELECT until, total.points - sum(points) OVER (ORDER BY until) AS left_over FROM earned, total
+    SELECT until, total.points - sum(earned.points) OVER (ORDER BY until) AS left_over FROM earned, total
 ),
 lost AS (
     SELECT until, threshold - left_over AS missing FROM falling, present WHERE left_over < threshold
@@ -138,7 +131,8 @@ ORDER BY tier.threshold
 
 def tier_standing(member_id: int, at: datetime) -> TierStanding:
     """A member's tier as last assessed, with the points that count at `at`."""
-    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "at": at}))
+    wallet_ids = list(wallets([member_id]).values_list("pk", flat=True))
+    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "wallets": wallet_ids, "at": at}))
     if not tiers:
         return TierStanding(None, 0, None, None, None, None)
     points = tiers[0].qualifying_points

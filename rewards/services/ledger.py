@@ -42,11 +42,11 @@ ORDER BY id FOR NO KEY UPDATE
 """
 
 
-def lock_wallets(member_ids: Iterable[int]) -> None:
-    """Opens the members' wallets where they have none, and locks them until the transaction ends."""
+def lock_wallets(member_ids: Iterable[int]) -> list[int]:
+    """Opens the members' wallets where they have none, and locks them until the transaction ends; their ids."""
     members = sorted(set(member_ids))
     execute(_OPEN, {"members": members})
-    execute(_LOCK, {"members": members})
+    return [row[0] for row in fetch_all(_LOCK, {"members": members})]
 
 
 _CREDIT = """

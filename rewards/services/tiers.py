@@ -9,17 +9,17 @@ from django.db import transaction
 from common.sql import fetch_all
 from members.events import record_many
 from rewards.events import TIER_CHANGED
-from rewards.queries import earned_sql
+from rewards.queries import EARNED
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night
 
 _REASSESS = f"""
-WITH earned AS ({earned_sql("wallet.member_id = ANY(%(members)s) AND wallet.unit = 'points'")}),
+WITH earned AS ({EARNED}),
 points AS (
-    SELECT member.id AS member_id, coalesce(sum(earned.points), 0)::bigint AS points
-    FROM unnest(%(members)s::bigint[]) AS member (id) LEFT JOIN earned ON earned.member_id = member.id
-    GROUP BY member.id
+    SELECT wallet.member_id, coalesce(sum(earned.points), 0)::bigint AS points
+    FROM rewards_account AS wallet LEFT JOIN earned ON earned.wallet_id = wallet.id
+    WHERE wallet.id = ANY(%(wallets)s) GROUP BY wallet.member_id
 ),
 assessed AS (
     SELECT points.member_id, points.points, status.qualifying_points AS points_before,
@@ -70,8 +70,8 @@ def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
 
 @transaction.atomic
 def _reassess(members: list[int], at: datetime, *, always: bool) -> int:
-    lock_wallets(members)
-    rows = fetch_all(_REASSESS, {"members": members, "at": at, "always": always})
+    wallets = lock_wallets(members)
+    rows = fetch_all(_REASSESS, {"wallets": wallets, "at": at, "always": always})
     changes: list[tuple[int, datetime, dict[str, Any]]] = [
         (member, at, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
         for member, old, new, up, en, zh in rows

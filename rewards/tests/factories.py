@@ -2,8 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from rewards.models import EarningRule, Tier
+from members.models import Member, TimelineEvent
+from members.tests.factories import new_purchase
+from rewards.models import EarningRule, Tier, Transfer
+from rewards.services.adjustments import adjust_points
+from rewards.services.purchases import PostedPurchase, post_purchases
 from rewards.services.rules import publish_rule
 
 FOUNDED = datetime(2024, 1, 1, tzinfo=UTC)
@@ -25,3 +30,18 @@ def make_tiers(**multipliers: str) -> dict[str, Tier]:
         )
         for key, en, zh, threshold in steps
     }
+
+
+def post(member: Member, at: datetime, **values) -> PostedPurchase:
+    """Posts a purchase of 10.00 EUR unless told otherwise."""
+    return post_purchases(purchases=[new_purchase(member, **values)], at=at)[0]
+
+
+def adjust(member: Member, amount: int, at: datetime, key: str = "a1", **values) -> Transfer:
+    """Gives or takes points by hand."""
+    return adjust_points(member_id=member.pk, amount=amount, reason="Goodwill", key=key, at=at, **values)
+
+
+def event_data(member: Member, kind: str) -> list[dict[str, Any]]:
+    """What the member's timeline holds of one kind, oldest first."""
+    return [event.data for event in TimelineEvent.objects.filter(member=member, kind=kind).order_by("id")]

@@ -1,0 +1,268 @@
+"""Recomputing the ledger from its transfers, and telling the first difference of each kind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from common.money import minor_digits
+from common.sql import execute, fetch_all
+from rewards.models import EarningRule
+from rewards.queries import QUALIFYING_MONTHS
+
+
+class Difference(NamedTuple):
+    """The first row that is wrong: its table and id, what it should say and what it says; how many there are."""
+
+    table: str
+    id: int
+    expected: str | None
+    found: str | None
+    rows: int
+
+
+class Result(NamedTuple):
+    """What a check looked at, how many rows, and the first difference, if any."""
+
+    check: str | Promise
+    rows: int
+    difference: Difference | None
+
+
+class Check(NamedTuple):
+    """`sql` gives one row (id, expected, found) for each row of `table` that is looked at."""
+
+    name: str | Promise
+    table: str
+    sql: str
+
+
+CHECKS = [
+    Check(
+        _("A wallet's balance is what came in less what went out"),
+        "rewards_account",
+        """
+        SELECT wallet.id, coalesce(moved.amount, 0) AS expected, wallet.balance AS found
+        FROM rewards_account AS wallet LEFT JOIN (
+            SELECT account_id, sum(amount) AS amount FROM (
+                SELECT credit_id AS account_id, amount FROM rewards_transfer
+                UNION ALL SELECT debit_id, -amount FROM rewards_transfer
+            ) AS side GROUP BY account_id
+        ) AS moved ON moved.account_id = wallet.id
+        WHERE wallet.kind = 'wallet'
+        """,
+    ),
+    Check(
+        _("A wallet's balance is what remains in its lots"),
+        "rewards_account",
+        """
+        SELECT wallet.id, coalesce(lots.remaining, 0) AS expected, wallet.balance AS found
+        FROM rewards_account AS wallet LEFT JOIN (
+            SELECT account_id, sum(remaining) AS remaining FROM rewards_lot GROUP BY account_id
+        ) AS lots ON lots.account_id = wallet.id
+        WHERE wallet.kind = 'wallet'
+        """,
+    ),
+    Check(
+        _("What remains in a lot is what came in less what was used"),
+        "rewards_lot",
+        """
+        SELECT lot.id, lot.amount - coalesce(used.amount, 0) AS expected, lot.remaining AS found
+        FROM rewards_lot AS lot LEFT JOIN (
+            SELECT lot_id, sum(amount) AS amount FROM rewards_lotuse GROUP BY lot_id
+        ) AS used ON used.lot_id = lot.id
+        """,
+    ),
+    Check(
+        _("What comes into a wallet opens a lot of that wallet, or goes back into its lots"),
+        "rewards_transfer",
+        """
+        SELECT transfer.id, transfer.amount AS expected, coalesce(opened.amount, 0) - coalesce(back.amount, 0) AS found
+        FROM rewards_transfer AS transfer
+        JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id AND wallet.kind = 'wallet'
+        LEFT JOIN rewards_lot AS opened ON opened.transfer_id = transfer.id AND opened.account_id = wallet.id
+        LEFT JOIN (
+            SELECT used.transfer_id, lot.account_id, sum(used.amount) AS amount
+            FROM rewards_lotuse AS used JOIN rewards_lot AS lot ON lot.id = used.lot_id WHERE used.amount < 0
+            GROUP BY used.transfer_id, lot.account_id
+        ) AS back ON back.transfer_id = transfer.id AND back.account_id = wallet.id
+        """,
+    ),
+    Check(
+        _("What goes out of a wallet comes from its lots"),
+        "rewards_transfer",
+        """
+        SELECT transfer.id, transfer.amount AS expected, coalesce(taken.amount, 0) AS found
+        FROM rewards_transfer AS transfer
+        JOIN rewards_account AS wallet ON wallet.id = transfer.debit_id AND wallet.kind = 'wallet'
+        LEFT JOIN (
+            SELECT used.transfer_id, lot.account_id, sum(used.amount) AS amount
+            FROM rewards_lotuse AS used JOIN rewards_lot AS lot ON lot.id = used.lot_id WHERE used.amount > 0
+            GROUP BY used.transfer_id, lot.account_id
+        ) AS taken ON taken.transfer_id = transfer.id AND taken.account_id = wallet.id
+        """,
+    ),
+    Check(
+        _("Lots are used only by transfers of their own wallet"),
+        "rewards_lotuse",
+        """
+        SELECT used.id, lot.account_id AS expected,
+               CASE WHEN used.amount > 0 THEN transfer.debit_id ELSE transfer.credit_id END AS found
+        FROM rewards_lotuse AS used
+        JOIN rewards_lot AS lot ON lot.id = used.lot_id
+        JOIN rewards_transfer AS transfer ON transfer.id = used.transfer_id
+        """,
+    ),
+    Check(
+        _("No more is taken back than was given"),
+        "rewards_transfer",
+        """
+        SELECT given.id, least(given.amount, back.amount) AS expected, back.amount AS found
+        FROM (SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer
+              WHERE reverses_id IS NOT NULL GROUP BY reverses_id) AS back
+        JOIN rewards_transfer AS given ON given.id = back.reverses_id
+        """,
+    ),
+    Check(
+        _("All accounts together come to nothing"),
+        "rewards_account",
+        """
+        SELECT system.id, -coalesce(moved.amount, 0) AS expected,
+               coalesce((SELECT sum(balance) FROM rewards_account), 0) AS found
+        FROM (SELECT min(id) AS id FROM rewards_account WHERE kind <> 'wallet') AS system, (
+            SELECT sum(CASE WHEN credit.kind <> 'wallet' THEN amount ELSE 0 END
+                       - CASE WHEN debit.kind <> 'wallet' THEN amount ELSE 0 END) AS amount
+            FROM rewards_transfer AS transfer
+            JOIN rewards_account AS credit ON credit.id = transfer.credit_id
+            JOIN rewards_account AS debit ON debit.id = transfer.debit_id
+        ) AS moved
+        """,
+    ),
+    Check(
+        _("Nothing expires before its time"),
+        "rewards_transfer",
+        """
+        SELECT transfer.id, greatest(transfer.at, coalesce(lot.expires_at, 'infinity')) AS expected,
+               transfer.at AS found
+        FROM rewards_transfer AS transfer
+        JOIN rewards_lotuse AS used ON used.transfer_id = transfer.id
+        JOIN rewards_lot AS lot ON lot.id = used.lot_id
+        WHERE transfer.kind = 'expire'
+        """,
+    ),
+    Check(
+        _("Points for a purchase are what the rule gives, to the member who bought"),
+        "rewards_transfer",
+        """
+        SELECT transfer.id,
+               floor((transfer.why->>'amount_minor')::numeric * currency.unit * rule.points_per_unit
+                     * (transfer.why->>'multiplier')::numeric) || ' to member ' || purchase.member_id AS expected,
+               transfer.amount || ' to member ' || wallet.member_id AS found
+        FROM rewards_transfer AS transfer
+        JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id
+        LEFT JOIN members_purchase AS purchase ON purchase.id = transfer.purchase_id
+        LEFT JOIN rewards_earningrule AS rule
+               ON rule.id = (transfer.why->>'rule')::bigint AND rule.currency = purchase.currency
+        LEFT JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit)
+               ON currency.code = rule.currency
+        WHERE transfer.kind = 'earn'
+        """,
+    ),
+    Check(
+        _("What was refunded of a purchase is the sum of its refunds"),
+        "members_purchase",
+        """
+        SELECT purchase.id, coalesce(refunds.amount, 0) AS expected, purchase.refunded_minor AS found
+        FROM members_purchase AS purchase LEFT JOIN (
+            SELECT purchase_id, sum(amount_minor) AS amount FROM members_refund GROUP BY purchase_id
+        ) AS refunds ON refunds.purchase_id = purchase.id
+        """,
+    ),
+    Check(
+        _("A hold's transfers are those of its state"),
+        "rewards_hold",
+        """
+        SELECT hold.id, CASE hold.state
+                   WHEN 'reserved' THEN concat_ws(' ', 'hold', hold.account_id, hold.amount)
+                   WHEN 'confirmed' THEN concat_ws(' ', 'hold', hold.account_id, hold.amount, 'redeem', hold.amount)
+                   ELSE concat_ws(' ', 'hold', hold.account_id, hold.amount, 'release', hold.account_id, hold.amount)
+               END AS expected,
+               concat_ws(' ', taken.kind, taken.debit_id, taken.amount, spent.kind, spent.amount,
+                         back.kind, back.credit_id, back.amount) AS found
+        FROM rewards_hold AS hold
+        JOIN rewards_transfer AS taken ON taken.id = hold.transfer_id
+        LEFT JOIN rewards_transfer AS spent ON spent.key = 'confirm:' || hold.id
+        LEFT JOIN rewards_transfer AS back ON back.key = 'release:' || hold.id AND back.reverses_id = taken.id
+        """,
+    ),
+    Check(
+        _("What is held is what open holds reserve"),
+        "rewards_account",
+        """
+        SELECT held.id,
+               (SELECT coalesce(sum(amount), 0) FROM rewards_hold WHERE state = 'reserved') AS expected,
+               (SELECT coalesce(sum(amount), 0) FROM rewards_transfer WHERE credit_id = held.id)
+               - (SELECT coalesce(sum(amount), 0) FROM rewards_transfer WHERE debit_id = held.id) AS found
+        FROM rewards_account AS held WHERE held.kind = 'held'
+        """,
+    ),
+    # An import reassesses when it ends: until then its members' tiers lag behind, and that is no fault.
+    Check(
+        _("A member's tier is that of the points earned in the last 12 months (left out while an import runs)"),
+        "rewards_membertier",
+        f"""
+        SELECT status.member_id AS id,
+               concat(earned.points, ' points, tier ', (
+                   SELECT id FROM rewards_tier WHERE threshold <= earned.points ORDER BY threshold DESC LIMIT 1
+               )) AS expected,
+               concat(status.qualifying_points, ' points, tier ', status.tier_id) AS found
+        FROM (
+            SELECT status.member_id, coalesce(sum(earn.amount), 0) - coalesce(sum(back.amount), 0) AS points
+            FROM rewards_membertier AS status
+            LEFT JOIN rewards_account AS wallet ON wallet.member_id = status.member_id AND wallet.unit = 'points'
+            LEFT JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
+                  AND earn.at + interval '{QUALIFYING_MONTHS} months' > status.assessed_at
+            LEFT JOIN (SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer GROUP BY reverses_id) AS back
+                   ON back.reverses_id = earn.id
+            GROUP BY status.member_id
+        ) AS earned
+        JOIN rewards_membertier AS status ON status.member_id = earned.member_id
+        WHERE NOT EXISTS (SELECT FROM members_purchaseimport WHERE finished_at IS NULL AND NOT dry_run)
+        """,
+    ),
+]
+
+
+def verify() -> Iterator[Result]:
+    """Runs every check on one snapshot of the database, and yields each result as it is there."""
+    rules = EarningRule.objects.values_list("currency", flat=True)
+    with _snapshot():
+        currencies = list(rules.order_by("currency").distinct())
+        params = {"currencies": currencies, "units": [f"1e-{minor_digits(currency)}" for currency in currencies]}
+        for check in CHECKS:
+            yield Result(check.name, *_run(check, params))
+
+
+@contextmanager
+def _snapshot() -> Iterator[None]:
+    """What the checks compare must not move between them."""
+    nested = connection.in_atomic_block
+    with transaction.atomic():
+        if not nested:
+            execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _run(check: Check, params: dict[str, list[str]]) -> tuple[int, Difference | None]:
+    wrong = "expected IS DISTINCT FROM found"
+    rows, count = fetch_all(f"SELECT count(*), count(*) FILTER (WHERE {wrong}) FROM ({check.sql}) AS row", params)[0]
+    if not count:
+        return rows, None
+    first = fetch_all(
+        f"SELECT id, expected::text, found::text FROM ({check.sql}) AS row WHERE {wrong} ORDER BY id LIMIT 1", params
+    )[0]
+    id_, expected, found = first
+    return rows, Difference(check.table, id_, expected, found, count)

@@ -1,0 +1,168 @@
+"""Tiers by points earned in the last 12 months."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.utils import translation
+
+from members import events
+from members.models import TimelineEvent
+from members.tests.factories import make_member, new_purchase
+from rewards import queries
+from rewards.models import MemberTier, Tier
+from rewards.services import tiers
+from rewards.services.gifts import Gift, give_points
+from rewards.services.purchases import award_purchases, post_purchases, refund_purchase
+from rewards.services.tiers import reassess
+from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
+
+pytestmark = pytest.mark.django_db
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def steps():
+    make_rule()
+    return make_tiers()
+
+
+def buy(member, at, euros, purchased_at=None):
+    return post(member, at, amount_minor=euros * 100, purchased_at=purchased_at or at)
+
+
+def standing(member):
+    status = MemberTier.objects.select_related("tier").get(member=member)
+    return status.tier.name_en, status.qualifying_points
+
+
+def test_the_threshold_itself_reaches_the_tier(at, steps):
+    member = make_member()
+    buy(member, at, 499)
+    assert standing(member) == ("Bronze", 499)
+    buy(member, at, 1)
+    assert standing(member) == ("Silver", 500)
+    buy(member, at, 500)
+    assert standing(member) == ("Gold", 1000)
+    assert [(d["from"], d["to"], d["up"]) for d in event_data(member, "tier.changed")] == [
+        (steps["bronze"].pk, steps["silver"].pk, True),
+        (steps["silver"].pk, steps["gold"].pk, True),
+    ]
+
+
+def test_only_what_is_earned_counts(at, steps):
+    member = make_member()
+    adjust(member, 5000, at)
+    give_points(gifts=[Gift(member.pk, 5000, "g")], at=at)
+    buy(member, at, 10)
+    assert standing(member) == ("Bronze", 10)
+    adjust(member, -9000, at, key="spend")
+    reassess(at=at)
+    assert standing(member) == ("Bronze", 10)
+
+
+def test_a_refund_takes_the_tier_back(at, steps):
+    member = make_member()
+    bought = buy(member, at, 600)
+    assert standing(member) == ("Silver", 600)
+    refund_purchase(purchase_id=bought.id, source="till", key="r", amount_minor=10_001, at=at)
+    assert standing(member) == ("Silver", 500)
+    refund_purchase(purchase_id=bought.id, source="till", key="r2", amount_minor=100, at=at)
+    assert standing(member) == ("Bronze", 499)
+
+
+def test_points_count_for_twelve_calendar_months(at, steps):
+    member = make_member()
+    bought = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    buy(member, bought, 500, bought)
+    end = datetime(2025, 2, 28, 12, tzinfo=UTC)
+    assert reassess(at=end - MOMENT) == 0
+    assert standing(member) == ("Silver", 500)
+    assert reassess(at=end) == 1
+    assert standing(member) == ("Bronze", 0)
+    assert event_data(member, "tier.changed")[-1]["up"] is False
+
+
+def test_a_refund_of_an_old_purchase_does_not_cost_newer_points(at, steps):
+    member = make_member()
+    old = buy(member, at - timedelta(days=360), 300)
+    buy(member, at, 500)
+    later = at + timedelta(days=30)
+    reassess(at=later)
+    assert standing(member) == ("Silver", 500)
+    refund_purchase(purchase_id=old.id, source="till", key="r", amount_minor=30_000, at=later)
+    assert standing(member) == ("Silver", 500)
+
+
+def test_everyone_is_assessed_in_chunks_and_only_changes_are_written(at, steps, monkeypatch):
+    monkeypatch.setattr(tiers, "CHUNK", 2)
+    members = [make_member() for _ in range(5)]
+    recorded = [
+        post_purchases_without_tiers(member, at, euros)
+        for member, euros in zip(members, (100, 500, 999, 1000, 499), strict=True)
+    ]
+    award_purchases(purchase_ids=recorded, at=at)
+    assert not MemberTier.objects.exists()
+    assert reassess(at=at) == 3
+    assert [standing(m)[0] for m in members] == ["Bronze", "Silver", "Silver", "Gold", "Bronze"]
+    assert reassess(at=at + timedelta(days=1)) == 0
+    assert set(MemberTier.objects.values_list("assessed_at", flat=True)) == {at}
+    steps["silver"].threshold = 499
+    steps["silver"].save()
+    assert reassess(at=at + timedelta(days=2)) == 1
+    assert standing(members[4]) == ("Silver", 499)
+
+
+def post_purchases_without_tiers(member, at, euros):
+    bought = new_purchase(member, amount_minor=euros * 100, purchased_at=at)
+    return post_purchases(purchases=[bought], at=at, with_points=False)[0].id
+
+
+def test_without_a_tier_from_zero_one_may_stand_on_none(at, steps):
+    member = make_member()
+    steps["bronze"].delete()
+    buy(member, at, 500)
+    assert reassess(at=at + timedelta(days=400)) == 1
+    assert not MemberTier.objects.exists()
+    assert events.describe(TimelineEvent.objects.filter(kind="tier.changed").last()) == "No tier any more"
+    assert queries.tier_standing(member.pk, at + timedelta(days=400)).tier is None
+    Tier.objects.all().delete()
+    assert queries.tier_standing(member.pk, at) == (None, 0, None, None, None, None)
+
+
+def test_the_change_reads_in_both_languages(at, steps):
+    member = make_member()
+    buy(member, at, 500)
+    reassess(at=at + timedelta(days=400))
+    up, down = TimelineEvent.objects.filter(kind="tier.changed").order_by("id")
+    assert (events.describe(up), events.describe(down)) == ("Reached Silver", "Now Bronze")
+    with translation.override("zh-hans"):
+        assert "银卡" in events.describe(up)
+
+
+def test_standing_says_what_is_missing_and_until_when_the_tier_is_kept(at, steps, django_assert_num_queries):
+    member = make_member()
+    buy(member, at - timedelta(days=300), 100)
+    buy(member, at - timedelta(days=200), 350)
+    buy(member, at - timedelta(days=10), 310)
+    with django_assert_num_queries(2):
+        now = queries.tier_standing(member.pk, at)
+    assert (now.tier, now.qualifying_points) == (steps["silver"], 760)
+    assert (now.next_tier, now.points_to_next) == (steps["gold"], 240)
+    # without the 100 there are 660 left, without the 350 as well 310
+    assert now.keep_until == date(2026, 10, 24)
+    assert now.points_to_keep == 190
+    assert reassess(at=datetime(2026, 10, 24, 9, 59, tzinfo=UTC)) == 0
+    assert reassess(at=datetime(2026, 10, 24, 10, 0, tzinfo=UTC)) == 1
+
+
+def test_standing_at_the_ends_of_the_ladder(at, steps):
+    member = make_member()
+    assert queries.tier_standing(member.pk, at) == (steps["bronze"], 0, steps["silver"], 500, None, None)
+    buy(member, at, 1000)
+    top = queries.tier_standing(member.pk, at)
+    assert (top.tier, top.next_tier, top.points_to_next) == (steps["gold"], None, None)
+    assert (top.keep_until, top.points_to_keep) == (date(2027, 5, 12), 1000)
+    later = at + timedelta(days=400)  # the night's assessment has not been yet
+    lost = queries.tier_standing(member.pk, later)
+    assert (lost.tier, lost.qualifying_points) == (steps["gold"], 0)
+    assert (lost.keep_until, lost.points_to_keep) == (later.date(), 1000)

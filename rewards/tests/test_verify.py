@@ -1,0 +1,205 @@
+"""The checker is itself checked: every kind of damage must be named by the check that is there for it."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from common.sql import execute, fetch_all
+from members.models import PurchaseImport
+from members.tests.factories import make_member
+from rewards.services.expiry import expire_due
+from rewards.services.gifts import Gift, give_points
+from rewards.services.holds import cancel, confirm, reserve
+from rewards.services.purchases import refund_purchase
+from rewards.services.verify import CHECKS, verify
+from rewards.tests.factories import adjust, make_rule, make_tiers, post
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ledger(at):
+    """A ledger with a movement of every kind, and now being `at` + 2 days."""
+    make_rule()
+    make_tiers()
+    for _ in range(2):
+        member = make_member()
+        bought = post(member, at, amount_minor=60_000, purchased_at=at)
+        refund_purchase(purchase_id=bought.id, source="till", key=f"r{member.pk}", amount_minor=9_999, at=at)
+        adjust(member, 7, at, key=f"plus{member.pk}")
+        adjust(member, -9, at, key=f"minus{member.pk}")
+        for key, end in (("open", None), ("spent", confirm), ("back", cancel)):
+            key = f"{key}{member.pk}"
+            reserve(member_id=member.pk, amount=40, key=key, at=at, lapses_at=at + timedelta(days=9))
+            if end:
+                end(key=key, at=at)
+        give_points(gifts=[Gift(member.pk, 30, f"g{member.pk}", expires_at=at + timedelta(days=1))], at=at)
+    expire_due(at=at + timedelta(days=2))
+
+
+def damage(statement):
+    """Does what no service can and no trigger would let pass."""
+    execute("SET CONSTRAINTS ALL IMMEDIATE")  # what waits to be checked at the end was sound
+    execute("SET LOCAL session_replication_role = replica")
+    assert execute(statement) == 1
+    execute("SET LOCAL session_replication_role = origin")
+
+
+def test_a_sound_ledger_passes_and_every_check_has_something_to_look_at(ledger):
+    results = list(verify())
+    assert [r.difference for r in results] == [None] * len(CHECKS)
+    assert [r.check for r in results if not r.rows] == []
+
+
+DAMAGES = [
+    (
+        "A wallet's balance is what came in",
+        "UPDATE rewards_account SET balance = balance + 1 WHERE id = (SELECT max(id) FROM rewards_account)",
+    ),
+    (
+        "A wallet's balance is what came in",
+        "UPDATE rewards_transfer SET amount = amount + 1"
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'gift')",
+    ),
+    (
+        "A wallet's balance is what remains",
+        "UPDATE rewards_lot SET remaining = remaining - 1"
+        " WHERE id = (SELECT max(id) FROM rewards_lot WHERE remaining > 0)",
+    ),
+    (
+        "What remains in a lot",
+        "UPDATE rewards_lotuse SET amount = amount + 1 WHERE id = (SELECT max(id) FROM rewards_lotuse)",
+    ),
+    ("opens a lot", "DELETE FROM rewards_lot WHERE id = (SELECT max(id) FROM rewards_lot)"),
+    (
+        "opens a lot",
+        "DELETE FROM rewards_lotuse WHERE id = (SELECT max(id) FROM rewards_lotuse WHERE amount < 0)",
+    ),
+    (
+        "opens a lot",
+        "UPDATE rewards_lot SET account_id = (SELECT min(id) FROM rewards_account WHERE kind = 'wallet')"
+        " WHERE id = (SELECT max(id) FROM rewards_lot)",
+    ),
+    (
+        "comes from its lots",
+        "DELETE FROM rewards_lotuse WHERE id = (SELECT max(id) FROM rewards_lotuse WHERE amount > 0)",
+    ),
+    (
+        "only by transfers of their own wallet",
+        "UPDATE rewards_lotuse SET lot_id = (SELECT min(id) FROM rewards_lot)"
+        " WHERE id = (SELECT max(id) FROM rewards_lotuse)",
+    ),
+    (
+        "No more is taken back",
+        "UPDATE rewards_transfer SET amount = 601"
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'reverse')",
+    ),
+    (
+        "come to nothing",
+        "UPDATE rewards_account SET balance = balance + 1 WHERE id = (SELECT max(id) FROM rewards_account)",
+    ),
+    (
+        "Nothing expires before its time",
+        "UPDATE rewards_transfer SET at = at - interval '1 microsecond'"
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'expire')",
+    ),
+    (
+        "Nothing expires before its time",
+        "UPDATE rewards_lot SET expires_at = NULL"
+        " WHERE transfer_id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'gift')",
+    ),
+    (
+        "what the rule gives",
+        "UPDATE rewards_transfer SET why = why || '{\"amount_minor\": 60100}'"
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'earn')",
+    ),
+    (
+        "what the rule gives",
+        "UPDATE members_purchase SET member_id = (SELECT min(id) FROM members_member)"
+        " WHERE id = (SELECT max(id) FROM members_purchase)",
+    ),
+    (
+        "What was refunded of a purchase",
+        "UPDATE members_purchase SET refunded_minor = 0 WHERE id = (SELECT max(id) FROM members_purchase)",
+    ),
+    *(
+        (
+            "A hold's transfers",
+            f"UPDATE rewards_hold SET state = '{wrong}', settled_at = {settled}"
+            f" WHERE id = (SELECT max(id) FROM rewards_hold WHERE state = '{right}')",
+        )
+        for right, wrong, settled in [
+            ("reserved", "confirmed", "now()"),
+            ("confirmed", "lapsed", "now()"),
+            ("cancelled", "reserved", "NULL"),
+        ]
+    ),
+    (
+        "A hold's transfers",
+        "UPDATE rewards_transfer SET amount = amount + 1"
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'redeem')",
+    ),
+    ("What is held", "DELETE FROM rewards_hold WHERE id = (SELECT max(id) FROM rewards_hold WHERE state = 'reserved')"),
+    (
+        "A member's tier",
+        "UPDATE rewards_membertier SET qualifying_points = qualifying_points + 1"
+        " WHERE member_id = (SELECT max(id) FROM members_member)",
+    ),
+    (
+        "A member's tier",
+        "UPDATE rewards_membertier SET tier_id = (SELECT id FROM rewards_tier WHERE threshold = 1000)"
+        " WHERE member_id = (SELECT max(id) FROM members_member)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "statement"), DAMAGES)
+def test_each_damage_is_named_by_its_check(ledger, check, statement):
+    damage(statement)
+    result = next(r for r in verify() if check in str(r.check))
+    assert result.difference is not None
+    assert result.difference.rows == 1
+    assert fetch_all(f"SELECT count(*) FROM {result.difference.table}")[0][0] > 0
+    assert result.difference.expected != result.difference.found
+
+
+def test_every_check_has_a_damage_that_it_names():
+    assert [c.name for c in CHECKS if not any(part in str(c.name) for part, _ in DAMAGES)] == []
+
+
+def test_the_command_says_what_it_looked_at_and_fails_on_a_difference(ledger):
+    out = StringIO()
+    call_command("verify", stdout=out)
+    assert "OK   A wallet's balance is what remains in its lots: 2 rows\n" in out.getvalue()
+    assert out.getvalue().endswith("The ledger adds up.\n")
+    wallet, balance = fetch_all("SELECT id, balance FROM rewards_account ORDER BY id DESC LIMIT 1")[0]
+    damage(f"UPDATE rewards_account SET balance = balance + 1 WHERE id = {wallet}")
+    out = StringIO()
+    with pytest.raises(CommandError, match="3 checks failed") as failed:
+        call_command("verify", stdout=out)
+    assert failed.value.returncode == 1
+    assert f"rewards_account {wallet}: expected {balance}, found {balance + 1} (1 such rows)" in out.getvalue()
+
+
+def test_tiers_are_left_out_while_an_import_runs(ledger):
+    damage("UPDATE rewards_membertier SET qualifying_points = 0 WHERE member_id = (SELECT max(id) FROM members_member)")
+    running = PurchaseImport.objects.create(name="file.csv", source="till", currency="EUR")
+    assert list(verify())[-1][1:] == (0, None)
+    running.finished_at = running.created_at
+    running.save()
+    assert list(verify())[-1].difference
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_reads_one_snapshot_and_writes_nothing():
+    from django.db import connection, transaction
+
+    checks = verify()
+    next(checks)
+    assert connection.in_atomic_block
+    with pytest.raises(Exception, match="read-only transaction"), transaction.atomic():
+        adjust(make_member(), 1, None)
+    assert fetch_all("SHOW transaction_isolation")[0][0] == "repeatable read"
+    assert len(list(checks)) == len(CHECKS) - 1
