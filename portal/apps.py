@@ -5,3 +5,10 @@ from django.utils.translation import gettext_lazy as _
 class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = _("Portal")
+
+    def ready(self) -> None:
+        from allauth.account.signals import email_confirmed
+
+        from portal.adapter import address_confirmed
+
+        email_confirmed.connect(address_confirmed, dispatch_uid="portal.address_confirmed")

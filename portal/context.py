@@ -1,5 +1,9 @@
-def programme(request):
-    """The shop's name and settings for every page."""
-    from members.queries import get_programme
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-    return {"programme": get_programme()}
+from members.queries import get_programme
+
+
+def programme(request: HttpRequest) -> dict:
+    """The shop's name and settings for every page; asked for when a page first uses them."""
+    return {"programme": SimpleLazyObject(get_programme)}

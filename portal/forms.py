@@ -1,6 +1,207 @@
+"""What strangers and members fill in."""
+
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from babel.core import get_global
+from babel.dates import get_timezone_location
 from django import forms
+from django.http import HttpRequest, QueryDict
+from django.utils.dates import MONTHS
+from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+
+from members.enums import Calendar, Channel, Language, LeapDayRule, Purpose
+from members.models import ConsentWording, Member, User
+from members.rules import FIRST_YEAR, LAST_YEAR
+from members.validators import CARD_DIGITS, time_zones
+
+
+class NameField(forms.CharField):
+    def __init__(self, **kwargs) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "name"})
+        super().__init__(**{"label": _("Your name"), "max_length": 120, "widget": widget, **kwargs})
 
 
 class SignupForm(forms.Form):
-    def signup(self, request, user):
-        pass
+    """What allauth's form asks besides address and password. The card comes once the address is verified."""
+
+    name = NameField()
+    field_order = ("name", "email", "password1")
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        user.first_name = self.cleaned_data["name"]
+        user.save(update_fields=["first_name"])
+
+
+class ConsentForm(forms.Form):
+    """A box per channel and purpose, with the wording in force. Nothing is ticked that was not agreed to.
+
+    The versions shown travel with the form: nobody agrees to a wording that changed while they read.
+    """
+
+    versions = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        *args,
+        wordings: dict[str, ConsentWording],
+        channels: tuple[Channel, ...] = tuple(Channel),
+        granted: frozenset[tuple[str, str]] = frozenset(),
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.channels = channels
+        self.wordings = wordings
+        self.shown = ",".join(f"{purpose}:{wording.version}" for purpose, wording in sorted(wordings.items()))
+        self.initial["versions"] = self.shown
+        for purpose in Purpose:
+            wording = wordings[purpose].text if purpose in wordings else purpose.label
+            for channel in channels:
+                self.fields[f"{channel}_{purpose}"] = forms.BooleanField(
+                    label=channel.label if len(channels) > 1 else wording,
+                    required=False,
+                    initial=(channel, purpose) in granted,
+                )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("versions") != self.shown:
+            self.data = {name: self.data[name] for name in self.data} | {"versions": self.shown}
+            raise forms.ValidationError(_("The wording has just changed. Please read it again."))
+        return cleaned
+
+    def purposes(self) -> list[dict[str, Any]]:
+        """For each purpose its label, its wording and its boxes."""
+        return [
+            {
+                "label": purpose.label,
+                "wording": self.wordings.get(purpose),
+                "boxes": [self[f"{channel}_{purpose}"] for channel in self.channels],
+            }
+            for purpose in Purpose
+        ]
+
+    def said(self) -> dict[tuple[Channel, Purpose], bool]:
+        """Yes or no for each channel and purpose asked."""
+        return {
+            (channel, purpose): self.cleaned_data[f"{channel}_{purpose}"]
+            for purpose in Purpose
+            for channel in self.channels
+        }
+
+
+class JoinForm(ConsentForm):
+    """The last step of joining: a name where none was given yet, and consent to mails."""
+
+    name = NameField()
+    field_order = ("name",)
+
+    def __init__(self, *args, name: str, **kwargs) -> None:
+        super().__init__(*args, channels=(Channel.EMAIL,), **kwargs)
+        if name:
+            del self.fields["name"]
+
+
+class ClaimForm(forms.Form):
+    """Which card, and where its code should go first."""
+
+    card_number = forms.CharField(
+        label=_("Card number"),
+        max_length=CARD_DIGITS * 2,
+        help_text=_("The 12 digits on your card."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    channel = forms.ChoiceField(
+        label=_("Send the code by"), choices=Channel, initial=Channel.EMAIL, widget=forms.RadioSelect
+    )
+
+
+class ClaimCodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=12,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
+
+
+class ProfileForm(forms.Form):
+    """Who a member is. The e-mail address is changed with the sign-in."""
+
+    name = NameField()
+    phone = PhoneNumberField(
+        label=_("Phone"),
+        required=False,
+        help_text=_("With the country code, like +49 30 123456."),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+    )
+    city = forms.CharField(
+        label=_("City"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "address-level2"}),
+    )
+    language = forms.ChoiceField(label=_("Language"), choices=Language)
+    time_zone = forms.ChoiceField(label=_("Time zone"))
+
+    def __init__(self, data: QueryDict | None, *, member: Member) -> None:
+        initial = {name: getattr(member, name) for name in ("name", "phone", "city", "language", "time_zone")}
+        super().__init__(data, initial=initial)
+        choices = time_zone_choices(get_language() or "en")
+        known = {name for name, _label in choices}
+        extra = [] if member.time_zone in known else [(member.time_zone, member.time_zone)]
+        self.fields["time_zone"].choices = [*extra, *choices]  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=8)
+def time_zone_choices(language: str) -> list[tuple[str, str]]:
+    """Time zones by country and city, as `language` calls them."""
+    locale = Locale.parse(to_locale(language))
+    choices = [
+        (name, f"{locale.territories[territory]} – {get_timezone_location(name, locale=locale, return_city=True)}")
+        for name, territory in get_global("zone_territories").items()
+        if name in time_zones() and territory in locale.territories
+    ]
+    return [("UTC", "UTC"), *sorted(choices, key=lambda choice: choice[1])]
+
+
+def _month_choices() -> list[tuple[Any, str]]:
+    return [("", "–")] + [(n, f"{n} · {name}") for n, name in MONTHS.items()]
+
+
+class BirthdayForm(forms.Form):
+    """A birthday as its owner states it. Everything empty means: not said."""
+
+    birthday_calendar = forms.ChoiceField(label=_("Calendar"), choices=Calendar, widget=forms.RadioSelect)
+    birthday_month = forms.TypedChoiceField(
+        label=_("Month"), choices=_month_choices, coerce=int, empty_value=None, required=False
+    )
+    birthday_day = forms.TypedChoiceField(
+        label=_("Day"),
+        choices=[("", "–"), *((n, n) for n in range(1, 32))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    birthday_year = forms.IntegerField(
+        label=_("Year of birth"),
+        required=False,
+        min_value=FIRST_YEAR,
+        max_value=LAST_YEAR,
+        widget=forms.NumberInput(attrs={"autocomplete": "bday-year", "inputmode": "numeric"}),
+    )
+    birthday_leap_month = forms.BooleanField(label=_("Leap month"), required=False)
+    leap_day_rule = forms.ChoiceField(
+        label=_("In years without 29 February, keep it on"), choices=LeapDayRule, widget=forms.RadioSelect
+    )
+
+    def __init__(self, data: QueryDict | None, *, member: Member) -> None:
+        super().__init__(data, initial={name: getattr(member, name) for name in self.base_fields})
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("birthday_calendar") == Calendar.SOLAR:
+            cleaned["birthday_leap_month"] = False  # the box is hidden then, and may hold what was ticked before
+        return cleaned

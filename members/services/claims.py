@@ -1,4 +1,4 @@
-"""Existing members come to their portal account: by an e-mail address that was verified, or by their card.
+"""Existing members come to their portal account by their card.
 
 Whoever asks for a card proves it with a code that goes to the e-mail or phone on file, and learns nothing else: a card
 that is not ours, one without a contact and one that already has an account get the same answer as any other.
@@ -9,11 +9,9 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.db import connection, transaction
 from django.db.models import Count, Q
-from django.db.models.functions import Lower
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext, override
 
@@ -23,7 +21,8 @@ from members.enums import Channel
 from members.models import CardClaim, Member, User
 from members.models.claim import MAX_TRIES
 from members.queries import get_programme
-from members.services.profile import AlreadyLinked, link_account, update_profile
+from members.services.joining import use_sign_in_address
+from members.services.profile import AlreadyLinked, link_account
 from members.validators import clean_card_number, validate_card_number
 
 log = structlog.get_logger(__name__)
@@ -45,16 +44,6 @@ class CodeExpired(Exception):
 
 class CodeWrong(Exception):
     """Not the code. `args[0]` is how many tries are left, at least 1."""
-
-
-@transaction.atomic
-def claim_by_email(*, user: User, email: str, at: datetime) -> Member | None:
-    """Links the member with this address, if there is one without an account. The caller has verified the address."""
-    found = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=email.lower(), user=None)
-    member = found.first()
-    if member is None or Member.objects.filter(user=user).exists():
-        return None
-    return link_account(member_id=member.pk, user=user, at=at)
 
 
 @transaction.atomic
@@ -143,19 +132,11 @@ def confirm_claim(*, claim_id: int, user: User, code: str, at: datetime) -> Memb
         claim.save(update_fields=["tries", "claimed_at"])
         if is_right and claim.member_id is not None:
             member = link_account(member_id=claim.member_id, user=user, at=at)
-            return use_sign_in_address(member=member, email=user.email, at=at)
+            return use_sign_in_address(member=member, at=at)
     # raised outside: the try that was used up stays so
     if claim.tries == MAX_TRIES:
         raise CodeExpired
     raise CodeWrong(MAX_TRIES - claim.tries)
-
-
-def use_sign_in_address(*, member: Member, email: str, at: datetime) -> Member:
-    """A member with an account is written to at the address they sign in with, unless another member holds it."""
-    try:
-        return update_profile(member_id=member.pk, changes={"email": email.lower()}, at=at, actor_id=member.user_id)
-    except ValidationError:
-        return member
 
 
 def _hash(claim: CardClaim, code: str) -> str:

@@ -1,0 +1,59 @@
+"""From a portal account to a membership: a new card, or the one that a verified e-mail address already has."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.functions import Lower
+
+from members.enums import Channel, Purpose
+from members.models import Member, User
+from members.queries import get_programme
+from members.services.consent import state_consent
+from members.services.profile import AlreadyLinked, create_member, link_account, update_profile
+
+
+@transaction.atomic
+def claim_by_email(*, user: User, at: datetime) -> Member | None:
+    """Links the member with the user's address, if there is one without an account. The caller has verified it."""
+    # Written so that the unique index on lower(email) finds it.
+    by_email = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=user.email.lower())
+    member = by_email.filter(user=None).first()
+    if member is None or Member.objects.filter(user=user).exists():
+        return None
+    return link_account(member_id=member.pk, user=user, at=at)
+
+
+@transaction.atomic
+def join(
+    *, user: User, name: str, language: str, consents: Iterable[tuple[Channel, Purpose]], at: datetime, source: str
+) -> Member:
+    """Makes the user a member with a new card, or with the one that their verified address has.
+
+    `consents` are the channels and purposes they agreed to. AlreadyLinked where they are a member. An address that
+    another member holds is left with that member, and the new one has none.
+    """
+    User.objects.select_for_update().get(pk=user.pk)  # two clicks make one member
+    if Member.objects.filter(user=user).exists():
+        raise AlreadyLinked
+    member = claim_by_email(user=user, at=at)
+    if member is None:
+        profile = {"name": name, "language": language, "time_zone": get_programme().time_zone}
+        member = create_member(at=at, profile=profile, source=source)
+        member = link_account(member_id=member.pk, user=user, at=at)
+        member = use_sign_in_address(member=member, at=at)
+    for channel, purpose in consents:
+        state_consent(member_id=member.pk, channel=channel, purpose=purpose, granted=True, source=source, at=at)
+    return member
+
+
+def use_sign_in_address(*, member: Member, at: datetime) -> Member:
+    """A member with an account is written to at the address they sign in with, unless another member holds it."""
+    assert member.user is not None
+    try:
+        return update_profile(
+            member_id=member.pk, changes={"email": member.user.email.lower()}, at=at, actor_id=member.user_id
+        )
+    except ValidationError:
+        return member

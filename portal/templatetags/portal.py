@@ -1,0 +1,108 @@
+"""Numbers, money and fields as the portal's pages show them."""
+
+from decimal import Decimal
+
+import segno
+from babel.numbers import format_decimal
+from django import template
+from django.forms import BoundField
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext, pgettext_lazy, to_locale
+from django.utils.translation import gettext_lazy as _
+from heroicons.templatetags.heroicons import heroicon_mini
+
+from common.money import format_money
+from rewards.enums import TransferKind
+from rewards.models import Transfer
+
+register = template.Library()
+ICONS = {
+    TransferKind.EARN: "shopping-bag",
+    TransferKind.GIFT: "gift",
+    TransferKind.ADJUST: "pencil-square",
+    TransferKind.REDEEM: "ticket",
+    TransferKind.EXPIRE: "clock",
+    TransferKind.HOLD: "lock-closed",
+    TransferKind.RELEASE: "lock-open",
+    TransferKind.REVERSE: "arrow-uturn-left",
+}
+
+
+NAVIGATION = (
+    ("portal:home", "home", _("Home")),
+    ("portal:history", "list-bullet", _("History")),
+    ("portal:card", "qr-code", _("Card")),
+    ("portal:me", "user-circle", pgettext_lazy("navigation", "Me")),
+)
+PLACES = {"portal:home": "portal:home", "portal:history": "portal:history", "portal:purchases": "portal:history"}
+
+
+@register.inclusion_tag("portal/navigation.html", takes_context=True)
+def navigation(context: Context) -> dict:
+    """The bar of a member's pages. What is no page of its own there belongs to "Me"."""
+    here = PLACES.get(context["request"].resolver_match.view_name, "portal:me")
+    return {
+        "pages": [{"url": url, "icon": icon, "label": label, "here": url == here} for url, icon, label in NAVIGATION]
+    }
+
+
+@register.filter
+def number(value: int | Decimal) -> str:
+    """A number as the active language writes it: 1,240."""
+    return format_decimal(value, locale=to_locale(get_language() or "en"))
+
+
+@register.filter
+def money(minor: int, currency: str) -> str:
+    """Minor units of a currency as the active language writes them: €12.50."""
+    return format_money(minor, currency)
+
+
+@register.simple_tag
+def change(points: int) -> SafeString:
+    """A signed change of points. The sign says it; the colour only helps."""
+    if points == 0:
+        return format_html('<span class="change">{}</span>', 0)
+    kind, sign = ("gain", "+") if points > 0 else ("spend", "−")
+    return format_html('<span class="change {}">{}{}</span>', kind, sign, number(abs(points)))
+
+
+@register.simple_tag
+def movement_icon(movement: Transfer) -> str:
+    """A small picture of what a movement was. The words beside it say the same."""
+    return heroicon_mini(ICONS[TransferKind(movement.kind)], aria_hidden="true")
+
+
+@register.simple_tag
+def qr(content: str) -> SafeString:
+    """A QR code as inline SVG without style, so that it needs no request and no exception to the policy."""
+    code = segno.make(content, error="m", micro=False)
+    svg = code.svg_inline(border=2, scale=10, omitsize=True, svgclass="qr", lineclass=None)
+    label = gettext("QR code of your card")
+    return mark_safe(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))  # noqa: S308
+
+
+@register.inclusion_tag("portal/field.html")
+def field(bound: BoundField, help_text: str = "", label: str = "", mark_optional: bool = True) -> dict:
+    """A labelled field with its help and its errors. The first field with an error has the focus."""
+    first_wrong = next((name for name, errors in bound.form.errors.items() if errors), None)
+    widget_type = bound.widget_type
+    is_group = widget_type in ("radioselect", "checkboxselectmultiple")
+    attrs: dict[str, str | bool] = {"autofocus": True} if bound.name == first_wrong and not is_group else {}
+    described = [f"{bound.auto_id}_error"] if bound.errors else []
+    if help_text or bound.help_text:
+        described.append(f"{bound.auto_id}_help")
+    if described:
+        attrs["aria-describedby"] = " ".join(described)
+    attrs["placeholder"] = ""
+    return {
+        "field": bound,
+        "label": label or bound.label,
+        "widget": bound if is_group else bound.as_widget(attrs=attrs),
+        "is_group": is_group,
+        "is_box": widget_type == "checkbox",
+        "is_optional": mark_optional and not bound.field.required and widget_type not in ("checkbox", "hidden"),
+        "help_text": help_text or bound.help_text,
+    }

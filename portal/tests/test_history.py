@@ -1,0 +1,93 @@
+"""Lists of movements and purchases: filters, pages, and the same cost for a page of any length."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from members.services.purchases import NewLine
+from rewards.services.purchases import refund_purchase
+from rewards.tests.factories import adjust, post
+
+
+@pytest.fixture
+def moved(anna):
+    """25 purchases in 25 weeks, one gift by hand and one refund."""
+    now = timezone.now()
+    for week in range(25):
+        at = now - timedelta(weeks=week, hours=1)
+        lines = (NewLine(amount_minor=1000 + week, name=f"Tea {week}"),)
+        bought = post(anna, at, amount_minor=1000 + week, purchased_at=at, store=f"Shop {week}", lines=lines)
+    adjust(anna, 30, now)
+    refund_purchase(purchase_id=bought.id, source="till", key="r1", amount_minor=500, at=now)
+    return anna
+
+
+def test_newest_first_twenty_a_page(as_anna, moved):
+    first = as_anna.get("/history/").content.decode()
+    assert "27 entries" in first
+    assert "Page 1 of 2" in first
+    assert first.count("<tr>") == 21
+    assert first.index("Taken back: refund of €5.00") < first.index("Bought for €10.00: 10 points")
+    second = as_anna.get("/history/?page=2").content.decode()
+    assert second.count("<tr>") == 8
+    assert "Bought for €10.24: 10 points" in second
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("kind=earn", 25),
+        ("kind=adjust", 1),
+        ("kind=reverse&period=30", 1),
+        ("period=30", 7),
+        ("kind=earn&period=90", 13),
+        ("kind=nonsense&period=-1", 27),
+        ("kind=expire", 0),
+    ],
+)
+def test_filters(as_anna, moved, query, count):
+    page = as_anna.get(f"/history/?{query}").content.decode()
+    if count:
+        assert f"{count} entr{'y' if count == 1 else 'ies'}" in page
+    else:
+        assert "Nothing fits" in page
+
+
+def test_pages_keep_the_filter(as_anna, moved):
+    page = as_anna.get("/history/?kind=earn").content.decode()
+    assert 'href="?kind=earn&amp;page=2"' in page
+
+
+@pytest.mark.parametrize("number", ["0", "99", "x"])
+def test_a_page_that_is_not_there_shows_one_that_is(as_anna, moved, number):
+    assert as_anna.get(f"/history/?page={number}").status_code == 200
+
+
+def test_purchases_show_their_lines_points_and_refunds(as_anna, moved):
+    page = as_anna.get("/history/purchases/?page=2").content.decode()
+    assert "Shop 24" in page
+    assert "Tea 24" in page
+    assert "€5.00 refunded" in page
+    assert '<span class="change gain">+6</span>' in page  # 10 given, 4 taken back
+
+
+@pytest.mark.parametrize("path", ["/history/", "/history/purchases/"])
+def test_a_row_costs_no_query(as_anna, anna, path):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            as_anna.get(path)
+        return len(captured)
+
+    post(anna, timezone.now(), lines=(NewLine(amount_minor=1000, name="Tea"),))
+    one = queries()
+    for _ in range(4):
+        post(anna, timezone.now(), lines=(NewLine(amount_minor=1000, name="Tea"),))
+    assert queries() == one
+
+
+@pytest.mark.parametrize("path", ["/history/", "/history/purchases/"])
+def test_an_empty_list_says_what_to_do(as_anna, path):
+    assert "Show your card when you next pay" in as_anna.get(path).content.decode()

@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+
+from members.models import Member, User
+
+
+class AccountRequest(HttpRequest):
+    """A request of someone signed in, who may have no card yet."""
+
+    user: User
+    member: Member | None
+
+
+class MemberRequest(AccountRequest):
+    """A request of a member."""
+
+    member: Member
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def members_only(view: View) -> View:
+    """Strangers sign in first, staff without a card are shown to the admin, and others join.
+
+    The pages are kept nowhere, so that "back" after signing out shows nothing.
+    """
+
+    @wraps(view)
+    @never_cache
+    def checked(request: AccountRequest, *args, **kwargs) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if request.member is None:
+            if request.user.is_staff:
+                return render(request, "portal/staff.html")
+            return redirect("portal:join")
+        return view(request, *args, **kwargs)
+
+    return checked

@@ -1,0 +1,96 @@
+"""The first page, the card, and what browsers and robots ask for."""
+
+from decimal import Decimal
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language
+
+from common.money import to_minor
+from members.enums import Language
+from members.queries import get_programme
+from members.services.profile import update_profile
+from portal.views.access import AccountRequest, MemberRequest, members_only
+from rewards.models import EarningRule, Tier
+from rewards.queries import balance, expiring_next, explain, history, tier_standing
+
+NEWEST = 3
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponseBase:
+    """The club for strangers, their own page for members."""
+    return dashboard(request) if request.user.is_authenticated else landing(request)
+
+
+def landing(request: HttpRequest) -> HttpResponse:
+    programme = get_programme()
+    context = {
+        "tiers": Tier.objects.all(),
+        "rule": EarningRule.objects.filter(currency=programme.currency, active=True).first(),
+        "unit_minor": to_minor(Decimal(1), programme.currency),
+    }
+    return render(request, "portal/landing.html", context)
+
+
+@members_only
+def dashboard(request: MemberRequest) -> HttpResponse:
+    at = timezone.now()
+    member = request.member
+    standing = tier_standing(member.pk, at)
+    keep_until = standing.keep_until
+    context = {
+        "greeting": greeting(timezone.localtime(at).hour),
+        "balance": balance(member.pk),
+        "expiring": expiring_next(member.pk, at),
+        "standing": standing,
+        "days_to_keep": (keep_until - timezone.localdate(at)).days if keep_until else None,
+        "movements": [(movement, explain(movement)) for movement in history(member.pk)[:NEWEST]],
+    }
+    return render(request, "portal/home.html", context)
+
+
+def greeting(hour: int) -> str:
+    """What one says at this hour of the member's day."""
+    if 5 <= hour < 12:
+        return _("Good morning")
+    if 12 <= hour < 18:
+        return _("Good afternoon")
+    return _("Good evening")
+
+
+@require_safe
+@members_only
+def card(request: MemberRequest) -> HttpResponse:
+    return render(request, "portal/card.html")
+
+
+@require_POST
+def language(request: AccountRequest) -> HttpResponse:
+    """Django's own choice of language, by cookie, remembered for members as well."""
+    code = request.POST.get("language", "")
+    member = request.member
+    if member and code in Language.values and check_for_language(code):
+        update_profile(member_id=member.pk, changes={"language": code}, at=timezone.now(), actor_id=request.user.pk)
+    return set_language(request)
+
+
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Only the first page is for search engines."""
+    return HttpResponse("User-agent: *\nAllow: /$\nDisallow: /\n", content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def manifest(request: HttpRequest) -> JsonResponse:
+    """Lets a phone keep the card on its home screen."""
+    name = get_programme().name
+    icon = {"src": static("portal/icon.svg"), "sizes": "any", "type": "image/svg+xml"}
+    about = {"name": name, "short_name": name, "start_url": "/", "display": "standalone", "icons": [icon]}
+    colours = {"background_color": "#faf7f2", "theme_color": "#5b2148"}
+    return JsonResponse({**about, **colours}, content_type="application/manifest+json")

@@ -1,0 +1,23 @@
+// Small comforts. Every page works without them.
+(() => {
+  // The card stays lit while it is shown at the till.
+  if (document.body.classList.contains("card-page") && "wakeLock" in navigator) {
+    const light = () => document.visibilityState === "visible" && navigator.wakeLock.request("screen").catch(() => {});
+    document.addEventListener("visibilitychange", light);
+    light();
+  }
+  // A form is sent once, however often its button is pressed.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    if (event.target.dataset.sent) event.preventDefault();
+    else if (event.target.method === "post") event.target.dataset.sent = "yes";
+  });
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+  });
+  // A passkey that was refused or cancelled is said on the page.
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    document.getElementById("passkey-error").hidden = false;
+  });
+})();
