@@ -1,6 +1,7 @@
 """A real SMTP server that can be told to misbehave, and that keeps what it accepted."""
 
 import asyncio
+import logging
 from collections import Counter
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -8,6 +9,8 @@ from email.policy import default
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
 class Sink:
@@ -18,6 +21,7 @@ class Sink:
         self.only_for: str | None = None
         self.kept: list[EmailMessage] = []
         self.connections = 0
+        self.slow = 0.0  # seconds between the last dot and the answer
 
     async def act(self, stage: str, server: SMTP, to: str = "") -> str | None:
         if self.only_for is not None and to != self.only_for:
@@ -52,7 +56,9 @@ class Sink:
         if told := await self.act("DOT", server, to):
             return told
         mail = message_from_bytes(envelope.content, policy=default)
+        await asyncio.sleep(self.slow / 2)
         self.kept.append(mail)
+        await asyncio.sleep(self.slow / 2)
         if told := await self.act("ACCEPTED", server, to):
             return told
         return "250 kept"
