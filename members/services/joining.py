@@ -17,9 +17,9 @@ from members.services.profile import AlreadyLinked, create_member, link_account,
 @transaction.atomic
 def claim_by_email(*, user: User, at: datetime) -> Member | None:
     """Links the member with the user's address, if there is one without an account. The caller has verified it."""
-    # Written so that the unique index on lower(email) finds it.
+    # Written so that the unique index on lower(email) finds it: without an order, there is at most one.
     by_email = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=user.email.lower())
-    member = by_email.filter(user=None).first()
+    member = next(iter(by_email.filter(user=None)), None)
     if member is None or Member.objects.filter(user=user).exists():
         return None
     return link_account(member_id=member.pk, user=user, at=at)
