@@ -53,7 +53,7 @@ def main() -> None:
     compile_catalogues()
     import django
     from django.conf import settings
-    from django.core.management import call_command, get_commands
+    from django.core.management import call_command
 
     django.setup()
     call_command("check", stdout=io.StringIO())
@@ -66,9 +66,8 @@ def main() -> None:
         call_command("collectstatic", interactive=False, clear=True, verbosity=2, stdout=files)
         files.done()
         mark.write_text(checksum)
-    if "demo" in get_commands():
-        call_command("demo", "--if-empty", stdout=sys.stderr)
-        call_command("demo", "--accounts")
+    call_command("demo", "--if-empty", stdout=sys.stderr)
+    call_command("demo", "--accounts")
 
 
 if __name__ == "__main__":

@@ -26,14 +26,13 @@ class Command(BaseCommand):
             self.accounts()
             return
         if Member.objects.exists() or User.objects.exists():
-            sentence = "There are members or users already: the demo is for an empty database."
-            if not options["if_empty"]:
-                raise CommandError(sentence)
-            self.stdout.write(sentence)
-            return
+            if options["if_empty"]:
+                return
+            raise CommandError("There are members or users already: the demo is for an empty database.")
         with transaction.atomic():
             self.fill()
-        self.accounts()
+        if not options["if_empty"]:
+            self.accounts()
 
     def fill(self) -> None:
         from campaigns.services.greeting import get_greeting, save_greeting
