@@ -13,7 +13,7 @@ WIDE = {"th": {"class": "wide"}, "td": {"class": "wide"}}
 
 
 class HistoryTable(tables.Table):
-    at = tables.DateColumn(verbose_name=_("Date"), attrs=WIDE)
+    at = tables.DateColumn(short=False, verbose_name=_("Date"), attrs=WIDE)
     why = tables.Column(verbose_name=_("What for"), empty_values=())
     change = tables.TemplateColumn("{% load portal %}{% change value %}", verbose_name=_("Points"), attrs=NUMBER)
 
@@ -26,7 +26,7 @@ class HistoryTable(tables.Table):
 
 
 class PurchaseTable(tables.Table):
-    purchased_at = tables.DateColumn(verbose_name=_("Date"), attrs=WIDE)
+    purchased_at = tables.DateColumn(short=False, verbose_name=_("Date"), attrs=WIDE)
     what = tables.Column(verbose_name=_("Purchase"), empty_values=())
     amount = tables.TemplateColumn(
         template_name="portal/table_amount.html", verbose_name=_("Amount"), attrs=NUMBER, accessor="amount_minor"

@@ -44,8 +44,8 @@ def test_balance_expiry_tier_and_the_last_three_movements(as_anna, anna):
     assert "Bought for €40.00: 40 points" in page
     assert "Bought for €600.00" not in page
     assert "You are at the top." in page  # 1,290 points in 12 months
-    assert "65 days left to keep Gold:" in page
-    assert "earn 310 more points by July 16, 2026." in page
+    assert "65 days left to keep Gold" in page
+    assert "Earn 310 more points by July 16, 2026." in page
 
 
 def test_a_lower_tier_says_what_is_missing(as_anna, anna):

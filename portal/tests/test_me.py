@@ -1,0 +1,157 @@
+"""A member's own pages: what was typed stays, what cannot be stands beside its field."""
+
+import pytest
+from django.urls import reverse
+
+from members.enums import Channel, Purpose
+from members.models import Consent
+from members.queries import has_consented
+from members.tests.factories import make_member
+
+PROFILE = {"name": "Anna B.", "phone": "+4930123456", "city": "Köln", "language": "en", "time_zone": "Asia/Tokyo"}
+SOLAR = {"birthday_calendar": "solar", "leap_day_rule": "feb28"}
+LUNAR = {"birthday_calendar": "lunar", "leap_day_rule": "feb28"}
+
+
+def errors_of(response) -> dict[str, list[str]]:
+    return dict(response.context["form"].errors)
+
+
+def test_profile(as_anna, anna):
+    page = as_anna.post(reverse("portal:profile"), PROFILE, follow=True).content.decode()
+    assert "Saved." in page
+    anna.refresh_from_db()
+    assert (anna.name, str(anna.phone), anna.city, anna.time_zone) == ("Anna B.", "+4930123456", "Köln", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "x" * 121),
+        ("phone", "030 123"),
+        ("time_zone", "Mars/Base"),
+        ("language", "fr"),
+        ("phone", "+4915112345678"),  # Bob's
+    ],
+)
+def test_a_profile_that_cannot_be(as_anna, anna, bob, field, value):
+    response = as_anna.post(reverse("portal:profile"), {**PROFILE, field: value})
+    assert list(errors_of(response)) == [field]
+    page = response.content.decode()
+    assert f'id="id_{field}_error"' in page
+    assert 'value="Köln"' in page  # what was typed stays
+    anna.refresh_from_db()
+    assert anna.city == ""
+
+
+def test_a_language_saved_is_spoken_at_once(as_anna):
+    page = as_anna.post(reverse("portal:profile"), {**PROFILE, "language": "zh-hans"}, follow=True).content.decode()
+    assert '<html lang="zh-Hans">' in page
+    assert "Saved." not in page
+
+
+def test_the_language_button_remembers_for_members(as_anna, anna):
+    answer = as_anna.post(reverse("portal:language"), {"language": "zh-hans", "next": "/history/"})
+    assert answer["Location"] == "/history/"
+    anna.refresh_from_db()
+    assert anna.language == "zh-hans"
+
+
+def test_the_language_button_remembers_for_strangers(client, club):
+    client.post(reverse("portal:language"), {"language": "zh-hans", "next": "/"})
+    assert '<html lang="zh-Hans">' in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        ({**SOLAR, "birthday_month": 5, "birthday_day": 17}, ("solar", 5, 17, None, False)),
+        ({**SOLAR, "birthday_month": 2, "birthday_day": 29, "birthday_year": 2000}, ("solar", 2, 29, 2000, False)),
+        ({**LUNAR, "birthday_month": 8, "birthday_day": 15}, ("lunar", 8, 15, None, False)),
+        (
+            {**LUNAR, "birthday_month": 6, "birthday_day": 3, "birthday_leap_month": "on", "birthday_year": 2025},
+            ("lunar", 6, 3, 2025, True),
+        ),
+        # ticked in the lunar calendar, then the calendar was changed: the box is hidden and means nothing
+        (
+            {**SOLAR, "birthday_month": 5, "birthday_day": 17, "birthday_leap_month": "on"},
+            ("solar", 5, 17, None, False),
+        ),
+        (SOLAR, ("solar", None, None, None, False)),
+    ],
+)
+def test_a_birthday_as_it_is_stated(as_anna, anna, form, kept):
+    page = as_anna.post(reverse("portal:birthday"), form, follow=True).content.decode()
+    assert "Saved." in page
+    anna.refresh_from_db()
+    stated = (anna.birthday_calendar, anna.birthday_month, anna.birthday_day, anna.birthday_year)
+    assert (*stated, anna.birthday_leap_month) == kept
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "words"),
+    [
+        ({**SOLAR, "birthday_month": 2, "birthday_day": 30}, "birthday_day", "at most 29 days"),
+        ({**SOLAR, "birthday_month": 2, "birthday_day": 29, "birthday_year": 2001}, "birthday_day", "2001 had no"),
+        ({**SOLAR, "birthday_month": 4}, "birthday_day", "choose a day"),
+        ({**SOLAR, "birthday_year": 1980}, "birthday_month", "give the month and the day"),
+        ({**SOLAR, "birthday_month": 4, "birthday_day": 1, "birthday_year": 1066}, "birthday_year", "1900"),
+        ({**LUNAR, "birthday_month": 8, "birthday_day": 31}, "birthday_day", "at most 30 days"),
+        (
+            {**LUNAR, "birthday_month": 5, "birthday_day": 1, "birthday_leap_month": "on", "birthday_year": 2025},
+            "birthday_leap_month",
+            "2025 has no leap month 5",
+        ),
+    ],
+)
+def test_a_birthday_that_cannot_be(as_anna, anna, form, field, words):
+    response = as_anna.post(reverse("portal:birthday"), form)
+    errors = errors_of(response)
+    assert list(errors) == [field]
+    assert words in errors[field][0]
+    assert words in response.content.decode()
+    anna.refresh_from_db()
+    assert anna.birthday_month is None
+
+
+def test_consents_are_said_once_each_with_their_words(as_anna, anna):
+    url = reverse("portal:consents")
+    as_anna.post(url, {"versions": "greetings:1,offers:1", "email_greetings": "on", "sms_offers": "on"})
+    assert has_consented(member_id=anna.pk, channel=Channel.EMAIL, purpose=Purpose.GREETINGS)
+    assert has_consented(member_id=anna.pk, channel=Channel.SMS, purpose=Purpose.OFFERS)
+    as_anna.post(url, {"versions": "greetings:1,offers:1", "email_greetings": "on"})
+    assert not has_consented(member_id=anna.pk, channel=Channel.SMS, purpose=Purpose.OFFERS)
+    log = Consent.objects.filter(member=anna).order_by("id").values_list("channel", "purpose", "granted", "source")
+    assert list(log) == [
+        ("email", "greetings", True, "portal"),
+        ("sms", "offers", True, "portal"),
+        ("sms", "offers", False, "portal"),
+    ]
+    assert Consent.objects.filter(wording__version=1).count() == 3
+    page = as_anna.get(url).content.decode()
+    assert page.count("checked") == 1
+
+
+def test_a_changed_address_is_written_to_once_verified(as_anna, anna, mailoutbox):
+    as_anna.post("/accounts/reauthenticate/", {"password": "a-long-word-and-7"})
+    as_anna.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    anna.refresh_from_db()
+    assert anna.email == "anna@example.com"
+    code = mailoutbox[-1].body.split("\n\n")[1]
+    as_anna.post("/accounts/confirm-email/", {"code": code})
+    anna.refresh_from_db()
+    anna.user.refresh_from_db()
+    assert (anna.email, anna.user.email) == ("new@example.com", "new@example.com")
+    assert anna.user.has_usable_password()
+
+
+def test_an_address_on_another_card_is_left_there(as_anna, anna, mailoutbox):
+    make_member(email="new@example.com")
+    as_anna.post("/accounts/reauthenticate/", {"password": "a-long-word-and-7"})
+    as_anna.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    code = mailoutbox[-1].body.split("\n\n")[1]
+    page = as_anna.post("/accounts/confirm-email/", {"code": code}, follow=True).content.decode()
+    assert "Another card has this address" in page
+    anna.refresh_from_db()
+    assert anna.email == "anna@example.com"
