@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
 
 from members.enums import Calendar, Language, LeapDayRule
@@ -31,7 +32,7 @@ class Member(models.Model):
         db_default=NextCardNumber(),
         validators=[validate_card_number],
     )
-    name = models.CharField(_("name"), max_length=120, blank=True)
+    name = models.CharField(pgettext_lazy("person", "name"), max_length=120, blank=True)
     email = models.EmailField(_("e-mail"), blank=True)
     phone = PhoneNumberField(_("phone"), blank=True, max_length=20)
     language = models.CharField(_("language"), max_length=7, choices=Language, default=Language.ENGLISH)

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from rewards.enums import AccountKind, HoldState, TransferKind, Unit
 
@@ -52,7 +53,7 @@ class Transfer(models.Model):
     credit = models.ForeignKey(
         Account, models.PROTECT, related_name="credits", db_index=False, verbose_name=_("to account")
     )
-    amount = models.BigIntegerField(_("amount"))
+    amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
     at = models.DateTimeField(_("when"))
     reason = models.CharField(_("reason"), max_length=200, blank=True, db_default="")
     why = models.JSONField(_("why"), default=dict, db_default={}, blank=True)
@@ -114,7 +115,7 @@ class Lot(models.Model):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="lots", db_index=False, verbose_name=_("account"))
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="lot", verbose_name=_("transfer"))
-    amount = models.BigIntegerField(_("amount"))
+    amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
     remaining = models.BigIntegerField(_("remaining"))
     available_from = models.DateTimeField(_("available from"))
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -156,7 +157,7 @@ class LotUse(models.Model):
 
     transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="lot_uses", verbose_name=_("transfer"))
     lot = models.ForeignKey(Lot, models.PROTECT, related_name="uses", verbose_name=_("lot"))
-    amount = models.BigIntegerField(_("amount"))
+    amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
 
     class Meta:
         verbose_name = _("lot use")
@@ -176,7 +177,7 @@ class Hold(models.Model):
 
     key = models.CharField(_("key"), max_length=120, unique=True)
     account = models.ForeignKey(Account, models.PROTECT, related_name="holds", verbose_name=_("account"))
-    amount = models.BigIntegerField(_("amount"))
+    amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
     state = models.CharField(_("state"), max_length=10, choices=HoldState, default=HoldState.RESERVED)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="hold", verbose_name=_("reservation"))
