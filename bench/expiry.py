@@ -1,0 +1,96 @@
+"""Expiring 200,000 lots of 50,000 members at once, with as many lots beside them that stay."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+
+from bench.base import Row, contents, copied, migrated, most_memory, product_on, seconds, side_by_side
+
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+MEMBERS, LOTS_EACH = 50_000, 4
+
+# Half of each member's lots expired in the last hour, as on any night; the other half is good for a year.
+FILL = f"""
+INSERT INTO members_member (name, email, phone, language, time_zone, city, birthday_calendar, birthday_leap_month,
+                            leap_day_rule)
+    SELECT 'Member ' || n, '', '', 'en', 'UTC', '', 'solar', false, 'feb28' FROM generate_series(1, {MEMBERS}) AS n;
+INSERT INTO rewards_account (kind, unit, member_id, balance)
+    SELECT 'wallet', 'points', id, {2 * LOTS_EACH * 10} FROM members_member;
+CREATE TEMP TABLE lot AS
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, wallet.id AS wallet_id,
+           CASE WHEN n % 2 = 0 THEN timestamptz '{AT}' - random() * interval '1 hour'
+                ELSE timestamptz '{AT}' + interval '1 year' END AS expires_at
+    FROM generate_series(1, {2 * LOTS_EACH}) AS n, rewards_account AS wallet WHERE wallet.kind = 'wallet'
+    ORDER BY random();
+INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at)
+    SELECT lot.id, 'gift:' || lot.id, 'gift', issued.id, wallet_id, 10, timestamptz '{AT}' - interval '1 year'
+    FROM lot, rewards_account AS issued WHERE issued.kind = 'issued';
+INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
+    SELECT wallet_id, id, 10, 10, timestamptz '{AT}' - interval '1 year', expires_at FROM lot;
+"""
+# What a careful person would write for this night alone: no locks, one transaction, every table touched once.
+BY_HAND = """
+CREATE TEMP TABLE due AS
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, lot.id AS lot_id, account_id, remaining,
+           expires_at
+    FROM rewards_lot AS lot WHERE remaining > 0 AND expires_at <= %(at)s;
+ANALYZE due;
+INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
+    SELECT due.id, 'expire:' || lot_id, 'expire', account_id, expired.id, remaining, expires_at,
+           jsonb_build_object('lot', lot_id)
+    FROM due, rewards_account AS expired WHERE expired.kind = 'expired';
+INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, remaining FROM due;
+UPDATE rewards_lot AS lot SET remaining = 0 FROM due WHERE lot.id = due.lot_id;
+CREATE TEMP TABLE lost AS
+    SELECT account_id, sum(remaining)::bigint AS points, count(*) AS lots, max(expires_at) AS at
+    FROM due GROUP BY account_id;
+ANALYZE lost;
+UPDATE rewards_account AS account SET balance = balance - points FROM lost WHERE account.id = lost.account_id;
+INSERT INTO members_timelineevent (member_id, kind, at, data)
+    SELECT account.member_id, 'points.expired', at, jsonb_build_object('points', points, 'lots', lots)
+    FROM lost JOIN rewards_account AS account ON account.id = lost.account_id;
+"""
+COUNTED = {
+    "transfers": "SELECT count(*), sum(amount), min(at), max(at) FROM rewards_transfer WHERE kind = 'expire'",
+    "lots": "SELECT sum(remaining), count(*) FILTER (WHERE remaining = 0) FROM rewards_lot",
+    "uses": "SELECT count(*), sum(amount) FROM rewards_lotuse",
+    "wallets": "SELECT sum(balance), min(balance), max(balance) FROM rewards_account",
+    "events": "SELECT count(*), sum((data->>'points')::int), min(at), max(at) FROM members_timelineevent",
+}
+
+
+def run(server: str) -> Iterator[Row]:
+    from rewards.services.expiry import expire_due
+
+    with migrated(server, "bench_expiry") as template:
+        with psycopg.connect(template) as connection:
+            connection.execute(FILL)
+        with psycopg.connect(template, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        left: dict[str, dict] = {}
+
+        def ours() -> float:
+            with copied(server, "bench_expiry", "bench_expiry_ours") as url:
+                with product_on(url):
+                    taken = seconds(lambda: expire_due(at=AT))
+                left["ours"] = contents(url, COUNTED)
+                return taken
+
+        def by_hand() -> float:
+            with copied(server, "bench_expiry", "bench_expiry_hand") as url:
+                with psycopg.connect(url) as connection:
+                    cursor = psycopg.ClientCursor(connection)
+
+                    def write() -> None:
+                        cursor.execute(BY_HAND, {"at": AT})
+                        connection.commit()
+
+                    taken = seconds(write)
+                left["by hand"] = contents(url, COUNTED)
+                return taken
+
+        mine, theirs = side_by_side(ours, by_hand)
+        assert left["ours"] == left["by hand"], left
+        lots = MEMBERS * LOTS_EACH
+        yield Row("expire lots", lots, mine, theirs, at_least=0.5, megabytes=most_memory())
