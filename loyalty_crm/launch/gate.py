@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Sequence
 
 from loyalty_crm.launch.supervisor import PROJECT, Stopped, pause, progress, say
+from loyalty_crm.management.commands.messages import compile_catalogues
 
 PYTHON = [sys.executable, "-m"]
 MANAGE = [sys.executable, "manage.py"]
@@ -91,6 +92,7 @@ def check(args: list[str], env: dict[str, str]) -> int:
     The last line written is pytest's closing line.
     """
     failed = []
+    compile_catalogues()  # the tests read Chinese too
     for name, argv in {} if args else checks().items():
         started = time.monotonic()
         with progress(name):

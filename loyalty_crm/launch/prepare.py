@@ -9,6 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import OperationalError
+
+from loyalty_crm.management.commands.messages import compile_catalogues
+
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
@@ -36,7 +45,6 @@ class Count(io.StringIO):
 
 def static_files() -> str:
     """A checksum over name, size and time of every static file and of the pinned packages."""
-    from django.conf import settings
     from django.contrib.staticfiles.finders import get_finders
 
     digest = hashlib.sha256(str(settings.STORAGES["staticfiles"]).encode())
@@ -47,14 +55,8 @@ def static_files() -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
-    from loyalty_crm.management.commands.messages import compile_catalogues
-
+def main(*, demo: bool) -> None:
     compile_catalogues()
-    import django
-    from django.conf import settings
-    from django.core.management import call_command
-
     django.setup()
     call_command("check", stdout=io.StringIO())
     migrations = Count("migrations", " OK")
@@ -66,9 +68,15 @@ def main() -> None:
         call_command("collectstatic", interactive=False, clear=True, verbosity=2, stdout=files)
         files.done()
         mark.write_text(checksum)
-    call_command("demo", "--if-empty", stdout=sys.stderr)
-    call_command("demo", "--accounts")
+    if demo:
+        call_command("demo", "--if-empty", stdout=sys.stderr)
+        call_command("demo", "--accounts")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(demo="--demo" in sys.argv)
+    except (ImproperlyConfigured, SystemCheckError) as error:
+        sys.exit(f"The settings are wrong: {error}")
+    except OperationalError as error:
+        sys.exit(f"The database does not answer; check DATABASE_URL. {error}")

@@ -60,7 +60,7 @@ class State:
         try:
             # Root's servers run as another account, which must be able to pass through.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-            for name in ("outbox", "media", "private"):
+            for name in ("outbox", "media", "private", "static"):
                 (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             sentence = f"Cannot keep data in {self.folder}: {error.strerror}. Set CRM_STATE to another folder."
