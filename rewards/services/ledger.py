@@ -49,29 +49,30 @@ def lock_wallets(member_ids: Iterable[int]) -> list[int]:
     return [row[0] for row in fetch_all(_LOCK, {"members": members})]
 
 
+# One plan for one row or ten thousand, whatever the statistics say: each row looks up its wallet by index, and as the
+# transfers' ids are drawn first, nothing that was inserted is joined again with what was asked for.
 _CREDIT = """
-WITH input (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id, purchase_id) AS ({select}),
+WITH told (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id, purchase_id) AS ({select}),
+input AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, told.*,
+           (SELECT id FROM rewards_account WHERE member_id = told.member_id AND unit = 'points') AS wallet_id,
+           (SELECT id FROM rewards_account WHERE kind = %(source)s AND unit = 'points') AS source_id
+    FROM told WHERE NOT EXISTS (SELECT FROM rewards_transfer AS known WHERE known.key = told.key)
+),
 posted AS (
-    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, purchase_id)
-    SELECT input.key, %(kind)s, source.id, wallet.id, input.amount, input.at, input.reason, input.why,
-           input.actor_id, input.purchase_id
-    FROM input
-    JOIN rewards_account AS wallet ON wallet.member_id = input.member_id AND wallet.unit = 'points'
-    JOIN rewards_account AS source ON source.kind = %(source)s AND source.unit = 'points'
-    ON CONFLICT (key) DO NOTHING
-    RETURNING id, key, credit_id, amount
+    INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, purchase_id)
+    SELECT id, key, %(kind)s, source_id, wallet_id, amount, at, reason, why, actor_id, purchase_id FROM input
 ),
 lot AS (
     INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
-    SELECT posted.credit_id, posted.id, posted.amount, posted.amount, input.available_from, input.expires_at
-    FROM posted JOIN input USING (key)
+    SELECT wallet_id, id, amount, amount, available_from, expires_at FROM input
 ),
 wallet AS (
     UPDATE rewards_account AS account SET balance = account.balance + came.amount
-    FROM (SELECT credit_id, sum(amount) AS amount FROM posted GROUP BY credit_id) AS came
-    WHERE account.id = came.credit_id
+    FROM (SELECT wallet_id, sum(amount) AS amount FROM input GROUP BY wallet_id) AS came
+    WHERE account.id = came.wallet_id
 )
-SELECT id, key, amount FROM posted
+SELECT id, key, amount FROM input
 """
 
 
@@ -79,7 +80,8 @@ def credit(*, kind: TransferKind, source: AccountKind, select: str, params: dict
     """Moves points from a system account into wallets, each into a lot of its own.
 
     `select` is SQL for rows of (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id,
-    purchase_id); no key twice. Rows whose key is known are left out, here and in the answer.
+    purchase_id); no key twice. Rows whose key is known are left out, here and in the answer. IntegrityError where a
+    key is posted to the wallet of another member at the same moment.
     """
     rows = fetch_all(_CREDIT.format(select=select), {**params, "kind": kind, "source": source})
     return [Posted(*row) for row in rows]

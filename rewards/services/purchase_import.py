@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from common.doorbell import ring
+from common.sql import execute
 from members.enums import ImportState
 from members.import_problems import FileRefused
 from members.models import PurchaseImport
@@ -29,6 +30,11 @@ log = structlog.get_logger(__name__)
 CHUNK = 10_000  # rows of one transaction: tills wait for the wallets of so many
 REASSESS = 5_000  # members of one transaction
 TRIES = 3
+# After ten thousand rows the planner must know that these tables are no longer small, or it joins row by row.
+_ANALYZE = """
+ANALYZE members_member, members_identity, members_purchase, members_timelineevent, rewards_account, rewards_transfer,
+        rewards_lot, rewards_membertier
+"""
 RUN = "rewards.tasks.run_import"
 
 Progress = Callable[[PurchaseImport], None]
@@ -103,6 +109,8 @@ def _run(purchase_import: PurchaseImport, deadline: float | None, on_progress: P
             return
         _post_chunk(purchase_import)
         progress()
+        if purchase_import.purchases == CHUNK and not purchase_import.dry_run:
+            execute(_ANALYZE)
     _end(purchase_import, ImportState.DONE)
 
 
@@ -154,6 +162,8 @@ def _post(purchase_import: PurchaseImport) -> None:
 def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
     purchase_import.refresh_from_db()
     if purchase_import.purchases and purchase_import.with_points and not purchase_import.dry_run:
+        if purchase_import.purchases > CHUNK:
+            execute(_ANALYZE)
         last = 0
         while members := chunks.touched_members(purchase_import, last, REASSESS):
             reassess(at=purchase_import.as_of, member_ids=members)

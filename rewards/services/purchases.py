@@ -119,7 +119,8 @@ def _units() -> dict[str, list[str]]:
 
 
 def _award(purchase_ids: list[int], at: datetime) -> list[Posted]:
-    lock_wallets(Purchase.objects.filter(pk__in=purchase_ids).values_list("member_id", flat=True))
+    bought = "SELECT DISTINCT member_id FROM members_purchase WHERE id = ANY(%s)"
+    lock_wallets(row[0] for row in fetch_all(bought, [purchase_ids]))
     return credit(
         kind=TransferKind.EARN,
         source=AccountKind.ISSUED,

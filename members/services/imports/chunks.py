@@ -126,7 +126,7 @@ def welcome(chunk: Chunk) -> int:
     if params["unknown"]:
         # Somebody may have come in since the plan was made, by another import or by themselves.
         for way in used:
-            execute(FIND[way].format(**chunk.names, only="AND who.id = ANY(%(unknown)s)"), params)
+            execute(FIND[way].format(**chunk.names, only="AND asked.id = ANY(%(unknown)s)"), params)
     programme = get_programme()
     rows = fetch_all(
         _JOIN.format(**chunk.names), {**params, "language": programme.language, "time_zone": programme.time_zone}

@@ -17,22 +17,37 @@ SELECT min(n) AS id, min(n) AS root, kind, ref, min(purchased_at) AS first_at, N
        NULL::text AS name, NULL::text AS email, NULL::text AS phone, false AS counted
 FROM {row} WHERE problem IS NULL GROUP BY kind, ref
 """
-# `{only}` narrows them to some customers.
+# Statistics would say for ever that nobody is known, and make the planner join row by row.
+_NO_STATISTICS = "ALTER TABLE {who} ALTER member_id SET STATISTICS 0"
+# One look-up by index for each customer: a join would trust statistics that the import itself makes stale. `{only}`
+# narrows it to some customers.
+_FIND = """
+UPDATE {{who}} AS who SET member_id = found.member_id
+FROM (SELECT asked.id, ({select}) AS member_id FROM {{who}} AS asked
+      WHERE asked.{column} <> '' AND asked.member_id IS NULL {{only}} OFFSET 0) AS found
+WHERE who.id = found.id AND found.member_id IS NOT NULL
+"""
 FIND = {
-    ImportField.CUSTOMER: """
-        UPDATE {who} AS who SET member_id = identity.member_id FROM members_identity AS identity
-        WHERE who.kind = 'customer' AND who.member_id IS NULL
-          AND identity.system = %(source)s AND identity.value = who.ref {only}""",
-    ImportField.CARD: """
-        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
-        WHERE who.kind = 'card' AND who.member_id IS NULL AND member.card_number = who.ref {only}""",
-    ImportField.EMAIL: """
-        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
-        WHERE who.email <> '' AND who.member_id IS NULL
-          AND member.email <> '' AND lower(member.email) = who.email {only}""",
-    ImportField.PHONE: """
-        UPDATE {who} AS who SET member_id = member.id FROM members_member AS member
-        WHERE who.phone <> '' AND who.member_id IS NULL AND member.phone <> '' AND member.phone = who.phone {only}""",
+    ImportField.CUSTOMER: _FIND.format(
+        column="ref",
+        select="""SELECT identity.member_id FROM members_identity AS identity
+                  WHERE asked.kind = 'customer' AND identity.system = %(source)s AND identity.value = asked.ref""",
+    ),
+    ImportField.CARD: _FIND.format(
+        column="ref",
+        select="""SELECT member.id FROM members_member AS member
+                  WHERE asked.kind = 'card' AND member.card_number = asked.ref""",
+    ),
+    ImportField.EMAIL: _FIND.format(
+        column="email",
+        select="""SELECT member.id FROM members_member AS member
+                  WHERE member.email <> '' AND lower(member.email) = asked.email""",
+    ),
+    ImportField.PHONE: _FIND.format(
+        column="phone",
+        select="""SELECT member.id FROM members_member AS member
+                  WHERE member.phone <> '' AND member.phone = asked.phone""",
+    ),
 }
 _NAMES = """
 UPDATE {who} AS who SET name = named.name
@@ -174,7 +189,7 @@ def make_plan(purchase_import: PurchaseImport) -> None:
             execute(statement.format(**names, **more), params)
 
     used = ways(purchase_import)
-    run("SET LOCAL work_mem = '64MB'", "ANALYZE {row}", _WHO, "CREATE UNIQUE INDEX ON {who} (id)")
+    run("SET LOCAL work_mem = '64MB'", "ANALYZE {row}", _WHO, _NO_STATISTICS, "CREATE UNIQUE INDEX ON {who} (id)")
     for kind in (ImportField.EMAIL, ImportField.PHONE):
         if kind in used:
             run(_OWN_CONTACT, kind=kind)
