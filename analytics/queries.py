@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Now, NullIf
+from django.utils.translation import get_language
+from modeltranslation.utils import build_localized_fieldname
 
 from analytics.periods import Period
 from common.sql import fetch_all, fetch_one
@@ -20,15 +22,17 @@ EXPIRING_DAYS = 30
 
 
 def with_overview(members: QuerySet[Member]) -> QuerySet[Member]:
-    """Members with `tier_name`, `points`, `purchase_count` and `last_purchase_at`: by subqueries through indexes, so
-    that a page of 50 among a million costs 50 look-ups."""
+    """Members with `tier_name` (in the active language), `points`, `purchase_count` and `last_purchase_at`: by
+    subqueries through indexes, so that a page of 50 among a million costs 50 look-ups."""
     bought = Purchase.objects.filter(member=OuterRef("pk")).order_by().values("member")
     wallet = Account.objects.filter(member=OuterRef("pk"), kind=AccountKind.WALLET).values("balance")
     # What expired since the last sweep, or is not available yet, cannot be spent (rewards.queries.balances).
     shut = Lot.objects.filter(Q(expires_at__lte=Now()) | Q(available_from__gt=Now()), remaining__gt=0)
     of_member = shut.filter(account__member=OuterRef("pk")).order_by().values("account__member")
+    # The manager of a model without translations does not translate the fields it joins.
+    translated = build_localized_fieldname("name", get_language() or "en")
     return members.annotate(
-        tier_name=F("tier_status__tier__name"),
+        tier_name=Coalesce(NullIf(f"tier_status__tier__{translated}", Value("")), F("tier_status__tier__name")),
         points=Coalesce(Subquery(wallet[:1]), 0)
         - Coalesce(Subquery(of_member.annotate(n=Sum("remaining")).values("n")), 0),
         purchase_count=Coalesce(Subquery(bought.annotate(n=Count("id")).values("n")), 0),
