@@ -51,8 +51,8 @@ class BirthdayGreeting(models.Model):
         default=48,
         validators=[MinValueValidator(1), MaxValueValidator(336)],
         help_text=_(
-            "If nothing could be sent in time, the greeting still goes out for so many hours, and until the birthday"
-            " is over. After that it is listed as missed."
+            "What could not go out in time is made up for that long, and until the birthday is over. After that it is"
+            " listed as missed."
         ),
     )
     subject = models.CharField(_("subject"), max_length=200, validators=[validate_liquid])
@@ -98,10 +98,8 @@ class Message(models.Model):
     member = models.ForeignKey(
         "members.Member", models.PROTECT, related_name="messages", db_index=False, verbose_name=_("member")
     )
-    occurrence_year = models.PositiveSmallIntegerField(
-        _("year"), help_text=_("The year of the occasion's own calendar.")
-    )
-    occurrence_day = models.DateField(_("day"), help_text=_("The day of the occasion."))
+    occurrence_year = models.PositiveSmallIntegerField(_("year"))  # of the occasion's own calendar
+    occurrence_day = models.DateField(_("occasion"))
     due_at = models.DateTimeField(_("due"))
     expires_at = models.DateTimeField(_("not after"))
     state = models.CharField(_("state"), max_length=12, choices=MessageState)
@@ -135,10 +133,7 @@ class Message(models.Model):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
-        permissions = [
-            ("send_message", _("Can send messages again or settle them")),
-            ("view_outbox", _("Can read all mail kept on disk, sign-in codes among it")),
-        ]
+        permissions = [("view_outbox", _("Can read all mail kept on disk, sign-in codes among it"))]
         constraints = [
             # One decision about each day.
             models.UniqueConstraint("campaign", "member", "occurrence_day", name="campaigns_message_day"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from campaigns.enums import UNSENT, SkipReason
 from campaigns.models import DAYS_BETWEEN, BirthdayGreeting
@@ -19,6 +20,14 @@ DAY = timedelta(days=1)
 def database_time_zones() -> list[str]:
     """The time zones that the database knows. One that only Python knows must not stop everybody's greeting."""
     return [name for (name,) in fetch_all("SELECT name FROM pg_timezone_names")]
+
+
+def zone_of(member: Member) -> ZoneInfo:
+    """The member's time zone; the programme's where this machine does not know it."""
+    try:
+        return ZoneInfo(member.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(get_programme().time_zone)
 
 
 # Everyone whose birthday is kept on some days: (member_id, email, zone, day, year, due_at, expires_at, why). Wall

@@ -3,8 +3,9 @@
 Nothing from outside reaches the HTML but as escaped text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from liquid.exceptions import LiquidError
 from campaigns import merge
 from campaigns.merge import Recipient
 from campaigns.models import BirthdayGreeting
+from campaigns.queries import zone_of
+from members.models import Member
 from members.queries import get_programme
+from rewards.queries import points_text
 
 _inliner = CSSInliner(keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
 
@@ -38,10 +42,24 @@ def _layout() -> BoundTemplate:
     return Environment(undefined=StrictUndefined, autoescape=True).from_string(compiled)
 
 
+def recipient_of(member: Member, birthday: date, greeting: BirthdayGreeting, at: datetime) -> Recipient:
+    """A member as the reader of the greeting for one birthday."""
+    expires_on = None
+    if greeting.gift_points and greeting.gift_valid_days:
+        expires_on = at.astimezone(zone_of(member)).date() + timedelta(days=greeting.gift_valid_days)
+    return Recipient(member, member.language, at, birthday, greeting.gift_points, expires_on)
+
+
 def render_greetings(
-    greeting: BirthdayGreeting, recipients: Sequence[Recipient], unsubscribe_urls: Sequence[str]
+    greeting: BirthdayGreeting,
+    recipients: Sequence[Recipient],
+    unsubscribe_urls: Sequence[str],
+    made_up: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Content | LiquidError]:
-    """A mail for each recipient, in order, in their language; a text that cannot be rendered gives its error."""
+    """A mail for each recipient, in order, in their language; a text that cannot be rendered gives its error.
+
+    `made_up` are fields that say something else than the tables.
+    """
     address = [line.strip() for line in get_programme().postal_address.splitlines() if line.strip()]
     texts = {}
     for language in {recipient.language for recipient in recipients}:
@@ -55,21 +73,20 @@ def render_greetings(
         subject, body = texts[recipient.language]
         with override(recipient.language):
             try:
-                finished.append(_render(subject, body, {**values}, recipient.language, address, url))
+                finished.append(_render(subject, body, {**values, **(made_up or {})}, recipient.language, address, url))
             except LiquidError as error:
                 finished.append(error)
     return finished
 
 
-def sample(greeting: BirthdayGreeting, language: str, unsubscribe_url: str) -> Content:
-    """The mail as a made-up member would get it. LiquidError where the text cannot be rendered."""
-    address = get_programme().postal_address.splitlines()
+def sample(greeting: BirthdayGreeting, *, language: str, at: datetime, unsubscribe_url: str) -> Content | LiquidError:
+    """The mail as a made-up member with 1,250 points would get it."""
     with override(language):
-        subject, body = (merge.environment.from_string(text) for text in (greeting.subject, greeting.body))
-        values = merge.samples()
-        values["gift"]["points"] = merge.Number(greeting.gift_points)
-        values["programme"]["name"] = get_programme().name
-        return _render(subject, body, values, language, address, unsubscribe_url)
+        member = Member(name=gettext("Mei Lin"), city=gettext("Hangzhou"), card_number="812345678901")
+    member.language = language
+    recipient = recipient_of(member, at.date(), greeting, at)
+    made_up = {"points": {"balance": merge.Number(1250 + greeting.gift_points)}}
+    return render_greetings(greeting, [recipient], [unsubscribe_url], made_up)[0]
 
 
 def _render(
@@ -93,8 +110,9 @@ def _render(
         address=address,
         unsubscribe_url=unsubscribe_url,
     )
-    facts = [f"{words['balance']}: {values['points']['balance']}", values["programme"]["url"]]
-    foot = [f"{words['because']} {words['unsubscribe']}: {unsubscribe_url}", values["programme"]["name"], *address]
+    facts = [gettext("Your points: %(points)s") % {"points": values["points"]["balance"]}, values["programme"]["url"]]
+    leave = gettext("Unsubscribe: %(address)s") % {"address": unsubscribe_url}
+    foot = [words["because"], leave, values["programme"]["name"], *address]
     blocks = ["\n".join(lines) for lines in (*paragraphs, facts, ["-- ", *foot])]
     return Content(title, "\n\n".join(blocks) + "\n", _inliner.inline(html))
 
@@ -114,7 +132,7 @@ def _words(values: dict[str, Any]) -> dict[str, str]:
     until = values["gift"]["expires_on"]
     return {
         "gift": gettext("Your birthday gift"),
-        "gift_points": gettext("%(points)s points") % {"points": values["gift"]["points"]},
+        "gift_points": points_text(values["gift"]["points"]),
         "gift_until": gettext("to spend until %(day)s") % {"day": until} if until else gettext("yours to keep"),
         "balance": gettext("Your points"),
         "tier": gettext("Your tier"),

@@ -1,21 +1,24 @@
 """Writing a message: the last look at consent, the gift, and the words, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext_noop
 from liquid.exceptions import LiquidError
 
 from campaigns import events
 from campaigns.enums import MessageState, SkipReason
 from campaigns.merge import Recipient
 from campaigns.models import BirthdayGreeting, Message
-from campaigns.rendering import Content, render_greetings
+from campaigns.queries import zone_of
+from campaigns.rendering import Content, recipient_of, render_greetings, sample
 from campaigns.services.unsubscribe import unsubscribe_url
-from members.models import Consent, Member
+from members.enums import Language
+from members.models import Consent
 from members.queries import get_programme
 from rewards.services.gifts import Gift, give_points
 
@@ -92,32 +95,17 @@ def _write(messages: list[Message], at: datetime) -> list[Message]:
     return ready
 
 
-def recipient_of(member: Member, birthday: date, greeting: BirthdayGreeting, at: datetime) -> Recipient:
-    """A member as the reader of the greeting for one birthday."""
-    expires_on = None
-    if greeting.gift_points and greeting.gift_valid_days:
-        expires_on = at.astimezone(_zone(member)).date() + timedelta(days=greeting.gift_valid_days)
-    return Recipient(member, member.language, at, birthday, greeting.gift_points, expires_on)
-
-
 def _gift(message: Message, recipient: Recipient) -> Gift:
     last_day = recipient.gift_expires_on
-    zone = _zone(recipient.member)
+    zone = zone_of(recipient.member)
     return Gift(
         member_id=message.member_id,
         amount=recipient.gift_points,
         key=f"birthday:{message.member_id}:{message.occurrence_year}",
-        reason="Birthday gift",
+        reason=gettext_noop("Birthday gift"),
         expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
         why={"campaign": message.campaign, "message": message.pk, "day": message.occurrence_day.isoformat()},
     )
-
-
-def _zone(member: Member) -> ZoneInfo:
-    try:
-        return ZoneInfo(member.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo(get_programme().time_zone)
 
 
 def _end(message: Message, at: datetime, *, state: MessageState, reason: str = "", error: str = "") -> None:
@@ -157,3 +145,18 @@ def compose(
     )
     mail.attach_alternative(content.html, "text/html")
     return mail
+
+
+def send_test(*, greeting: BirthdayGreeting, to: str, at: datetime) -> None:
+    """Sends a made-up member's greeting in each language to one address.
+
+    LiquidError where the text cannot be rendered; OSError where the mail server refuses.
+    """
+    link = settings.SITE_URL + reverse("campaigns:unsubscribe", args=["test"])
+    mails = []
+    for language in Language.values:
+        content = sample(greeting, language=language, at=at, unsubscribe_url=link)
+        if isinstance(content, LiquidError):
+            raise content
+        mails.append(compose(content, to=to, link=link, reply_to=get_programme().contact_email))
+    get_connection().send_messages(mails)

@@ -10,8 +10,8 @@ from django.utils.translation import override
 from campaigns import merge
 from campaigns.merge import Recipient
 from campaigns.merge_fields import one_line
-from campaigns.rendering import Content, render_greetings
-from campaigns.services.content import compose, recipient_of
+from campaigns.rendering import Content, recipient_of, render_greetings
+from campaigns.services.content import compose
 from campaigns.services.greeting import get_greeting, save_greeting
 from campaigns.tests.factories import switch_on, utc
 from members.models import Programme

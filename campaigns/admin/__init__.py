@@ -1,0 +1,3 @@
+from campaigns.admin import greeting, messages
+
+__all__ = ["greeting", "messages"]
