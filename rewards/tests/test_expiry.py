@@ -48,9 +48,10 @@ def test_many_expire_in_chunks_with_one_event_for_each_member(at, chunk):
     for member in members:
         for n in range(5):
             adjust(member, n + 1, at, key=f"{member.pk}.{n}", expires_at=at + timedelta(days=n % 3 + 1))
-        adjust(member, 100, at, key=f"{member.pk}.late", expires_at=at + timedelta(days=30))
+        adjust(member, 100, at, key=f"{member.pk}.late", expires_at=at + timedelta(days=3) + MOMENT)
     run = at + timedelta(days=3)
     assert expire_due(at=run, chunk=chunk) == (20, 60)
     assert set(queries.balances([m.pk for m in members], run).values()) == {100}
     assert [event_data(m, "points.expired") for m in members] == [[{"points": 15, "lots": 5}]] * 4
-    assert expire_due(at=run + timedelta(hours=1), chunk=chunk) == (0, 0)
+    assert expire_due(at=run, chunk=chunk) == (0, 0)
+    assert expire_due(at=run + MOMENT, chunk=chunk) == (4, 400)
