@@ -244,7 +244,7 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 # The largest file of purchases that staff may upload; the command line takes any.
-IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=200)
+IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=512)
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 DJANGO_TABLES2_TEMPLATE = "portal/table.html"
 

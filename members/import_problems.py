@@ -18,7 +18,7 @@ ROW_PROBLEMS = {
     "quote": _("A quotation mark in this row is not closed, or stands in the wrong place."),
     "zero_bytes": _("This row holds zero bytes: the file is damaged here."),
     "missing": _("The %(field)s is missing."),
-    "no_customer": _("No customer number, card, e-mail or phone says who bought this."),
+    "no_customer": _("The row does not say who bought this: it has no customer number, card, e-mail or phone."),
     "too_long": _("The %(field)s is longer than %(most)s characters: “%(value)s”."),
     "date_unreadable": _("“%(value)s” is not a day that exists, read as %(order)s."),
     "date_past": _("“%(value)s” is before 1970."),

@@ -15,7 +15,7 @@ from members.import_problems import FileRefused
 
 ENCODINGS = ("utf-8", "gb18030", "utf-16", "cp1252")
 WHITESPACE = " "
-DELIMITERS = (",", ";", "\t", "|", WHITESPACE)
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": WHITESPACE}
 BLOCK = 1 << 20
 MAX_LINES = 50  # of one row: a cell with more line breaks than this is a quotation mark that was never closed
 MAX_CHARACTERS = 100_000  # of one line: what is longer is no list of purchases
@@ -83,9 +83,9 @@ codecs.register_error(ERRORS, _mark_cut_end)
 
 
 def detect_delimiter(file: IO[bytes], encoding: str) -> str:
-    """The one of DELIMITERS by which most of the first rows have the same number of columns, and the most columns."""
+    """The sign by which most of the first rows have the same number of columns, and the most columns."""
     best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
+    for delimiter in DELIMITERS.values():
         counts = Counter(len(row.cells) for row in first_rows(file, encoding, delimiter, 50) if not row.problem)
         if not counts:
             continue

@@ -16,11 +16,10 @@ from members.import_problems import FileRefused
 from members.models import PurchaseImport
 from members.queries import get_programme
 from members.services.imports import create_import, discard, make_ready, mapping_from, read_anew, set_columns
-from members.services.imports.reading import ENCODINGS
+from members.services.imports.reading import DELIMITERS, ENCODINGS
 from rewards.services.purchase_import import run_import
 
 SHOWN = 10
-_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 _MARKS = {"point": ".", "comma": ","}
 
 
@@ -41,7 +40,7 @@ class Command(BaseCommand):
         add("--currency", help=_("of amounts without a currency; the programme's by default"))
         add("--time-zone", help=_("of times without an offset; the programme's by default"))
         add("--encoding", choices=ENCODINGS)
-        add("--delimiter", choices=_DELIMITERS)
+        add("--delimiter", choices=DELIMITERS)
         add("--header", action=argparse.BooleanOptionalAction, help=_("whether the first row names the columns"))
         add("--dates", choices=DateOrder.values, help=_("the order of day, month and year"))
         add("--decimals", choices=_MARKS, help=_("the sign before the decimals"))
@@ -91,7 +90,7 @@ class Command(BaseCommand):
             purchase_import = read_anew(
                 import_id=purchase_import.pk,
                 encoding=options["encoding"] or layout["encoding"],
-                delimiter=_DELIMITERS.get(options["delimiter"], layout["delimiter"]),
+                delimiter=DELIMITERS.get(options["delimiter"], layout["delimiter"]),
                 header=layout["header"] if options["header"] is None else options["header"],
             )
             layout = purchase_import.layout

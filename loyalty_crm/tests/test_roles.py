@@ -1,0 +1,147 @@
+"""Who may open what: every page of the admin, for each of five characters. A page without an entry here fails."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from loyalty_crm.roles import MANAGER, MARKETER, ROLES, TILL
+from members.models import User
+
+NOBODY: set[str] = set()
+TILL_UP, MARKETER_UP, ONLY_MANAGER = {TILL, MARKETER, MANAGER}, {MARKETER, MANAGER}, {MANAGER}
+
+
+def pages(model: str, view: set[str], *, add: set[str] = NOBODY, **more: set[str]) -> dict[str, set[str]]:
+    """The pages that the admin gives every model: deleting is for nobody."""
+    known = {"changelist": view, "history": view, "change": view, "add": add, "delete": NOBODY, **more}
+    return {f"{model}_{page}": who for page, who in known.items()}
+
+
+ACCESS: dict[str, set[str]] = {
+    **dict.fromkeys(("index", "search", "jsi18n", "password_change", "password_change_done"), TILL_UP),
+    **dict.fromkeys(("autocomplete", "view_on_site"), NOBODY),
+    **pages(
+        "members_member",
+        TILL_UP,
+        add=MARKETER_UP,
+        export=MARKETER_UP,
+        edit_profile=MARKETER_UP,
+        adjust_points=MARKETER_UP,
+        state_consent=MARKETER_UP,
+    ),
+    **pages("members_purchase", MARKETER_UP, export=MARKETER_UP, refund=ONLY_MANAGER),
+    **pages("members_consentwording", MARKETER_UP, add=MARKETER_UP),
+    **pages("members_programme", MARKETER_UP),  # there is one already: nobody adds another
+    **pages("members_purchaseimport", MARKETER_UP, add=MARKETER_UP, progress=MARKETER_UP, bad_rows=MARKETER_UP),
+    **pages("members_pendingreaction", MARKETER_UP),
+    **pages("members_user", ONLY_MANAGER, add=ONLY_MANAGER),
+    "members_user_reset_second_factor": ONLY_MANAGER,
+    "auth_user_password_change": ONLY_MANAGER,
+    **pages("auth_group", ONLY_MANAGER),
+    **pages("rewards_transfer", MARKETER_UP),
+    **pages("rewards_lot", MARKETER_UP),
+    **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
+    **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP),
+    **pages("campaigns_birthdaygreeting", MARKETER_UP),
+    **dict.fromkeys(
+        (
+            f"campaigns_birthdaygreeting_{page}"
+            for page in ("panel", "upcoming", "mail", "who_is_due", "send_test_mail")
+        ),
+        MARKETER_UP,
+    ),
+    **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
+    # All mail kept on disk: sign-in codes are among it.
+    **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
+}
+OPEN_TO_ALL = {"login", "logout"}  # signing in, and out again
+
+
+def named(patterns) -> list[URLPattern]:
+    found = []
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            found += [pattern] if pattern.name else []
+        else:
+            found += named(pattern.url_patterns)
+    return found
+
+
+PATTERNS = [p for p in named(admin.site.get_urls()) if p.name not in {"app_list", *OPEN_TO_ALL}]
+
+
+def address(pattern: URLPattern, world: dict[str, int]) -> str:
+    special = {
+        "view_on_site": [1, 1],
+        "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
+        "campaigns_message_outbox_file": ["hello.eml"],
+    }
+    arguments = pattern.pattern.converters or pattern.pattern.regex.groupindex
+    if not arguments:
+        return reverse(f"admin:{pattern.name}")
+    if pattern.name in special:
+        return reverse(f"admin:{pattern.name}", args=special[pattern.name])
+    pk = next(pk for model, pk in world.items() if pattern.name.startswith(f"{model}_"))
+    return reverse(f"admin:{pattern.name}", args=[pk])
+
+
+def test_every_page_has_an_entry():
+    assert {pattern.name for pattern in PATTERNS} == set(ACCESS)
+
+
+@pytest.mark.parametrize("role", [TILL, MARKETER, MANAGER])
+def test_a_role_opens_its_pages_and_no_other(role, world, desk):
+    client, wrong = desk(role), {}
+    for pattern in PATTERNS:
+        answer = client.get(address(pattern, world), follow=True)
+        opened = answer.status_code < 400 and not answer.request["PATH_INFO"].startswith("/accounts/")
+        if opened != (role in ACCESS[pattern.name]):
+            wrong[pattern.name] = answer.status_code
+    assert wrong == {}
+
+
+def test_a_stranger_and_a_member_open_nothing(world):
+    stranger, member = Client(), Client()
+    member.force_login(
+        User.objects.create_user("member@example.com"), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    for pattern in PATTERNS:
+        url = address(pattern, world)
+        assert stranger.get(url, follow=True).redirect_chain[-1][0].startswith("/accounts/login/"), pattern.name
+        assert member.get(url, follow=True).status_code == 403, pattern.name
+
+
+def test_roles_hold_exactly_their_permissions_after_every_migration(db):
+    from django.contrib.auth.models import Permission
+
+    def held() -> dict[str, set[str]]:
+        return {
+            group.name: {f"{p.content_type.app_label}.{p.codename}" for p in group.permissions.all()}
+            for group in Group.objects.prefetch_related("permissions__content_type")
+        }
+
+    before = held()
+    assert set(before) == set(ROLES)
+    assert before[TILL] == {"members.view_member"}
+    assert "rewards.add_transfer" in before[MARKETER]
+    assert "members.add_user" not in before[MARKETER]
+    Group.objects.get(name=TILL).permissions.set(Permission.objects.filter(codename="add_user"))
+    call_command("migrate", verbosity=0)
+    assert held() == before
+
+
+def test_a_manager_cannot_become_more_than_a_manager(world, desk):
+    client = desk(MANAGER)
+    chief = User.objects.create_superuser("chief@example.com", "x")
+    me = User.objects.get(email="manager@example.com")
+    form = {"email": me.email, "is_active": "on", "is_staff": "on", "is_superuser": "on", "user_permissions": "1"}
+    assert client.post(reverse("admin:members_user_change", args=[me.pk]), form).status_code == 302
+    me.refresh_from_db()
+    assert (me.is_superuser, me.user_permissions.count()) == (False, 0)
+    own = reverse("admin:auth_user_password_change", args=[chief.pk])
+    assert client.post(own, {"password1": "take-Over-77", "password2": "take-Over-77"}).status_code == 403
+    group = reverse("admin:auth_group_change", args=[Group.objects.get(name=TILL).pk])
+    assert client.post(group, {"name": "Till", "permissions": "1"}).status_code == 403
