@@ -363,9 +363,9 @@ _CHANGED = {
 }
 _INK = "#8b919c"  # readable on white and on the dark ground
 _STROKES: tuple[tuple[str, list[int]], ...] = (
-    ("var(--color-primary-600)", []),
-    ("#d97706", [6, 3]),
-    ("#9ca3af", [2, 2]),
+    ("var(--desk-chart-1)", []),
+    ("var(--desk-chart-2)", [6, 3]),
+    ("var(--desk-chart-3)", [2, 2]),
 )
 _LEGEND = {"align": "end", "labels": {"boxHeight": 6, "boxWidth": 6, "usePointStyle": True, "color": _INK}}
 _OPTIONS = {

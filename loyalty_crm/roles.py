@@ -22,7 +22,7 @@ _MARKETER = {
     "rewards.earningrule": "view add",
     "rewards.tier": "view add change",
     "campaigns.birthdaygreeting": "view add change",
-    "campaigns.message": "view change",
+    "campaigns.message": "view change send",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back.
 ROLES: dict[str, dict[str, str]] = {
@@ -34,6 +34,8 @@ ROLES: dict[str, dict[str, str]] = {
         "members.programme": "view add change",
         "members.user": "view add change",
         "auth.group": "view",
+        # Mail kept on disk holds sign-in codes of everybody.
+        "campaigns.outbox": "view",
     },
 }
 

@@ -111,6 +111,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": programme_name,
     "SITE_HEADER": programme_name,
     "SITE_SYMBOL": "loyalty",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,

@@ -15,6 +15,7 @@ from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm
 from members.enums import Channel, Purpose
 from members.models import ConsentWording, Member
 from members.services.consent import state_consent
+from members.services.purchases import KeyReused
 from rewards import queries as rewards
 from rewards.services.adjustments import adjust_points
 from rewards.services.ledger import InsufficientPoints
@@ -61,6 +62,8 @@ class AdjustPointsView(MemberAct):
                 "There is only %(n)d point to take.", "There are only %(n)d points to take.", error.available
             )
             raise ValidationError({"amount": text % {"n": error.available}}) from error
+        except KeyReused as error:
+            raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
         return rewards.balance(self.member.pk)
 
     def preview(self, form: Form) -> list[str]:

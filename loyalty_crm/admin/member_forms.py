@@ -20,6 +20,8 @@ from members.models import Member
 from members.queries import get_programme
 from members.services.profile import PROFILE_FIELDS, create_member, update_profile
 
+MOST = 1_000_000_000  # points at once
+
 
 class MemberForm(forms.ModelForm):
     """A member's profile. The service checks and saves in one go, so what it refuses stands beside the field."""
@@ -60,6 +62,8 @@ class MemberForm(forms.ModelForm):
 class AdjustPointsForm(forms.Form):
     amount = forms.IntegerField(
         label=_("Points"),
+        min_value=-MOST,
+        max_value=MOST,
         help_text=_("100 gives a hundred points, -100 takes them."),
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
     )

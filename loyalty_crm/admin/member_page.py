@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from common.money import format_money
 from members.enums import Channel, Purpose
@@ -25,6 +25,15 @@ ICONS = {
     "tier": "military_tech",
     "message": "mail",
 }
+# Where consents are stated, for the translators.
+SOURCES = (
+    gettext_noop("portal"),
+    gettext_noop("till"),
+    gettext_noop("phone"),
+    gettext_noop("e-mail"),
+    gettext_noop("letter"),
+    gettext_noop("unsubscribe link"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,12 @@ class ConsentCell:
     """What a member last said about one channel and purpose; `consent` None where they were never asked."""
 
     channel: str
-    purpose: str
     consent: Consent | None
+
+    @property
+    def where(self) -> str:
+        """Where it was said, in the active language as far as it is one of SOURCES."""
+        return gettext(self.consent.source) if self.consent else ""
 
 
 def days_ago(moment: datetime, at: datetime) -> str:
@@ -86,7 +99,7 @@ def _birthday(member: Member, today: date) -> dict[str, Any] | None:
 def _consents(member: Member) -> list[tuple[str, list[ConsentCell]]]:
     state = consent_state(member.pk)
     return [
-        (str(purpose.label), [ConsentCell(str(c.label), str(purpose.label), state.get((c, purpose))) for c in Channel])
+        (str(purpose.label), [ConsentCell(str(c.label), state.get((c, purpose))) for c in Channel])
         for purpose in Purpose
     ]
 

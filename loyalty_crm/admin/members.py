@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from analytics.queries import ACTIVE_DAYS, with_overview
 from common.admin import ExportAdmin, PlainResource
+from common.moments import format_day
 from loyalty_crm.admin.member_acts import AdjustPointsView, StateConsentView
 from loyalty_crm.admin.member_forms import MemberForm
 from loyalty_crm.admin.member_page import days_ago, member_page
@@ -161,8 +162,8 @@ class MemberAdmin(ExportAdmin):
         return member.purchase_count
 
     @display(description=_("joined"), ordering="joined_at")
-    def joined(self, member: Member) -> Any:
-        return member.joined_at.date()
+    def joined(self, member: Member) -> str:
+        return format_day(member.joined_at)
 
     # --- The page ---------------------------------------------------------------------------------------------------
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:

@@ -56,7 +56,7 @@ ADJUSTMENTS = (
     (30, "Forgot the card"),
     (-15, "Booked twice"),
 )
-BIRTHDAY_GIFT, GIFT_REASON = 25, "Gift for your birthday"
+BIRTHDAY_GIFT, GIFT_REASON = 25, "Birthday gift"
 
 TIERS = ((0, "1.00", "Member", "会员"), (200, "1.25", "Silver", "银卡会员"), (600, "1.50", "Gold", "金卡会员"))
 WORDINGS = {

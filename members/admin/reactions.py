@@ -34,8 +34,8 @@ class PendingReactionAdmin(ReadOnlyAdmin):
     list_select_related = ("event__member",)
     ordering = ("-id",)
     actions = ("retry_selected",)
-    fields = ("state", "what", "member", "reaction", "attempts", "due_at", "parked_at", "error")
-    readonly_fields = ("state", "what", "member")
+    fields = ("what", "member", "reaction", "attempts", "due_at", "parked_at", "error")
+    readonly_fields = ("what", "member")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("members.change_pendingreaction")

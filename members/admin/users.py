@@ -2,19 +2,28 @@
 
 from typing import Any
 
+import structlog
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from common.admin import DeskAdmin
+from common.admin import ConfirmView, DeskAdmin
 from members.models import User
+
+log = structlog.get_logger(__name__)
 
 
 class GroupsField(forms.ModelMultipleChoiceField):
@@ -27,7 +36,13 @@ class GroupsField(forms.ModelMultipleChoiceField):
 
 
 class UserForm(UserChangeForm):
-    groups = GroupsField(queryset=Group.objects.order_by("name"), required=False, label=_("roles"))
+    groups = GroupsField(queryset=Group.objects.order_by("name"), required=False, label=_("Roles"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if password := self.fields.get("password"):
+            link = '<a class="desk-link" href="../password/">{}</a>'
+            password.help_text = format_html(link, gettext("Set another password"))
 
 
 class NewUserForm(UserCreationForm):
@@ -39,6 +54,40 @@ class NewUserForm(UserCreationForm):
         return self.cleaned_data["email"].strip().lower()
 
 
+class ResetSecondFactorView(ConfirmView):
+    """For who has lost their phone and their recovery codes: they set up another at the next sign-in."""
+
+    title = _("Reset second factor")
+    form_class = forms.Form
+    permission_required = "members.change_user"
+    act_label = _("Reset")
+    danger = True
+
+    def get_object(self) -> User:
+        user = get_object_or_404(User, pk=self.kwargs["object_id"])
+        if user.is_superuser and not self.request.user.is_superuser:
+            raise PermissionDenied
+        return user
+
+    def get_success_url(self) -> str:
+        return reverse("admin:members_user_change", args=[self.kwargs["object_id"]])
+
+    @property
+    def intro(self) -> str:
+        return gettext("Be sure who asks: %(user)s will sign in with the password alone, once.") % {
+            "user": self.get_object()
+        }
+
+    def preview(self, form: forms.Form) -> list[str]:
+        return [gettext("The second factors and recovery codes of %(user)s end now.") % {"user": self.get_object()}]
+
+    def act(self, form: forms.Form) -> str:
+        user = self.get_object()
+        Authenticator.objects.filter(user=user).delete()
+        log.warning("second factor reset", user=user.pk, by=self.request.user.pk)
+        return gettext("%(user)s can set up a second factor anew.") % {"user": user}
+
+
 @admin.register(User)
 class UserAdmin(DeskAdmin, DjangoUserAdmin):
     form = UserForm
@@ -48,6 +97,7 @@ class UserAdmin(DeskAdmin, DjangoUserAdmin):
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
     search_fields = ("email__icontains", "first_name__icontains", "last_name__icontains")
     search_help_text = _("E-mail or name")
+    actions_detail = ("reset_second_factor",)
     ordering = ("email",)
     filter_horizontal = ("user_permissions",)
     fieldsets = (
@@ -69,6 +119,13 @@ class UserAdmin(DeskAdmin, DjangoUserAdmin):
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    @action(description=_("Reset second factor"), url_path="reset-mfa", permissions=["reset"], icon="phonelink_erase")
+    def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ResetSecondFactorView.answer(self, request, object_id=object_id)
+
+    def has_reset_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("members.change_user")
 
     @admin.display(description=_("roles"))
     def roles(self, user: User) -> str:

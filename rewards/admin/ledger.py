@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.admin import ReadOnlyAdmin
+from common.moments import format_day, format_moment
 from members.models import Member
 from members.queries import search
 from rewards.enums import TransferKind
@@ -45,7 +46,7 @@ def transfer_link(transfer: Transfer) -> str:
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
-    list_display = ("at", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
+    list_display = ("when", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
     list_filter = ("kind", "at")
     list_select_related = ("debit__member", "credit__member", "actor")
     search_fields = ("key",)
@@ -53,12 +54,12 @@ class TransferAdmin(ReadOnlyAdmin):
     ordering = ("-at", "-id")
     sortable_by = ()
     fieldsets = (
-        (None, {"fields": ("sentence", ("member_page", "change"), ("at", "created_at"), ("shown_kind", "actor"))}),
+        (None, {"fields": ("sentence", ("member_page", "change"), ("at", "created_at"), ("kind", "actor"))}),
         (_("Where it belongs"), {"fields": (("debit", "credit"), ("bought", "back_of"), "backs", "shown_lot", "used")}),
         (_("Why"), {"fields": ("reason", "details", "key")}),
     )
     readonly_fields = (
-        "sentence", "member_page", "change", "shown_kind", "bought", "back_of", "backs", "shown_lot", "used", "details",
+        "sentence", "member_page", "change", "bought", "back_of", "backs", "shown_lot", "used", "details",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
@@ -77,6 +78,10 @@ class TransferAdmin(ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(Q(debit__in=wallets) | Q(credit__in=wallets)), False
+
+    @display(description=_("when"), ordering="at")
+    def when(self, transfer: Transfer) -> str:
+        return format_moment(transfer.at)
 
     @display(description=_("member"))
     def member(self, transfer: Transfer) -> Any:
@@ -163,7 +168,7 @@ class LotStateFilter(admin.SimpleListFilter):
 
 @admin.register(Lot)
 class LotAdmin(ReadOnlyAdmin):
-    list_display = ("member", "amount", "remaining", "available_from", "expires_at", "sentence")
+    list_display = ("member", "amount", "remaining", "since", "until", "sentence")
     list_filter = (LotStateFilter, "expires_at")
     list_select_related = ("account__member", "transfer")
     search_fields = ("id",)
@@ -175,6 +180,14 @@ class LotAdmin(ReadOnlyAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         return queryset.filter(account__in=wallets_found(search_term)), False
+
+    @display(description=_("available from"))
+    def since(self, lot: Lot) -> str:
+        return format_day(lot.available_from)
+
+    @display(description=_("expires"))
+    def until(self, lot: Lot) -> str:
+        return format_day(lot.expires_at)
 
     @display(description=_("member"))
     def member(self, lot: Lot) -> Any:

@@ -8,7 +8,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from modeltranslation.admin import TranslationAdmin
 from unfold.decorators import display
@@ -116,10 +116,10 @@ class EarningRuleAdmin(DeskAdmin):
         "words",
         ("currency", "version"),
         ("points_per_unit", "valid_months"),
-        "holds",
+        "active",
         ("created_at", "created_by"),
     )
-    readonly_fields = ("words", "holds", "created_at")
+    readonly_fields = ("words", "created_at")
 
     def has_change_permission(self, request: HttpRequest, obj: EarningRule | None = None) -> bool:
         return False
@@ -127,13 +127,20 @@ class EarningRuleAdmin(DeskAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
         return PublishRuleView.answer(self, request)
 
-    @display(description=_("holds"), label={"yes": "success", "no": ""})
+    def get_changelist_instance(self, request: HttpRequest):
+        shown = super().get_changelist_instance(request)
+        tiers = list(Tier.objects.all())
+        for rule in shown.result_list:
+            rule.tiers = tiers
+        return shown
+
+    @display(description=pgettext_lazy("rule", "holds"), label={"yes": "success", "no": ""})
     def holds(self, rule: EarningRule) -> tuple:
         return ("yes", _("now")) if rule.active else ("no", _("past"))
 
     @display(description=_("in words"))
     def words(self, rule: EarningRule) -> str:
-        return rule_words(rule, list(Tier.objects.all()))
+        return rule_words(rule, getattr(rule, "tiers", None) or list(Tier.objects.all()))
 
 
 @admin.register(Tier)

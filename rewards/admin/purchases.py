@@ -22,6 +22,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, rehearse
+from common.moments import format_moment
 from common.money import format_money, to_major, to_minor
 from members.models import Purchase, PurchaseLine, Refund
 from members.queries import search
@@ -106,9 +107,7 @@ class RefundView(ConfirmView):
                 {"amount": gettext("Only %(left)s can still be given back.") % {"left": left}}
             ) from error
         except KeyReused as error:
-            raise ValidationError(
-                gettext("This form was used already, with another amount. Please open it anew.")
-            ) from error
+            raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
 
     def _words(self, form: Form, result: RefundResult) -> list[str]:
         money = format_money(to_minor(form.cleaned_data["amount"], self.purchase.currency), self.purchase.currency)
@@ -191,14 +190,14 @@ class PurchaseResource(PlainResource):
 class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
     resource_classes = (PurchaseResource,)
     export_permission = "members.change_member"
-    list_display = ("purchased_at", "who", "amount", "refunded", "points", "store", "channel", "source", "key")
+    list_display = ("bought", "who", "amount", "refunded", "points", "store", "channel", "source", "key")
     list_filter = ("purchased_at", "channel", ("store", FieldTextFilter), "currency", ("source", FieldTextFilter))
     list_filter_submit = True
     list_select_related = ("member",)
     search_fields = ("key",)
     search_help_text = _("A member, or the purchase's number at the till")
     ordering = ("-purchased_at",)
-    sortable_by = ("purchased_at",)
+    sortable_by = ("bought",)
     inlines = (LineInline, RefundInline)
     actions_detail = ("refund",)
     fieldsets = (
@@ -235,6 +234,10 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
 
     def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("members.add_refund")
+
+    @display(description=_("bought"), ordering="purchased_at")
+    def bought(self, purchase: Purchase) -> str:
+        return format_moment(purchase.purchased_at)
 
     @display(description=_("member"))
     def who(self, purchase: Purchase) -> str:

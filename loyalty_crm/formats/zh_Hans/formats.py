@@ -1,3 +1,4 @@
-"""Chinese texts of today group digits by three, as all others do; Django by four."""
+"""Chinese texts of today group digits by three, as all others do; Django has no separator, and groups of four."""
 
+THOUSAND_SEPARATOR = ","
 NUMBER_GROUPING = 3

@@ -1,0 +1,93 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from campaigns.enums import Campaign, MessageState
+from campaigns.models import Message
+from campaigns.services.greeting import get_greeting
+from members.enums import Channel, ImportState, Purpose
+from members.models import Member, PendingReaction, Programme, PurchaseImport, TimelineEvent, User
+from members.services.consent import publish_wording, state_consent
+from members.tests.factories import make_member
+from rewards.tests.factories import make_rule, make_tiers, post
+
+AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def staff(db, settings) -> Callable[[str], User]:
+    """Makes somebody with a role: "Till", "Marketer" or "Manager"."""
+    settings.REQUIRE_STAFF_MFA = False
+
+    def make(role: str) -> User:
+        user = User.objects.create_user(f"{role.lower()}@example.com", "a-Good-password-7", is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def desk(staff) -> Callable[[str], Client]:
+    """A browser signed in with a role."""
+
+    def sign_in(role: str) -> Client:
+        client = Client()
+        client.force_login(staff(role), backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def world(db, settings) -> dict[str, int]:
+    """One of everything; the primary keys by the name that a page's URL begins with."""
+    settings.REQUIRE_STAFF_MFA = False
+    Programme.objects.create(pk=1)
+    outbox = Path(settings.OUTBOX_DIR)
+    outbox.mkdir()
+    (outbox / "hello.eml").write_bytes(b"Subject: Hello\r\n\r\nHello\r\n")
+    rule, tiers, member = make_rule(), make_tiers(), make_member()
+    posted = post(member, AT)
+    state_consent(
+        member_id=member.pk, channel=Channel.EMAIL, purpose=Purpose.OFFERS, granted=True, source="till", at=AT
+    )
+    event = TimelineEvent.objects.order_by("id").first()
+    transfer = member.accounts.get().credits.get()
+    uploaded = PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, name="x.csv")
+    return {
+        "members_member": member.pk,
+        "members_purchase": posted.id,
+        "members_consentwording": publish_wording(purpose=Purpose.OFFERS, text_en="Yes").pk,
+        "members_programme": 1,
+        "members_pendingreaction": PendingReaction.objects.create(event=event, reaction="gone").pk,
+        "members_purchaseimport": uploaded.pk,
+        "members_user": User.objects.create_user("somebody@example.com").pk,
+        "auth_user": User.objects.get(email="somebody@example.com").pk,
+        "auth_group": Group.objects.get(name="Till").pk,
+        "rewards_transfer": transfer.pk,
+        "rewards_lot": transfer.lot.pk,
+        "rewards_earningrule": rule.pk,
+        "rewards_tier": tiers["gold"].pk,
+        "campaigns_birthdaygreeting": get_greeting().pk,
+        "campaigns_message": message(member).pk,
+    }
+
+
+def message(member: Member) -> Message:
+    """A greeting that was missed."""
+    moments = dict.fromkeys(("due_at", "expires_at", "changed_at", "next_try_at"), AT)
+    return Message.objects.create(
+        campaign=Campaign.BIRTHDAY,
+        purpose=Purpose.GREETINGS,
+        channel=Channel.EMAIL,
+        member=member,
+        occurrence_year=2026,
+        occurrence_day=AT.date(),
+        state=MessageState.MISSED,
+        **moments,
+    )

@@ -1,0 +1,64 @@
+"""The demo café."""
+
+from io import StringIO
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+
+from loyalty_crm.demo import data
+from loyalty_crm.management.commands import demo
+from members.enums import Calendar
+from members.models import Consent, Member, Purchase, Refund, User
+from members.tests.factories import make_member
+from rewards.models import MemberTier, Transfer
+from rewards.services.verify import verify
+
+
+def run(*arguments: str) -> str:
+    said = StringIO()
+    call_command("demo", *arguments, stdout=said)
+    return said.getvalue()
+
+
+@pytest.fixture
+def small(monkeypatch, db) -> str:
+    """The demo with fewer guests; what it said."""
+    monkeypatch.setattr(demo, "GUESTS", 40)
+    return run()
+
+
+def test_the_demo_is_a_shop_whose_ledger_adds_up(small):
+    assert Member.objects.count() == 42
+    assert Purchase.objects.count() > 400
+    assert Purchase.objects.filter(lines=None).count() == 0
+    assert {"earn", "gift", "adjust", "hold", "redeem", "expire"} <= set(
+        Transfer.objects.values_list("kind", flat=True)
+    )
+    assert Refund.objects.exists()
+    assert Consent.objects.filter(granted=True, wording__isnull=False).exists()
+    assert set(MemberTier.objects.values_list("tier__name_zh_hans", flat=True)) <= {zh for *_x, zh in data.TIERS}
+    assert MemberTier.objects.filter(tier__threshold__gt=0).exists()
+    assert Member.objects.get(email="mei@demo.example").birthday_calendar == Calendar.LUNAR
+    assert [check for check in verify() if check.difference] == []
+
+
+def test_its_accounts_sign_in_and_exist_nowhere_else(small):
+    listed = run("--accounts")
+    assert small.endswith(listed)
+    emails = [line.split()[0] for line in listed.splitlines()]
+    assert len(emails) == 5
+    for email in emails:
+        assert authenticate(email=email, password=data.PASSWORD) == User.objects.get(email=email)
+        assert EmailAddress.objects.get(email=email, verified=True, primary=True).user.email == email
+    assert Member.objects.filter(user__isnull=False).count() == 2
+
+
+def test_it_fills_nothing_but_an_empty_database(db):
+    assert run("--accounts") == ""
+    make_member()
+    assert run("--if-empty") == ""  # as on every later start
+    with pytest.raises(CommandError, match="for an empty database"):
+        run()
+    assert (User.objects.count(), Member.objects.count()) == (0, 1)

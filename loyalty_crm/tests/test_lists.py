@@ -1,0 +1,190 @@
+"""The lists: what they find, what they cost, what they give away."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from common import admin as desk_admin
+from common.sql import execute
+from members.enums import Channel, Purpose
+from members.models import Member, PendingReaction, TimelineEvent, User
+from members.services.consent import state_consent
+from members.services.profile import link_account
+from members.tests.factories import make_member
+from rewards.services.expiry import expire_due
+from rewards.services.purchases import refund_purchase
+from rewards.tests.factories import adjust, make_rule, make_tiers, post
+
+NOW = datetime.now(UTC)
+
+
+def listed(client, model: str, **query) -> list:
+    """The records a list shows."""
+    return list(client.get(reverse(f"admin:{model}_changelist"), query).context["cl"].result_list)
+
+
+@pytest.fixture
+def rules(db) -> None:
+    make_rule()
+    make_tiers(gold="1.5")
+
+
+def busy_member(n: int) -> Member:
+    """A member with something of everything."""
+    member = make_member(city="Berlin")
+    bought = post(member, NOW, purchased_at=NOW - timedelta(days=n + 1))
+    refund_purchase(purchase_id=bought.id, source="till", key=f"r{n}", amount_minor=300, at=NOW)
+    adjust(member, 5, NOW, key=f"a{n}")
+    event = TimelineEvent.objects.filter(member=member).first()
+    PendingReaction.objects.create(event=event, reaction="gone", parked_at=NOW, error="ValueError: no")
+    User.objects.create_user(f"user{n}@example.com").groups.set([1])
+    return member
+
+
+def test_a_list_costs_the_same_for_three_rows_and_thirty(rules, desk):
+    client = desk("Manager")
+    models = ("members_member", "members_purchase", "members_pendingreaction", "members_user")
+    models += ("rewards_transfer", "rewards_lot", "rewards_earningrule", "rewards_tier")
+
+    def costs() -> dict[str, int]:
+        found = {}
+        for model in models:
+            with CaptureQueriesContext(connection) as caught:
+                assert client.get(reverse(f"admin:{model}_changelist")).status_code == 200
+            found[model] = len(caught)
+        return found
+
+    for n in range(3):
+        busy_member(n)
+    few = costs()
+    for n in range(3, 30):
+        busy_member(n)
+        make_rule(currency="USD", points_per_unit=str(n))
+    assert costs() == few
+
+
+def test_the_list_shows_what_a_member_has_and_did(rules, desk):
+    member, idle = make_member(name="Busy"), make_member(name="Idle")
+    for days in (3, 5):
+        post(member, NOW, purchased_at=NOW - timedelta(days=days))
+    post(member, NOW - timedelta(days=400), purchased_at=NOW - timedelta(days=400))  # expired, not yet swept
+    rows = {row.name: row for row in listed(desk("Till"), "members_member")}
+    busy = rows["Busy"]
+    assert (busy.points, busy.purchase_count, busy.tier_name) == (20, 3, "Bronze")
+    assert busy.last_purchase_at == NOW - timedelta(days=3)
+    assert (rows["Idle"].points, rows["Idle"].purchase_count, rows["Idle"].last_purchase_at) == (0, 0, None)
+    assert rows["Idle"].pk == idle.pk
+    expire_due(at=NOW)
+    assert listed(desk_again(desk), "members_member", q="Busy")[0].points == 20
+
+
+def desk_again(desk):
+    return desk("Marketer")
+
+
+def test_members_are_found_and_filtered(rules, desk):
+    anna = make_member(name="Anna Becker", phone="+4915112340001", city="Berlin")
+    mei = make_member(name="陈梅", city="上海", language="zh-hans")
+    post(anna, NOW, purchased_at=NOW - timedelta(days=2), amount_minor=60_000)
+    post(mei, NOW, purchased_at=NOW - timedelta(days=91))
+    for granted, at in ((True, NOW - timedelta(days=2)), (False, NOW)):
+        state_consent(member_id=mei.pk, channel=Channel.SMS, purpose=Purpose.OFFERS, granted=granted, source="x", at=at)
+    state_consent(member_id=anna.pk, channel=Channel.SMS, purpose=Purpose.OFFERS, granted=True, source="x", at=NOW)
+    link_account(member_id=anna.pk, user=User.objects.create_user("anna@portal.example"), at=NOW)
+    client = desk("Till")
+    for query, expected in (
+        ({"q": "becker"}, {anna}),
+        ({"q": "0151 12340001"}, {anna}),
+        ({"q": mei.card_number_grouped}, {mei}),
+        ({"q": mei.email}, {mei}),
+        ({"q": "陈"}, {mei}),
+        ({"q": "nobody"}, set()),
+        ({"city__icontains": "berl"}, {anna}),
+        ({"consent": "sms.offers"}, {anna}),  # the last word counts
+        ({"consent": "nonsense"}, {anna, mei}),
+        ({"active": "yes"}, {anna}),
+        ({"active": "no"}, {mei}),
+        ({"user__isempty": "0"}, {anna}),
+        ({"tier_status__tier__id__exact": anna.tier_status.tier_id}, {anna}),
+        ({"language__exact": "zh-hans", "q": "陈"}, {mei}),
+        ({"joined_at__gte": "2025-06-01T00:00:00+00:00"}, set()),
+    ):
+        assert set(listed(client, "members_member", **query)) == expected, query
+
+
+def test_the_ledger_is_found_by_member_and_purchases_by_number(rules, desk):
+    anna, mei = make_member(name="Anna"), make_member(name="Mei")
+    posted = post(anna, NOW, purchased_at=NOW - timedelta(days=1), key="bon-77")
+    post(mei, NOW, purchased_at=NOW - timedelta(days=1))
+    client = desk("Marketer")
+    assert [t.purchase_id for t in listed(client, "rewards_transfer", q="anna")] == [posted.id]
+    assert [lot.account.member for lot in listed(client, "rewards_lot", q=mei.card_number)] == [mei]
+    assert [p.pk for p in listed(client, "members_purchase", q="bon-77")] == [posted.id]
+    assert [p.member for p in listed(client, "members_purchase", q="mei")] == [mei]
+    assert len(listed(client, "members_purchase")) == 2
+
+
+def test_a_big_table_is_estimated_and_a_filtered_one_counted(rules, desk, monkeypatch):
+    for _n in range(5):
+        make_member(city="Berlin")
+    make_member(city="Wien")
+    execute("ANALYZE members_member")
+    client = desk("Till")
+
+    def seen(**query) -> str:
+        return client.get(reverse("admin:members_member_changelist"), query).content.decode()
+
+    assert "about" not in seen()
+    monkeypatch.setattr(desk_admin, "ESTIMATE_FROM", 2)
+    assert "about 6 members" in seen()
+    assert "5 members" in seen(city__icontains="berlin")
+    monkeypatch.setattr(desk_admin, "COUNT_UP_TO", 3)
+    assert "more than 3 members" in seen(city__icontains="berlin")
+
+
+def test_only_a_small_table_is_sorted_by_computed_columns(rules, desk, monkeypatch):
+    rich, poor = make_member(), make_member()
+    adjust(rich, 50, NOW)
+    adjust(poor, 5, NOW, key="a2")
+    client = desk("Till")
+    assert listed(client, "members_member", o="3") == [poor, rich]
+    execute("ANALYZE members_member")
+    monkeypatch.setattr(desk_admin.DeskAdmin, "sortable_up_to", 1)
+    assert listed(client, "members_member", o="3") == listed(client, "members_member")
+
+
+# --- Export ---------------------------------------------------------------------------------------------------------
+def test_an_export_holds_what_the_filter_leaves_as_text_that_no_spreadsheet_runs(rules, desk):
+    member = make_member(name="=HYPERLINK(1)", city="@SUM", phone="+4915112340001")
+    make_member(name="Other")
+    adjust(member, 7, NOW)
+    url = f"{reverse('admin:members_member_export')}?city__icontains=sum"
+    answer = desk("Marketer").post(url, {"format": "0", "resource": "0"})
+    assert answer.headers["Content-Type"] == "text/csv"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert (row["name"], row["city"], row["phone"], row["points"]) == ("'=HYPERLINK(1)", "'@SUM", "+4915112340001", "7")
+    assert desk("Manager").post(url, {"format": "1", "resource": "0"}).content.startswith(b"PK")  # XLSX
+    assert desk("Till").post(url, {"format": "0", "resource": "0"}).status_code == 403
+
+
+def test_an_export_of_too_much_is_refused_in_words(rules, desk, monkeypatch):
+    monkeypatch.setattr(desk_admin, "EXPORT_UP_TO", 1)
+    make_member()
+    make_member()
+    answer = desk("Marketer").post(reverse("admin:members_member_export"), {"format": "0", "resource": "0"})
+    assert "Please filter the list first." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "safe"),
+    [("=1+1", "'=1+1"), ("+49 30 123", "+49 30 123"), ("-5", "-5"), ("-5+cmd|x", "'-5+cmd|x"), ("\t=1", "'\t=1"),
+     ("@a", "'@a"), ("Anna", "Anna"), (5, 5), (None, None), ("", "")],
+)  # fmt: skip
+def test_plain_cells(value, safe):
+    assert desk_admin.plain_cell(value) == safe
