@@ -18,7 +18,7 @@ PERIODS = {
 class HistoryFilter(django_filters.FilterSet):
     """Movements of points by what they were and when. An unknown value filters nothing."""
 
-    kind = django_filters.ChoiceFilter(label=_("What"), choices=TransferKind, empty_label=_("Everything"))
+    kind = django_filters.ChoiceFilter(label=_("What"), choices=TransferKind, empty_label=_("All"))
     period = django_filters.ChoiceFilter(
         label=_("When"), choices=list(PERIODS.items()), empty_label=_("Any time"), method="in_period"
     )

@@ -22,7 +22,10 @@ from members.validators import CARD_DIGITS, time_zones
 class NameField(forms.CharField):
     def __init__(self, **kwargs) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name"})
-        super().__init__(**{"label": _("Your name"), "max_length": 120, "widget": widget, **kwargs})
+        errors = {"required": _("Please enter your name.")}
+        super().__init__(
+            **{"label": _("Your name"), "max_length": 120, "widget": widget, "error_messages": errors, **kwargs}
+        )
 
 
 class SignupForm(forms.Form):
@@ -112,6 +115,7 @@ class ClaimForm(forms.Form):
         label=_("Card number"),
         max_length=CARD_DIGITS * 2,
         help_text=_("The 12 digits on your card."),
+        error_messages={"required": _("Please enter the number on your card.")},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     channel = forms.ChoiceField(
@@ -122,6 +126,7 @@ class ClaimForm(forms.Form):
 class ClaimCodeForm(forms.Form):
     code = forms.CharField(
         label=_("Code"),
+        error_messages={"required": _("Please enter the code.")},
         max_length=12,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )
