@@ -111,7 +111,7 @@ def most_memory() -> float:
     return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def contents(url: str, counted: dict[str, str]) -> dict[str, tuple]:
+def contents(url: str, counted: dict[str, str]) -> dict[str, tuple | None]:
     """The one row of each of these queries."""
     with psycopg.connect(url) as connection:
         return {name: connection.execute(statement).fetchone() for name, statement in counted.items()}

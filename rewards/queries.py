@@ -100,7 +100,7 @@ SELECT earn.credit_id AS wallet_id, earn.at + interval '{QUALIFYING_MONTHS} mont
        earn.amount - coalesce(back.amount, 0) AS points
 FROM rewards_transfer AS earn
 LEFT JOIN (
-    SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer
+    SELECT reverses_id, sum(amount)::bigint AS amount FROM rewards_transfer
     WHERE debit_id = ANY(%(wallets)s) AND kind = 'reverse' GROUP BY reverses_id
 ) AS back ON back.reverses_id = earn.id
 WHERE earn.credit_id = ANY(%(wallets)s) AND earn.kind = 'earn'

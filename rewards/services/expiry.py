@@ -32,27 +32,26 @@ wallet AS (
 SELECT (SELECT array_agg(id) FROM wallet), (SELECT max(expires_at) FROM due)
 """
 # Every due lot of these wallets. A lot that is given back to after its expiry is emptied once more, hence the moment
-# in the key.
+# in the key. The transfers' ids are drawn first, so that nothing is joined again with what was inserted.
 _EXPIRE = """
-WITH due AS (
-    SELECT lot.id, lot.account_id, lot.remaining, lot.expires_at,
-           'expire:' || lot.id || ':' || extract(epoch FROM %(at)s::timestamptz) AS key
+WITH due AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, lot.id AS lot_id, lot.account_id,
+           lot.remaining, lot.expires_at
     FROM rewards_lot AS lot
     WHERE lot.account_id = ANY(%(wallets)s) AND lot.remaining > 0 AND lot.expires_at <= %(at)s
 ),
 posted AS (
-    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, why)
-    SELECT due.key, 'expire', due.account_id, target.id, due.remaining, due.expires_at,
-           jsonb_build_object('lot', due.id)
-    FROM due JOIN rewards_account AS target ON target.kind = 'expired' AND target.unit = 'points'
-    RETURNING id, key
+    INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
+    SELECT id, 'expire:' || lot_id || ':' || extract(epoch FROM %(at)s::timestamptz), 'expire', account_id,
+           (SELECT id FROM rewards_account WHERE kind = 'expired' AND unit = 'points'), remaining, expires_at,
+           jsonb_build_object('lot', lot_id)
+    FROM due
 ),
 used AS (
-    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount)
-    SELECT posted.id, due.id, due.remaining FROM posted JOIN due USING (key)
+    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, remaining FROM due
 ),
 lot AS (
-    UPDATE rewards_lot AS lot SET remaining = 0 FROM due WHERE lot.id = due.id
+    UPDATE rewards_lot AS lot SET remaining = 0 FROM due WHERE lot.id = due.lot_id
 ),
 lost AS (
     SELECT account_id, sum(remaining)::bigint AS points, count(*) AS lots, max(expires_at) AS at

@@ -17,7 +17,7 @@ from members.services.purchases import KeyReused, NewPurchase, record_purchases
 from rewards.enums import AccountKind, TransferKind
 from rewards.models import EarningRule, Transfer
 from rewards.services.ledger import Posted, credit, debit, lock_wallets
-from rewards.services.tiers import reassess
+from rewards.services.tiers import assess
 
 
 class RefundTooLarge(Exception):
@@ -60,9 +60,9 @@ def post_purchases(
     new_ids = [answer.id for answer in recorded if answer.is_new]
     if with_points and new_ids:
         new_keys = {_key(id_) for id_ in new_ids}
+        wallets = lock_wallets(told.member_id for told, was in zip(purchases, recorded, strict=True) if was.is_new)
         given = {posted.key: posted.amount for posted in _award(new_ids, at)}
-        members = [bought.member_id for bought, answer in zip(purchases, recorded, strict=True) if answer.is_new]
-        reassess(at=at, member_ids=members)
+        assess(wallets, at)
     else:
         new_keys, given = set(), {}
     known_keys = [key for answer in recorded if (key := _key(answer.id)) not in new_keys]
@@ -74,7 +74,10 @@ def post_purchases(
 @transaction.atomic
 def award_purchases(*, purchase_ids: Sequence[int], at: datetime) -> int:
     """Gives the points of recorded purchases that have none yet; how many points. Tiers are left to the caller."""
-    return sum(posted.amount for posted in _award(list(purchase_ids), at))
+    ids = list(purchase_ids)
+    bought = "SELECT DISTINCT member_id FROM members_purchase WHERE id = ANY(%s)"
+    lock_wallets(row[0] for row in fetch_all(bought, [ids]))
+    return sum(posted.amount for posted in _award(ids, at))
 
 
 def _key(purchase_id: int) -> str:
@@ -119,8 +122,6 @@ def _units() -> dict[str, list[str]]:
 
 
 def _award(purchase_ids: list[int], at: datetime) -> list[Posted]:
-    bought = "SELECT DISTINCT member_id FROM members_purchase WHERE id = ANY(%s)"
-    lock_wallets(row[0] for row in fetch_all(bought, [purchase_ids]))
     return credit(
         kind=TransferKind.EARN,
         source=AccountKind.ISSUED,
@@ -152,7 +153,7 @@ def refund_purchase(
     if amount_minor < 1:
         raise ValueError("a refund gives something back")
     purchase = Purchase.objects.get(pk=purchase_id)
-    lock_wallets([purchase.member_id])
+    wallets = lock_wallets([purchase.member_id])
     refund, is_new = Refund.objects.get_or_create(
         source=source,
         key=key,
@@ -190,7 +191,7 @@ def refund_purchase(
         },
     )
     if taken:
-        reassess(at=at, member_ids=[purchase.member_id])
+        assess(wallets, at)
     return RefundResult(refund.pk, True, taken, short)
 
 

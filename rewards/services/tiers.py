@@ -70,7 +70,12 @@ def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
 
 @transaction.atomic
 def _reassess(members: list[int], at: datetime, *, always: bool) -> int:
-    wallets = lock_wallets(members)
+    return assess(lock_wallets(members), at, always=always)
+
+
+def assess(wallets: list[int], at: datetime, *, always: bool = True) -> int:
+    """Assesses the members of wallets that the caller has locked; how many changed tier. Without `always`, a row in
+    which nothing would change is not written."""
     rows = fetch_all(_REASSESS, {"wallets": wallets, "at": at, "always": always})
     changes: list[tuple[int, datetime, dict[str, Any]]] = [
         (member, at, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
