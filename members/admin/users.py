@@ -35,6 +35,11 @@ class GroupsField(forms.ModelMultipleChoiceField):
         return gettext(obj.name)
 
 
+class RoleFilter(admin.RelatedFieldListFilter):
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple]:
+        return [(pk, gettext(name)) for pk, name in super().field_choices(field, request, model_admin)]
+
+
 class UserForm(UserChangeForm):
     groups = GroupsField(queryset=Group.objects.order_by("name"), required=False, label=_("Roles"))
 
@@ -94,7 +99,7 @@ class UserAdmin(DeskAdmin, DjangoUserAdmin):
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "first_name", "last_name", "roles", "is_staff", "is_active", "last_login")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_filter = ("is_staff", "is_superuser", "is_active", ("groups", RoleFilter))
     search_fields = ("email__icontains", "first_name__icontains", "last_name__icontains")
     search_help_text = _("E-mail or name")
     actions_detail = ("reset_second_factor",)
@@ -139,8 +144,14 @@ admin.site.unregister(Group)
 class GroupAdmin(DeskAdmin, DjangoGroupAdmin):
     """Roles. A manager sees them; only a superuser changes them, for a role can hold any permission."""
 
+    list_display = ("role",)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
+
+    @admin.display(description=_("role"), ordering="name")
+    def role(self, group: Group) -> str:
+        return gettext(group.name)

@@ -100,3 +100,11 @@ def test_a_user_is_added_by_address_and_given_a_role(manager):
     user.refresh_from_db()
     assert (user.is_staff, list(user.groups.all())) == (True, [role])
     assert user.has_perm("members.view_member")
+
+
+def test_roles_are_named_in_the_readers_language(manager):
+    manager.cookies["django_language"] = "zh-hans"
+    for name in ("members_user", "auth_group"):
+        page = manager.get(reverse(f"admin:{name}_changelist")).content.decode()
+        assert "营销人员" in page
+        assert "Marketer" not in page
