@@ -114,7 +114,14 @@ DATABASES["default"]["HOST"] = unquote(DATABASES["default"].get("HOST") or "")
 DATABASES["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# The cache holds the limits on signing in, which must neither end with a wiped Redis nor stop anyone when it is away.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "crm_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 # Sessions outlive a wiped cache: Redis is a doorbell, PostgreSQL the truth.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 

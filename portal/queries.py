@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.db.models import Case, F, QuerySet, Sum, Value, When
 
 from campaigns.models import Message
@@ -10,6 +11,7 @@ from members.events import describe
 from members.models import ConsentWording, Member, Purchase
 from members.queries import timeline
 from rewards.enums import TransferKind
+from rewards.models import MemberTier
 from rewards.queries import balance, explain, history
 
 
@@ -59,6 +61,9 @@ def everything_about(member: Member) -> dict[str, Any]:
         },
         "account": {
             "email_addresses": list(EmailAddress.objects.filter(user=user).values("email", "verified", "primary")),
+            "second_factors": list(
+                Authenticator.objects.filter(user=user).values("type", "created_at", "last_used_at")
+            ),
             "created_at": user.date_joined if user else None,
             "last_sign_in": user.last_login if user else None,
         },
@@ -77,6 +82,7 @@ def everything_about(member: Member) -> dict[str, Any]:
             for consent in member.consents.select_related("wording").order_by("at", "id")
         ],
         "purchases": [_purchase(purchase) for purchase in purchases(member.pk).prefetch_related("refunds")],
+        "tier": _tier(member),
         "points": {
             "balance": balance(member.pk),
             "movements": [
@@ -90,6 +96,13 @@ def everything_about(member: Member) -> dict[str, Any]:
             for event in timeline(member.pk)
         ],
     }
+
+
+def _tier(member: Member) -> dict[str, Any] | None:
+    status = MemberTier.objects.select_related("tier").filter(member=member).first()
+    if status is None:
+        return None
+    return {"name": status.tier.name, "points_in_12_months": status.qualifying_points, "since": status.since}
 
 
 def _purchase(purchase: Purchase) -> dict[str, Any]:

@@ -15,7 +15,7 @@ PASSWORD = "a-long-word-and-7"
 
 
 @pytest.fixture(autouse=True)
-def _no_limits_left_over():
+def _no_limits_left_over(db):
     cache.clear()
 
 

@@ -85,3 +85,4 @@ def test_the_export_holds_everything(as_anna, anna):
     kinds = [event["kind"] for event in held["timeline"]]
     assert {"member.joined", "member.account_linked", "purchase.paid", "consent.granted"} <= set(kinds)
     assert held["messages"] == []
+    assert (held["tier"]["name"], held["tier"]["points_in_12_months"]) == ("Bronze", 43)

@@ -6,6 +6,7 @@ from smtplib import SMTPServerDisconnected
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -113,6 +114,9 @@ def test_wrong_passwords_are_limited(client, anna):
         client.post("/accounts/login/", {"login": "anna@example.com", "password": "wrong"})
     right = client.post("/accounts/login/", {"login": "anna@example.com", "password": PASSWORD})
     assert "Too many failed login attempts" in right.content.decode()
+    with connection.cursor() as cursor:  # where a wiped Redis does not end them
+        cursor.execute("SELECT count(*) FROM crm_cache")
+        assert cursor.fetchone()[0] > 0
 
 
 @pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/login/code/", "/accounts/password/reset/"])
