@@ -67,6 +67,7 @@ added AS (
     INSERT INTO members_purchase
         (member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel)
     SELECT member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel FROM printed
+    ORDER BY source, key  -- two batches that tell the same in another order must not lock each other up
     ON CONFLICT (source, key) DO NOTHING
     RETURNING id, source, key
 ),
