@@ -10,7 +10,7 @@ from rewards.queries import points_text
 
 
 def _adjusted(data: dict[str, Any]) -> str:
-    words = {"points": points_text(abs(data["points"])), "reason": data["reason"]}
+    words = {"points": points_text(abs(data["points"])), "reason": gettext(data["reason"])}
     if data["points"] > 0:
         return gettext("%(points)s added: %(reason)s") % words
     return gettext("%(points)s taken: %(reason)s") % words

@@ -1,5 +1,7 @@
 """Names, places and the menu of the demo café. All people are invented."""
 
+from django.utils.translation import gettext_noop as _
+
 PROGRAMME = "Corner Café 街角咖啡"
 ADDRESS = "Corner Café, Hafenstraße 12, 10243 Berlin"
 CONTACT = "hello@corner-cafe.example"
@@ -48,13 +50,13 @@ MENU = (
     ("B02", "Yunnan Beans 云南咖啡豆 250 g", "Beans", 1490, 1),
 )
 ONLINE = tuple(item for item in MENU if item[2] == "Beans")
-REWARDS = ((60, "Free coffee"), (90, "Free cake"), (150, "House beans 250 g"))
+REWARDS = ((60, _("Free coffee")), (90, _("Free cake")), (150, _("House beans 250 g")))
 REFUND_REASONS = ("Order was wrong", "Cold coffee", "Card charged twice", "Item was sold out")
 ADJUSTMENTS = (
-    (20, "Sorry for the long wait"),
-    (50, "Filled in our survey"),
-    (30, "Forgot the card"),
-    (-15, "Booked twice"),
+    (20, _("Sorry for the long wait")),
+    (50, _("Filled in our survey")),
+    (30, _("Forgot the card")),
+    (-15, _("Booked twice")),
 )
 BIRTHDAY_GIFT, GIFT_REASON = 25, "Birthday gift"
 
