@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from members.models import Member, User
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **kwargs) -> HttpResponse:
         """Brings the card of a verified address to its owner. allauth lets nobody sign in before the address is."""
-        if claim_by_email(user=user, at=timezone.now()):
+        if claim_by_email(user=user, language=get_language() or "en", at=timezone.now()):
             messages.success(request, _("Good to see you. Your card and your points are here."))
         return super().post_login(request, user, **kwargs)
 

@@ -21,8 +21,8 @@ from members.enums import Channel
 from members.models import CardClaim, Member, User
 from members.models.claim import MAX_TRIES
 from members.queries import get_programme
-from members.services.joining import use_sign_in_address
-from members.services.profile import AlreadyLinked, link_account
+from members.services.joining import open_account
+from members.services.profile import AlreadyLinked
 from members.validators import clean_card_number, validate_card_number
 
 log = structlog.get_logger(__name__)
@@ -131,8 +131,7 @@ def confirm_claim(*, claim_id: int, user: User, code: str, at: datetime) -> Memb
         claim.claimed_at = at if is_right else None
         claim.save(update_fields=["tries", "claimed_at"])
         if is_right and claim.member_id is not None:
-            member = link_account(member_id=claim.member_id, user=user, at=at)
-            return use_sign_in_address(member=member, at=at)
+            return open_account(member_id=claim.member_id, user=user, language=claim.language, at=at)
     # raised outside: the try that was used up stays so
     if claim.tries == MAX_TRIES:
         raise CodeExpired

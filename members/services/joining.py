@@ -15,14 +15,14 @@ from members.services.profile import AlreadyLinked, create_member, link_account,
 
 
 @transaction.atomic
-def claim_by_email(*, user: User, at: datetime) -> Member | None:
+def claim_by_email(*, user: User, language: str, at: datetime) -> Member | None:
     """Links the member with the user's address, if there is one without an account. The caller has verified it."""
     # Written so that the unique index on lower(email) finds it: without an order, there is at most one.
     by_email = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=user.email.lower())
     member = next(iter(by_email.filter(user=None)), None)
     if member is None or Member.objects.filter(user=user).exists():
         return None
-    return link_account(member_id=member.pk, user=user, at=at)
+    return open_account(member_id=member.pk, user=user, language=language, at=at)
 
 
 @transaction.atomic
@@ -37,15 +37,25 @@ def join(
     User.objects.select_for_update().get(pk=user.pk)  # two clicks make one member
     if Member.objects.filter(user=user).exists():
         raise AlreadyLinked
-    member = claim_by_email(user=user, at=at)
+    member = claim_by_email(user=user, language=language, at=at)
     if member is None:
         profile = {"name": name, "language": language, "time_zone": get_programme().time_zone}
-        member = create_member(at=at, profile=profile, source=source)
-        member = link_account(member_id=member.pk, user=user, at=at)
-        member = use_sign_in_address(member=member, at=at)
+        created = create_member(at=at, profile=profile, source=source)
+        member = open_account(member_id=created.pk, user=user, language=language, at=at)
     for channel, purpose in consents:
         state_consent(member_id=member.pk, channel=channel, purpose=purpose, granted=True, source=source, at=at)
     return member
+
+
+@transaction.atomic
+def open_account(*, member_id: int, user: User, language: str, at: datetime) -> Member:
+    """Gives the member their account, and from now on the language and the address they came to it with.
+
+    AlreadyLinked where either side has one.
+    """
+    link_account(member_id=member_id, user=user, at=at)
+    member = update_profile(member_id=member_id, changes={"language": language}, at=at, actor_id=user.pk)
+    return use_sign_in_address(member=member, at=at)
 
 
 def use_sign_in_address(*, member: Member, at: datetime) -> Member:

@@ -45,7 +45,7 @@ def other_than(code):
 
 
 def test_the_code_goes_to_the_address_on_file_and_links_the_card(member, user, at, mailoutbox):
-    claim = start(user, member.card_number_grouped, at)
+    claim = start(user, member.card_number_grouped, at, language="zh-hans")
     assert claims.send_due_codes(at=at) == 1
     assert [mail.to for mail in mailoutbox] == [["mei@example.com"]]
     claimed = claims.confirm_claim(
@@ -54,7 +54,7 @@ def test_the_code_goes_to_the_address_on_file_and_links_the_card(member, user, a
     assert claimed == member
     member.refresh_from_db()
     assert member.user == user
-    assert member.email == "someone@example.com"
+    assert (member.email, member.language) == ("someone@example.com", "zh-hans")
     assert claims.send_due_codes(at=at) == 0
 
 

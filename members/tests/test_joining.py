@@ -45,7 +45,8 @@ def test_nobody_joins_twice(user, at):
 def test_the_card_of_the_verified_address_comes_first(user, at):
     member = make_member(email="someone@example.com")
     assert joined(user, at) == member
-    assert Member.objects.get().user == user
+    member.refresh_from_db()
+    assert (Member.objects.get().user, member.language) == (user, "zh-hans")
 
 
 def test_an_address_that_another_member_holds_stays_theirs(user, at):
@@ -63,13 +64,13 @@ def test_an_address_is_known_whatever_its_case_and_only_once(at):
     User.objects.filter(pk=user.pk).update(email="Someone@Example.COM")
     user.refresh_from_db()
     member = make_member(email="someone@example.com")
-    assert claim_by_email(user=user, at=at) == member
-    assert claim_by_email(user=user, at=at) is None
+    assert claim_by_email(user=user, language="en", at=at) == member
+    assert claim_by_email(user=user, language="en", at=at) is None
 
 
 def test_an_address_is_found_by_its_index():
     with CaptureQueriesContext(connection) as queries:
-        claim_by_email(user=User(pk=0, email="a@example.com"), at=None)
+        claim_by_email(user=User(pk=0, email="a@example.com"), language="en", at=None)
     find = next(q["sql"] for q in queries if "LOWER" in q["sql"])
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
