@@ -1,19 +1,56 @@
-"""Texts of installed packages that our pages show: named here so that our catalogue holds them too, before theirs.
-
-unfold comes without translations: see unfold_texts.py.
-"""
+"""Texts of installed packages that our pages show: named here so that our catalogue holds them too, before theirs."""
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext_lazy
 
-# Theirs have no Chinese.
+# unfold comes without translations. (Of those it shares with Django, Django has them.)
+UNFOLD = (
+    _("Add new item"),
+    _("After you've created a user, you’ll be able to edit more user options."),
+    _("All applications"),
+    _("Apply Filters"),
+    _("Choose file to upload"),
+    _("Click to cancel"),
+    _("Click to download"),
+    _("Dark"),
+    _("Date from"),
+    _("Date to"),
+    _("Expand row"),
+    _("False"),
+    _("Filters"),
+    _("General"),
+    _("Go back"),
+    _("Image preview"),
+    _("Light"),
+    _("More actions"),
+    _("Next"),
+    _("No data"),
+    _("No recent searches"),
+    _("No results found"),
+    _("No results matching your query"),
+    _("Previous"),
+    _("Record picture"),
+    _("Reset filters"),
+    _("Return to site"),
+    _("Run"),
+    _("Search apps and models..."),
+    _("Select action"),
+    _("Select action to run"),
+    _("Select all rows"),
+    _("Select format"),
+    _("Select record"),
+    _("Select value"),
+    _("This exporter will export the following fields"),
+    _("This item will be deleted."),
+    _("Toggle password visibility"),
+    _("True"),
+    _("Type to search"),
+)
+
+# Other packages' Chinese lacks these.
 MISSING = (
     _("After you’ve created a user, you’ll be able to edit more user options."),
     _("Error:"),
-    _("Resource"),
-    _("Select all"),
-    _('Select at least 1 field for "%(resource_name)s" to export'),
-    ngettext_lazy("Export %(len)s selected item.", "Export %(len)s selected items."),
     ngettext_lazy(
         "This password is too short. It must contain at least %d character.",
         "This password is too short. It must contain at least %d characters.",
@@ -22,7 +59,6 @@ MISSING = (
 
 # Theirs call a passkey, a code or an address by other words than our pages do, or leave English in.
 OTHERWISE = (
-    _("Add Security Key"),
     _("A new security key has been added."),
     _("A new set of Two-Factor Authentication recovery codes has been generated."),
     _("Are you sure you want to remove this security key?"),
@@ -30,7 +66,6 @@ OTHERWISE = (
     _("A security key has been removed."),
     _("Authenticator code"),
     _("Change Password"),
-    _("Edit Security Key"),
     _("Email Changed"),
     _("Email Confirmation"),
     _("Email Removed"),
@@ -73,6 +108,14 @@ OTHERWISE = (
     ngettext_lazy(
         "There is %(unused_count)s out of %(total_count)s recovery codes available.",
         "There are %(unused_count)s out of %(total_count)s recovery codes available.",
+    ),
+    # Members are addressed formally.
+    _("Your password can’t be a commonly used password."),
+    _("Your password can’t be entirely numeric."),
+    _("Your password can’t be too similar to your other personal information."),
+    ngettext_lazy(
+        "Your password must contain at least %(min_length)d character.",
+        "Your password must contain at least %(min_length)d characters.",
     ),
     # Chinese sets no space around what it is about.
     _("Add %s"),
