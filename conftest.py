@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's sync API runs a loop in this thread
 
@@ -23,6 +24,13 @@ def _own_files(settings, tmp_path):
             "OPTIONS": {"location": tmp_path / "private"},
         },
     }
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """A request leaves its language behind in the thread: each test begins in English."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class EstimatingPaginator(Paginator):
             if estimate >= ESTIMATE_FROM:
                 self.is_estimate = True
                 return estimate
-        count = rows.order_by()[: COUNT_UP_TO + 1].count()
+        count = rows.order_by().values("pk")[: COUNT_UP_TO + 1].count()
         self.is_capped = count > COUNT_UP_TO
         return min(count, COUNT_UP_TO)
 
@@ -135,7 +135,7 @@ class ExportAdmin(ExportMixin, DeskAdmin):
         return request.user.has_perm(self.export_permission)
 
     def get_export_data(self, file_format, request, queryset, **kwargs):
-        if queryset.order_by()[: EXPORT_UP_TO + 1].count() > EXPORT_UP_TO:
+        if queryset.order_by().values("pk")[: EXPORT_UP_TO + 1].count() > EXPORT_UP_TO:
             raise ValueError(
                 gettext("That is more than %(n)d rows. Please filter the list first.") % {"n": EXPORT_UP_TO}
             )

@@ -105,12 +105,7 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _list(name: str, **filters: Any) -> str:
-    from django.urls import NoReverseMatch  # TEMPORARY
-
-    try:
-        return reverse(f"admin:{name}_changelist") + (f"?{urlencode(filters)}" if filters else "")
-    except NoReverseMatch:
-        return "?"
+    return reverse(f"admin:{name}_changelist") + (f"?{urlencode(filters)}" if filters else "")
 
 
 def number(value: int) -> str:

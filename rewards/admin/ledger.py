@@ -76,6 +76,8 @@ class TransferAdmin(ReadOnlyAdmin):
         )
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        if not search_term:
+            return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(Q(debit__in=wallets) | Q(credit__in=wallets)), False
 
@@ -179,7 +181,10 @@ class LotAdmin(ReadOnlyAdmin):
     readonly_fields = ("member_page", "came", "used")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        return queryset.filter(account__in=wallets_found(search_term)), False
+        if not search_term:
+            return queryset, False
+        wallets = list(wallets_found(search_term).values_list("pk", flat=True))
+        return queryset.filter(account__in=wallets), False
 
     @display(description=_("available from"))
     def since(self, lot: Lot) -> str:

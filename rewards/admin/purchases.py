@@ -191,7 +191,7 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
     resource_classes = (PurchaseResource,)
     export_permission = "members.change_member"
     list_display = ("bought", "who", "amount", "refunded", "points", "store", "channel", "source", "key")
-    list_filter = ("purchased_at", "channel", ("store", FieldTextFilter), "currency", ("source", FieldTextFilter))
+    list_filter = ("purchased_at", "channel", ("store", FieldTextFilter), ("source", FieldTextFilter))
     list_filter_submit = True
     list_select_related = ("member",)
     search_fields = ("key",)
@@ -222,6 +222,8 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
         return super().get_queryset(request).annotate(earned=Subquery(earned.annotate(n=Sum("amount")).values("n")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        if not search_term:
+            return queryset, False
         by_key = queryset.filter(key=search_term.strip())
         if by_key.exists():
             return by_key, False
