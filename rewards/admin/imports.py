@@ -221,18 +221,19 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
         return response
 
     def _result(self, request: HttpRequest, i: PurchaseImport) -> HttpResponse:
+        may_add = self.has_add_permission(request)
         problems = Paginator(_problems(i), PAGE).get_page(request.GET.get("page"))
         return self._page(
             request,
             "result",
             i,
             headline=_headline(i),
-            import_label=_import_label(i),
+            import_label=_import_label(i) if may_add else "",
             problems=problems,
             most_problems=MOST_PROBLEMS,
             settings=_settings(i),
-            may_change=self.has_add_permission(request) and _may_change(i),
-            may_add=self.has_add_permission(request),
+            may_change=may_add and _may_change(i) and bool(i.layout),
+            may_resume=may_add and _may_resume(i),
         )
 
     def bad_rows_file(self, request: HttpRequest, import_id: int) -> StreamingHttpResponse:
@@ -263,6 +264,10 @@ def _number(n: int) -> str:
 
 def _may_change(i: PurchaseImport) -> bool:
     return not i.is_open and (i.dry_run or not i.purchases)
+
+
+def _may_resume(i: PurchaseImport) -> bool:
+    return i.state in (ImportState.CANCELLED, ImportState.FAILED) and bool(i.posted_rows) and not i.dry_run
 
 
 def _problems(i: PurchaseImport) -> QuerySet[ImportProblem]:

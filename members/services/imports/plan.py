@@ -77,12 +77,25 @@ _FACTS = (
     UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
     WHERE fact.kind = 'phone' AND member.phone <> '' AND member.phone = fact.value
     """,
-    # An unknown customer number with a known card or contact is that member's.
+    # An unknown customer number with a known card or contact is that member's, if the member has no number there yet
+    # and no earlier row says so: a second number with the same e-mail is a mistake in the file, this time and the next.
+    """
+    UPDATE {who} AS who SET member_id = first.member_id
+    FROM (SELECT DISTINCT ON (known.member_id) known.member_id, known.who
+          FROM (SELECT DISTINCT ON (who) who, member_id FROM {fact} WHERE member_id IS NOT NULL
+                ORDER BY who, kind, n) AS known
+          JOIN {who} AS unknown ON unknown.id = known.who
+          WHERE unknown.kind = 'customer' AND unknown.member_id IS NULL
+            AND NOT EXISTS (SELECT FROM members_identity AS identity
+                            WHERE identity.member_id = known.member_id AND identity.system = %(source)s)
+          ORDER BY known.member_id, known.who) AS first
+    WHERE who.id = first.who
+    """,
     """
     UPDATE {who} AS who SET member_id = known.member_id
     FROM (SELECT DISTINCT ON (who) who, member_id FROM {fact} WHERE member_id IS NOT NULL
           ORDER BY who, kind, n) AS known
-    WHERE who.id = known.who AND who.member_id IS NULL
+    WHERE who.id = known.who AND who.member_id IS NULL AND who.kind <> 'customer'
     """,
     # What no member owns belongs to the first who says so; those with a customer number come first.
     """

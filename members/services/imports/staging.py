@@ -95,12 +95,14 @@ def _note(import_id: int, **progress: int | bool) -> None:
 
 def _copy(statement: str, lines: str, time_zone: str) -> None:
     with connection.cursor() as cursor:
-        # Moments without an offset are those of the import's time zone.
-        cursor.execute("SELECT set_config('TimeZone', %s, true)", [time_zone])
+        # Moments without an offset are those of the import's time zone. Django reads all others in its own.
+        cursor.execute(_TIME_ZONE, [time_zone])
         with cursor.copy(statement) as copy:
             copy.write(lines)
+        cursor.execute(_TIME_ZONE, [connection.timezone_name])
 
 
+_TIME_ZONE = "SELECT set_config('TimeZone', %s, true)"
 _CREATE = """
 CREATE UNLOGGED TABLE {row} (
     n int, number int, kind text, ref text, customer text, card text, email text, phone text, name text,
