@@ -110,7 +110,11 @@ def check(page: Page, path: str) -> None:
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
     bad = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found.response["violations"]]
     assert bad == [], path
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    look = page.viewport_size
+    for width in (look["width"], 320):  # 320 px is a desktop at four times the size (WCAG 1.4.10)
+        page.set_viewport_size({**look, "width": width})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+    page.set_viewport_size(look)
     small = page.evaluate(
         """[...document.querySelectorAll('a, button, select, input:not([type=hidden])')].filter(e => {
             const target = e.closest('label') || e, box = target.getBoundingClientRect();
