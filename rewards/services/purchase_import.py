@@ -103,14 +103,14 @@ def _run(purchase_import: PurchaseImport, deadline: float | None, on_progress: P
             start_over(purchase_import)
         stage(purchase_import, progress)
     while purchase_import.posted_rows < purchase_import.rows:
-        if deadline is not None and time.monotonic() > deadline:
-            leases.let_go(purchase_import.pk, purchase_import.lease)
-            ring(RUN, purchase_import.pk)
-            return
         _post_chunk(purchase_import)
         progress()
         if purchase_import.purchases == CHUNK and not purchase_import.dry_run:
             execute(_ANALYZE)
+        if deadline is not None and time.monotonic() > deadline:
+            leases.let_go(purchase_import.pk, purchase_import.lease)
+            ring(RUN, purchase_import.pk)
+            return
     _end(purchase_import, ImportState.DONE)
 
 

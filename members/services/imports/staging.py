@@ -55,6 +55,7 @@ def stage(purchase_import: PurchaseImport, on_progress: Callable[[], None] = lam
         hold(import_id, lease)
         drop_tables(import_id)
         execute(_CREATE.format(**names))
+        _note(import_id, rows=0, read_bytes=0)
     layout = Layout(**purchase_import.layout)
     reader = RowReader(
         mapping=purchase_import.mapping,
