@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from common.admin import ConfirmView, DeskAdmin, rehearse
+from common.doorbell import ring
 from common.money import format_money, minor_digits, to_minor
 from members.queries import get_programme
 from members.validators import validate_currency
@@ -152,7 +153,8 @@ class TierAdmin(DeskAdmin, TranslationAdmin):
     def save_model(self, request: HttpRequest, obj: Tier, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if "threshold" in form.changed_data:
-            messages.info(request, _("Members are assessed anew in the coming night."))
+            ring("rewards.tasks.reassess_tiers")
+            messages.info(request, _("Members are being assessed anew."))
 
     @display(description=_("in words"))
     def words(self, tier: Tier) -> str:
