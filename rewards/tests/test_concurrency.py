@@ -1,5 +1,7 @@
 """Many at once, on real connections: one key has one effect, and the last points are spent once."""
 
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from members.services.purchases import record_purchases
 from members.tests.factories import make_member, new_purchase
 from rewards import queries
 from rewards.models import Lot, Transfer
+from rewards.services import expiry
 from rewards.services.expiry import expire_due
 from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import HoldSettled, cancel, confirm, lapse_due, reserve
@@ -20,7 +23,7 @@ from rewards.services.ledger import InsufficientPoints
 from rewards.services.purchases import RefundTooLarge, award_purchases, post_purchases, refund_purchase
 from rewards.services.tiers import reassess
 from rewards.services.verify import verify
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,3 +188,32 @@ def test_the_nightly_jobs_may_run_twice_at_once_beside_the_tills(at):
     assert (sum(e.lots for e in expired), sum(e.points for e in expired)) == (100, 200)
     assert set(queries.balances([m.pk for m in members], later).values()) == {13}
     assert Transfer.objects.filter(kind="expire").count() == 100
+
+
+def test_a_sweep_that_is_killed_is_finished_by_the_next(at):
+    members = [make_member() for _ in range(10)]
+    for member in members:
+        for n in range(3):
+            adjust(member, 2, at, key=f"{member.pk}.{n}", expires_at=at + timedelta(minutes=member.pk + n))
+    later = at + timedelta(days=1)
+    connection.close()
+    child = os.fork()
+    if not child:  # dies in its third transaction, with everything written but not committed
+        record, calls = expiry.record_selected, []
+
+        def record_then_die(**values):
+            record(**values)
+            calls.append(values)
+            if len(calls) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        expiry.record_selected = record_then_die
+        expire_due(at=later, chunk=4)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    done = Transfer.objects.filter(kind="expire").count()
+    assert 0 < done < 30
+    assert expire_due(at=later, chunk=4).lots == 30 - done
+    assert set(queries.balances([m.pk for m in members], at).values()) == {0}
+    assert [event_data(m, "points.expired") for m in members] == [[{"points": 6, "lots": 3}]] * 10
+    assert [r.check for r in verify() if r.difference] == []

@@ -3,14 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.enums import TransferKind
-from rewards.models import Account, Lot, Transfer
+from rewards.models import Account, Hold, Lot, MemberTier, Transfer
 from rewards.services.expiry import expire_due
 from rewards.services.holds import reserve
-from rewards.tests.factories import adjust, event_data, make_rule, post
+from rewards.tasks import expire_points, lapse_holds, reassess_tiers
+from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db
 MOMENT = timedelta(microseconds=1)
@@ -55,3 +57,19 @@ def test_many_expire_in_chunks_with_one_event_for_each_member(at, chunk):
     assert [event_data(m, "points.expired") for m in members] == [[{"points": 15, "lots": 5}]] * 4
     assert expire_due(at=run, chunk=chunk) == (0, 0)
     assert expire_due(at=run + MOMENT, chunk=chunk) == (4, 400)
+
+
+def test_the_ticks_do_it_by_the_clock():
+    make_rule()
+    make_tiers()
+    member, now = make_member(), timezone.now()
+    post(member, now - timedelta(days=364), amount_minor=50_000, purchased_at=now - timedelta(days=364))
+    adjust(member, 10, now, expires_at=now)
+    reserve(member_id=member.pk, amount=5, key="h", at=now - timedelta(hours=2), lapses_at=now - timedelta(hours=1))
+    MemberTier.objects.update(qualifying_points=0)
+    expire_points()
+    lapse_holds()
+    reassess_tiers()
+    assert Transfer.objects.get(kind=TransferKind.EXPIRE).amount == 10
+    assert Hold.objects.get().state == "lapsed"
+    assert MemberTier.objects.get().qualifying_points == 500
