@@ -22,7 +22,7 @@ _MARKETER = {
     "rewards.earningrule": "view add",
     "rewards.tier": "view add change",
     "campaigns.birthdaygreeting": "view add change",
-    "campaigns.message": "view change send",
+    "campaigns.message": "view change",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back.
 ROLES: dict[str, dict[str, str]] = {

@@ -99,7 +99,7 @@ def _palette(hue: int, *steps: tuple[float, float]) -> dict[str, str]:
 
 # The portal's plum on warm greys. White text on 600 and 600 on white both reach 7:1.
 _PLUM = _palette(
-    345, (97.8, 0.01), (95.2, 0.02), (90, 0.045), (82, 0.09), (74, 0.12), (58, 0.14), (44, 0.12), (38, 0.105),
+    345, (97.8, 0.01), (95.2, 0.02), (90, 0.045), (82, 0.09), (76, 0.115), (68, 0.135), (44, 0.12), (38, 0.105),
     (33, 0.09), (27, 0.07), (20, 0.05),
 )  # fmt: skip
 _WARM = _palette(

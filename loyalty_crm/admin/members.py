@@ -66,6 +66,19 @@ class ActiveFilter(admin.SimpleListFilter):
         return queryset
 
 
+class AccountFilter(admin.SimpleListFilter):
+    title = _("portal account")
+    parameter_name = "account"
+
+    def lookups(self, request, model_admin):
+        return [("yes", _("Has one")), ("no", _("Has none"))]
+
+    def queryset(self, request, queryset):
+        if self.value() in ("yes", "no"):
+            return queryset.filter(user__isnull=self.value() == "no")
+        return queryset
+
+
 class MemberResource(PlainResource):
     """One row per member, with headings that an import understands."""
 
@@ -109,7 +122,7 @@ class MemberAdmin(ExportAdmin):
         ("city", FieldTextFilter),
         "joined_at",
         ConsentFilter,
-        ("user", admin.EmptyFieldListFilter),
+        AccountFilter,
         "language",
     )
     list_filter_submit = True

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
@@ -37,7 +37,7 @@ class GroupsField(forms.ModelMultipleChoiceField):
 
 class RoleFilter(admin.RelatedFieldListFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple]:
-        return [(pk, gettext(name)) for pk, name in super().field_choices(field, request, model_admin)]
+        return [(pk, gettext(str(name))) for pk, name in super().field_choices(field, request, model_admin)]
 
 
 class UserForm(UserChangeForm):
@@ -54,6 +54,10 @@ class NewUserForm(UserCreationForm):
     class Meta:
         model = User
         fields = ("email",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["usable_password"].help_text = _("Without one they sign in with a code by e-mail.")
 
     def clean_email(self) -> str:
         return self.cleaned_data["email"].strip().lower()
@@ -146,6 +150,12 @@ class GroupAdmin(DeskAdmin, DjangoGroupAdmin):
 
     list_display = ("role",)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple:
+        return ("name", "permissions") if request.user.is_superuser else ("role", "may")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple:
+        return ("role", "may")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
@@ -155,3 +165,15 @@ class GroupAdmin(DeskAdmin, DjangoGroupAdmin):
     @admin.display(description=_("role"), ordering="name")
     def role(self, group: Group) -> str:
         return gettext(group.name)
+
+    @admin.display(description=_("may do"))
+    def may(self, group: Group) -> str:
+        """What a role may do, model by model, in the reader's language."""
+        verbs = {"view": _("view"), "add": _("add"), "change": _("change"), "delete": _("delete")}
+        lines: dict[str, list[str]] = {}
+        for permission in group.permissions.select_related("content_type"):
+            model = permission.content_type.model_class()
+            name = str(model._meta.verbose_name_plural) if model else permission.content_type.name
+            verb = verbs.get(permission.codename.partition("_")[0])
+            lines.setdefault(name, []).append(str(verb or gettext(permission.name)))
+        return format_html_join("", "{}: {}<br>", ((name, ", ".join(does)) for name, does in lines.items()))

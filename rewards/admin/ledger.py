@@ -108,7 +108,7 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @display(description=_("points"))
     def change(self, transfer: Transfer) -> str:
-        sign = "+" if transfer.credit.member_id else "−"
+        sign = "+" if transfer.credit.member_id else "−" if transfer.debit.member_id else ""  # as of what was reserved
         return f"{sign}{transfer.amount:,}"
 
     @display(description=_("why"))
