@@ -36,7 +36,7 @@ BODY_ZH = """\
 
 {{ programme.name }}全体伙伴祝您生日快乐，新的一岁平安喜乐、万事顺意。
 
-{% if gift.points > 0 %}我们为您准备了一份生日礼：{{ gift.points }} 积分，已存入您的会员卡\
+{% if gift.points > 0 %}我们为您准备了一份生日礼：{{ gift.points }}积分，已存入您的会员卡\
 {% if gift.expires_on != '' %}，有效期至{{ gift.expires_on }}{% endif %}。{% endif %}
 
 期待与您早日相见。
