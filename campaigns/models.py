@@ -135,8 +135,8 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         permissions = [("view_outbox", _("Can read all mail kept on disk, sign-in codes among it"))]
         constraints = [
-            # One decision about each day.
-            models.UniqueConstraint("campaign", "member", "occurrence_day", name="campaigns_message_day"),
+            # One decision about each day. The day stands first for who asks who has none yet (campaigns.queries.DUE).
+            models.UniqueConstraint("occurrence_day", "campaign", "member", name="campaigns_message_day"),
             # Greeted, or given the gift, once a year, whatever happens to the birthday in between.
             models.UniqueConstraint(
                 "campaign",

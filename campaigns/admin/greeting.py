@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.timezone import localtime, now
@@ -26,7 +26,7 @@ from campaigns.queries import Upcoming, upcoming, upcoming_counts, zone_of
 from campaigns.rendering import Content, recipient_of, render_greetings, sample
 from campaigns.services.content import send_test
 from campaigns.services.greeting import get_greeting, save_greeting
-from common.admin import DeskAdmin
+from common.admin import DeskAdmin, found_or_404
 from members.enums import Calendar, Language
 from members.models import Member
 
@@ -76,7 +76,10 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
 
     # --- Below the form -----------------------------------------------------------------------------------------
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:
-        context = self._panel(self._greeting(request), [])
+        greeting = self._greeting(request)
+        context = self._panel(greeting, [])
+        # Beside the panel: the settings do not change it, and among a million members it takes a second.
+        context["outlook"] = outlook(upcoming_counts(greeting, at=now(), days=DAYS), DAYS)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def panel(self, request: HttpRequest) -> HttpResponse:
@@ -92,9 +95,8 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
         context = {"problems": problems, "merge_fields": merge.fields(), "warning": health(greeting, now())}
         if problems:
             return context
-        counts = upcoming_counts(greeting, at=now(), days=DAYS)
         return context | {
-            "sentences": [*describe(greeting), outlook(counts, DAYS)],
+            "sentences": describe(greeting),
             "off": not greeting.active,
             "mails": [
                 (label, code, sample(greeting, language=code, at=now(), unsubscribe_url="#"))
@@ -128,7 +130,7 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
     def mail(self, request: HttpRequest, member_id: int, day: str) -> HttpResponse:
         """The greeting as one member will get it, in the member's language or the other one."""
         greeting = self._greeting(request)
-        member = get_object_or_404(Member, pk=member_id)
+        member = found_or_404(Member, member_id)
         try:
             birthday = date.fromisoformat(day)
         except ValueError:

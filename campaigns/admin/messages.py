@@ -181,6 +181,8 @@ class MessageAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("html", "text")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        if not search_term.strip():
+            return queryset, False
         members = search(search_term).order_by().values_list("pk", flat=True)[:FOUND_AT_MOST]
         return queryset.filter(member__in=list(members)), False
 

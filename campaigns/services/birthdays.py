@@ -20,11 +20,11 @@ SELECT gen_random_uuid(), 'birthday', 'greetings', 'email', due.member_id, due.y
        due.expires_at, %(at)s,
        CASE WHEN against.reason <> '' THEN 'skipped' WHEN due.expires_at <= %(at)s THEN 'missed' ELSE 'queued' END,
        against.reason,
-       jsonb_build_object('calendar', due.calendar, 'month', due.birthday_month, 'day', due.birthday_day,
-                          'leap_month', due.birthday_leap_month, 'time_zone', due.zone,
-                          'days_ahead', %(days_ahead)s::int, 'hour', %(send_time)s::text),
+       jsonb_build_object('calendar', member.birthday_calendar, 'month', member.birthday_month,
+                          'day', member.birthday_day, 'leap_month', member.birthday_leap_month,
+                          'time_zone', due.zone, 'days_ahead', %(days_ahead)s::int, 'hour', %(send_time)s::text),
        %(at)s
-FROM ({DUE}) AS due {CONSENT}
+FROM ({DUE}) AS due JOIN members_member AS member ON member.id = due.member_id {CONSENT}
 CROSS JOIN LATERAL (SELECT {REASON} AS reason) AS against
 ON CONFLICT DO NOTHING
 """

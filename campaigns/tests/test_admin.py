@@ -76,7 +76,7 @@ def test_the_panel_says_what_unsaved_settings_would_do(desk):
     )
     assert "At 18:00 in their own time zone, 3 days before their birthday" in text(answer)
     assert "500 points are given with it, to spend within 60 days." in text(answer)
-    assert "In the next 30 days 1 member has a birthday: 1 will be greeted." in text(answer)
+    assert "In the next 30 days 1 member has a birthday: 1 will be greeted." in text(client.get(CHANGE))
     assert "Hey Mei Lin" in text(answer)
     assert "Line 1" in text(client.post(PANEL, form_data(subject_en="{{ nope }}")))
     assert get_greeting().send_hour == 9

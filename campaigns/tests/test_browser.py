@@ -47,11 +47,11 @@ def test_the_page_says_what_it_will_do_while_one_types(tab):
     celebrant(today.month, today.day)
     page = tab(marketer)
     page.goto("/admin/campaigns/birthdaygreeting/1/change/")
-    panel = page.locator(".greeting-panel")
+    expect(page.locator("#birthdaygreeting_form")).to_contain_text("1 will be greeted")
+    panel = page.locator(".greeting-panel").first
     expect(panel).to_contain_text("No points are given with it.")
     page.fill("#id_gift_points", "500")
     expect(panel).to_contain_text("500 points are given with it")
-    expect(panel).to_contain_text("1 will be greeted")
     page.fill("#id_body_en", "Dear {{ member.nmae }}")
     expect(panel).to_contain_text("Did you mean “member.name”?")
     page.fill("#id_body_en", "Come & celebrate, {{ member.name }}")
