@@ -12,10 +12,10 @@ from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.functional import cached_property
 from django.utils.timezone import now
 from django.utils.translation import gettext
@@ -30,9 +30,18 @@ from unfold.views import ChangeList
 from common.sql import fetch_all
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 ESTIMATE_FROM = 20_000
 COUNT_UP_TO = 100_000
 EXPORT_UP_TO = 100_000
+
+
+def found_or_404(model: type[M] | QuerySet[M], pk: object) -> M:
+    """The row with a key that stood in an address. Http404 also where it is no key at all."""
+    try:
+        return get_object_or_404(model, pk=pk)
+    except (ValueError, ValidationError) as error:
+        raise Http404 from error
 
 
 def estimated_rows(table: str) -> int:

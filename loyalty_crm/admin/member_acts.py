@@ -5,12 +5,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.forms import Form
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ConfirmView, rehearse
+from common.admin import ConfirmView, found_or_404, rehearse
 from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm
 from members.enums import Channel, Purpose
 from members.models import ConsentWording, Member
@@ -24,7 +23,7 @@ from rewards.services.ledger import InsufficientPoints
 class MemberAct(ConfirmView):
     @cached_property
     def member(self) -> Member:
-        return get_object_or_404(Member, pk=self.kwargs["object_id"])
+        return found_or_404(Member, self.kwargs["object_id"])
 
     def get_object(self) -> Member:
         return self.member

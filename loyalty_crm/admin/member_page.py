@@ -118,7 +118,11 @@ def _timeline(member: Member, older: str) -> dict[str, Any]:
     """A page of the timeline from the cursor "moment|id" on, and the cursor of the next."""
     events = timeline(member.pk)
     moment, _bar, last_id = older.partition("|")
-    if (before := parse_datetime(moment) if last_id.isdigit() else None) is not None:
+    try:
+        before = parse_datetime(moment) if last_id.isdigit() else None
+    except ValueError:  # an address that somebody typed
+        before = None
+    if before is not None:
         events = events.filter(at__lte=before).exclude(at=before, pk__gte=int(last_id))
     page = list(events[: TIMELINE_PAGE + 1])
     more = page[TIMELINE_PAGE:]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
@@ -11,7 +12,6 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
@@ -20,7 +20,7 @@ from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from common.admin import ConfirmView, DeskAdmin
+from common.admin import ConfirmView, DeskAdmin, found_or_404
 from members.models import User
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class ResetSecondFactorView(ConfirmView):
     danger = True
 
     def get_object(self) -> User:
-        user = get_object_or_404(User, pk=self.kwargs["object_id"])
+        user = found_or_404(User, self.kwargs["object_id"])
         if user.is_superuser and not self.request.user.is_superuser:
             raise PermissionDenied
         return user
@@ -128,6 +128,14 @@ class UserAdmin(DeskAdmin, DjangoUserAdmin):
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Another address ends the old one: nobody signs in with it again, and the new one is proved at the door."""
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            EmailAddress.objects.filter(user=obj).delete()
+            EmailAddress.objects.create(user=obj, email=obj.email, primary=True, verified=False)
+            log.warning("sign-in address changed", user=obj.pk, by=request.user.pk)
 
     @action(description=_("Reset second factor"), url_path="reset-mfa", permissions=["reset"], icon="phonelink_erase")
     def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import number_format
@@ -20,7 +20,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import ReadOnlyAdmin, plain_cell
+from common.admin import ReadOnlyAdmin, found_or_404, plain_cell
 from common.moments import format_moment
 from members.enums import DateOrder, DecimalMark, ImportField, ImportState
 from members.import_problems import FileRefused
@@ -123,7 +123,7 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        i = get_object_or_404(PurchaseImport, pk=object_id)
+        i = found_or_404(PurchaseImport, object_id)
         if request.method == "POST":
             return self._act(request, i)
         if "columns" in request.GET and self.has_add_permission(request) and _may_change(i):
@@ -214,7 +214,7 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
         """The bar alone, for htmx to renew; once the import has ended, the whole page is to be loaded."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        i = get_object_or_404(PurchaseImport, pk=import_id)
+        i = found_or_404(PurchaseImport, import_id)
         response = TemplateResponse(request, "rewards/imports/bar.html", {"i": i, "doing": _doing(i)})
         if not i.is_open:
             response["HX-Refresh"] = "true"
@@ -240,7 +240,7 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
         """Every bad row with its sentence, as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        i = get_object_or_404(PurchaseImport, pk=import_id)
+        i = found_or_404(PurchaseImport, import_id)
         response = StreamingHttpResponse(_csv_of(i), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="bad-rows-{i.pk}.csv"'
         return response

@@ -76,7 +76,7 @@ class TransferAdmin(ReadOnlyAdmin):
         )
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        if not search_term:
+        if not search_term.strip():
             return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(Q(debit__in=wallets) | Q(credit__in=wallets)), False
@@ -181,7 +181,7 @@ class LotAdmin(ReadOnlyAdmin):
     readonly_fields = ("member_page", "came", "used")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        if not search_term:
+        if not search_term.strip():
             return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(account__in=wallets), False

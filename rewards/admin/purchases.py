@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.defaultfilters import floatformat
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -21,7 +21,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, rehearse
+from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, rehearse
 from common.moments import format_moment
 from common.money import format_money, to_major, to_minor
 from members.models import Purchase, PurchaseLine, Refund
@@ -56,7 +56,7 @@ class RefundView(ConfirmView):
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
-        self.purchase = get_object_or_404(Purchase.objects.select_related("member"), pk=kwargs["object_id"])
+        self.purchase = found_or_404(Purchase.objects.select_related("member"), kwargs["object_id"])
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self._left() == 0 and request.method == "GET":
@@ -222,7 +222,7 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
         return super().get_queryset(request).annotate(earned=Subquery(earned.annotate(n=Sum("amount")).values("n")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        if not search_term:
+        if not search_term.strip():
             return queryset, False
         by_key = queryset.filter(key=search_term.strip())
         if by_key.exists():

@@ -1,0 +1,72 @@
+"""What an address that somebody typed, or a mailbox that somebody left, must not do."""
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from django.urls import reverse
+
+from campaigns.models import Message
+from members.models import Purchase, User
+from members.tests.factories import make_member
+from rewards.models import Lot, Transfer
+
+PASSWORD = "a-Good-password-7"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "members/member/abc/adjust/",
+        "members/member/abc/change/",
+        "members/purchase/abc/refund/",
+        "members/purchaseimport/abc/change/",
+        "members/member/999999999999999999999/adjust/",
+    ],
+)
+def test_a_key_that_is_no_key_is_not_found(world, desk, path):
+    answer = desk("Manager").get(f"/admin/{path}", follow=True)
+    assert answer.status_code in (200, 404)  # the admin itself answers an unknown change page with a message
+    assert answer.status_code == 404 or "doesn’t exist" in answer.content.decode()
+
+
+def test_a_cursor_that_is_no_moment_shows_the_newest(world, desk):
+    page = reverse("admin:members_member_change", args=[world["members_member"]])
+    assert desk("Manager").get(f"{page}?older=9999-99-99T00:00|5").status_code == 200
+
+
+def test_the_character_that_no_text_holds_is_refused(world, desk):
+    assert desk("Manager").get("/admin/members/member/?city=%00").status_code == 400
+
+
+@pytest.mark.parametrize("model", [Purchase, Transfer, Lot, Message])
+@pytest.mark.parametrize("term", ["", "  "])
+def test_without_a_search_every_row_is_listed(world, desk, monkeypatch, model, term):
+    for module in ("rewards.admin.ledger", "rewards.admin.purchases", "campaigns.admin.messages"):
+        monkeypatch.setattr(f"{module}.FOUND_AT_MOST", 1)
+    make_member()
+    page = desk("Manager").get(reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist"), {"q": term})
+    assert page.context["cl"].queryset.count() == model.objects.count() > 0
+
+
+def test_the_address_that_was_changed_signs_nobody_in_again(desk):
+    left = User.objects.create_user("till9@example.com", PASSWORD)
+    EmailAddress.objects.create(user=left, email=left.email, primary=True, verified=True)
+    page = reverse("admin:members_user_change", args=[left.pk])
+    chief = desk("Manager")
+    form = chief.get(page).context["adminform"].form
+    data = {name: form[name].value() or "" for name in form.fields if form[name].value() not in (None, [], False)}
+    data = {name: value for name, value in data.items() if name != "password"}
+    assert chief.post(page, {**data, "email": "new9@example.com"}).status_code == 302
+    left.refresh_from_db()
+    assert left.email == "new9@example.com"
+
+    def signs_in(email: str) -> bool:
+        client = Client()
+        client.post(reverse("account_login"), {"login": email, "password": PASSWORD})
+        return "_auth_user_id" in client.session
+
+    assert not signs_in("till9@example.com")
+    assert not signs_in("new9@example.com")  # first its mailbox has to prove it
+    assert list(EmailAddress.objects.filter(user=left).values_list("email", "verified")) == [
+        ("new9@example.com", False)
+    ]
