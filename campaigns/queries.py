@@ -93,10 +93,11 @@ CASE WHEN {GREETED} THEN '{SkipReason.GREETED.value}'
 def birthday_params(greeting: BirthdayGreeting, first: date, last: date) -> dict[str, Any]:
     """What BIRTHDAYS asks for: birthdays from `first` to `last`, both included, under the greeting's settings."""
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    zones, own = database_time_zones(), get_programme().time_zone
     return birthday_patterns(days)._asdict() | {
         "each_day": days,
-        "zones": database_time_zones(),
-        "fallback": get_programme().time_zone,
+        "zones": zones,
+        "fallback": own if own in zones else "UTC",
         "days_ahead": greeting.days_ahead,
         "send_time": time(greeting.send_hour),
         "catch_up": timedelta(hours=greeting.catch_up_hours),
@@ -106,7 +107,7 @@ def birthday_params(greeting: BirthdayGreeting, first: date, last: date) -> dict
 
 def due_params(greeting: BirthdayGreeting, at: datetime) -> dict[str, Any]:
     """What DUE asks for at a moment: the days on which, in any time zone, somebody can be due or just too late."""
-    since = greeting.last_checked_at or at
+    since = min(greeting.last_checked_at or at, at)  # a clock put back must not stop the greetings
     ahead, hour = timedelta(days=greeting.days_ahead), timedelta(hours=greeting.send_hour)
     catch_up = timedelta(hours=greeting.catch_up_hours)
     too_late = since.astimezone(UTC) - max(catch_up + hour - ahead, DAY) - WEST

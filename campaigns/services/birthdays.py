@@ -22,22 +22,28 @@ SELECT gen_random_uuid(), 'birthday', 'greetings', 'email', due.member_id, due.y
        against.reason,
        jsonb_build_object('calendar', member.birthday_calendar, 'month', member.birthday_month,
                           'day', member.birthday_day, 'leap_month', member.birthday_leap_month,
-                          'time_zone', due.zone, 'days_ahead', %(days_ahead)s::int, 'hour', %(send_time)s::text),
+                          'leap_day_rule', member.leap_day_rule, 'time_zone', due.zone,
+                          'days_ahead', %(days_ahead)s::int, 'hour', %(send_time)s::text),
        %(at)s
 FROM ({DUE}) AS due JOIN members_member AS member ON member.id = due.member_id {CONSENT}
 CROSS JOIN LATERAL (SELECT {REASON} AS reason) AS against
 ON CONFLICT DO NOTHING
 """
 
-# Who gives consent or an address in time is greeted after all.
+# Who gives consent or an address in time, or takes back a change of the birthday, is greeted after all; for the
+# birthday stated last, if it was changed.
 _REVIVE = f"""
 UPDATE campaigns_message AS message SET state = 'queued', reason = '', next_try_at = %(at)s, changed_at = %(at)s
 FROM (
-    SELECT skipped.id AS message_id, skipped.member_id, skipped.occurrence_year AS year,
-           skipped.occurrence_day AS day, member.email
+    SELECT DISTINCT ON (skipped.member_id) skipped.id AS message_id, skipped.member_id,
+           skipped.occurrence_year AS year, skipped.occurrence_day AS day, member.email
     FROM campaigns_message AS skipped JOIN members_member AS member ON member.id = skipped.member_id
-    WHERE skipped.state = 'skipped' AND skipped.reason IN ('no_consent', 'no_address')
+    WHERE skipped.state = 'skipped' AND skipped.reason IN ('no_consent', 'no_address', 'birthday_changed')
+      AND skipped.why @> jsonb_build_object(
+          'calendar', member.birthday_calendar, 'month', member.birthday_month, 'day', member.birthday_day,
+          'leap_month', member.birthday_leap_month, 'leap_day_rule', member.leap_day_rule)
       AND skipped.campaign = 'birthday' AND skipped.expires_at > %(at)s
+    ORDER BY skipped.member_id, skipped.id DESC
 ) AS due {CONSENT}
 WHERE message.id = due.message_id AND due.email <> '' AND consent.granted AND NOT {GREETED}
 """
@@ -50,7 +56,7 @@ def plan(*, at: datetime) -> int:
     Two at once have one effect: they queue up at the row of settings. What the last look is too old for says missed.
     """
     greeting = BirthdayGreeting.objects.select_for_update().filter(pk=1, active=True).first()
-    if greeting is None or (greeting.last_checked_at is not None and greeting.last_checked_at >= at):
+    if greeting is None:
         return 0
     planned = execute(_PLAN, due_params(greeting, at))
     woken = execute(_REVIVE, {"at": at})

@@ -28,7 +28,7 @@ def freeze(*, messages: Sequence[Message], at: datetime) -> list[Message]:
     """Makes claimed messages ready to send; returns those that are, with their content.
 
     The others are settled: skipped with the reason, or failed because the text cannot be rendered. Content and gift of
-    an earlier attempt stay as they are.
+    an earlier attempt stay as they are; the address is the member's present one.
     """
     held = Message.objects.filter(pk__in=[m.pk for m in messages], state=MessageState.CLAIMED).order_by("pk")
     tokens = {message.pk: message.token for message in messages}
@@ -41,6 +41,8 @@ def freeze(*, messages: Sequence[Message], at: datetime) -> list[Message]:
         elif message.frozen_at is None:
             new.append(message)
         else:
+            message.to = message.member.email  # not where it was first tried: the address may have been mended
+            message.save(update_fields=["to"])
             ready.append(message)
     return sorted(ready + _write(new, at), key=lambda message: (message.next_try_at, message.pk))
 
@@ -57,10 +59,10 @@ def _consenting(messages: Sequence[Message]) -> set[tuple[int, str, str]]:
 def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
     if (message.member_id, message.channel, message.purpose) not in wanted:
         return SkipReason.NO_CONSENT
-    if message.frozen_at is not None:
-        return ""
     if not message.member.email:
         return SkipReason.NO_ADDRESS
+    if message.frozen_at is not None:
+        return ""
     birthday = message.member.birthday
     if birthday is None or birthday.falls_on(message.occurrence_year) != message.occurrence_day:
         return SkipReason.BIRTHDAY_CHANGED

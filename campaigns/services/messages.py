@@ -43,10 +43,11 @@ UPDATE campaigns_message AS message
 SET state = 'queued', attempts = 0, error = '', token = NULL, next_try_at = %(at)s, expires_at = %(until)s,
     changed_at = %(at)s
 FROM (
-    SELECT id AS message_id, member_id, occurrence_year AS year, occurrence_day AS day FROM campaigns_message
-    WHERE id = ANY(%(ids)s) AND state = ANY(%(states)s) ORDER BY id FOR UPDATE
+    SELECT DISTINCT ON (member_id) id AS message_id, member_id, occurrence_year AS year, occurrence_day AS day
+    FROM campaigns_message WHERE id = ANY(%(ids)s) AND state = ANY(%(states)s)
+    ORDER BY member_id, occurrence_day DESC
 ) AS due
-WHERE message.id = due.message_id AND NOT {GREETED}
+WHERE message.id = due.message_id AND message.state = ANY(%(states)s) AND NOT {GREETED}
 RETURNING message.id, message.member_id, message.campaign
 """
 

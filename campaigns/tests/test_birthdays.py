@@ -246,6 +246,25 @@ def test_a_correction_before_any_greeting_is_followed():
     assert [state for state, _, _ in rows(member)] == ["skipped", "queued"]
 
 
+def test_of_two_birthdays_stated_before_consent_the_last_counts():
+    switch_on(at=utc(2026, 5, 1), catch_up_hours=336)
+    member = celebrant(5, 12, consent=False)
+    plan(at=utc(2026, 5, 12, 10))
+    update_profile(member_id=member.pk, changes={"birthday_day": 14}, at=utc(2026, 5, 13))
+    plan(at=utc(2026, 5, 14, 10))
+    agree(member, at=utc(2026, 5, 14, 11))
+    plan(at=utc(2026, 5, 14, 12))
+    found = Message.objects.filter(member=member).order_by("occurrence_day").values_list("occurrence_day", "state")
+    assert list(found) == [(date(2026, 5, 12), "skipped"), (date(2026, 5, 14), "queued")]
+
+
+def test_a_clock_put_back_stops_nothing():
+    switch_on(last_checked_at=utc(2027, 1, 1))
+    member = celebrant(5, 12)
+    plan(at=utc(2026, 5, 12, 10))
+    assert [state for state, _, _ in rows(member)] == ["queued"]
+
+
 def test_the_database_itself_refuses_a_second_greeting():
     switch_on(at=utc(2026, 4, 1))
     celebrant(5, 12)

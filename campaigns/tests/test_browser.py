@@ -48,7 +48,7 @@ def test_the_page_says_what_it_will_do_while_one_types(tab):
     page = tab(marketer)
     page.goto("/admin/campaigns/birthdaygreeting/1/change/")
     expect(page.locator("#birthdaygreeting_form")).to_contain_text("1 will be greeted")
-    panel = page.locator(".greeting-panel").first
+    panel = page.locator("div.greeting-panel")
     expect(panel).to_contain_text("No points are given with it.")
     page.fill("#id_gift_points", "500")
     expect(panel).to_contain_text("500 points are given with it")

@@ -250,6 +250,38 @@ def test_content_is_the_same_at_every_attempt(sink):
     assert sink.kept[0].get_body("plain").get_content().splitlines() == message.text.splitlines()
 
 
+def test_the_next_attempt_goes_to_the_address_that_was_mended(sink):
+    (message,) = due()
+    sink.trouble = {"RCPT": "450 greylisted"}
+    run()
+    update_profile(member_id=message.member_id, changes={"email": "mended@example.com"}, at=AT)
+    sink.trouble = {}
+    run(AT + pause(1))
+    assert list(sink.received()) == ["mended@example.com"]
+
+
+def test_an_address_that_was_taken_away_gets_no_further_attempt(sink):
+    (message,) = due()
+    sink.trouble = {"RCPT": "450 greylisted"}
+    run()
+    update_profile(member_id=message.member_id, changes={"email": ""}, at=AT)
+    sink.trouble = {}
+    run(AT + pause(1))
+    message.refresh_from_db()
+    assert (message.state, message.reason, sink.kept) == ("skipped", "no_address", [])
+
+
+def test_a_change_of_birthday_that_is_taken_back_leads_to_the_greeting(sink):
+    (message,) = due()
+    update_profile(member_id=message.member_id, changes={"birthday_calendar": "lunar"}, at=AT)
+    assert run() == 0
+    assert plan(at=AT + timedelta(minutes=1)) == 0
+    update_profile(member_id=message.member_id, changes={"birthday_calendar": "solar"}, at=AT)
+    assert plan(at=AT + timedelta(minutes=2)) == 1
+    assert run(AT + timedelta(minutes=2)) == 1
+    assert states() == ["sent"]
+
+
 # --- workers that die --------------------------------------------------------------------------------------------
 def test_a_claim_that_ran_out_is_taken_over_and_the_dead_can_write_no_more(sink):
     due()
@@ -374,6 +406,19 @@ def test_staff_can_settle_a_doubtful_message(sink):
     assert states() == ["sent"]
     assert mark_sent(message_ids=[message.pk], at=AT, reason="again", actor_id=None) == 0
     assert send_again(message_ids=[message.pk], at=AT, reason="again", actor_id=None).refused == 1
+
+
+def test_of_two_missed_days_of_a_member_one_is_made_up_for(sink):
+    switch_on(at=utc(2026, 5, 1))
+    member = celebrant(5, 3)
+    plan(at=utc(2026, 5, 6))
+    update_profile(member_id=member.pk, changes={"birthday_day": 7}, at=utc(2026, 5, 6))
+    plan(at=AT)
+    assert states() == ["missed", "missed"]
+    ids = list(Message.objects.values_list("pk", flat=True))
+    done = send_again(message_ids=ids, at=AT, reason="better late", actor_id=None)
+    assert (done.queued, done.refused) == (1, 1)
+    assert run() == 1
 
 
 def test_a_missed_greeting_can_be_sent_unless_the_member_was_greeted_since(sink):

@@ -132,7 +132,7 @@ def test_the_default_texts_read_well_in_both_languages():
     member.language = "zh-hans"
     chinese = render(member, gift_points=100, gift_valid_days=60)
     assert chinese.subject == "Mei Lin，生日快乐！"
-    assert "100 积分，已存入您的会员卡，有效期至2026年7月11日。" in chinese.text
+    assert "100积分，已存入您的会员卡，有效期至2026年7月11日。" in chinese.text
     assert "铜卡" in chinese.html
     nameless = render(make_member(name=""), gift_points=0)
     assert nameless.subject == "Happy birthday!"
