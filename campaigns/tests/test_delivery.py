@@ -282,6 +282,16 @@ def test_a_change_of_birthday_that_is_taken_back_leads_to_the_greeting(sink):
     assert states() == ["sent"]
 
 
+def test_an_address_mended_between_attempts_counts(sink):
+    (message,) = due()
+    sink.trouble = {"RCPT": "450 mailbox full"}
+    run()
+    update_profile(member_id=message.member_id, changes={"email": "mended@example.com"}, at=AT)
+    sink.trouble = {}
+    assert run(AT + pause(1)) == 1
+    assert list(sink.received()) == ["mended@example.com"]
+
+
 # --- workers that die --------------------------------------------------------------------------------------------
 def test_a_claim_that_ran_out_is_taken_over_and_the_dead_can_write_no_more(sink):
     due()
