@@ -5,6 +5,7 @@ that is not ours, one without a contact and one that already has an account get 
 """
 
 import secrets
+import smtplib
 from datetime import datetime, timedelta
 
 import structlog
@@ -32,6 +33,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 USER_LIMITS = ((HOUR, 3), (DAY, 6))
 CARD_LIMITS = ((HOUR, 3), (DAY, 4))
 _START_LOCK = 0x636C61696D  # "claim"
+_SEND_LOCK = 0x636F646573  # "codes"
 
 
 class TooManyClaims(Exception):
@@ -85,15 +87,31 @@ def send_due_codes(*, at: datetime) -> int:
     """Sends the code of every claim that waits for one; how many were handled.
 
     The code is made here, so that it stands neither in the broker nor in the table: only its keyed hash is kept. Where
-    sending fails the claim stays due, and the next call makes and sends a new code.
+    sending fails the claim stays due, and the next call makes and sends a new code. A mail server that hangs holds up
+    one worker: only one call sends at a time, and it stops at the first sign that the server is away.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_SEND_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+    try:
+        return _send_due(at)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_SEND_LOCK])
+
+
+def _send_due(at: datetime) -> int:
     due = CardClaim.objects.filter(handled_at=None, expires_at__gt=at).order_by("id").values_list("pk", flat=True)
     handled = 0
     for claim_id in list(due):
         try:
             handled += _send_code(claim_id, at)
+        except smtplib.SMTPRecipientsRefused:
+            log.warning("claim code refused", claim=claim_id, exc_info=True)
         except OSError:  # what SMTP and text message backends raise, smtplib's own errors among it
             log.warning("claim code not sent", claim=claim_id, exc_info=True)
+            break
     return handled
 
 
