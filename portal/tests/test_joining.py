@@ -4,6 +4,7 @@ import re
 from http import HTTPStatus
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -222,3 +223,21 @@ def test_an_address_is_verified_before_any_card(club, name):
     answer = signed_in(user).get(reverse(f"portal:{name}"))
     assert answer["Location"].startswith(CODE)
     assert Member.objects.get().user is None
+
+
+class CountingHasher(MD5PasswordHasher):
+    hashed = 0
+
+    def encode(self, password, salt):
+        CountingHasher.hashed += 1
+        return super().encode(password, salt)
+
+
+def test_a_known_address_costs_the_same_work_as_a_new_one(club, settings):
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    work = []
+    for _ in range(2):  # the second time the address is known
+        before = CountingHasher.hashed
+        sign_up(Client(), "twice@example.com")
+        work.append(CountingHasher.hashed - before)
+    assert work[0] == work[1] > 0
