@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 from campaigns.models import BirthdayGreeting, Message
 from campaigns.services.birthdays import plan
+from campaigns.services.delivery import deliver
 from campaigns.services.greeting import get_greeting
+from members import queries as member_queries
 from members.models import Member
 from members.services.consent import state_consent
 from members.tests.factories import JOINED, make_member
@@ -33,11 +35,30 @@ def agree(member: Member, *, at: datetime, granted: bool = True) -> None:
     state_consent(member_id=member.pk, channel="email", purpose="greetings", granted=granted, source="test", at=at)
 
 
-def planned(member: Member, day: datetime) -> Message:
-    """The member's message after a look at `day`, noon UTC of a day that was looked at in the morning."""
-    plan(at=day)
-    return Message.objects.get(member=member)
-
-
 def utc(*moment: int) -> datetime:
     return datetime(*moment, tzinfo=UTC)
+
+
+AT = utc(2026, 5, 12, 9)
+
+
+def due(count: int = 1, **settings) -> list[Message]:
+    """Members whose greeting is due at AT, and their messages."""
+    switch_on(at=utc(2026, 5, 11), **settings)
+    for _ in range(count):
+        celebrant(5, 12)
+    plan(at=AT)
+    return list(Message.objects.order_by("pk"))
+
+
+def run(at=AT) -> int:
+    return deliver(clock=lambda: at)
+
+
+def states() -> list[str]:
+    return list(Message.objects.order_by("pk").values_list("state", flat=True))
+
+
+def told(message: Message) -> list[str]:
+    events = member_queries.timeline(message.member_id)
+    return [event.kind for event in events if event.kind.startswith("message.")]
