@@ -167,7 +167,7 @@ def time_zone_choices(language: str) -> list[tuple[str, str]]:
     choices = [
         (name, f"{locale.territories[territory]} – {get_timezone_location(name, locale=locale, return_city=True)}")
         for name, territory in get_global("zone_territories").items()
-        if name in time_zones() and territory in locale.territories
+        if name in time_zones() and territory in locale.territories and territory != "ZZ"  # nowhere
     ]
     return [("UTC", "UTC"), *sorted(choices, key=lambda choice: choice[1])]
 

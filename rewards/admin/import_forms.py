@@ -108,7 +108,7 @@ class ColumnsForm(forms.Form):
             "with_points": purchase_import.with_points,
             "last_row_whole": layout["last_row_whole"],
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
         held = {column: field for field, column in purchase_import.mapping.items()}
         choices = [("", "–"), *((field.value, capfirst(field.label)) for field in ImportField)]
         self.columns = [f"column_{i}" for i in range(len(layout["columns"]))]
