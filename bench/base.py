@@ -40,9 +40,8 @@ class Row:
 
 def url_of(server: str, name: str) -> str:
     """The URL of another database on the same server."""
-    head, _, tail = server.rpartition("/")
-    _, mark, options = tail.partition("?")
-    return f"{head}/{name}{mark}{options}"
+    place, mark, options = server.partition("?")  # the options may hold a path of their own
+    return f"{place.rpartition('/')[0]}/{name}{mark}{options}"
 
 
 def on_server(server: str, statement: str, *names: str) -> None:
