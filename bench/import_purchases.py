@@ -8,18 +8,17 @@ import csv
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+
+from bench.base import Row, contents, copied, migrated, most_memory, product_on, seconds, side_by_side
 
 SOURCE, CURRENCY, STORES = "till", "EUR", 20
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
@@ -110,50 +109,43 @@ COUNTED = {
 def by_hand(url: str, path: Path) -> float:
     """Seconds for hand-written SQL."""
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        started = time.perf_counter()
-        cursor.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL work_mem = '64MB'")
-        cursor.execute(RAW)
-        with path.open("rb") as file, cursor.copy("COPY raw FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
-            while block := file.read(1 << 18):
-                copy.write(block)
-        for statement in BY_HAND.split(";"):
-            if statement.strip():
-                psycopg.ClientCursor(connection).execute(statement, {"as_of": AS_OF})
-        connection.commit()
-        return time.perf_counter() - started
+
+        def write() -> None:
+            cursor.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL work_mem = '64MB'")
+            cursor.execute(RAW)
+            with path.open("rb") as file, cursor.copy("COPY raw FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
+                while block := file.read(1 << 18):
+                    copy.write(block)
+            psycopg.ClientCursor(connection).execute(BY_HAND, {"as_of": AS_OF})
+            connection.commit()
+
+        return seconds(write)
 
 
 # --- by the product -----------------------------------------------------------------------------------------------
 def by_import(url: str, path: Path) -> tuple[float, float]:
     """Seconds for the product's import, and the most memory that its process had, in MB."""
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "bench.import_purchases", "--child", str(path)],
-        env={**os.environ, "DATABASE_URL": url},
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    told = json.loads(answer.stdout.splitlines()[-1])
-    return told["seconds"], told["megabytes"]
+    command = [sys.executable, "-W", "ignore", "-m", "bench.import_purchases", str(path)]
+    told = subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, stdout=subprocess.PIPE)
+    return tuple(json.loads(told.stdout))
 
 
-def _child(path: Path) -> None:
+def child(path: Path) -> None:
+    """The import alone, in its own process."""
     import django
 
     django.setup()
     from django.core.management import call_command
 
-    started = time.perf_counter()
-    call_command("import_purchases", str(path), source=SOURCE, currency=CURRENCY, at=AS_OF, stdout=sys.stderr)
-    seconds = time.perf_counter() - started
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"seconds": seconds, "megabytes": most / (1024 if sys.platform == "darwin" else 1)}))
+    options = {"source": SOURCE, "currency": CURRENCY, "at": AS_OF}
+    with Path(os.devnull).open("w") as nowhere:
+        taken = seconds(lambda: call_command("import_purchases", str(path), **options, stdout=nowhere))
+    print(json.dumps([taken, most_memory()]))
 
 
 # --- side by side -------------------------------------------------------------------------------------------------
 def prepare() -> None:
-    """The earning rule and the tiers, in the database that the settings name."""
-    from decimal import Decimal
-
+    """One earning rule and two tiers."""
     from rewards.models import Tier
     from rewards.services.rules import publish_rule
 
@@ -162,63 +154,35 @@ def prepare() -> None:
         Tier.objects.create(name_en=name, name_zh_hans=chinese, threshold=threshold, multiplier=Decimal(multiplier))
 
 
-def with_database(url: str, name: str) -> str:
-    head, _, tail = url.rpartition("/")
-    return f"{head}/{name}{'?' + tail.split('?', 1)[1] if '?' in tail else ''}"
+def run(server: str) -> Iterator[Row]:
+    most: dict[int, float] = {}
+    with migrated(server, "bench_import") as template, tempfile.TemporaryDirectory() as folder:
+        with product_on(template):
+            prepare()
+        for rows, members, times in ((100_000, 20_000, 3), (1_000_000, 200_000, 1)):
+            path = Path(folder) / "purchases.csv"
+            write_file(path, rows, members)
+            left: dict[str, dict] = {}
 
+            def ours(path: Path = path, rows: int = rows, left: dict = left) -> float:
+                with copied(server, "bench_import", "bench_import_ours") as url:
+                    taken, most[rows] = by_import(url, path)
+                    left["ours"] = contents(url, COUNTED)
+                    return taken
 
-@contextmanager
-def copies(url: str, template: str, *names: str) -> Iterator[list[str]]:
-    """Databases made from a template, gone afterwards; their URLs."""
+            def theirs(path: Path = path, left: dict = left) -> float:
+                with copied(server, "bench_import", "bench_import_hand") as url:
+                    taken = by_hand(url, path)
+                    left["by hand"] = contents(url, COUNTED)
+                    return taken
 
-    def run(statement: str, *identifiers: str) -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, identifiers)))
-
-    try:
-        for name in names:
-            run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-            run("CREATE DATABASE {} TEMPLATE {}", name, template)
-        yield [with_database(url, name) for name in names]
-    finally:
-        for name in names:
-            run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-
-def compare(first: str, second: str) -> None:
-    """AssertionError where the two databases do not hold the same."""
-    with psycopg.connect(first) as one, psycopg.connect(second) as two:
-        for name, statement in COUNTED.items():
-            here, there = one.execute(statement).fetchone(), two.execute(statement).fetchone()
-            assert here == there, f"{name}: by hand {here}, by import {there}"
-
-
-def measure(rows: int, members: int) -> dict[str, float]:
-    """One import and one run of SQL by hand: seconds of each, the ratio of their rates, MB of the import's process."""
-    url = os.environ["DATABASE_URL"]
-    template = "bench_import_template"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(template)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
-    env = {**os.environ, "DATABASE_URL": with_database(url, template)}
-    for arguments in (["manage.py", "migrate", "-v0"], ["-m", "bench.import_purchases", "--prepare"]):
-        subprocess.run([sys.executable, "-W", "ignore", *arguments], env=env, check=True)
-    with tempfile.TemporaryDirectory() as folder, copies(url, template, "bench_hand", "bench_import") as (hand, ours):
-        path = Path(folder) / "purchases.csv"
-        write_file(path, rows, members)
-        hand_seconds = by_hand(hand, path)
-        seconds, megabytes = by_import(ours, path)
-        compare(hand, ours)
-    return {"rows": rows, "hand": hand_seconds, "ours": seconds, "ratio": hand_seconds / seconds, "mb": megabytes}
+            mine, hand = side_by_side(ours, theirs, times)
+            assert left["ours"] == left["by hand"], left
+            yield Row("import purchases", rows, mine, hand, at_least=0.5, megabytes=most[rows])
+    few, many = most.values()
+    assert many < 300, f"the import took {many:.0f} MB"
+    assert many < 1.25 * few, f"memory grew with the file: {few:.0f} MB, then {many:.0f} MB"
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--child":
-        _child(Path(sys.argv[2]))
-    elif sys.argv[1] == "--prepare":
-        import django
-
-        django.setup()
-        prepare()
-    else:
-        print(measure(int(sys.argv[1]), int(sys.argv[2])))
+    child(Path(sys.argv[1]))

@@ -79,8 +79,10 @@ lined AS (
              AS line (sku text, name text, category text, quantity numeric, amount_minor bigint)
     WHERE printed.lines <> '[]'
 )
-SELECT added.id, printed.source, printed.key, printed.fingerprint FROM printed LEFT JOIN added USING (source, key)
+{{answer}}
 """
+_EACH = "SELECT added.id, source, key, printed.fingerprint FROM printed LEFT JOIN added USING (source, key)"
+_ADDED = "SELECT id FROM added"
 
 
 @transaction.atomic
@@ -92,6 +94,7 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
     if len({(p.source, p.key) for p in purchases}) != len(purchases):
         raise ValueError("a key stands twice in one call")
     rows = _record(
+        _EACH,
         "SELECT * FROM unnest(%(member)s::bigint[], %(source)s::text[], %(key)s::text[], %(at)s::timestamptz[],"
         " %(currency)s::text[], %(amount)s::bigint[], %(store)s::text[], %(channel)s::text[], %(lines)s::jsonb[])",
         {
@@ -122,11 +125,11 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
 @transaction.atomic
 def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None = None) -> list[int]:
     """Records the rows of an SQL query with INPUT_COLUMNS; the ids of those that were new."""
-    return [row[0] for row in _record(select, params, actor_id) if row[0] is not None]
+    return [row[0] for row in _record(_ADDED, select, params, actor_id)]
 
 
-def _record(select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
-    rows = fetch_all(_RECORD.format(select=select), params)
+def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
+    rows = fetch_all(_RECORD.format(select=select, answer=answer), params)
     events.record_selected(
         kind=events.PURCHASE_PAID,
         select="SELECT member_id, purchased_at, jsonb_build_object('purchase', id, 'amount_minor', amount_minor,"

@@ -87,6 +87,11 @@ class _Remembered(dict[str, "str | Bad"]):
 def read_date(cell: str, order: DateOrder) -> datetime | None:
     """A date or date and time, naive where the cell names no offset; None where there is no such moment."""
     text = cell.strip()
+    if order == DateOrder.YMD and text[4:5] == "-" and len(text) >= 10:  # ISO 8601, by far the most usual
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass  # written in some other way, if it is a date
     for pattern in _DATES[order]:
         if found := pattern.fullmatch(text):
             break

@@ -93,7 +93,7 @@ WITH known AS (
     FROM {{plan}} AS plan JOIN {{who}} AS who ON who.id = plan.who
     JOIN members_purchase AS there ON there.source = %(source)s AND there.key = plan.key
     LEFT JOIN unnest(%(new_ids)s::bigint[]) AS added (id) ON added.id = there.id
-    WHERE {_GOOD} AND added.id IS NULL
+    WHERE NOT %(all_new)s AND {_GOOD} AND added.id IS NULL
 ),
 bad AS (
     SELECT number, problem, params FROM {{plan}} AS plan
@@ -174,7 +174,8 @@ def settle(chunk: Chunk, new_ids: list[int], kept_problems: int) -> tuple[int, i
     """Keeps what is wrong with the chunk's rows, up to MOST_PROBLEMS in all; how many are bad, how many were there
     already, in the file or before it."""
     room = max(0, MOST_PROBLEMS - kept_problems)
-    params = {**chunk.params, "new_ids": new_ids, "room": room}
+    good = _ids(chunk, f"SELECT count(*) FROM {{plan}} AS plan WHERE {_GOOD}", chunk.params)[0]
+    params = {**chunk.params, "new_ids": new_ids, "room": room, "all_new": len(new_ids) == good}
     return fetch_all(_SETTLE.format(**chunk.names), params)[0]  # type: ignore[return-value]
 
 
