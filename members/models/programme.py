@@ -8,6 +8,7 @@ from members.validators import validate_currency, validate_time_zone
 class Programme(models.Model):
     """The shop's loyalty programme: the one row of settings that everything else defaults to."""
 
+    id = models.BigIntegerField(primary_key=True, default=1, editable=False)  # no sequence: there is one row
     name = models.CharField(_("name"), max_length=80, default="Loyalty Club")
     currency = models.CharField(_("currency"), max_length=3, default="EUR", validators=[validate_currency])
     time_zone = models.CharField(_("time zone"), max_length=63, default="UTC", validators=[validate_time_zone])

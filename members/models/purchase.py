@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -7,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.money import to_major
 from members.enums import SalesChannel
+
+APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
 
 class Purchase(models.Model):
@@ -43,6 +46,10 @@ class Purchase(models.Model):
             # Revenue in a period (dashboard).
             models.Index(fields=["purchased_at"], name="members_purchase_time"),
         ]
+        triggers = [
+            pgtrigger.ReadOnly(name="read_only", exclude=["refunded_minor"]),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.key}"
@@ -72,6 +79,7 @@ class PurchaseLine(models.Model):
         verbose_name = _("purchase line")
         verbose_name_plural = _("purchase lines")
         constraints = [models.CheckConstraint(name="members_line_quantity", condition=Q(quantity__gt=0))]
+        triggers = [APPEND_ONLY]
 
     def __str__(self) -> str:
         return self.name or self.sku
@@ -92,7 +100,7 @@ class Refund(models.Model):
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     refunded_at = models.DateTimeField(_("refunded"))
     actor = models.ForeignKey(
-        "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("staff")
+        "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
     )
 
     class Meta:
@@ -102,6 +110,7 @@ class Refund(models.Model):
             models.UniqueConstraint("source", "key", name="members_refund_key"),
             models.CheckConstraint(name="members_refund_amount", condition=Q(amount_minor__gt=0)),
         ]
+        triggers = [APPEND_ONLY]
 
     def __str__(self) -> str:
         return f"{self.source} {self.key}"

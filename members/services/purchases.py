@@ -20,6 +20,18 @@ class KeyReused(Exception):
     """The key is known, with another content. `args[0]` is the key."""
 
 
+MOST_MINOR = 10**15  # minor units of any currency: beyond it no purchase is meant
+
+
+class AmountOutOfRange(Exception):
+    """A purchase below 0 or above MOST_MINOR, or with a line beyond it: its `key`, and the amount in minor units."""
+
+    def __init__(self, *, key: str, amount_minor: int) -> None:
+        super().__init__(key, amount_minor)
+        self.key = key
+        self.amount_minor = amount_minor
+
+
 @dataclass(frozen=True, slots=True)
 class NewLine:
     """One kind of thing bought. `amount_minor` is the price of the whole line."""
@@ -33,7 +45,7 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
-    """A purchase as an outside system tells it. (`source`, `key`) names it for ever."""
+    """A purchase as an outside system tells it. (`source`, `key`) names it for ever; amounts from 0 to MOST_MINOR."""
 
     member_id: int
     source: str
@@ -89,8 +101,12 @@ _ADDED = "SELECT id FROM added"
 def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
     """Records purchases, in the order given; a known key with the same content is answered as before.
 
-    KeyReused where a known key comes with another content: then nothing is recorded.
+    KeyReused where a known key comes with another content, AmountOutOfRange: then nothing is recorded.
     """
+    for told in purchases:
+        for amount, least in ((told.amount_minor, 0), *((line.amount_minor, -MOST_MINOR) for line in told.lines)):
+            if not least <= amount <= MOST_MINOR:
+                raise AmountOutOfRange(key=told.key, amount_minor=amount)
     if len({(p.source, p.key) for p in purchases}) != len(purchases):
         raise ValueError("a key stands twice in one call")
     rows = _record(

@@ -10,10 +10,10 @@ from django.db import DatabaseError, connection, transaction
 
 from members import queries
 from members.enums import Channel, Purpose
-from members.models import Consent, ConsentWording, Identity, Member, Purchase, PurchaseLine, User
+from members.models import Consent, ConsentWording, Identity, Member, Programme, Purchase, PurchaseLine, Refund, User
 from members.services.consent import state_consent
 from members.services.profile import AlreadyLinked, create_member, link_account, update_profile
-from members.services.purchases import KeyReused, NewLine, record_purchases
+from members.services.purchases import MOST_MINOR, AmountOutOfRange, KeyReused, NewLine, record_purchases
 from members.tests.factories import make_member, new_purchase
 
 pytestmark = pytest.mark.django_db
@@ -160,6 +160,45 @@ def test_the_database_refuses_to_give_back_more_than_was_paid(at):
     record_purchases(purchases=[new_purchase(make_member())])
     with pytest.raises(DatabaseError), transaction.atomic():
         Purchase.objects.update(refunded_minor=1001)
+
+
+def test_what_was_bought_and_refunded_cannot_be_rewritten(at):
+    record_purchases(purchases=[new_purchase(make_member(), lines=(NewLine(1000, "E1"),))])
+    purchase = Purchase.objects.get()
+    Refund.objects.create(purchase=purchase, source="till", key="r", amount_minor=1, refunded_at=at)
+    for act in (
+        lambda: Purchase.objects.update(amount_minor=1001),
+        lambda: Purchase.objects.update(member=make_member()),
+        lambda: Purchase.objects.update(purchased_at=at),
+        lambda: Purchase.objects.all()._raw_delete(using="default"),
+        lambda: PurchaseLine.objects.update(amount_minor=1),
+        lambda: PurchaseLine.objects.all()._raw_delete(using="default"),
+        lambda: Refund.objects.update(amount_minor=2),
+        lambda: Refund.objects.all()._raw_delete(using="default"),
+    ):
+        with pytest.raises(DatabaseError, match="pgtrigger: Cannot"), transaction.atomic():
+            act()
+    Purchase.objects.update(refunded_minor=1)
+
+
+@pytest.mark.parametrize("amount_minor", [-1, MOST_MINOR + 1, 10**30])
+def test_an_amount_that_cannot_be_is_refused_by_name_and_nothing_is_written(at, amount_minor):
+    member = make_member()
+    for change in ({"amount_minor": amount_minor}, {"lines": (NewLine(-(MOST_MINOR + 1)),)}):
+        with pytest.raises(AmountOutOfRange) as refused:
+            record_purchases(purchases=[new_purchase(member), new_purchase(member, key="odd", **change)])
+        assert refused.value.key == "odd"
+    assert not Purchase.objects.exists()
+    record_purchases(purchases=[new_purchase(member, amount_minor=MOST_MINOR, lines=(NewLine(-5, "voucher"),))])
+
+
+def test_the_programme_is_the_one_row_whatever_the_sequence_says(at):
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Programme.objects.create(pk=2)
+    Programme.objects.create().delete()
+    assert Programme.objects.create().pk == 1
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Programme.objects.create()
 
 
 @pytest.mark.django_db(transaction=True)
