@@ -12,7 +12,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.money import format_money
 from common.sql import fetch_all
-from rewards.enums import AccountKind, TransferKind, Unit
+from rewards.enums import AccountKind, HoldState, TransferKind, Unit
 from rewards.models import Account, Lot, Tier, Transfer
 
 QUALIFYING_MONTHS = 12
@@ -67,14 +67,14 @@ def expiring_next(member_id: int, at: datetime) -> Expiring | None:
 
 
 def history(member_id: int) -> QuerySet[Transfer]:
-    """The movements of a member's wallet, newest first, each with its signed `change` in points.
+    """The movements of a member's wallet, newest first, each with its signed `change` in points and its hold.
 
     The wallet is looked up at once: only for a plain number does the planner know that it is a rare one.
     """
     wallet = wallets([member_id]).values_list("pk", flat=True).first()
     moved = Transfer.objects.filter(Q(credit_id=wallet) | Q(debit_id=wallet)) if wallet else Transfer.objects.none()
     change = Case(When(credit_id=wallet, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
-    return moved.annotate(change=change).order_by("-at", "-id")
+    return moved.annotate(change=change).select_related("hold").order_by("-at", "-id")
 
 
 class TierStanding(NamedTuple):
@@ -155,7 +155,8 @@ def points_text(points: int) -> str:
 def explain(transfer: Transfer) -> str:
     """Why a transfer was made, as a sentence in the active language, from what the transfer itself keeps.
 
-    A reason that stands in the catalogue of messages ("Gift for your birthday") is translated.
+    A reason that stands in the catalogue of messages ("Gift for your birthday") is translated. For a list, let the
+    transfers come with their hold, which says whether what was reserved has been redeemed.
     """
     why, points = transfer.why, points_text(transfer.amount)
     reason = gettext(transfer.reason) if transfer.reason else ""
@@ -175,9 +176,9 @@ def explain(transfer: Transfer) -> str:
             }
         case TransferKind.RELEASE:
             return gettext("Given back: %(reason)s") % {"reason": reason or gettext("reservation ended")}
-        case TransferKind.HOLD:
+        case TransferKind.HOLD if transfer.hold.state != HoldState.CONFIRMED:
             return gettext("Reserved: %(reason)s") % {"reason": reason or points}
-        case TransferKind.REDEEM:
+        case TransferKind.HOLD | TransferKind.REDEEM:
             return gettext("Redeemed: %(reason)s") % {"reason": reason or points}
         case _:
             return reason or str(transfer.get_kind_display())

@@ -48,7 +48,7 @@ def transfer_link(transfer: Transfer) -> str:
 class TransferAdmin(ReadOnlyAdmin):
     list_display = ("when", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
     list_filter = ("kind", "at")
-    list_select_related = ("debit__member", "credit__member", "actor")
+    list_select_related = ("debit__member", "credit__member", "actor", "hold")
     search_fields = ("key",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-at", "-id")
@@ -212,5 +212,5 @@ class LotAdmin(ReadOnlyAdmin):
 
     @display(description=_("used for"))
     def used(self, lot: Lot) -> str:
-        uses = lot.uses.select_related("transfer").order_by("id")
+        uses = lot.uses.select_related("transfer__hold").order_by("id")
         return format_html_join("", "{} · {}<br>", [(f"{u.amount:,}", transfer_link(u.transfer)) for u in uses])

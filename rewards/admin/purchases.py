@@ -117,8 +117,8 @@ class RefundView(ConfirmView):
         ]
         if result.points_short:
             text = ngettext(
-                "%(n)d more point is spent already and stays with the member.",
-                "%(n)d more points are spent already and stay with the member.",
+                "%(n)d more point is spent or reserved. What is reserved is settled when the reservation ends.",
+                "%(n)d more points are spent or reserved. What is reserved is settled when the reservation ends.",
                 result.points_short,
             )
             sentences.append(text % {"n": result.points_short})

@@ -30,7 +30,7 @@ class EarningRule(models.Model):
         help_text=_("Months after earning until the points expire."),
     )
     active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    created_at = models.DateTimeField(_("since"), editable=False)
     created_by = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
     )

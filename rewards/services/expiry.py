@@ -31,18 +31,23 @@ wallet AS (
 )
 SELECT (SELECT array_agg(id) FROM wallet), (SELECT max(expires_at) FROM due)
 """
-# Every due lot of these wallets. A lot that is given back to after its expiry is emptied once more, hence the moment
-# in the key. The transfers' ids are drawn first, so that nothing is joined again with what was inserted.
+# Every due lot of these wallets. A lot that is given back to after its expiry is emptied once more, hence the ordinal
+# in the key; what expired never comes back, so a whole lot has not been emptied yet. The transfers' ids are drawn
+# first, so that nothing is joined again with what was inserted.
 _EXPIRE = """
 WITH due AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, lot.id AS lot_id, lot.account_id,
-           lot.remaining, lot.expires_at
+           lot.remaining, lot.expires_at, CASE WHEN lot.remaining = lot.amount THEN 0 ELSE (
+               SELECT count(*) FROM rewards_lotuse AS used
+               JOIN rewards_transfer AS expiry ON expiry.id = used.transfer_id AND expiry.kind = 'expire'
+               WHERE used.lot_id = lot.id
+           ) END AS earlier
     FROM rewards_lot AS lot
     WHERE lot.account_id = ANY(%(wallets)s) AND lot.remaining > 0 AND lot.expires_at <= %(at)s
 ),
 posted AS (
     INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
-    SELECT id, 'expire:' || lot_id || ':' || extract(epoch FROM %(at)s::timestamptz), 'expire', account_id,
+    SELECT id, 'expire:' || lot_id || ':' || earlier, 'expire', account_id,
            (SELECT id FROM rewards_account WHERE kind = 'expired' AND unit = 'points'), remaining, expires_at,
            jsonb_build_object('lot', lot_id)
     FROM due

@@ -13,6 +13,7 @@ from rewards.events import POINTS_REDEEMED
 from rewards.models import Account, Hold, Transfer
 from rewards.queries import balance
 from rewards.services.ledger import InsufficientPoints, debit, lock_wallets
+from rewards.services.purchases import settle_refunds
 
 CHUNK = 1_000
 
@@ -99,6 +100,7 @@ def confirm(*, key: str, at: datetime, actor_id: int | None = None) -> Hold:
     )
     hold.state, hold.settled_at = HoldState.CONFIRMED, at
     hold.save(update_fields=["state", "settled_at"])
+    settle_refunds(hold_ids=[hold.pk], at=at, actor_id=actor_id)
     data = {"points": hold.amount, "reason": hold.reason}
     record(member_id=member_id, kind=POINTS_REDEEMED, at=at, data=data, actor_id=actor_id)
     return hold
@@ -177,4 +179,6 @@ SELECT count(*) FROM settled
 
 def _release(holds: Sequence[int], state: HoldState, at: datetime, actor_id: int | None) -> int:
     params = {"holds": list(holds), "state": state, "at": at, "actor": actor_id}
-    return fetch_all(_RELEASE, params)[0][0]
+    released = fetch_all(_RELEASE, params)[0][0]
+    settle_refunds(hold_ids=holds, at=at, actor_id=actor_id)
+    return released

@@ -7,6 +7,9 @@ before the lock and nothing changes under it.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from django.db import DataError
+from psycopg.errors import NumericValueOutOfRange
+
 from common.sql import execute, fetch_all
 from rewards.enums import AccountKind, TransferKind
 
@@ -18,6 +21,10 @@ class InsufficientPoints(Exception):
         super().__init__(available, asked)
         self.available = available
         self.asked = asked
+
+
+class PointsOutOfRange(Exception):
+    """A movement, or the wallet with it, would be more points than the ledger can count (2^63)."""
 
 
 class Posted(NamedTuple):
@@ -80,10 +87,15 @@ def credit(*, kind: TransferKind, source: AccountKind, select: str, params: dict
     """Moves points from a system account into wallets, each into a lot of its own.
 
     `select` is SQL for rows of (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id,
-    purchase_id); no key twice. Rows whose key is known are left out, here and in the answer. IntegrityError where a
-    key is posted to the wallet of another member at the same moment.
+    purchase_id); no key twice. Rows whose key is known are left out, here and in the answer. PointsOutOfRange;
+    IntegrityError where a key is posted to the wallet of another member at the same moment.
     """
-    rows = fetch_all(_CREDIT.format(select=select), {**params, "kind": kind, "source": source})
+    try:
+        rows = fetch_all(_CREDIT.format(select=select), {**params, "kind": kind, "source": source})
+    except DataError as error:
+        if isinstance(error.__cause__, NumericValueOutOfRange):
+            raise PointsOutOfRange from error
+        raise
     return [Posted(*row) for row in rows]
 
 

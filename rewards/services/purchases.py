@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -145,7 +145,8 @@ def refund_purchase(
     of its price that was given back so far, rounded in the member's favour; everything at the full refund.
 
     They come out of the purchase's own lot first, then out of those that expire soonest. What expired of that lot is
-    gone already and is not asked for again. A known (source, key) is answered as before.
+    gone already and is not asked for again; what a hold keeps of it is, once the hold ends (`settle_refunds`), and is
+    short until then. A known (source, key) is answered as before.
 
     RefundTooLarge; KeyReused where the key is known with another purchase or amount; Purchase.DoesNotExist;
     ValueError for an amount below 1.
@@ -153,6 +154,8 @@ def refund_purchase(
     if amount_minor < 1:
         raise ValueError("a refund gives something back")
     purchase = Purchase.objects.get(pk=purchase_id)
+    if amount_minor > purchase.amount_minor:
+        raise _too_large(purchase)
     wallets = lock_wallets([purchase.member_id])
     refund, is_new = Refund.objects.get_or_create(
         source=source,
@@ -173,8 +176,7 @@ def refund_purchase(
     refunded = fits.update(refunded_minor=F("refunded_minor") + amount_minor)
     purchase.refresh_from_db()
     if not refunded:
-        left = purchase.amount_minor - purchase.refunded_minor
-        raise RefundTooLarge(left_minor=left, currency=purchase.currency)
+        raise _too_large(purchase)
     taken, short = _take_back(purchase, refund, at, actor_id)
     events.record(
         member_id=purchase.member_id,
@@ -195,14 +197,28 @@ def refund_purchase(
     return RefundResult(refund.pk, True, taken, short)
 
 
-# What each transfer gave for the purchase, on which net price, how much was taken back, how much of it expired.
+def _too_large(purchase: Purchase) -> RefundTooLarge:
+    return RefundTooLarge(left_minor=purchase.amount_minor - purchase.refunded_minor, currency=purchase.currency)
+
+
+# What the transfer gave for the purchase, on which net price, and how much was taken back; how much of its lot expired,
+# can be spent and is on hold. Past the lot's time all that is left has expired, on hold or not.
 _GIVEN = """
 SELECT earn.id, earn.amount, (earn.why->>'amount_minor')::bigint,
        coalesce((SELECT sum(back.amount) FROM rewards_transfer AS back WHERE back.reverses_id = earn.id), 0)::bigint,
-       CASE WHEN lot.expires_at <= %(at)s THEN lot.remaining ELSE 0 END + coalesce((
-           SELECT sum(used.amount) FROM rewards_lotuse AS used JOIN rewards_transfer AS expiry
-               ON expiry.id = used.transfer_id AND expiry.kind = 'expire' WHERE used.lot_id = lot.id), 0)::bigint
-FROM rewards_transfer AS earn JOIN rewards_lot AS lot ON lot.transfer_id = earn.id
+       used.expired + CASE WHEN lot.expires_at <= %(at)s THEN lot.remaining + used.held ELSE 0 END,
+       CASE WHEN lot.expires_at <= %(at)s THEN 0 ELSE lot.remaining END,
+       CASE WHEN lot.expires_at <= %(at)s THEN 0 ELSE used.held END
+FROM rewards_transfer AS earn
+JOIN rewards_lot AS lot ON lot.transfer_id = earn.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(used.amount) FILTER (WHERE user_of.kind = 'expire'), 0)::bigint AS expired,
+           coalesce(sum(used.amount) FILTER (WHERE hold.state = 'reserved'), 0)::bigint AS held
+    FROM rewards_lotuse AS used
+    JOIN rewards_transfer AS user_of ON user_of.id = used.transfer_id
+    LEFT JOIN rewards_hold AS hold ON hold.transfer_id = used.transfer_id
+    WHERE used.lot_id = lot.id
+) AS used
 WHERE earn.purchase_id = %(purchase)s AND earn.kind = 'earn'
 ORDER BY earn.id
 """
@@ -212,14 +228,29 @@ SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(r
 """
 
 
-def _take_back(purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None) -> tuple[int, int]:
+class _Freed(NamedTuple):
+    """What holds that just ended had kept of a purchase's points; `hold_id` is the last of them."""
+
+    purchase_id: int
+    hold_id: int
+    points: int
+
+
+def _take_back(
+    purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None, freed: _Freed | None = None
+) -> tuple[int, int]:
     taken = short = 0
-    for earn_id, gave, priced_minor, back, expired in fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at}):
+    rows = fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at})
+    for earn_id, gave, priced_minor, back, expired, spendable, held in rows:
         kept_minor = purchase.amount_minor - purchase.refunded_minor
         share = gave * (priced_minor - kept_minor) // priced_minor
         due = min(share, gave - expired) - back
         if due <= 0:
             continue
+        asked = due - min(held, max(due - spendable, 0))  # what is on hold is asked for when the hold ends
+        key = f"refund:{refund.pk}:{earn_id}"
+        if freed:
+            asked, key = min(asked, freed.points), f"{key}:{freed.hold_id}"
         why: dict[str, Any] = {
             "refund": refund.pk,
             "amount_minor": refund.amount_minor,
@@ -234,9 +265,9 @@ def _take_back(purchase: Purchase, refund: Refund, at: datetime, actor_id: int |
             target=AccountKind.ISSUED,
             select=_TAKE,
             params={
-                "key": f"refund:{refund.pk}:{earn_id}",
+                "key": key,
                 "member": purchase.member_id,
-                "amount": due,
+                "amount": asked,
                 "at": at,
                 "reason": refund.reason,
                 "why": json.dumps(why),
@@ -249,6 +280,30 @@ def _take_back(purchase: Purchase, refund: Refund, at: datetime, actor_id: int |
         took = sum(transfer.amount for transfer in posted)
         taken, short = taken + took, short + due - took
     return taken, short
+
+
+_FREED = """
+SELECT earn.purchase_id, max(hold.id), sum(used.amount)::bigint
+FROM rewards_hold AS hold
+JOIN rewards_lotuse AS used ON used.transfer_id = hold.transfer_id
+JOIN rewards_lot AS lot ON lot.id = used.lot_id
+JOIN rewards_transfer AS earn ON earn.id = lot.transfer_id AND earn.kind = 'earn'
+WHERE hold.id = ANY(%(holds)s) AND EXISTS (SELECT FROM members_refund WHERE purchase_id = earn.purchase_id)
+GROUP BY earn.purchase_id ORDER BY earn.purchase_id
+"""
+
+
+def settle_refunds(*, hold_ids: Sequence[int], at: datetime, actor_id: int | None) -> None:
+    """Takes back what refunds left in holds that have just ended, so that it comes to the same as if they had ended
+    before: out of what they gave back, or where that is spent or expired, as a refund does. The caller has locked the
+    wallets. A transfer more belongs to the purchase's last refund."""
+    members = set()
+    for freed in map(_Freed._make, fetch_all(_FREED, {"holds": list(hold_ids)})):
+        refund = Refund.objects.select_related("purchase").filter(purchase_id=freed.purchase_id).latest("pk")
+        if _take_back(refund.purchase, refund, at, actor_id, freed)[0]:
+            members.add(refund.purchase.member_id)
+    if members:
+        assess(lock_wallets(members), at)
 
 
 def _answered(refund: Refund, purchase: Purchase) -> RefundResult:

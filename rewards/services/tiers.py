@@ -17,12 +17,15 @@ CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the
 _REASSESS = f"""
 WITH earned AS ({EARNED}),
 points AS (
-    SELECT wallet.member_id, coalesce(sum(earned.points), 0)::bigint AS points
-    FROM rewards_account AS wallet LEFT JOIN earned ON earned.wallet_id = wallet.id
-    WHERE wallet.id = ANY(%(wallets)s) GROUP BY wallet.member_id
+    SELECT wallet.member_id, moment.at, coalesce(sum(earned.points), 0)::bigint AS points
+    FROM rewards_account AS wallet
+    LEFT JOIN rewards_membertier AS status ON status.member_id = wallet.member_id
+    CROSS JOIN LATERAL (SELECT greatest(%(at)s, status.assessed_at) AS at) AS moment
+    LEFT JOIN earned ON earned.wallet_id = wallet.id AND earned.until > moment.at
+    WHERE wallet.id = ANY(%(wallets)s) GROUP BY wallet.member_id, moment.at
 ),
 assessed AS (
-    SELECT points.member_id, points.points, status.qualifying_points AS points_before,
+    SELECT points.member_id, points.at, points.points, status.qualifying_points AS points_before,
            reached.id AS tier_id, reached.threshold, coalesce(status.tier_id, base.id) AS from_id,
            coalesce(old.threshold, 0) AS from_threshold
     FROM points
@@ -35,7 +38,7 @@ assessed AS (
 ),
 kept AS (
     INSERT INTO rewards_membertier AS status (member_id, tier_id, qualifying_points, since, assessed_at)
-    SELECT member_id, tier_id, points, %(at)s, %(at)s FROM assessed
+    SELECT member_id, tier_id, points, at, at FROM assessed
     WHERE tier_id IS NOT NULL
       AND (%(always)s OR tier_id IS DISTINCT FROM from_id OR points IS DISTINCT FROM points_before)
     ON CONFLICT (member_id) DO UPDATE
@@ -46,7 +49,7 @@ gone AS (
     DELETE FROM rewards_membertier AS status USING assessed
     WHERE status.member_id = assessed.member_id AND assessed.tier_id IS NULL
 )
-SELECT assessed.member_id, from_id, tier_id, coalesce(assessed.threshold, 0) > from_threshold,
+SELECT assessed.member_id, assessed.at, from_id, tier_id, coalesce(assessed.threshold, 0) > from_threshold,
        tier.name_en, tier.name_zh_hans
 FROM assessed LEFT JOIN rewards_tier AS tier ON tier.id = assessed.tier_id
 WHERE assessed.tier_id IS DISTINCT FROM from_id
@@ -57,7 +60,8 @@ _NEXT = "SELECT member_id FROM rewards_account WHERE member_id > %s AND unit = '
 def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
     """Puts members (by default all who have a wallet) on the tier they have reached; how many changed tier.
 
-    All are done in chunks, each in a transaction of its own; named members in one.
+    Nobody's assessment goes back: who was assessed after `at` is assessed anew as of then. All are done in chunks, each
+    in a transaction of its own; named members in one.
     """
     if member_ids is not None:
         return _reassess(sorted(set(member_ids)), at, always=True)
@@ -78,8 +82,8 @@ def assess(wallets: list[int], at: datetime, *, always: bool = True) -> int:
     which nothing would change is not written."""
     rows = fetch_all(_REASSESS, {"wallets": wallets, "at": at, "always": always})
     changes: list[tuple[int, datetime, dict[str, Any]]] = [
-        (member, at, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
-        for member, old, new, up, en, zh in rows
+        (member, moment, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
+        for member, moment, old, new, up, en, zh in rows
     ]
     record_many(kind=TIER_CHANGED, events=changes)
     return len(changes)

@@ -158,14 +158,20 @@ CHECKS = [
         "rewards_transfer",
         """
         SELECT transfer.id,
-               floor((transfer.why->>'amount_minor')::numeric * currency.unit * rule.points_per_unit
-                     * (transfer.why->>'multiplier')::numeric) || ' to member ' || purchase.member_id AS expected,
+               -- What was paid, less what the first so and so many refunds gave back: those before the award.
+               CASE WHEN purchase.amount_minor = (transfer.why->>'amount_minor')::bigint
+                      OR (transfer.why->>'amount_minor')::bigint IN (
+                          SELECT purchase.amount_minor - sum(refund.amount_minor) OVER (ORDER BY refund.id)
+                          FROM members_refund AS refund WHERE refund.purchase_id = purchase.id)
+               THEN floor((transfer.why->>'amount_minor')::numeric * currency.unit * rule.points_per_unit
+                     * (transfer.why->>'multiplier')::numeric) || ' to member ' || purchase.member_id END AS expected,
                transfer.amount || ' to member ' || wallet.member_id AS found
         FROM rewards_transfer AS transfer
         JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id
         LEFT JOIN members_purchase AS purchase ON purchase.id = transfer.purchase_id
         LEFT JOIN rewards_earningrule AS rule
                ON rule.id = (transfer.why->>'rule')::bigint AND rule.currency = purchase.currency
+              AND rule.currency = transfer.why->>'currency'
         LEFT JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit)
                ON currency.code = rule.currency
         WHERE transfer.kind = 'earn'
@@ -214,22 +220,28 @@ CHECKS = [
         _("A member's tier is that of the points earned in the last 12 months (left out while an import runs)"),
         "rewards_membertier",
         f"""
-        SELECT status.member_id AS id,
-               concat(earned.points, ' points, tier ', (
-                   SELECT id FROM rewards_tier WHERE threshold <= earned.points ORDER BY threshold DESC LIMIT 1
-               )) AS expected,
-               concat(status.qualifying_points, ' points, tier ', status.tier_id) AS found
+        SELECT earned.member_id AS id,
+               coalesce(earned.points || ' points, tier ' || reached.id, 'no tier') AS expected,
+               coalesce(status.qualifying_points || ' points, tier ' || status.tier_id, 'no tier') AS found
         FROM (
-            SELECT status.member_id, coalesce(sum(earn.amount), 0) - coalesce(sum(back.amount), 0) AS points
-            FROM rewards_membertier AS status
-            LEFT JOIN rewards_account AS wallet ON wallet.member_id = status.member_id AND wallet.unit = 'points'
+            SELECT who.member_id, coalesce(sum(earn.amount), 0) - coalesce(sum(back.amount), 0) AS points
+            FROM (
+                SELECT member_id FROM rewards_membertier UNION
+                SELECT wallet.member_id FROM rewards_account AS wallet
+                JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
+            ) AS who
+            LEFT JOIN rewards_membertier AS status ON status.member_id = who.member_id
+            LEFT JOIN rewards_account AS wallet ON wallet.member_id = who.member_id AND wallet.unit = 'points'
             LEFT JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
-                  AND earn.at + interval '{QUALIFYING_MONTHS} months' > status.assessed_at
+                  AND earn.at + interval '{QUALIFYING_MONTHS} months' > coalesce(status.assessed_at, now())
             LEFT JOIN (SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer GROUP BY reverses_id) AS back
                    ON back.reverses_id = earn.id
-            GROUP BY status.member_id
+            GROUP BY who.member_id
         ) AS earned
-        JOIN rewards_membertier AS status ON status.member_id = earned.member_id
+        LEFT JOIN rewards_membertier AS status ON status.member_id = earned.member_id
+        LEFT JOIN LATERAL (
+            SELECT id FROM rewards_tier WHERE threshold <= earned.points ORDER BY threshold DESC LIMIT 1
+        ) AS reached ON true
         WHERE NOT EXISTS (SELECT FROM members_purchaseimport WHERE finished_at IS NULL AND NOT dry_run)
         """,
     ),

@@ -15,7 +15,7 @@ from rewards.services.adjustments import adjust_points
 from rewards.services.gifts import Gift, give_points
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.rules import publish_rule
-from rewards.tests.factories import adjust, event_data, make_rule, post
+from rewards.tests.factories import FOUNDED, adjust, event_data, make_rule, post
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +114,7 @@ def test_a_changed_rule_is_a_new_version_and_earned_points_keep_theirs(at):
 )
 def test_a_rule_that_cannot_be_is_refused_and_the_present_one_stays(at, change):
     present = make_rule()
+    assert present.created_at == EarningRule.objects.get().created_at == FOUNDED
     values = {"currency": "EUR", "points_per_unit": Decimal(5), "valid_months": 6, **change}
     with pytest.raises(ValidationError) as refused:
         publish_rule(at=at, **values)

@@ -64,7 +64,7 @@ def test_points_spent_already_are_said_before_the_refund(bought, manager):
     adjust(bought.member, -10, NOW)
     asked = text(refunding(manager, bought, amount="12.50", reason="x", key=KEY))
     assert "and 2 points are taken back." in asked
-    assert "10 more points are spent already" in asked
+    assert "10 more points are spent or reserved" in asked
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from rewards import queries
 from rewards.enums import TransferKind
 from rewards.models import Account, Hold, Lot, MemberTier, Transfer
 from rewards.services.expiry import expire_due
-from rewards.services.holds import reserve
+from rewards.services.holds import cancel, reserve
+from rewards.services.verify import verify
 from rewards.tasks import expire_points, lapse_holds, reassess_tiers
 from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
@@ -42,6 +43,20 @@ def test_only_what_is_left_expires(at):
     reserve(member_id=member.pk, amount=1, key="h", at=at, lapses_at=at + timedelta(days=9))
     assert expire_due(at=at + timedelta(days=400)) == (1, 5)
     assert queries.balance(member.pk, at + timedelta(days=400)) == 5
+
+
+def test_a_lot_that_is_given_back_to_expires_again_in_the_same_breath(at):
+    member = make_member()
+    adjust(member, 10, at, expires_at=at + timedelta(days=1))
+    for key, amount in (("h1", 3), ("h2", 4)):
+        reserve(member_id=member.pk, amount=amount, key=key, at=at, lapses_at=at + timedelta(days=9))
+    run = at + timedelta(days=2)
+    assert expire_due(at=run) == (1, 3)
+    for key, points in (("h1", 3), ("h2", 4)):
+        cancel(key=key, at=run)
+        assert expire_due(at=run) == (1, points)
+    assert (Lot.objects.get().remaining, queries.balance(member.pk, run)) == (0, 0)
+    assert [r for r in verify() if r.difference] == []
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])

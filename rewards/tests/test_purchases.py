@@ -1,5 +1,6 @@
 """Earning by purchase, and refunds."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from rewards import queries
 from rewards.enums import TransferKind
 from rewards.models import Lot, Transfer
 from rewards.services.gifts import Gift, give_points
+from rewards.services.ledger import PointsOutOfRange
 from rewards.services.purchases import RefundTooLarge, award_purchases, post_purchases, refund_purchase
 from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
@@ -143,6 +145,16 @@ def test_a_batch_for_many_members_is_one_set_of_statements(at, django_assert_num
     assert set(queries.balances([m.pk for m in members], at).values()) == {30}
 
 
+def test_more_points_than_the_ledger_can_count_are_refused_by_name(at):
+    make_rule("JPY", "99999")
+    for amount_minor in (10**15, 9 * 10**13, 9 * 10**13):
+        with pytest.raises(PointsOutOfRange) if amount_minor == 10**15 else nullcontext():
+            post(member := make_member(), at, currency="JPY", amount_minor=amount_minor)
+    with pytest.raises(PointsOutOfRange):  # each is fine, the wallet would not be
+        post(member, at, currency="JPY", amount_minor=9 * 10**13)
+    assert Purchase.objects.count() == 2
+
+
 # --- Refunds ------------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +219,8 @@ def test_more_than_was_paid_is_refused_and_nothing_is_written(at):
     with pytest.raises(RefundTooLarge) as refused:
         refund(posted.id, 401, at, key="r2")
     assert refused.value.left_minor == 400
+    with pytest.raises(RefundTooLarge):
+        refund(posted.id, 10**30, at, key="r2")
     assert Refund.objects.count() == 1
     assert queries.balance(member.pk, at) == 4
     with pytest.raises(ValueError, match="gives something back"):

@@ -95,6 +95,8 @@ def test_every_movement_explains_itself(at):
     cancel(key="h", at=at)
     reserve(member_id=member.pk, amount=1, key="h2", at=at, lapses_at=at + timedelta(1))
     cancel(key="h2", at=at)
+    reserve(member_id=member.pk, amount=4, key="h3", at=at, lapses_at=at + timedelta(1), reason="Free cake")
+    confirm(key="h3", at=at)
     refund_purchase(purchase_id=bought.id, source="till", key="r", amount_minor=1000, at=at)
     assert sentences(member) == [
         "Bought for €1,250.00: 1,250 points",
@@ -104,8 +106,21 @@ def test_every_movement_explains_itself(at):
         "Given back: Coffee",
         "Reserved: 1 point",
         "Given back: reservation ended",
+        "Redeemed: Free cake",
         "Taken back: refund of €10.00",
     ]
+
+
+def test_a_list_of_movements_explains_itself_in_a_constant_number_of_queries(at, django_assert_num_queries):
+    member = make_member()
+    adjust(member, 100, at)
+    for n in range(20):
+        reserve(member_id=member.pk, amount=1, key=f"h{n}", at=at, lapses_at=at + timedelta(1), reason=f"Cake {n}")
+        if n % 2:
+            confirm(key=f"h{n}", at=at)
+    with django_assert_num_queries(2):
+        told = sentences(member)
+    assert told[1:] == [f"{'Redeemed' if n % 2 else 'Reserved'}: Cake {n}" for n in range(20)]
 
 
 def test_a_reason_that_the_catalogue_knows_is_translated(at):

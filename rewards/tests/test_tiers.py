@@ -93,6 +93,23 @@ def test_a_refund_of_an_old_purchase_does_not_cost_newer_points(at, steps):
     assert standing(member) == ("Silver", 500)
 
 
+def test_an_assessment_never_goes_back_in_time(at, steps):
+    member, other = make_member(), make_member()
+    for who in (member, other):
+        buy(who, at - timedelta(days=360), 300)
+    later = at + timedelta(days=30)
+    buy(member, later, 500)
+    assert reassess(at=at, member_ids=[member.pk, other.pk]) == 0  # an import that counts as of then goes on
+    assert standing(member) == ("Silver", 500)
+    assert MemberTier.objects.get(member=member).assessed_at == later
+    assert (standing(other), MemberTier.objects.get(member=other).assessed_at) == (("Bronze", 300), at)
+    award_purchases(purchase_ids=[post_purchases_without_tiers(member, at, 500)], at=at)
+    assert reassess(at=at, member_ids=[member.pk]) == 1
+    assert standing(member) == ("Gold", 1000)
+    status, moved = MemberTier.objects.get(member=member), TimelineEvent.objects.filter(kind="tier.changed").last()
+    assert (status.assessed_at, status.since, moved.at) == (later, later, later)
+
+
 def test_everyone_is_assessed_in_chunks_and_only_changes_are_written(at, steps, monkeypatch):
     monkeypatch.setattr(tiers, "CHUNK", 2)
     members = [make_member() for _ in range(5)]

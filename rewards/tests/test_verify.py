@@ -8,11 +8,12 @@ from django.core.management import CommandError, call_command
 
 from common.sql import execute, fetch_all
 from members.models import PurchaseImport
-from members.tests.factories import make_member
+from members.tests.factories import make_member, new_purchase
 from rewards.services.expiry import expire_due
 from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import cancel, confirm, reserve
-from rewards.services.purchases import refund_purchase
+from rewards.services.purchases import award_purchases, post_purchases, refund_purchase
+from rewards.services.tiers import reassess
 from rewards.services.verify import CHECKS, verify
 from rewards.tests.factories import adjust, make_rule, make_tiers, post
 
@@ -120,6 +121,22 @@ DAMAGES = [
         "UPDATE members_purchase SET member_id = (SELECT min(id) FROM members_member)"
         " WHERE id = (SELECT max(id) FROM members_purchase)",
     ),
+    *(
+        (
+            "Points for a purchase",
+            f"UPDATE members_purchase SET {change} WHERE id = (SELECT max(id) FROM members_purchase)",
+        )
+        for change in ("amount_minor = amount_minor - 1", "amount_minor = amount_minor + 1", "currency = 'USD'")
+    ),
+    (
+        "Points for a purchase",
+        'UPDATE rewards_transfer SET why = why || \'{"currency": "USD"}\''
+        " WHERE id = (SELECT max(id) FROM rewards_transfer WHERE kind = 'earn')",
+    ),
+    (
+        "What was refunded of a purchase",
+        "DELETE FROM members_refund WHERE id = (SELECT max(id) FROM members_refund)",
+    ),
     (
         "What was refunded of a purchase",
         "UPDATE members_purchase SET refunded_minor = 0 WHERE id = (SELECT max(id) FROM members_purchase)",
@@ -149,6 +166,10 @@ DAMAGES = [
     ),
     (
         "A member's tier",
+        "DELETE FROM rewards_membertier WHERE member_id = (SELECT max(id) FROM members_member)",
+    ),
+    (
+        "A member's tier",
         "UPDATE rewards_membertier SET tier_id = (SELECT id FROM rewards_tier WHERE threshold = 1000)"
         " WHERE member_id = (SELECT max(id) FROM members_member)",
     ),
@@ -167,6 +188,22 @@ def test_each_damage_is_named_by_its_check(ledger, check, statement):
 
 def test_every_check_has_a_damage_that_it_names():
     assert [c.name for c in CHECKS if not any(part in str(c.name) for part, _ in DAMAGES)] == []
+
+
+def test_without_a_single_tier_row_every_member_who_earned_is_named(ledger):
+    assert execute("DELETE FROM rewards_membertier") == 2
+    difference = list(verify())[-1].difference
+    assert (difference.rows, difference.found) == (2, "no tier")
+
+
+def test_a_purchase_that_was_refunded_before_its_award_is_sound(at, ledger):
+    bought = post_purchases(purchases=[new_purchase(make_member())], at=at, with_points=False)[0]
+    for key in ("r1", "r2"):
+        refund_purchase(purchase_id=bought.id, source="till", key=key, amount_minor=200, at=at)
+    award_purchases(purchase_ids=[bought.id], at=at)
+    reassess(at=at)
+    refund_purchase(purchase_id=bought.id, source="till", key="r3", amount_minor=200, at=at)
+    assert [r for r in verify() if r.difference] == []
 
 
 def test_the_command_says_what_it_looked_at_and_fails_on_a_difference(ledger):
