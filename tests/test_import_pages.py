@@ -19,7 +19,7 @@ from rewards.admin import imports as pages
 from rewards.services import purchase_import
 from rewards.services.purchase_import import run_import
 from rewards.tests.factories import make_rule, make_tiers
-from tests.import_files import bring_in, prepare
+from tests.import_files import AT, bring_in, prepare
 
 CONTENT = "customer;date;amount;receipt\nC1;2026-05-03;12,50;R1\nC2;2026-05-04;8,00;R2\nC2;2026-02-30;8,00;R3\n"
 AMBIGUOUS = "customer,date,amount\nC1,03/04/2026,12.50\n"
@@ -162,6 +162,12 @@ def test_progress_then_the_whole_page(marketer, monkeypatch):
     assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
     assert len({percent for percent, _ in seen}) >= 4
     assert [refresh for _, refresh in seen] == [False] * (len(seen) - 1) + [True]
+
+
+def test_a_worker_that_died_is_told(marketer):
+    i = prepare(CONTENT)
+    PurchaseImport.objects.filter(pk=i.pk).update(state=ImportState.RUNNING, lease_until=AT)
+    assert "The worker stopped in the middle." in marketer.get(page_of(i)).text
 
 
 def test_stopping_and_going_on(marketer, monkeypatch):

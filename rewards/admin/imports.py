@@ -279,6 +279,8 @@ def _doing(i: PurchaseImport) -> str:
         return gettext("Stopping after this chunk…")
     if i.state == ImportState.QUEUED:
         return gettext("Waiting for a worker…")
+    if i.lease_until is not None and i.lease_until < now():
+        return gettext("The worker stopped in the middle. Another one goes on within a minute…")
     if not i.staged:
         return gettext("Reading: %(n)s rows so far") % {"n": _number(i.rows)}
     counts = {"n": _number(i.posted_rows), "all": _number(i.rows)}

@@ -167,6 +167,7 @@ def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
         last = 0
         while members := chunks.touched_members(purchase_import, last, REASSESS):
             reassess(at=purchase_import.as_of, member_ids=members)
+            leases.prolong(purchase_import.pk, purchase_import.lease)
             last = members[-1]
     with transaction.atomic():
         leases.end(purchase_import.pk, purchase_import.lease, state)

@@ -8,7 +8,7 @@ from members.enums import ImportState
 from members.import_problems import FileRefused
 from members.models import PurchaseImport
 
-MINUTES = 2  # longer than any one step; a dead worker's import goes on after that
+MINUTES = 1  # a dead worker's import goes on after that; each batch and chunk prolongs it
 MAX_ATTEMPTS = 5  # claims without a chunk between them
 
 
@@ -22,13 +22,13 @@ class Cancelled(Exception):
 
 _CLAIM = f"""
 UPDATE members_purchaseimport
-SET state = 'running', lease = gen_random_uuid(), lease_until = now() + interval '{MINUTES} minutes',
+SET state = 'running', lease = gen_random_uuid(), lease_until = now() + interval '{MINUTES} minute',
     attempts = attempts + 1
 WHERE id = %(id)s AND (state = 'queued' OR (state = 'running' AND coalesce(lease_until, now()) <= now()))
 RETURNING lease
 """
 _HOLD = f"""
-UPDATE members_purchaseimport SET lease_until = now() + interval '{MINUTES} minutes'
+UPDATE members_purchaseimport SET lease_until = now() + interval '{MINUTES} minute'
 WHERE id = %(id)s AND lease = %(lease)s AND state = 'running'
 RETURNING cancel_requested
 """
@@ -43,11 +43,16 @@ def claim(import_id: int) -> PurchaseImport | None:
 
 def hold(import_id: int, lease: UUID | None) -> None:
     """Locks the import until the transaction ends, and prolongs the lease. LeaseLost; Cancelled."""
+    if prolong(import_id, lease):
+        raise Cancelled
+
+
+def prolong(import_id: int, lease: UUID | None) -> bool:
+    """Prolongs the lease; whether somebody asked to stop. LeaseLost."""
     rows = fetch_all(_HOLD, {"id": import_id, "lease": lease})
     if not rows:
         raise LeaseLost
-    if rows[0][0]:
-        raise Cancelled
+    return rows[0][0]
 
 
 def let_go(import_id: int, lease: UUID | None) -> None:
