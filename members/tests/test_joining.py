@@ -69,6 +69,9 @@ def test_an_address_is_known_whatever_its_case_and_only_once(at):
 
 
 def test_an_address_is_found_by_its_index():
+    Member.objects.bulk_create(Member(email=f"m{n}@example.com") for n in range(300))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE members_member")
     with CaptureQueriesContext(connection) as queries:
         claim_by_email(user=User(pk=0, email="a@example.com"), language="en", at=None)
     find = next(q["sql"] for q in queries if "LOWER" in q["sql"])
