@@ -98,7 +98,7 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
         n = imports.filter(state=ImportState.FAILED).count()
         text = ngettext("%(n)d import failed", "%(n)d imports failed", n)
         found.append((n, text, _list("members_purchaseimport", state__exact=ImportState.FAILED)))
-        n = imports.filter(state=ImportState.DONE, problems__gt=0).count()
+        n = imports.filter(state=ImportState.DONE, dry_run=False, problems__gt=0).count()
         text = ngettext("%(n)d import left bad rows behind", "%(n)d imports left bad rows behind", n)
         found.append((n, text, _list("members_purchaseimport", state__exact=ImportState.DONE)))
     return [(text % {"n": n}, link) for n, text, link in found if n]

@@ -244,7 +244,7 @@ def test_the_list_costs_the_same_for_three_and_for_thirty(marketer):
 # --- the command --------------------------------------------------------------------------------------------------
 def command(path, *args, **options) -> str:
     out = StringIO()
-    call_command("import_purchases", str(path), *args, source="till", at=None, stdout=out, **options)
+    call_command("import_purchases", str(path), *args, stdout=out, **{"source": "till", **options})
     return out.getvalue()
 
 
@@ -270,6 +270,8 @@ def test_the_command_says_what_it_read_and_what_came_of_it(tmp_path):
         (CONTENT, {"map": ["amount=total"]}, "The file has no column “total”. Its columns are: customer, date, amount"),
         (CONTENT, {"map": ["sum=amount"]}, "“sum” is no field."),
         ("C1;2026-05-03;1,00\n", {}, "No column is chosen for: customer number, date, amount."),
+        (CONTENT, {"source": "x" * 41}, "at most 40 characters"),
+        (CONTENT, {"map": ["amount"]}, "The file has no column “”."),
         (CONTENT, {"currency": "ABC"}, "“ABC” is not a currency code."),
         (CONTENT, {"time_zone": "Mars/Base"}, "“Mars/Base” is not a time zone."),
     ],

@@ -11,9 +11,9 @@ from django.core.files.base import ContentFile
 from members.enums import ImportState
 from members.import_problems import FileRefused
 from members.models import Member, Purchase, PurchaseImport
-from members.services.imports import create_import, read_anew
+from members.services.imports import create_import, ends_open, make_ready, read_anew
 from rewards.services.purchase_import import run_import
-from tests.import_files import AT, bring_in, counts, prepare, sentences
+from tests.import_files import AT, bring_in, counts, prepare, sentences, staged_tables
 
 pytestmark = pytest.mark.django_db
 HEAD = "customer,date,amount\n"
@@ -113,6 +113,24 @@ def test_a_last_row_that_somebody_calls_whole_comes_in():
     assert list(sentences(cut)) == [3]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "utf-16-be"])
+def test_the_last_line_is_shown_where_no_line_break_ends_it(encoding):
+    mark = "\ufeff" if encoding.startswith("utf-16") else ""
+
+    def last(content: str) -> str:
+        data = (mark + content).encode(encoding)
+        return ends_open(create_import(file=ContentFile(data, name="p"), name="p", source="till", at=AT)[0])
+
+    content = "customer,date,amount,store\nC1,2026-05-03,12.50,店\nC2,2026-05-03,1.50,店"
+    assert last(content) == "C2,2026-05-03,1.50,店"
+    assert last(content + "\n") == last(content + "\r\n  ") == ""
+
+
+def test_zero_bytes_in_the_names_of_columns():
+    done = bring_in("cust\0omer,date,amount\nC1,2026-05-03,1.00\n")
+    assert done.layout["columns"][0] == "customer"
+
+
 def test_zero_bytes_cost_their_row_only():
     done = bring_in(HEAD.encode() + b"C1,2026-05-03,1.00\nC2,\0\0\0,1.00\nC3,2026-05-03,1.00\n" + b"\0" * 9)
     assert set(sentences(done)) == {3, 5}
@@ -158,6 +176,17 @@ def test_another_encoding_is_read_when_somebody_says_so():
     assert "cannot be read as utf-8" in str(refused.value)
     made.refresh_from_db()
     assert made.layout["encoding"] == "cp1252"
+
+
+def test_bytes_of_another_encoding_far_down_end_the_import_with_a_sentence():
+    content = (HEAD + "C1,2026-05-03,1.00\n" * 3000).encode() + "C1é,2026-05-03,1.00\n".encode("cp1252")
+    made, look = create_import(file=ContentFile(content, name="p"), name="p", source="till", at=AT)
+    read_anew(import_id=made.pk, encoding="utf-8", delimiter=",", header=True)
+    make_ready(import_id=made.pk, dry_run=False, at=AT)
+    done = run_import(import_id=made.pk)
+    assert done.state == ImportState.FAILED
+    assert "cannot be read as utf-8" in done.error_sentence
+    assert (Purchase.objects.count(), staged_tables()) == (0, [])
 
 
 # --- dates and amounts --------------------------------------------------------------------------------------------

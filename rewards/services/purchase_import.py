@@ -22,7 +22,7 @@ from members.services.imports import chunks, go_on, leases, make_ready
 from members.services.imports.chunks import Chunk
 from members.services.imports.intake import start_over
 from members.services.imports.staging import stage
-from members.services.imports.tables import drop_tables, is_staged
+from members.services.imports.tables import is_staged
 from rewards.services.purchases import award_purchases, foresee_points
 from rewards.services.tiers import reassess
 
@@ -169,6 +169,4 @@ def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
             reassess(at=purchase_import.as_of, member_ids=members)
             leases.prolong(purchase_import.pk, purchase_import.lease)
             last = members[-1]
-    with transaction.atomic():
-        leases.end(purchase_import.pk, purchase_import.lease, state)
-        drop_tables(purchase_import.pk)
+    leases.end(purchase_import.pk, purchase_import.lease, state)

@@ -77,7 +77,7 @@ def look_at(
     if header is None:
         header = not any(_looks_like_date(cell) for cell in rows[0].cells)
     if header:
-        columns = [cell.strip() for cell in rows[0].cells]
+        columns = [cell.replace("\0", "").strip() for cell in rows[0].cells]
         rows = rows[1:]
         while columns and not columns[-1] and not any(row.cells[len(columns) - 1 :] for row in rows):
             columns.pop()

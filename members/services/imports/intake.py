@@ -1,5 +1,6 @@
 """An import before and after its run: the upload, the choice of columns, waiting, cancelling."""
 
+from codecs import BOM_UTF16_BE
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,10 @@ class TooLate(Exception):
 def create_import(
     *, file: File, name: str, source: str, at: datetime, actor_id: int | None = None, most_mb: int | None = None
 ) -> tuple[PurchaseImport, Look]:
-    """Keeps an uploaded file, with columns and formats as proposed from what is in it. FileRefused: nothing is kept."""
+    """Keeps an uploaded file, with columns and formats as proposed from what is in it.
+
+    FileRefused, or ValidationError by field: nothing is kept.
+    """
     if most_mb is not None and (file.size or 0) > most_mb * 1_000_000:
         raise FileRefused("too_large", most=most_mb)
     look = look_at(bytes_of(file))
@@ -40,6 +44,7 @@ def create_import(
         total_bytes=file.size or 0,
         created_by_id=actor_id,
     )
+    purchase_import.clean_fields(exclude=["file"])
     file.seek(0)
     purchase_import.file.save(f"{at:%Y%m%d-%H%M%S}.csv", file, save=False)
     purchase_import.save()
@@ -58,9 +63,11 @@ def ends_open(purchase_import: PurchaseImport) -> str:
     """The last line of the file where no line break ends it, else nothing."""
     encoding = purchase_import.layout["encoding"]
     with raw_file(purchase_import) as file:
+        if encoding == "utf-16":
+            encoding = "utf-16-be" if file.read(2) == BOM_UTF16_BE else "utf-16-le"
         file.seek(max(0, purchase_import.total_bytes - 2000))
-        tail = file.read().decode("utf-16-le" if encoding == "utf-16" else encoding, errors="ignore")
-    return "" if tail.endswith(("\n", "\r")) else tail.splitlines()[-1]
+        tail = file.read().decode(encoding, errors="ignore")
+    return "" if tail.endswith(("\n", "\r")) else tail.splitlines()[-1].replace("\0", "").strip()
 
 
 def read_anew(*, import_id: int, encoding: str, delimiter: str, header: bool) -> PurchaseImport:

@@ -3,10 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from common.sql import execute, fetch_all
 from members.enums import ImportState
 from members.import_problems import FileRefused
 from members.models import PurchaseImport
+from members.services.imports.tables import drop_tables
 
 MINUTES = 1  # a dead worker's import goes on after that; each batch and chunk prolongs it
 MAX_ATTEMPTS = 5  # claims without a chunk between them
@@ -65,9 +68,11 @@ def refuse(import_id: int, lease: UUID | None, problem: FileRefused) -> None:
     end(import_id, lease, ImportState.FAILED, error=problem.code, error_params=problem.params)
 
 
+@transaction.atomic
 def end(import_id: int, lease: UUID | None, state: ImportState, **changes: Any) -> None:
-    """Ends an import. LeaseLost."""
+    """Ends an import and throws away what it staged. LeaseLost."""
     fields = {"state": state, "lease": None, "lease_until": None, "staged": False, **changes}
     if not PurchaseImport.objects.filter(pk=import_id, lease=lease).update(**fields):
         raise LeaseLost
+    drop_tables(import_id)
     execute("UPDATE members_purchaseimport SET finished_at = clock_timestamp() WHERE id = %s", [import_id])
