@@ -44,6 +44,11 @@ def url_of(server: str, name: str) -> str:
     return f"{place.rpartition('/')[0]}/{name}{mark}{options}"
 
 
+def name_of(url: str) -> str:
+    """The name of the database in a URL."""
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 def on_server(server: str, statement: str, *names: str) -> None:
     """Runs a statement about databases; `names` fill its {}."""
     with psycopg.connect(server, autocommit=True) as connection:
@@ -81,7 +86,7 @@ def product_on(url: str) -> Iterator[None]:
 
     connection.close()
     before = connection.settings_dict["NAME"]
-    connection.settings_dict["NAME"] = url.rpartition("/")[2].partition("?")[0]
+    connection.settings_dict["NAME"] = name_of(url)
     try:
         connection.ensure_connection()
         yield
