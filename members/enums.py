@@ -29,6 +29,11 @@ class Purpose(models.TextChoices):
 
     GREETINGS = "greetings", _("Birthday and holiday greetings")
     OFFERS = "offers", _("Offers and news")
+    PROFILING = "profiling", _("Personalised treatment")
+    SHARING = "sharing", _("Passing data on to others")
+
+
+MARKETING = (Purpose.GREETINGS, Purpose.OFFERS)  # by channel; the other purposes have none
 
 
 class SalesChannel(models.TextChoices):
@@ -74,3 +79,49 @@ class DateOrder(models.TextChoices):
 class DecimalMark(models.TextChoices):
     POINT = ".", _("point: 1,234.50")
     COMMA = ",", _("comma: 1.234,50")
+
+
+# Identities of these systems are ours: further addresses, phones and cards of a member (members.models.Identity).
+OWN_EMAIL, OWN_PHONE, OWN_CARD = "email", "phone", "card"
+OWN_SYSTEMS = (OWN_EMAIL, OWN_PHONE, OWN_CARD)
+
+
+class AttributeKind(models.TextChoices):
+    """What a custom attribute holds; in Member.attributes a string, number, string YYYY-MM-DD, boolean, or option."""
+
+    TEXT = "text", _("Text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
+    BOOLEAN = "boolean", _("Yes or no")
+    CHOICE = "choice", _("Choice")
+
+
+class AttributeSection(models.TextChoices):
+    PROFILE = "profile", _("Profile")
+    PREFERENCES = "preferences", _("Preferences")
+
+
+class DuplicateState(models.TextChoices):
+    OPEN = "open", _("To be looked at")
+    DISMISSED = "dismissed", _("Two people")
+    MERGED = "merged", _("Merged")
+
+
+class AccessAction(models.TextChoices):
+    """What staff did with personal data."""
+
+    VIEWED = "viewed", _("Looked at")
+    SEARCHED = "searched", _("Searched")
+    EXPORTED = "exported", _("Exported")
+    DOWNLOADED = "downloaded", _("Downloaded")
+    ERASED = "erased", _("Erased")
+
+
+class JobState(models.TextChoices):
+    """Of long work that runs behind."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")

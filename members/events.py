@@ -26,11 +26,15 @@ Reaction = Callable[["list[TimelineEvent]"], None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of event: its name, how people call it, and how its data reads in the active language."""
+    """A kind of event: its name, how people call it, and how its data reads in the active language.
+
+    `changes` says whether segments and scores may depend on it, so that they look at the member again.
+    """
 
     name: str
     label: Promise | str
     sentence: Callable[[dict[str, Any]], str]
+    changes: bool = True
 
 
 _kinds: dict[str, Kind] = {}
@@ -38,11 +42,17 @@ _reactions: dict[str, Reaction] = {}
 _subscribed: dict[str, list[str]] = {}
 
 
-def kind(name: str, label: Promise | str, sentence: Callable[[dict[str, Any]], str] | None = None) -> str:
+def kind(
+    name: str,
+    label: Promise | str,
+    sentence: Callable[[dict[str, Any]], str] | None = None,
+    *,
+    changes: bool = True,
+) -> str:
     """Declares a kind of event and returns its name. Without `sentence` the label says it all."""
     if name in _kinds:
         raise ValueError(f"event kind {name} is declared twice")
-    _kinds[name] = Kind(name, label, sentence or (lambda data: str(label)))
+    _kinds[name] = Kind(name, label, sentence or (lambda data: str(label)), changes)
     return name
 
 
@@ -85,6 +95,9 @@ event AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
     SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
     RETURNING id
+),
+changed AS (
+    INSERT INTO members_changedmember (member_id) SELECT DISTINCT member_id FROM source WHERE %(changes)s
 )
 INSERT INTO members_pendingreaction (event_id, reaction)
 SELECT event.id, subscribed.reaction FROM event, unnest(%(reactions)s::text[]) AS subscribed (reaction)
@@ -96,7 +109,8 @@ def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id:
     if kind not in _kinds:
         raise ValueError(f"event kind {kind} is not declared")
     reactions = _subscribed.get(kind, [])
-    execute(_RECORD.format(select=select), {**params, "kind": kind, "actor_id": actor_id, "reactions": reactions})
+    given = {"kind": kind, "actor_id": actor_id, "reactions": reactions, "changes": _kinds[kind].changes}
+    execute(_RECORD.format(select=select), {**params, **given})
     if reactions:
         ring("members.tasks.run_reactions")
 
@@ -135,4 +149,16 @@ PURCHASE_PAID = kind(
 )
 PURCHASE_REFUNDED = kind(
     "purchase.refunded", _("Refund"), lambda data: gettext("Got %(amount)s back") % {"amount": _money(data)}
+)
+SEGMENT_ENTERED = kind(
+    "segment.entered",
+    _("Came into a segment"),
+    lambda data: gettext("Came into the segment “%(name)s”") % {"name": data.get("name", "")},
+    changes=False,  # a membership that made its member be looked at again would never come to rest
+)
+SEGMENT_LEFT = kind(
+    "segment.left",
+    _("Went out of a segment"),
+    lambda data: gettext("Went out of the segment “%(name)s”") % {"name": data.get("name", "")},
+    changes=False,
 )

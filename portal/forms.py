@@ -13,7 +13,7 @@ from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
-from members.enums import Calendar, Channel, Language, LeapDayRule, Purpose
+from members.enums import MARKETING, Calendar, Channel, Language, LeapDayRule, Purpose
 from members.models import ConsentWording, Member, User
 from members.rules import FIRST_YEAR, LAST_YEAR
 from members.validators import CARD_DIGITS, time_zones
@@ -60,7 +60,7 @@ class ConsentForm(forms.Form):
         self.wordings = wordings
         self.shown = ",".join(f"{purpose}:{wording.version}" for purpose, wording in sorted(wordings.items()))
         self.initial["versions"] = self.shown
-        for purpose in Purpose:
+        for purpose in MARKETING:
             wording = wordings[purpose].text if purpose in wordings else purpose.label
             for channel in channels:
                 self.fields[f"{channel}_{purpose}"] = forms.BooleanField(
@@ -84,14 +84,14 @@ class ConsentForm(forms.Form):
                 "wording": self.wordings.get(purpose),
                 "boxes": [self[f"{channel}_{purpose}"] for channel in self.channels],
             }
-            for purpose in Purpose
+            for purpose in MARKETING
         ]
 
     def said(self) -> dict[tuple[Channel, Purpose], bool]:
         """Yes or no for each channel and purpose asked."""
         return {
             (channel, purpose): self.cleaned_data[f"{channel}_{purpose}"]
-            for purpose in Purpose
+            for purpose in MARKETING
             for channel in self.channels
         }
 

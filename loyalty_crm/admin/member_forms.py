@@ -15,7 +15,7 @@ from unfold.widgets import (
 )
 
 from members.admin.programme import TimeZoneField
-from members.enums import Channel, Purpose
+from members.enums import MARKETING, Channel
 from members.models import Member
 from members.queries import get_programme
 from members.services.profile import PROFILE_FIELDS, create_member, update_profile
@@ -85,7 +85,9 @@ class AdjustPointsForm(forms.Form):
 
 class ConsentForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices, widget=UnfoldAdminRadioSelectWidget)
-    purpose = forms.ChoiceField(label=_("For"), choices=Purpose.choices, widget=UnfoldAdminRadioSelectWidget)
+    purpose = forms.ChoiceField(
+        label=_("For"), choices=[(p.value, p.label) for p in MARKETING], widget=UnfoldAdminRadioSelectWidget
+    )
     granted = forms.TypedChoiceField(
         label=_("The member says"),
         choices=[("yes", _("Yes, write to me")), ("no", _("No, do not"))],

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, gettext_noop, ngettext
 
 from common.money import format_money
-from members.enums import Channel, Purpose
+from members.enums import MARKETING, Channel
 from members.events import describe
 from members.models import Consent, Member, Purchase
 from members.queries import consent_state, purchase_totals, timeline
@@ -100,7 +100,7 @@ def _consents(member: Member) -> list[tuple[str, list[ConsentCell]]]:
     state = consent_state(member.pk)
     return [
         (str(purpose.label), [ConsentCell(str(c.label), state.get((c, purpose))) for c in Channel])
-        for purpose in Purpose
+        for purpose in MARKETING
     ]
 
 

@@ -22,7 +22,7 @@ from common.moments import format_day
 from loyalty_crm.admin.member_acts import AdjustPointsView, StateConsentView
 from loyalty_crm.admin.member_forms import MemberForm
 from loyalty_crm.admin.member_page import days_ago, member_page
-from members.enums import Channel, Purpose
+from members.enums import MARKETING, Channel
 from members.models import Consent, Member, Purchase
 from members.queries import search
 
@@ -34,7 +34,7 @@ class ConsentFilter(admin.SimpleListFilter):
     parameter_name = "consent"
 
     def lookups(self, request, model_admin):
-        return [(f"{c.value}.{p.value}", f"{p.label} · {c.label}") for p in Purpose for c in Channel]
+        return [(f"{c.value}.{p.value}", f"{p.label} · {c.label}") for p in MARKETING for c in Channel]
 
     def queryset(self, request, queryset):
         if self.value() not in dict(self.lookup_choices):

@@ -10,7 +10,7 @@ from borax.calendars.lunardate import LunarDate
 from django.contrib.auth.models import Group
 
 from loyalty_crm.demo import data
-from members.enums import Calendar, Channel, Language, Purpose
+from members.enums import MARKETING, Calendar, Channel, Language, Purpose
 from members.models import Member, User
 from members.services.consent import state_consent
 from members.services.profile import create_member, link_account
@@ -58,7 +58,7 @@ def make_guests(random: Random, at: datetime, months: int, count: int) -> list[G
     for profile, rhythm, store in ((anna, 3.5, data.STORES[0]), (mei, 8.0, data.STORES[1])):
         member = create_member(at=start, profile=profile, source="portal")
         link_account(member_id=member.pk, user=_account(str(profile["email"])), at=start)
-        for purpose in Purpose:
+        for purpose in MARKETING:
             _say(member, purpose, Channel.EMAIL, True, start, "portal")
         guests.append(Guest(member, rhythm, store, start, at))
     return guests

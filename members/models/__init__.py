@@ -1,25 +1,61 @@
 from members.models.claim import CardClaim
 from members.models.consent import Consent, ConsentWording
-from members.models.member import Identity, Member
+from members.models.duplicate import Duplicate, MemberMerge
+from members.models.member import PRESENT, Identity, Member
+from members.models.privacy import AccessLog, RetentionRule
+from members.models.profile import Attribute, Household, MemberTag, Note, Tag, Task
 from members.models.programme import Programme
-from members.models.purchase import Purchase, PurchaseLine, Refund
+from members.models.purchase import Purchase, PurchaseLine, PurchaseSummary, Refund
 from members.models.purchase_import import ImportProblem, PurchaseImport
-from members.models.timeline import PendingReaction, TimelineEvent
+from members.models.segment import (
+    MemberList,
+    MemberListEntry,
+    Persona,
+    Segment,
+    SegmentChange,
+    SegmentMember,
+    SegmentPick,
+    SegmentSize,
+    SegmentVersion,
+)
+from members.models.timeline import ChangedMember, PendingReaction, TimelineEvent
 from members.models.user import User
 
 __all__ = [
+    "PRESENT",
+    "AccessLog",
+    "Attribute",
     "CardClaim",
+    "ChangedMember",
     "Consent",
     "ConsentWording",
+    "Duplicate",
+    "Household",
     "Identity",
     "ImportProblem",
     "Member",
+    "MemberList",
+    "MemberListEntry",
+    "MemberMerge",
+    "MemberTag",
+    "Note",
     "PendingReaction",
+    "Persona",
     "Programme",
     "Purchase",
     "PurchaseImport",
     "PurchaseLine",
+    "PurchaseSummary",
     "Refund",
+    "RetentionRule",
+    "Segment",
+    "SegmentChange",
+    "SegmentMember",
+    "SegmentPick",
+    "SegmentSize",
+    "SegmentVersion",
+    "Tag",
+    "Task",
     "TimelineEvent",
     "User",
 ]

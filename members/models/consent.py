@@ -27,7 +27,9 @@ class Consent(models.Model):
     """One statement by a member: yes or no to a channel for a purpose. The last one counts; none means no."""
 
     member = models.ForeignKey("members.Member", models.PROTECT, related_name="consents", verbose_name=_("member"))
-    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    channel = models.CharField(
+        _("channel"), max_length=10, choices=Channel, blank=True, help_text=_("Empty for a purpose without channels.")
+    )
     purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
     granted = models.BooleanField(_("granted"))
     wording = models.ForeignKey(
@@ -38,6 +40,13 @@ class Consent(models.Model):
     )
     actor = models.ForeignKey(
         "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
+    )
+    evidence = models.CharField(
+        _("evidence"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text=_("What proves it: form number, file, address."),
     )
     at = models.DateTimeField(_("when"))
 

@@ -1,6 +1,6 @@
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -16,6 +16,9 @@ class NextCardNumber(models.Func):
     function = "members_next_card_number"
     output_field = models.CharField()
     arity = 0
+
+
+PRESENT = Q(merged_into=None, erased_at=None)  # members who are not merged into another, nor erased
 
 
 class Member(models.Model):
@@ -37,7 +40,10 @@ class Member(models.Model):
     phone = PhoneNumberField(_("phone"), blank=True, max_length=20)
     language = models.CharField(_("language"), max_length=7, choices=Language, default=Language.ENGLISH)
     time_zone = models.CharField(_("time zone"), max_length=63, default="UTC", validators=[validate_time_zone])
+    street = models.CharField(_("street and number"), max_length=160, blank=True, db_default="")
+    postal_code = models.CharField(_("postal code"), max_length=12, blank=True, db_default="")
     city = models.CharField(_("city"), max_length=80, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True, db_default="", help_text=_("ISO 3166, e.g. DE"))
     birthday_calendar = models.CharField(_("birthday calendar"), max_length=5, choices=Calendar, default=Calendar.SOLAR)
     birthday_month = models.PositiveSmallIntegerField(_("birthday month"), null=True, blank=True)
     birthday_day = models.PositiveSmallIntegerField(_("birthday day"), null=True, blank=True)
@@ -46,8 +52,27 @@ class Member(models.Model):
     leap_day_rule = models.CharField(
         _("29 February in common years"), max_length=5, choices=LeapDayRule, default=LeapDayRule.FEBRUARY_28
     )
+    attributes = models.JSONField(
+        _("attributes"), default=dict, db_default={}, blank=True, help_text=_("By key; see Attribute for the types.")
+    )
+    household = models.ForeignKey(
+        "members.Household", models.SET_NULL, null=True, blank=True, related_name="members", verbose_name=_("household")
+    )
+    personalised = models.BooleanField(
+        _("personalised treatment"),
+        default=True,
+        db_default=True,
+        help_text=_("No: nothing the member did decides what they are shown or sent."),
+    )
+    email_verified_at = models.DateTimeField(_("e-mail verified"), null=True, blank=True)
+    phone_verified_at = models.DateTimeField(_("phone verified"), null=True, blank=True)
+    source = models.CharField(_("came by"), max_length=40, blank=True, db_default="")
     joined_at = models.DateTimeField(_("joined"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged_members", verbose_name=_("merged into")
+    )
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("member")
@@ -67,6 +92,13 @@ class Member(models.Model):
                     birthday_day__range=(1, 31),
                 ),
             ),
+            # Who is gone can be neither reached nor greeted, nor can they sign in: no query has to remember it.
+            models.CheckConstraint(
+                name="members_member_gone",
+                condition=Q(merged_into=None, erased_at=None)
+                | Q(user=None, email="", phone="", birthday_month=None, household=None),
+            ),
+            models.CheckConstraint(name="members_member_merged_other", condition=~Q(merged_into=F("id"))),
         ]
         indexes = [
             # Who has a birthday on these days (members.queries.birthdays_on).
@@ -107,11 +139,17 @@ class Member(models.Model):
 
 
 class Identity(models.Model):
-    """What another system calls this member: a shop's customer number, for one."""
+    """What another system calls this member: a shop's customer number, for one.
+
+    The systems of members.enums.OWN_SYSTEMS hold further e-mail addresses, phones and cards of the member, as
+    members.services.identities writes them. The first of each stand in the member's own row.
+    """
 
     member = models.ForeignKey(Member, models.PROTECT, related_name="identities", verbose_name=_("member"))
     system = models.CharField(_("system"), max_length=40)
-    value = models.CharField(_("customer number there"), max_length=120)
+    value = models.CharField(_("customer number there"), max_length=254)
+    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    created_at = models.DateTimeField(_("since"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("identity")

@@ -72,6 +72,7 @@ class PurchaseLine(models.Model):
     sku = models.CharField(_("article"), max_length=80, blank=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
     category = models.CharField(_("category"), max_length=80, blank=True)
+    brand = models.CharField(_("brand"), max_length=80, blank=True, db_default="")
     quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, default=Decimal(1))
     amount_minor = models.BigIntegerField(_("amount in minor units"))
 
@@ -119,3 +120,31 @@ class Refund(models.Model):
     def amount(self) -> Decimal:
         """What was given back, in major units."""
         return to_major(self.amount_minor, self.purchase.currency)
+
+
+class PurchaseSummary(models.Model):
+    """A member's purchases added up, for segments and scores. No row means: none.
+
+    Brought up to date by members.services.summaries a moment after the purchases, never in their way.
+    """
+
+    member = models.OneToOneField(
+        "members.Member", models.PROTECT, primary_key=True, related_name="purchase_summary", verbose_name=_("member")
+    )
+    purchases = models.PositiveIntegerField(_("purchases"))
+    visit_days = models.PositiveIntegerField(_("days with a purchase"))
+    spent_minor = models.BigIntegerField(
+        _("spent"), help_text=_("Net of refunds, in minor units of the programme's currency.")
+    )
+    first_at = models.DateTimeField(_("first purchase"))
+    last_at = models.DateTimeField(_("last purchase"))
+    rhythm_days = models.FloatField(
+        _("usual days between visits"), null=True, blank=True, help_text=_("Empty with fewer than three visits.")
+    )
+
+    class Meta:
+        verbose_name = _("purchase summary")
+        verbose_name_plural = _("purchase summaries")
+
+    def __str__(self) -> str:
+        return f"{self.purchases}"

@@ -59,3 +59,21 @@ class PendingReaction(models.Model):
 
     def __str__(self) -> str:
         return self.reaction
+
+
+class ChangedMember(models.Model):
+    """Somebody to whom something happened, so that what is derived of them is to be looked at again.
+
+    A queue without unique keys: whoever writes to it never waits for who empties it (members.services.derived).
+    """
+
+    member = models.ForeignKey(
+        "members.Member", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("changed member")
+        verbose_name_plural = _("changed members")
+
+    def __str__(self) -> str:
+        return f"{self.member_id}"

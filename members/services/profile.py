@@ -70,7 +70,7 @@ def create_member(
 
     ValidationError by field: a value that cannot be, or an e-mail, phone or identity that belongs to another member.
     """
-    member = Member(joined_at=at, **_only_profile(profile or {}))
+    member = Member(joined_at=at, source=source[:40], **_only_profile(profile or {}))
     _save(member)
     member.refresh_from_db(fields=["card_number"])
     if identity:

@@ -5,7 +5,7 @@ from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.test import Client
 
-from members.enums import Purpose
+from members.enums import MARKETING
 from members.models import ConsentWording, Member, Programme, User
 from members.services.profile import link_account
 from members.tests.factories import JOINED, make_member
@@ -24,7 +24,7 @@ def club(db):
     """A shop with a rule, three tiers and a wording for each purpose."""
     make_rule()
     make_tiers()
-    for purpose in Purpose:
+    for purpose in MARKETING:
         ConsentWording.objects.create(
             purpose=purpose, version=1, text_en=f"You may send me {purpose}.", text_zh_hans=f"可以给我发送{purpose}。"
         )

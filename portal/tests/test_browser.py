@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from members.enums import Channel, Purpose
+from members.enums import MARKETING, Channel, Purpose
 from members.models import ConsentWording, Member, Programme
 from members.queries import has_consented
 from members.services.profile import update_profile
@@ -41,7 +41,7 @@ def _catalogues():
 def shop(db):
     make_rule()
     make_tiers()
-    for purpose in Purpose:
+    for purpose in MARKETING:
         ConsentWording.objects.create(purpose=purpose, version=1, text_en=f"Yes to {purpose}.", text_zh_hans="同意。")
     return Programme.objects.create(pk=1, name="Corner Café", time_zone="Europe/Berlin")
 
