@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
 from members.enums import Channel, Purpose
-from members.models import Consent, Identity, Member, Programme, Purchase, TimelineEvent
+from members.models import Attribute, Consent, Identity, Member, Programme, Purchase, TimelineEvent
 from members.rules import matches_on
 from members.validators import CARD_DIGITS, clean_card_number
 
@@ -128,3 +128,19 @@ def purchase_totals(member_id: int) -> PurchaseTotals:
 def timeline(member_id: int) -> QuerySet[TimelineEvent]:
     """A member's timeline, newest first."""
     return TimelineEvent.objects.filter(member_id=member_id).select_related("actor").order_by("-at", "-id")
+
+
+def attributes(**filters: Any) -> list[Attribute]:
+    """The custom attributes in use, in their order; one small query."""
+    return list(Attribute.objects.filter(archived_at=None, **filters))
+
+
+def is_attribute_used(key: str) -> bool:
+    """Whether any member has a value."""
+    return Member.objects.filter(attributes__has_key=key).exists()
+
+
+def used_options(key: str) -> set[str]:
+    """The options of a choice that some member has."""
+    said = Member.objects.filter(attributes__has_key=key).values_list(f"attributes__{key}", flat=True)
+    return set(said.order_by().distinct())

@@ -3,7 +3,7 @@
 from functools import cache
 from zoneinfo import available_timezones
 
-from babel.core import get_global
+from babel.core import Locale, get_global
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from stdnum import damm
@@ -21,6 +21,13 @@ def time_zones() -> frozenset[str]:
 def currencies() -> frozenset[str]:
     """ISO 4217 codes (CLDR)."""
     return frozenset(get_global("all_currencies"))
+
+
+@cache
+def countries() -> frozenset[str]:
+    """ISO 3166-1 codes of two letters (CLDR)."""
+    made_up = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}  # CLDR's own
+    return frozenset(code for code in Locale("en").territories if len(code) == 2 and code.isalpha()) - made_up
 
 
 def clean_card_number(text: str) -> str:
@@ -44,3 +51,11 @@ def validate_time_zone(value: str) -> None:
 def validate_currency(value: str) -> None:
     if value not in currencies():
         raise ValidationError(_("“%(value)s” is not a currency code."), code="currency", params={"value": value})
+
+
+def validate_country(value: str) -> None:
+    """A country's code, or nothing."""
+    if value and value not in countries():
+        raise ValidationError(
+            {"country": ValidationError(_("“%(value)s” is not a country's code."), params={"value": value})}
+        )

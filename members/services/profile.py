@@ -10,27 +10,29 @@ from django.utils.translation import gettext_lazy as _
 from members import events
 from members.models import Identity, Member, User
 from members.rules import check_birthday
+from members.services.attributes import changed_attributes
+from members.validators import validate_country
 
-PROFILE_FIELDS = frozenset(
-    (
-        "name",
-        "email",
-        "phone",
-        "language",
-        "time_zone",
-        "city",
-        "birthday_calendar",
-        "birthday_month",
-        "birthday_day",
-        "birthday_year",
-        "birthday_leap_month",
-        "leap_day_rule",
-    )
+# What people state of themselves, in the order in which forms and files show it.
+CONTACT_FIELDS = ("name", "email", "phone", "language", "time_zone")
+ADDRESS_FIELDS = ("street", "postal_code", "city", "country")
+BIRTHDAY_FIELDS = (
+    "birthday_calendar",
+    "birthday_month",
+    "birthday_day",
+    "birthday_year",
+    "birthday_leap_month",
+    "leap_day_rule",
 )
+PROFILE_FIELDS = frozenset((*CONTACT_FIELDS, *ADDRESS_FIELDS, *BIRTHDAY_FIELDS))
 _TAKEN = {
     "members_member_email_unique": ("email", _("This e-mail address belongs to another member.")),
     "members_member_phone_unique": ("phone", _("This phone number belongs to another member.")),
 }
+
+
+class MemberGone(Exception):
+    """The member was merged into another, or erased: nothing of theirs changes any more."""
 
 
 class AlreadyLinked(Exception):
@@ -39,6 +41,8 @@ class AlreadyLinked(Exception):
 
 def _save(member: Member) -> None:
     member.email = member.email.strip().lower()
+    member.country = member.country.strip().upper()
+    validate_country(member.country)
     check_birthday(
         calendar=member.birthday_calendar,
         month=member.birthday_month,
@@ -66,11 +70,15 @@ def create_member(
     source: str,
     actor_id: int | None = None,
 ) -> Member:
-    """A new member with a new card. `profile` sets PROFILE_FIELDS; `identity` is (system, customer number there).
+    """A new member with a new card. `profile` sets PROFILE_FIELDS and `attributes` by key, cleaned already;
+    `identity` is (system, customer number there).
 
     ValidationError by field: a value that cannot be, or an e-mail, phone or identity that belongs to another member.
     """
-    member = Member(joined_at=at, source=source[:40], **_only_profile(profile or {}))
+    fields, attributes = _only_profile(profile or {})
+    empty = dict.fromkeys(ADDRESS_FIELDS, "")
+    member = Member(joined_at=at, source=source[:40], **empty | fields)
+    changed_attributes(member, attributes)
     _save(member)
     member.refresh_from_db(fields=["card_number"])
     if identity:
@@ -84,13 +92,20 @@ def create_member(
 
 @transaction.atomic
 def update_profile(*, member_id: int, changes: dict[str, Any], at: datetime, actor_id: int | None = None) -> Member:
-    """Changes some of PROFILE_FIELDS. Records which fields changed, not their values. ValidationError by field."""
+    """Changes some of PROFILE_FIELDS, and of `attributes` those given by key: cleaned values, None for nothing said.
+
+    Records which fields changed, not their values. ValidationError by field; MemberGone for who was merged or erased.
+    """
     member = Member.objects.select_for_update().get(pk=member_id)
-    changed = sorted(name for name, value in _only_profile(changes).items() if getattr(member, name) != value)
+    if member.merged_into_id is not None or member.erased_at is not None:
+        raise MemberGone
+    fields, attributes = _only_profile(changes)
+    changed = sorted(name for name, value in fields.items() if getattr(member, name) != value)
+    for name in changed:
+        setattr(member, name, fields[name])
+    changed += [f"attributes.{key}" for key in changed_attributes(member, attributes)]
     if not changed:
         return member
-    for name in changed:
-        setattr(member, name, changes[name])
     _save(member)
     events.record(member_id=member_id, kind=events.PROFILE_CHANGED, at=at, data={"fields": changed}, actor_id=actor_id)
     return member
@@ -108,7 +123,9 @@ def link_account(*, member_id: int, user: User, at: datetime) -> Member:
     return member
 
 
-def _only_profile(values: dict[str, Any]) -> dict[str, Any]:
-    if unknown := values.keys() - PROFILE_FIELDS:
+def _only_profile(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a profile, and the custom attributes by key."""
+    fields = {name: value for name, value in values.items() if name != "attributes"}
+    if unknown := fields.keys() - PROFILE_FIELDS:
         raise ValueError(f"not fields of a profile: {', '.join(sorted(unknown))}")
-    return values
+    return fields, values.get("attributes") or {}
