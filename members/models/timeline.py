@@ -70,6 +70,7 @@ class ChangedMember(models.Model):
     member = models.ForeignKey(
         "members.Member", models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
+    at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("changed member")
