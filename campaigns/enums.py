@@ -30,3 +30,4 @@ class SkipReason(models.TextChoices):
     NO_ADDRESS = "no_address", _("has no e-mail address")
     GREETED = "greeted", _("was greeted less than 300 days before")
     BIRTHDAY_CHANGED = "birthday_changed", _("changed the birthday in the meantime")
+    ERASED = "erased", _("was erased")

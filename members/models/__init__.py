@@ -2,7 +2,7 @@ from members.models.claim import CardClaim
 from members.models.consent import Consent, ConsentWording
 from members.models.duplicate import Duplicate, MemberMerge
 from members.models.member import PRESENT, Identity, Member
-from members.models.privacy import AccessLog, RetentionRule
+from members.models.privacy import AccessLog, DataExport, ErasureRequest, Guardian, RetentionRule
 from members.models.profile import Attribute, Household, MemberTag, Note, Tag, Task
 from members.models.programme import Programme
 from members.models.purchase import Purchase, PurchaseLine, PurchaseSummary, Refund
@@ -29,7 +29,10 @@ __all__ = [
     "ChangedMember",
     "Consent",
     "ConsentWording",
+    "DataExport",
     "Duplicate",
+    "ErasureRequest",
+    "Guardian",
     "Household",
     "Identity",
     "ImportProblem",

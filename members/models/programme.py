@@ -1,3 +1,4 @@
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,26 @@ class Programme(models.Model):
     language = models.CharField(_("language"), max_length=7, choices=Language, default=Language.ENGLISH)
     postal_address = models.TextField(_("postal address"), blank=True, help_text=_("Stands at the foot of every mail."))
     contact_email = models.EmailField(_("contact e-mail"), blank=True)
+
+    minimum_age = models.PositiveSmallIntegerField(
+        _("minimum age"),
+        default=14,
+        db_default=14,
+        validators=[MaxValueValidator(21)],
+        help_text=_("Nobody younger joins without a guardian's consent. 0: everybody may."),
+    )
+    guardian_may_consent = models.BooleanField(
+        _("a guardian may agree for who is younger"),
+        default=False,
+        db_default=False,
+        help_text=_("Staff then write down who it is and what proves it. No: who is younger cannot join."),
+    )
+    personalise_by_default = models.BooleanField(
+        _("personalised treatment unless refused"),
+        default=True,
+        db_default=True,
+        help_text=_("For members who were never asked. No: only who agreed is treated by what they did."),
+    )
 
     class Meta:
         verbose_name = _("programme")
