@@ -30,3 +30,13 @@ def fetch_one(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) ->
             raise IndexError("no row")
         columns = [column.name for column in cursor.description]
         return namedtuple("Row", columns)(*row)  # type: ignore[misc]
+
+
+def lock(name: str) -> None:
+    """Waits until no other transaction holds the lock of this name, and holds it to the end of this one."""
+    execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def try_lock(name: str) -> bool:
+    """Takes the lock of this name to the end of this transaction; False where another transaction holds it."""
+    return fetch_one("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS taken", [name]).taken
