@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common.doorbell import ring
 from common.money import format_money
 from common.sql import execute
+from members.enums import Channel, Purpose
 
 if TYPE_CHECKING:
     from members.models import TimelineEvent
@@ -29,15 +30,27 @@ class Kind:
     """A kind of event: its name, how people call it, and how its data reads in the active language.
 
     `changes` says whether segments and scores may depend on it, so that they look at the member again.
+    `about` names the record behind it: the model's label, and the key of its data that holds the primary key.
     """
 
     name: str
     label: Promise | str
     sentence: Callable[[dict[str, Any]], str]
     changes: bool = True
+    about: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The kinds whose names begin alike ("purchase."), as a timeline filters them. `icon` is a Material Symbol."""
+
+    name: str
+    label: Promise | str
+    icon: str
 
 
 _kinds: dict[str, Kind] = {}
+_groups: dict[str, Group] = {}
 _reactions: dict[str, Reaction] = {}
 _subscribed: dict[str, list[str]] = {}
 
@@ -48,12 +61,24 @@ def kind(
     sentence: Callable[[dict[str, Any]], str] | None = None,
     *,
     changes: bool = True,
+    about: tuple[str, str] | None = None,
 ) -> str:
     """Declares a kind of event and returns its name. Without `sentence` the label says it all."""
     if name in _kinds:
         raise ValueError(f"event kind {name} is declared twice")
-    _kinds[name] = Kind(name, label, sentence or (lambda data: str(label)), changes)
+    _kinds[name] = Kind(name, label, sentence or (lambda data: str(label)), changes, about)
     return name
+
+
+def group(name: str, label: Promise | str, icon: str) -> None:
+    """Says how people call the kinds `name.*`, and what stands for them."""
+    _groups[name] = Group(name, label, icon)
+
+
+def groups() -> dict[str, Group]:
+    """The groups of all declared kinds, those without a word of their own among them, by name."""
+    names = dict.fromkeys(name.partition(".")[0] for name in _kinds)
+    return {name: _groups.get(name) or Group(name, name, "circle") for name in names}
 
 
 def kinds() -> dict[str, Kind]:
@@ -64,7 +89,12 @@ def kinds() -> dict[str, Kind]:
 def describe(event: "TimelineEvent") -> str:
     """The event as a sentence in the active language."""
     known = _kinds.get(event.kind)
-    return known.sentence(event.data) if known else event.kind
+    if known is None:
+        return event.kind
+    try:
+        return known.sentence(event.data)
+    except (KeyError, ValueError, TypeError):  # written by an older or newer version
+        return str(known.label)
 
 
 def reacts_to(*names: str) -> Callable[[Reaction], Reaction]:
@@ -139,26 +169,75 @@ def _money(data: dict[str, Any]) -> str:
     return format_money(data["amount_minor"], data["currency"])
 
 
+def _fields(data: dict[str, Any]) -> str:
+    """Which fields of a profile changed, never their values."""
+    from members.models import Member
+
+    names = [name for name in data.get("fields", []) if not name.startswith("attributes.")]
+    words = [str(Member._meta.get_field(name).verbose_name) for name in names]  # type: ignore[union-attr]
+    words += [name.partition(".")[2] for name in data.get("fields", []) if name.startswith("attributes.")]
+    return gettext("Profile changed: %(fields)s") % {"fields": ", ".join(words)}
+
+
+def _consent(data: dict[str, Any]) -> str:
+    purpose = str(Purpose(data["purpose"]).label)
+    return f"{purpose} · {Channel(data['channel']).label}" if data.get("channel") else purpose
+
+
+group("member", _("Profile"), "person")
+group("consent", _("Consents"), "verified_user")
+group("purchase", _("Purchases"), "shopping_bag")
+group("segment", _("Segments"), "groups")
+group("tag", _("Tags"), "sell")
+group("note", _("Notes"), "sticky_note_2")
+group("task", _("Tasks"), "task_alt")
+group("household", _("Household"), "home")
+
 MEMBER_JOINED = kind("member.joined", _("Joined"))
-PROFILE_CHANGED = kind("member.profile_changed", _("Profile changed"))
+PROFILE_CHANGED = kind("member.profile_changed", _("Profile changed"), _fields)
 ACCOUNT_LINKED = kind("member.account_linked", _("Portal account opened"))
-CONSENT_GRANTED = kind("consent.granted", _("Consent given"))
-CONSENT_WITHDRAWN = kind("consent.withdrawn", _("Consent withdrawn"))
+SIGNED_IN = kind("member.signed_in", _("Signed in"))
+CONSENT_GRANTED = kind(
+    "consent.granted", _("Consent given"), lambda data: gettext("Agreed: %(what)s") % {"what": _consent(data)}
+)
+CONSENT_WITHDRAWN = kind(
+    "consent.withdrawn", _("Consent withdrawn"), lambda data: gettext("Refused: %(what)s") % {"what": _consent(data)}
+)
 PURCHASE_PAID = kind(
-    "purchase.paid", _("Purchase"), lambda data: gettext("Bought for %(amount)s") % {"amount": _money(data)}
+    "purchase.paid",
+    _("Purchase"),
+    lambda data: gettext("Bought for %(amount)s") % {"amount": _money(data)},
+    about=("members.purchase", "purchase"),
 )
 PURCHASE_REFUNDED = kind(
-    "purchase.refunded", _("Refund"), lambda data: gettext("Got %(amount)s back") % {"amount": _money(data)}
+    "purchase.refunded",
+    _("Refund"),
+    lambda data: gettext("Got %(amount)s back") % {"amount": _money(data)},
+    about=("members.purchase", "purchase"),
 )
+# data: name. A tag is a word of the shop, not of the member.
+TAG_ADDED = kind("tag.added", _("Tag added"), lambda data: gettext("Tagged “%(name)s”") % {"name": data["name"]})
+TAG_REMOVED = kind(
+    "tag.removed", _("Tag removed"), lambda data: gettext("No longer tagged “%(name)s”") % {"name": data["name"]}
+)
+# Notes and tasks are told by their numbers: what people write may be erased one day, the timeline never is.
+NOTE_ADDED = kind("note.added", _("Note written"), changes=False)
+NOTE_REMOVED = kind("note.removed", _("Note taken away"), changes=False)
+TASK_ADDED = kind("task.added", _("Task set"), about=("members.task", "task"), changes=False)
+TASK_DONE = kind("task.done", _("Task done"), about=("members.task", "task"), changes=False)
+HOUSEHOLD_JOINED = kind("household.joined", _("Joined a household"), about=("members.household", "household"))
+HOUSEHOLD_LEFT = kind("household.left", _("Left the household"), about=("members.household", "household"))
 SEGMENT_ENTERED = kind(
     "segment.entered",
     _("Came into a segment"),
     lambda data: gettext("Came into the segment “%(name)s”") % {"name": data.get("name", "")},
+    about=("members.segment", "segment"),
     changes=False,  # a membership that made its member be looked at again would never come to rest
 )
 SEGMENT_LEFT = kind(
     "segment.left",
     _("Went out of a segment"),
     lambda data: gettext("Went out of the segment “%(name)s”") % {"name": data.get("name", "")},
+    about=("members.segment", "segment"),
     changes=False,
 )

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from members.events import kind
+from members.events import group, kind
 from rewards.queries import points_text
 
 
@@ -29,6 +29,8 @@ def _tier(data: dict[str, Any]) -> str:
     return gettext("Reached %(tier)s") % words if data["up"] else gettext("Now %(tier)s") % words
 
 
+group("points", _("Points"), "stars")
+group("tier", _("Tier"), "military_tech")
 POINTS_ADJUSTED = kind("points.adjusted", _("Points adjusted"), _adjusted)
 POINTS_GIFTED = kind("points.gifted", _("Points given"), _gifted)
 POINTS_EXPIRED = kind(
