@@ -25,15 +25,9 @@ def kind(name: str, label: Promise | str, sentence: Callable[[dict[str, Any]], s
 
 group("message", _("Messages"), "mail")
 MESSAGE_SENT = kind("message.sent", _("Message sent"), _about(_("%(campaign)s sent")))
-MESSAGE_MISSED = kind(
-    "message.missed", _("Message missed"), _about(_("%(campaign)s missed: it was too late")), about=ABOUT
-)
-MESSAGE_FAILED = kind(
-    "message.failed", _("Message failed"), _about(_("%(campaign)s could not be delivered")), about=ABOUT
-)
-MESSAGE_UNKNOWN = kind(
-    "message.unknown", _("Message in doubt"), _about(_("%(campaign)s: unknown whether it arrived")), about=ABOUT
-)
+MESSAGE_MISSED = kind("message.missed", _("Message missed"), _about(_("%(campaign)s missed: it was too late")))
+MESSAGE_FAILED = kind("message.failed", _("Message failed"), _about(_("%(campaign)s could not be delivered")))
+MESSAGE_UNKNOWN = kind("message.unknown", _("Message in doubt"), _about(_("%(campaign)s: unknown whether it arrived")))
 MESSAGE_SETTLED = kind(
     "message.settled",
     _("Message settled by staff"),
