@@ -197,6 +197,17 @@ MEMBER_JOINED = kind("member.joined", _("Joined"))
 PROFILE_CHANGED = kind("member.profile_changed", _("Profile changed"), _fields)
 ACCOUNT_LINKED = kind("member.account_linked", _("Portal account opened"))
 SIGNED_IN = kind("member.signed_in", _("Signed in"))
+IDENTITY_CHANGED = kind("member.identity_changed", _("Addresses, phones or cards changed"))
+MEMBER_MERGED = kind(
+    "member.merged",
+    _("Merged"),
+    lambda data: gettext("Card %(card)s was merged into this one") % {"card": data.get("card", "")},
+)
+MEMBER_UNMERGED = kind(
+    "member.unmerged",
+    _("Merge undone"),
+    lambda data: gettext("The merge with card %(card)s was undone") % {"card": data.get("card", "")},
+)
 CONSENT_GRANTED = kind(
     "consent.granted", _("Consent given"), lambda data: gettext("Agreed: %(what)s") % {"what": _consent(data)}
 )
