@@ -125,3 +125,53 @@ class JobState(models.TextChoices):
     DONE = "done", _("Done")
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")
+
+
+class CustomerField(models.TextChoices):
+    """What a column of a file of customers can hold, besides attributes ("attribute.KEY") and consents
+    ("consent.CHANNEL.PURPOSE")."""
+
+    CARD = "card", _("card number")
+    CUSTOMER = "customer", _("customer number")
+    EMAIL = "email", _("e-mail")
+    PHONE = "phone", _("phone")
+    NAME = "name", _("name")
+    FIRST_NAME = "first_name", _("first name")
+    LAST_NAME = "last_name", _("last name")
+    LANGUAGE = "language", _("language")
+    TIME_ZONE = "time_zone", _("time zone")
+    STREET = "street", _("street and number")
+    POSTAL_CODE = "postal_code", _("postal code")
+    CITY = "city", _("city")
+    COUNTRY = "country", _("country")
+    BIRTHDAY = "birthday", _("birthday")
+    BIRTHDAY_YEAR = "birthday_year", _("birth year")
+    BIRTHDAY_MONTH = "birthday_month", _("birthday month")
+    BIRTHDAY_DAY = "birthday_day", _("birthday day")
+    BIRTHDAY_CALENDAR = "birthday_calendar", _("birthday calendar")
+    BIRTHDAY_LEAP_MONTH = "birthday_leap_month", _("leap month")
+    JOINED_AT = "joined_at", _("joined")
+    TAGS = "tags", _("tags")
+    CONSENT_AT = "consent_at", _("date of the consent")
+    CONSENT_SOURCE = "consent_source", _("source of the consent")
+    CONSENT_EVIDENCE = "consent_evidence", _("evidence of the consent")
+
+
+class CustomerKey(models.TextChoices):
+    """By what a row of a file of customers finds its member."""
+
+    EMAIL = "email", _("e-mail")
+    PHONE = "phone", _("phone")
+    CUSTOMER = "customer", _("customer number")
+    CARD = "card", _("card number")
+
+
+class ImportMode(models.TextChoices):
+    BOTH = "both", _("Add new members and change those there are")
+    CREATE = "create", _("Only add new members")
+    UPDATE = "update", _("Only change members there are")
+
+
+class ExportFormat(models.TextChoices):
+    CSV = "csv", _("CSV")
+    XLSX = "xlsx", _("Excel (XLSX)")

@@ -1,6 +1,6 @@
 """Why a row, or a whole file, did not come in: a code and its details, made into a sentence when somebody reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -80,6 +80,11 @@ def sentence(code: str, params: Mapping[str, Any]) -> str:
     if template is None:
         return code
     return str(template) % {name: _readable(name, value, params) for name, value in _complete(params).items()}
+
+
+def sentences(faults: Iterable[Mapping[str, Any]]) -> str:
+    """All faults of a row, each {"code": …, "params": {…}}, as sentences in the active language."""
+    return " ".join(sentence(fault["code"], fault["params"]) for fault in faults)
 
 
 def _complete(params: Mapping[str, Any]) -> dict[str, Any]:

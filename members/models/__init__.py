@@ -1,6 +1,8 @@
 from members.models.claim import CardClaim
 from members.models.consent import Consent, ConsentWording
+from members.models.customer_import import CustomerImport, CustomerProblem, ImportedMember
 from members.models.duplicate import Duplicate, MemberMerge
+from members.models.export_job import ExportJob
 from members.models.member import PRESENT, Identity, Member
 from members.models.privacy import AccessLog, DataExport, ErasureRequest, Guardian, RetentionRule
 from members.models.profile import Attribute, Household, MemberTag, Note, Tag, Task
@@ -29,13 +31,17 @@ __all__ = [
     "ChangedMember",
     "Consent",
     "ConsentWording",
+    "CustomerImport",
+    "CustomerProblem",
     "DataExport",
     "Duplicate",
     "ErasureRequest",
+    "ExportJob",
     "Guardian",
     "Household",
     "Identity",
     "ImportProblem",
+    "ImportedMember",
     "Member",
     "MemberList",
     "MemberListEntry",
