@@ -236,8 +236,11 @@ NOTE_ADDED = kind("note.added", _("Note written"), changes=False)
 NOTE_REMOVED = kind("note.removed", _("Note taken away"), changes=False)
 TASK_ADDED = kind("task.added", _("Task set"), about=("members.task", "task"), changes=False)
 TASK_DONE = kind("task.done", _("Task done"), about=("members.task", "task"), changes=False)
-HOUSEHOLD_JOINED = kind("household.joined", _("Joined a household"), about=("members.household", "household"))
-HOUSEHOLD_LEFT = kind("household.left", _("Left the household"), about=("members.household", "household"))
+HOUSEHOLD_JOINED = kind("household.joined", _("Joined a household"))
+HOUSEHOLD_LEFT = kind("household.left", _("Left the household"))
+MEMBER_ERASED = kind("member.erased", _("Erased"), changes=False)
+ERASURE_REQUESTED = kind("member.erasure_requested", _("Asked to be forgotten"), changes=False)
+ERASURE_CANCELLED = kind("member.erasure_cancelled", _("Wants to stay after all"), changes=False)
 SEGMENT_ENTERED = kind(
     "segment.entered",
     _("Came into a segment"),
