@@ -23,6 +23,7 @@ _MARKETER = {
     "rewards.tier": "view add change",
     "campaigns.birthdaygreeting": "view add change",
     "campaigns.message": "view change",
+    "analytics.memberscore": "view",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back.
 ROLES: dict[str, dict[str, str]] = {

@@ -167,6 +167,8 @@ CELERY_BEAT_SCHEDULE = {
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},
+    "score-members": {"task": "analytics.tasks.score_members", "schedule": crontab(hour=3, minute=52)},
+    "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},
     "reassess-tiers": {"task": "rewards.tasks.reassess_tiers", "schedule": crontab(hour=3, minute=27)},
 }
 
