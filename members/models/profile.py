@@ -95,6 +95,7 @@ class Note(models.Model):
     )
     at = models.DateTimeField(_("when"))
     edited_at = models.DateTimeField(_("edited"), null=True, blank=True)
+    removed_at = models.DateTimeField(_("taken away"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("note")
