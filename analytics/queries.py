@@ -19,6 +19,8 @@ from rewards.models import Account, Lot
 
 ACTIVE_DAYS = 90
 EXPIRING_DAYS = 30
+_PRESENT = "merged_into_id IS NULL AND erased_at IS NULL"
+_GONE = "SELECT id FROM members_member WHERE merged_into_id IS NOT NULL OR erased_at IS NOT NULL"
 
 
 def with_overview(members: QuerySet[Member]) -> QuerySet[Member]:
@@ -61,7 +63,8 @@ class Figure:
             self.events_before += events
 
 
-def _figure(period: Period) -> Figure:
+def empty_figure(period: Period) -> Figure:
+    """A figure of nothing."""
     return Figure(steps=[0] * len(period.steps))
 
 
@@ -82,7 +85,7 @@ def _by_step(
     period: Period, *, table: str, moment: str, amount: str, group: str = "''", where: str = "", **params: Any
 ):
     statement = _BY_STEP.format(table=table, moment=moment, amount=amount, group=group, where=where)
-    figures: dict[str, Figure] = defaultdict(lambda: _figure(period))
+    figures: dict[str, Figure] = defaultdict(lambda: empty_figure(period))
     for key, current, step, events, total in fetch_all(statement, {**period.params(), **params}):
         figures[key].add(current, step, total, events)
     return figures
@@ -98,12 +101,22 @@ def beginning() -> datetime | None:
 
 def joined(period: Period) -> Figure:
     """Members who joined."""
-    return _by_step(period, table="members_member", moment="joined_at", amount="1")[""]
+    return _by_step(period, table="members_member", moment="joined_at", amount="1", where=f"AND {_PRESENT}")[""]
+
+
+def joined_by_source(period: Period) -> dict[str, Figure]:
+    """Members who joined, by what they came by (Member.source; "" is unknown)."""
+    return dict(
+        _by_step(
+            period, table="members_member", moment="joined_at", amount="1", group="source", where=f"AND {_PRESENT}"
+        )
+    )
 
 
 def member_count(period: Period, new: Figure) -> Figure:
     """Members at the end of the period, of the one before it, and of each step. `new` are those who joined."""
-    total = fetch_one("SELECT count(*) AS n FROM members_member WHERE joined_at <= %(at)s", period.params()).n
+    counted = f"SELECT count(*) AS n FROM members_member WHERE joined_at <= %(at)s AND {_PRESENT}"
+    total = fetch_one(counted, period.params()).n
     at_start = total - new.now
     return Figure(total, at_start, [at_start + n for n in accumulate(new.steps)], total, at_start)
 
@@ -132,13 +145,14 @@ def purchases_by_store(period: Period) -> dict[str, tuple[int, int]]:
 
 # A purchase keeps its member active until the next one or for ACTIVE_DAYS, whichever comes first: spans of a member
 # never overlap, so the active members at a moment are the spans around it. width_bucket finds the moment's place.
-_ACTIVE = """
+_ACTIVE = f"""
 WITH span AS (
     SELECT purchased_at AS since,
            least(lead(purchased_at) OVER (PARTITION BY member_id ORDER BY purchased_at),
                  purchased_at + %(active)s) AS until
     FROM members_purchase
     WHERE purchased_at > %(first)s - %(active)s AND purchased_at <= %(last)s
+      AND member_id NOT IN ({_GONE})
 )
 SELECT width_bucket(since, %(moments)s) AS since, width_bucket(until, %(moments)s) AS until, count(*)
 FROM span GROUP BY 1, 2

@@ -17,8 +17,10 @@ from django.utils.timezone import now
 from django.utils.translation import get_language, gettext, ngettext, to_locale
 
 from analytics import queries
+from analytics.counting import PaperFigures
 from analytics.periods import STEPS, Period
 from analytics.queries import Figure
+from analytics.services.snapshots import QUICK, figures
 from campaigns.enums import MessageState
 from campaigns.models import Message
 from common.money import format_money, to_major
@@ -67,11 +69,14 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     programme = get_programme()
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, STEPS) else DEFAULT_DAYS
-    paper = Paper(Period(days, now(), ZoneInfo(programme.time_zone)), programme)
+    kept = figures(f"paper.{days}", at=now())
+    period = Period(days, kept.at, ZoneInfo(programme.time_zone))
+    paper = Paper(period, programme, PaperFigures.read(kept.data))
     return context | {
         "days": days,
         "choices": [(n, ngettext("%(n)d day", "%(n)d days", n) % {"n": n}) for n in STEPS],
         "period": paper.period,
+        "as_of": kept.at if kept.took > QUICK else None,
         "headline": paper.headline(),
         "stats": paper.stats(),
         "charts": paper.charts(),
@@ -119,20 +124,16 @@ def percent(share: float) -> str:
 class Paper:
     """The figures of one period, asked once, and how they are told."""
 
-    def __init__(self, period: Period, programme: Programme) -> None:
+    def __init__(self, period: Period, programme: Programme, figures: PaperFigures | None = None) -> None:
         self.period, self.currency = period, programme.currency
-        began = queries.beginning()
-        self.comparable = began is not None and began <= period.before_start
-        self.joined = queries.joined(period)
-        self.members = queries.member_count(period, self.joined)
-        before, *steps = queries.active_members([period.before_end, *period.step_ends])
-        self.active = Figure(steps[-1], before, steps)
-        self.revenue = queries.revenue(period)
+        figures = figures or PaperFigures.count(period)
+        self.comparable = figures.comparable
+        self.joined, self.members, self.active = figures.joined, figures.members, figures.active
+        self.revenue, self.stores = figures.revenue, figures.stores
         self.bought = sum(figure.events_now for figure in self.revenue.values())
         self.bought_before = sum(figure.events_before for figure in self.revenue.values())
-        self.flows = queries.point_flows(period)
-        self.outstanding = queries.outstanding(period, self.flows)
-        self.messages = queries.messages_sent(period)
+        self.flows, self.outstanding, self.expiring = figures.flows, figures.outstanding, figures.expiring
+        self.messages = figures.messages
 
     # --- The sentence -----------------------------------------------------------------------------------------------
     def headline(self) -> str:
@@ -166,7 +167,7 @@ class Paper:
 
     def _where(self, change: int) -> str:
         """The store with most of the change, where it is more than half and there are others."""
-        stores = queries.purchases_by_store(self.period)
+        stores = self.stores
         store, (after, before) = max(stores.items(), key=lambda item: (item[1][0] - item[1][1]) / change)
         if not store or len(stores) < 2 or (after - before) / change < 0.5:
             return ""
@@ -176,7 +177,6 @@ class Paper:
     def stats(self) -> list[Stat]:
         flows, new = self.flows, self.joined.now
         moved = self._in_period("rewards_transfer", "at")
-        expiring = queries.expiring(self.period.at)
         return [
             self._stat(
                 gettext("Members"),
@@ -203,7 +203,7 @@ class Paper:
                 self.outstanding,
                 _list("rewards_lot", left="open"),
                 note=gettext("%(n)s expire within %(days)d days")
-                % {"n": number(expiring), "days": queries.EXPIRING_DAYS},
+                % {"n": number(self.expiring), "days": queries.EXPIRING_DAYS},
                 good=None,
                 flow=False,
             ),

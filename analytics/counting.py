@@ -1,0 +1,115 @@
+"""What a page of figures needs, counted at one moment into plain data that JSON holds, and read back from it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from analytics import queries
+from analytics.lifecycle import Lives, lives
+from analytics.periods import STEPS, Period
+from analytics.quality import count_faults
+from analytics.queries import Figure, PointFlows
+from analytics.queries_rfm import grid, pareto
+from members.models import PRESENT, Member
+
+__all__ = ["STEPS", "Customers", "PaperFigures", "customers", "paper", "quality", "rfm"]
+
+
+@dataclass(frozen=True)
+class PaperFigures:
+    """The figures of the dashboard. `stores`: purchases now and before, by store."""
+
+    comparable: bool
+    joined: Figure
+    members: Figure
+    active: Figure
+    revenue: dict[str, Figure]
+    flows: PointFlows
+    outstanding: Figure
+    expiring: int
+    messages: Figure
+    stores: dict[str, tuple[int, int]]
+
+    @classmethod
+    def count(cls, period: Period) -> "PaperFigures":
+        joined = queries.joined(period)
+        before, *steps = queries.active_members([period.before_end, *period.step_ends])
+        flows = queries.point_flows(period)
+        return cls(
+            comparable=comparable(period),
+            joined=joined,
+            members=queries.member_count(period, joined),
+            active=Figure(steps[-1], before, steps),
+            revenue=dict(queries.revenue(period)),
+            flows=flows,
+            outstanding=queries.outstanding(period, flows),
+            expiring=queries.expiring(period.at),
+            messages=queries.messages_sent(period),
+            stores=queries.purchases_by_store(period),
+        )
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> "PaperFigures":
+        return cls(
+            **{name: data[name] for name in ("comparable", "expiring", "stores")},
+            **{name: Figure(**data[name]) for name in ("joined", "members", "active", "outstanding", "messages")},
+            revenue={currency: Figure(**figure) for currency, figure in data["revenue"].items()},
+            flows=PointFlows(**{name: Figure(**figure) for name, figure in data["flows"].items()}),
+        )
+
+
+@dataclass(frozen=True)
+class Customers:
+    """Where the customers stand, and where the new members of the period came from."""
+
+    comparable: bool
+    buyers: int
+    joined: Figure
+    lives: Lives
+    sources: dict[str, Figure]
+
+    @classmethod
+    def count(cls, period: Period) -> "Customers":
+        stand = lives(period)
+        buyers = stand.new.now + stand.active.now + stand.lapsing.now + stand.lost.now
+        return cls(comparable(period), buyers, queries.joined(period), stand, queries.joined_by_source(period))
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> "Customers":
+        return cls(
+            data["comparable"],
+            data["buyers"],
+            Figure(**data["joined"]),
+            Lives(**{name: Figure(**figure) for name, figure in data["lives"].items()}),
+            {source: Figure(**figure) for source, figure in data["sources"].items()},
+        )
+
+
+def comparable(period: Period) -> bool:
+    """Whether the programme is as old as the stretch that a period is compared with."""
+    began = queries.beginning()
+    return began is not None and began <= period.before_start
+
+
+def paper(days: int) -> Callable[[datetime, ZoneInfo], dict[str, Any]]:
+    """Counts the dashboard of a period of so many days."""
+    return lambda at, zone: asdict(PaperFigures.count(Period(days, at, zone)))
+
+
+def customers(days: int) -> Callable[[datetime, ZoneInfo], dict[str, Any]]:
+    """Counts the page of customers over a period of so many days."""
+    return lambda at, zone: asdict(Customers.count(Period(days, at, zone)))
+
+
+def quality(at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """Counts the members and their faults."""
+    members, faults = count_faults(at)
+    return {"members": members, "faults": faults}
+
+
+def rfm(at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """Counts the map of groups, and who brings how much."""
+    impersonal = Member.objects.filter(PRESENT, personalised=False).count()
+    return {"cells": grid(), "pareto": pareto(), "impersonal": impersonal}
