@@ -7,7 +7,11 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import events, reactions  # noqa: F401  registers what this app records and answers
+        from campaigns import events, privacy, reactions  # noqa: F401  registers what this app records and answers
         from campaigns.merge_fields import register_all
+        from campaigns.services.erasure import erase_messages
+        from members.privacy import register_eraser
 
         register_all()
+        privacy.register_all()
+        register_eraser("campaigns", erase_messages)

@@ -8,3 +8,6 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from members import events  # noqa: F401  registers the kinds of event
+        from members.privacy import sections
+
+        sections.register_all()

@@ -9,6 +9,8 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed
 
+        from portal import privacy
         from portal.adapter import address_confirmed
 
         email_confirmed.connect(address_confirmed, dispatch_uid="portal.address_confirmed")
+        privacy.register_all()

@@ -8,8 +8,12 @@ class RewardsConfig(AppConfig):
     verbose_name = _("Rewards")
 
     def ready(self) -> None:
-        from rewards import events, reactions  # noqa: F401  registers what this app records and answers
+        from members.privacy import register_eraser
+        from rewards import events, privacy, reactions  # noqa: F401  registers what this app records and answers
+        from rewards.services.erasure import erase_points
 
+        privacy.register_all()
+        register_eraser("rewards", erase_points)
         post_migrate.connect(open_system_accounts, sender=self)
 
 

@@ -66,7 +66,7 @@ def exempt(model: str, reason: str) -> None:
     _exempt[model] = reason
 
 
-def sections() -> list[Section]:
+def export_sections() -> list[Section]:
     """All sections, in the order of the export."""
     return sorted(_sections.values(), key=lambda section: (section.order, section.name))
 

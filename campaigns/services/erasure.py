@@ -1,0 +1,22 @@
+"""What becomes of the messages of members who are erased: that they were sent stays, what they said goes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from campaigns.enums import MessageState, SkipReason
+from campaigns.models import Message
+
+
+def erase_messages(member_ids: Sequence[int], at: datetime) -> None:
+    """Stops what waits and empties what was sent. A worker that holds a message finds its claim gone."""
+    messages = Message.objects.filter(member__in=member_ids)
+    messages.filter(state__in=[MessageState.QUEUED, MessageState.CLAIMED]).update(
+        state=MessageState.SKIPPED, reason=SkipReason.ERASED, lease_until=None, token=None, changed_at=at
+    )
+    empty_messages(messages)
+
+
+def empty_messages(messages) -> int:
+    """Takes the content and the address out of messages; how many had any."""
+    full = messages.exclude(to="", subject="", text="", html="", error="", why={})
+    return full.update(to="", subject="", text="", html="", error="", why={})

@@ -1,0 +1,282 @@
+"""Forgetting members: all that says who they are goes, in every table, file and session; what was bought and the
+ledger stay, as nobody's. docs/privacy.md lists what becomes of each table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pgtrigger
+import structlog
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import Q
+
+from common.sql import execute, fetch_all
+from members import events
+from members.enums import AccessAction
+from members.models import (
+    AccessLog,
+    CardClaim,
+    Consent,
+    CustomerProblem,
+    DataExport,
+    Duplicate,
+    ErasureRequest,
+    Guardian,
+    Household,
+    Identity,
+    ImportedMember,
+    ImportProblem,
+    Member,
+    MemberListEntry,
+    MemberMerge,
+    MemberTag,
+    Note,
+    Purchase,
+    Refund,
+    SegmentChange,
+    SegmentMember,
+    SegmentPick,
+    Task,
+    User,
+)
+from members.models.member import NextCardNumber
+from members.privacy import erasers
+from members.queries import get_programme
+from members.services.access import log_access
+from members.services.traces import clear_admin_log, end_sessions, names_of, remove_files
+
+log = structlog.get_logger(__name__)
+WAIT = timedelta(days=14)  # from a member's own wish to its coming true
+SWEEP = timedelta(days=2)
+
+
+class AlreadyErased(Exception):
+    """There is nobody left to erase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Who was erased, the members merged into them among it, and how many files went."""
+
+    member_ids: list[int]
+    files: int
+
+
+_FAMILY = """
+WITH RECURSIVE up AS (
+    SELECT id, merged_into_id FROM members_member WHERE id = ANY(%(ids)s)
+    UNION SELECT above.id, above.merged_into_id FROM members_member AS above JOIN up ON up.merged_into_id = above.id
+),
+family AS (
+    SELECT id FROM up
+    UNION SELECT below.id FROM members_member AS below JOIN family ON below.merged_into_id = family.id
+)
+SELECT id FROM family ORDER BY id
+"""
+
+
+def everyone_merged(member_ids: Sequence[int]) -> list[int]:
+    """These members and all who are one with them by merging, in either direction."""
+    return [row[0] for row in fetch_all(_FAMILY, {"ids": list(member_ids)})]
+
+
+@transaction.atomic
+def erase_members(*, member_ids: Sequence[int], at: datetime, actor_id: int | None = None, why: str) -> Erased:
+    """Erases members and all who were merged into them. Repeating it only takes away what came in since.
+
+    `why` is "request", "staff" or "retention". FileInUse where a file that names them is just being read.
+    """
+    ids = everyone_merged(member_ids)
+    # NO KEY: a purchase that is being posted goes on; what it writes is taken away by sweep_again.
+    list(Member.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
+    new = list(Member.objects.filter(pk__in=ids, erased_at=None, merged_into=None).values_list("pk", flat=True))
+    users = list(User.objects.filter(member__in=ids, is_staff=False).values_list("pk", flat=True))
+    names = names_of(ids)
+    for erase in erasers():
+        erase(ids, at)
+    _clear_imports(names)
+    clear_admin_log(ids, users)
+    _clear_tables(ids, at)
+    _clear_members(ids, at)
+    _clear_users(users)
+    end_sessions(users, names)
+    for member_id in new:
+        events.record(member_id=member_id, kind=events.MEMBER_ERASED, at=at, data={"why": why}, actor_id=actor_id)
+        log_access(actor_id=actor_id, action=AccessAction.ERASED, what=why, member_id=member_id, at=at)
+    files = remove_files(names) if names else 0
+    return Erased(ids, files)
+
+
+def erase_member(*, member_id: int, at: datetime, actor_id: int | None = None, why: str = "staff") -> Erased:
+    """Erases one member. AlreadyErased; FileInUse."""
+    if not Member.objects.filter(pk=member_id, erased_at=None).exists():
+        raise AlreadyErased
+    erased = erase_members(member_ids=[member_id], at=at, actor_id=actor_id, why=why)
+    log.info("member erased", member=member_id, by=actor_id, why=why, members=len(erased.member_ids))
+    return erased
+
+
+def _clear_imports(names: Sequence[str]) -> None:
+    """Bad rows that quote one of the names."""
+    for name in names:
+        ImportProblem.objects.filter(Q(params__icontains=name) | Q(others__icontains=name)).delete()
+        CustomerProblem.objects.filter(faults__icontains=name).delete()
+
+
+# What the history of purchases needs to answer a repeated report: numbers and the currency, no words.
+_TIMELINE = """
+WITH gone AS (
+    DELETE FROM members_pendingreaction USING members_timelineevent AS event
+    WHERE event.id = event_id AND event.member_id = ANY(%(ids)s)
+)
+UPDATE members_timelineevent SET data = (
+    SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(data)
+    WHERE jsonb_typeof(value) IN ('number', 'boolean') OR key = 'currency'
+)
+WHERE member_id = ANY(%(ids)s) AND kind = ANY(%(kept)s)
+"""
+_REST = """
+DELETE FROM members_timelineevent WHERE member_id = ANY(%(ids)s) AND kind <> ALL(%(kept)s) AND kind <> %(erased)s
+"""
+_SEGMENTS = """
+WITH gone AS (
+    DELETE FROM members_segmentmember WHERE member_id = ANY(%(ids)s) RETURNING segment_id
+)
+UPDATE members_segment AS segment SET size = greatest(segment.size - left_by.members, 0)
+FROM (SELECT segment_id, count(*) AS members FROM gone GROUP BY segment_id) AS left_by
+WHERE segment.id = left_by.segment_id
+"""
+
+
+def _clear_tables(ids: list[int], at: datetime) -> None:
+    kept = [events.PURCHASE_PAID, events.PURCHASE_REFUNDED]
+    params = {"ids": ids, "kept": kept, "erased": events.MEMBER_ERASED}
+    with pgtrigger.ignore(
+        "members.TimelineEvent:append_only",
+        "members.Consent:append_only",
+        "members.Refund:append_only",
+        "members.AccessLog:append_only",
+    ):
+        execute(_TIMELINE, params)
+        execute(_REST, params)
+        # That somebody agreed, to which words and when, is kept as proof; by whom and from where is not.
+        Consent.objects.filter(member__in=ids).update(evidence="", source="erased", actor=None)
+        Refund.objects.filter(purchase__in=Purchase.objects.filter(member__in=ids)).update(reason="")
+        AccessLog.objects.filter(member__in=ids).update(what="")
+    execute(_SEGMENTS, {"ids": ids})
+    for model in (
+        Identity,
+        MemberTag,
+        Note,
+        Task,
+        Guardian,
+        CardClaim,
+        SegmentMember,
+        SegmentChange,
+        SegmentPick,
+        MemberListEntry,
+        ImportedMember,
+    ):
+        model._default_manager.filter(member__in=ids).delete()
+    CardClaim.objects.filter(user__member__in=ids).delete()
+    Duplicate.objects.filter(Q(first__in=ids) | Q(second__in=ids)).delete()
+    # Without its journal a merge cannot be undone any more.
+    MemberMerge.objects.filter(Q(survivor__in=ids) | Q(merged__in=ids)).update(journal={})
+    _delete_exports(ids)
+    ErasureRequest.objects.filter(member__in=ids, cancelled_at=None, done_at=None).update(done_at=at)
+    execute("DELETE FROM members_changedmember WHERE member_id = ANY(%(ids)s)", {"ids": ids})
+
+
+def _delete_exports(ids: list[int]) -> None:
+    for export in DataExport.objects.filter(member__in=ids):
+        if export.file:
+            export.file.delete(save=False)
+        export.delete()
+
+
+def _clear_members(ids: list[int], at: datetime) -> None:
+    """The row stays for the ledger to refer to, under a card number that nobody ever held."""
+    households = list(Household.objects.filter(members__in=ids).values_list("pk", flat=True))
+    programme = get_programme()
+    Member.objects.filter(pk__in=ids).update(
+        **dict.fromkeys(("name", "email", "phone", "street", "postal_code", "city", "country"), ""),
+        **dict.fromkeys(("birthday_month", "birthday_day", "birthday_year", "household", "user")),
+        **dict.fromkeys(("email_verified_at", "phone_verified_at")),
+        birthday_leap_month=False,
+        birthday_calendar="solar",
+        attributes={},
+        personalised=False,
+        language=programme.language,
+        time_zone=programme.time_zone,
+        updated_at=at,
+    )
+    gone = Member.objects.filter(pk__in=ids, erased_at=None)
+    gone.update(card_number=NextCardNumber(), erased_at=at)
+    Household.objects.filter(pk__in=households, members=None).delete()
+
+
+def _clear_users(ids: list[int]) -> None:
+    """Accounts are kept as empty shells, for records refer to who made them. They open nothing."""
+    nothing = make_password(None)
+    User.objects.filter(pk__in=ids).update(
+        first_name="", last_name="", password=nothing, is_active=False, last_login=None
+    )
+    execute("UPDATE members_user SET email = 'erased-' || id || '@invalid' WHERE id = ANY(%(ids)s)", {"ids": ids})
+
+
+# --- A member's own wish --------------------------------------------------------------------------------------------
+@transaction.atomic
+def request_erasure(*, member_id: int, at: datetime, actor_id: int | None = None) -> ErasureRequest:
+    """A member wants to be forgotten: in WAIT from now, unless they think better of it. Asked twice is once."""
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    if member.erased_at is not None or member.merged_into_id is not None:
+        raise AlreadyErased
+    known = open_request(member_id)
+    if known is not None:
+        return known
+    request = ErasureRequest.objects.create(member=member, requested_at=at, due_at=at + WAIT)
+    events.record(
+        member_id=member_id,
+        kind=events.ERASURE_REQUESTED,
+        at=at,
+        data={"due": request.due_at.date().isoformat()},
+        actor_id=actor_id,
+    )
+    return request
+
+
+def open_request(member_id: int) -> ErasureRequest | None:
+    """The member's wish to be forgotten that has not come true yet."""
+    return ErasureRequest.objects.filter(member_id=member_id, cancelled_at=None, done_at=None).first()
+
+
+@transaction.atomic
+def cancel_erasure(*, member_id: int, at: datetime, actor_id: int | None = None) -> bool:
+    """The member thought better of it; whether there was a wish."""
+    open_requests = ErasureRequest.objects.filter(member_id=member_id, cancelled_at=None, done_at=None)
+    if not open_requests.update(cancelled_at=at):
+        return False
+    events.record(member_id=member_id, kind=events.ERASURE_CANCELLED, at=at, actor_id=actor_id)
+    return True
+
+
+def erase_due(*, at: datetime) -> int:
+    """Lets the wishes come true whose time has come; how many. One that fails does not stop the others."""
+    due = ErasureRequest.objects.filter(cancelled_at=None, done_at=None, due_at__lte=at).order_by("pk")
+    erased = 0
+    for member_id in due.values_list("member_id", flat=True):
+        try:
+            erase_members(member_ids=[member_id], at=at, why="request")
+            erased += 1
+        except Exception:
+            log.exception("member not erased yet", member=member_id)
+    return erased
+
+
+def sweep_again(*, at: datetime) -> int:
+    """Takes away what was on its way in while members were erased; how many members were looked at."""
+    ids = list(Member.objects.filter(erased_at__gt=at - SWEEP).values_list("pk", flat=True))
+    if ids:
+        erase_members(member_ids=ids, at=at, why="sweep")
+    return len(ids)

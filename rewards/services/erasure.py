@@ -1,0 +1,42 @@
+"""What becomes of the points of members who are erased. The ledger stays whole: nothing is deleted from it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pgtrigger
+from django.db.models import Q
+from django.utils.translation import gettext_noop
+
+from rewards.enums import HoldState
+from rewards.models import Hold, Transfer
+from rewards.queries import balances
+from rewards.services.adjustments import adjust_points
+from rewards.services.holds import cancel
+from rewards.services.ledger import lock_wallets
+
+CLOSED = gettext_noop("Account closed")
+
+
+def erase_points(member_ids: Sequence[int], at: datetime) -> None:
+    """Cancels what is reserved, writes off what is left, and blanks the reasons that people typed.
+
+    Points that have expired but are not swept yet go their usual way.
+    """
+    lock_wallets(member_ids)
+    reserved = Hold.objects.filter(account__member__in=member_ids, state=HoldState.RESERVED).order_by("pk")
+    for key in list(reserved.values_list("key", flat=True)):
+        cancel(key=key, at=at)
+    for member_id, left in balances(member_ids, at).items():
+        if left > 0:
+            key = f"erased:{member_id}:{at.isoformat()}"
+            adjust_points(member_id=member_id, amount=-left, reason=CLOSED, key=key, at=at)
+    Hold.objects.filter(account__member__in=member_ids).exclude(reason="").update(reason="")
+    # The one place where a transfer is changed: its amounts, accounts and keys stay as they were.
+    with pgtrigger.ignore("rewards.Transfer:append_only"):
+        own = Transfer.objects.filter(Q(debit__member__in=member_ids) | Q(credit__member__in=member_ids))
+        own.exclude(reason__in=["", CLOSED]).update(reason="")
+        # Confirming a hold moves points between the programme's own accounts; only its key says whose they were.
+        held = [
+            f"confirm:{pk}" for pk in Hold.objects.filter(account__member__in=member_ids).values_list("pk", flat=True)
+        ]
+        Transfer.objects.filter(key__in=held).exclude(reason="").update(reason="")
