@@ -1,0 +1,149 @@
+"""How many a definition is, who, and why somebody is in or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext
+from psycopg.sql import SQL, Composable
+
+from members.queries import get_programme
+from members.segments import words
+from members.segments.compile import Query, condition, selecting
+from members.segments.tree import Group, Leaf, Node, Not, is_profiling, leaves, parse
+
+SMALL = 20_000  # members: up to here an exact count is as quick as an estimate
+SAMPLE = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """About how many; `exact` where it was counted."""
+
+    members: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One node of the answer: what it asks, whether it holds, the datum behind it, and the nodes within.
+
+    `group` is "all", "any", "not" or "" for a leaf.
+    """
+
+    sentence: str
+    value: bool
+    datum: str = ""
+    children: tuple["Why", ...] = ()
+    group: str = ""
+
+
+def _rows(statement: Composable, params: dict[str, Any]) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)  # type: ignore[arg-type]
+        return cursor.fetchall()
+
+
+def _count(node: Node, at: datetime, member_ids: Sequence[int] | None = None) -> int:
+    query = Query(at, member_ids)
+    where = SQL("{} AND {}").format(condition(query, node), query.scope(SQL("m.id")))
+    return _rows(SQL("SELECT count(*) FROM {} WHERE {}").format(query.joined, where), query.params)[0][0]
+
+
+def count(definition: Any, *, at: datetime) -> int:
+    """How many members are in, exactly, without regard to picks; BadDefinition."""
+    return _count(parse(definition), at)
+
+
+def _table_size() -> int:
+    """Members as the statistics of the database know them; -1 where there are none yet."""
+    return int(_rows(SQL("SELECT reltuples FROM pg_class WHERE oid = 'members_member'::regclass"), {})[0][0])
+
+
+def _sampled(size: int, about: int) -> list[int]:
+    percent = min(100.0, 100 * about / max(size, 1))
+    sample = SQL("SELECT id FROM members_member TABLESAMPLE SYSTEM ({})").format(percent)
+    return [row[0] for row in _rows(sample, {})]
+
+
+def estimate(definition: Any, *, at: datetime) -> Estimate:
+    """About how many members are in, from a sample of whole pages of the table; exact for few; BadDefinition."""
+    node = parse(definition)
+    size = _table_size()
+    if size <= SMALL:
+        return Estimate(_count(node, at), exact=True)
+    sample = _sampled(size, SAMPLE)
+    if not sample:
+        return Estimate(_count(node, at), exact=True)
+    return Estimate(round(_count(node, at, sample) * size / len(sample)), exact=False)
+
+
+def sample(definition: Any, *, at: datetime, limit: int = 20) -> list[int]:
+    """Ids of up to `limit` members who are in, scattered where there are many; BadDefinition."""
+    node = parse(definition)
+    size = _table_size()
+    if size > SMALL:
+        statement, params = selecting(node, at=at, member_ids=_sampled(size, SAMPLE))
+        found = _rows(SQL("{} ORDER BY md5(m.id::text) LIMIT {}").format(statement, limit), params)
+        if len(found) == limit:
+            return [row[0] for row in found]
+    statement, params = selecting(node, at=at)
+    return [row[0] for row in _rows(SQL("{} LIMIT {}").format(statement, limit), params)]
+
+
+def why(definition: Any, *, member_id: int, at: datetime, segment_id: int | None = None) -> Why:
+    """Why a member is in or not, leaf by leaf, in the active language. BadDefinition; LookupError: no such member."""
+    node = parse(definition)
+    query = Query(at, [member_id])
+    columns: list[Composable] = []
+    for leaf in leaves(node):
+        columns.append(SQL("{} IS TRUE").format(query.test(leaf)))
+        columns.append((leaf.trait.shown or leaf.trait.datum)(query, leaf))
+    pick = "SELECT include FROM members_segmentpick WHERE segment_id = {} AND member_id = m.id"
+    columns.append(SQL("(" + pick + ")").format(query.param(segment_id)))  # type: ignore[arg-type]
+    columns += [SQL("m.merged_into_id IS NULL AND m.erased_at IS NULL"), SQL("m.personalised")]
+    statement = SQL("SELECT {} FROM {} WHERE m.id = {}").format(
+        SQL(", ").join(columns), query.joined, query.param(member_id)
+    )
+    rows = _rows(statement, query.params)
+    if not rows:
+        raise LookupError(member_id)
+    *answers, picked, present, personalised = rows[0]
+    found = iter(zip(answers[::2], answers[1::2], strict=True))
+    tree = _explained(node, found, get_programme().currency)
+    refused = is_profiling(node) and not personalised
+    inside = present and picked is not False and (picked is True or (tree.value and not refused))
+    reason = ""
+    if not present:
+        reason = gettext("has been merged into another member, or erased")
+    elif picked is not None:
+        reason = gettext("put in by hand") if picked else gettext("kept out by hand")
+    elif refused:
+        reason = gettext("wants no personalised treatment, and this segment asks for behaviour")
+    sentence = gettext("Is in this segment") if inside else gettext("Is not in this segment")
+    return Why(sentence, inside, reason, (tree,), "all")
+
+
+def _explained(node: Node, found: Any, currency: str) -> Why:
+    match node:
+        case Leaf(trait):
+            value, datum = next(found)
+            kind = trait.shown_kind or trait.kind
+            if datum is None and trait.missing is not None:
+                datum = trait.missing
+            if datum is None:
+                said = str(trait.nothing) or gettext("not known")
+            else:
+                said = kind.said(datum, node.known, currency)
+                said = str(trait.found) % {"value": said} if trait.found else said
+            return Why(words.clause(node, currency), value, said)
+        case Not(child):
+            inside = _explained(child, found, currency)
+            return Why(gettext("None of this"), not inside.value, "", (inside,), "not")
+        case Group(every, children):
+            told = tuple(_explained(child, found, currency) for child in children)
+            holds = all(each.value for each in told) if every else any(each.value for each in told)
+            sentence = gettext("All of these") if every else gettext("Any of these")
+            return Why(sentence, holds, "", told, "all" if every else "any")

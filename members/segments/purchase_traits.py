@@ -1,0 +1,155 @@
+"""Traits of what a member bought. Without filter and window the roll-up answers; else the purchases themselves."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from psycopg.sql import SQL, Composable, Identifier
+
+from members.enums import SalesChannel
+from members.segments.compile import Grouped, Query
+from members.segments.kinds import Kind, Moment, Money, Number
+from members.segments.traits import Filter, Group, Trait, register
+from members.segments.tree import Leaf
+
+_LINE = "members_purchaseline"
+FILTERS = (
+    Filter("product", _("product"), _("of the product %(values)s"), suggest=(_LINE, "sku")),
+    Filter("category", _("category"), _("in the category %(values)s"), suggest=(_LINE, "category")),
+    Filter("brand", _("brand"), _("of the brand %(values)s"), suggest=(_LINE, "brand")),
+    Filter("store", _("store"), _("at the store %(values)s"), suggest=("members_purchase", "store")),
+    Filter("channel", _("channel"), _("by the channel %(values)s"), choices=lambda: dict(SalesChannel.choices)),
+)
+_COLUMNS = {"product": "line.sku", "category": "line.category", "brand": "line.brand"}
+
+
+def summary(query: Query) -> Identifier:
+    return query.one("members_purchasesummary")
+
+
+def _plain(leaf: Leaf) -> bool:
+    return not leaf.where and leaf.within is None
+
+
+def purchases(query: Query, leaf: Leaf) -> Grouped:
+    """A member's purchases that pass the leaf's filters and window, as bought(at, currency, amount).
+
+    The amount is net of refunds; with a filter for articles it is what their lines cost.
+    """
+    key = ("purchases", tuple(sorted(leaf.where.items())), leaf.within)
+
+    def rows() -> Composable:
+        conditions = [query.within(leaf, SQL("p.purchased_at")), query.scope(SQL("p.member_id"))]
+        by_line = False
+        for name, values in leaf.where.items():
+            by_line = by_line or name in _COLUMNS
+            column = SQL(_COLUMNS.get(name, f"p.{name}"))  # type: ignore[arg-type]
+            conditions.append(SQL("{} = ANY({}::text[])").format(column, query.param(list(values))))
+        where = SQL(" AND ").join(conditions)
+        if not by_line:
+            return SQL(
+                "(SELECT p.member_id, p.purchased_at AS at, p.currency, p.amount_minor - p.refunded_minor AS amount"
+                " FROM members_purchase AS p WHERE {}) AS bought"
+            ).format(where)
+        return SQL(
+            "(SELECT p.member_id, p.purchased_at AS at, p.currency, sum(line.amount_minor) AS amount"
+            " FROM members_purchase AS p JOIN members_purchaseline AS line ON line.purchase_id = p.id"
+            " WHERE {} GROUP BY p.id) AS bought"
+        ).format(where)
+
+    return query.grouped(key, member=SQL("bought.member_id"), rows=rows)
+
+
+def counted(query: Query, leaf: Leaf) -> Composable:
+    if _plain(leaf):
+        return SQL("{}.purchases").format(summary(query))
+    return purchases(query, leaf).column(SQL("count(*)"))
+
+
+def _of_amounts(aggregate: str):
+    def datum(query: Query, leaf: Leaf) -> Composable:
+        if _plain(leaf) and aggregate in _SUMMED:
+            return SQL(_SUMMED[aggregate]).format(summary(query))  # type: ignore[arg-type]
+        column = SQL("{}(bought.amount) FILTER (WHERE bought.currency = {})").format(
+            SQL(aggregate),  # type: ignore[arg-type]
+            query.param(query.currency),
+        )
+        return purchases(query, leaf).column(column)
+
+    return datum
+
+
+_SUMMED = {"sum": "{}.spent_minor"}
+
+
+def _moment(aggregate: str, column: str):
+    def datum(query: Query, leaf: Leaf) -> Composable:
+        if _plain(leaf):
+            return SQL("{}.{}").format(summary(query), Identifier(column))
+        return purchases(query, leaf).column(SQL("{}(bought.at)").format(SQL(aggregate)))  # type: ignore[arg-type]
+
+    return datum
+
+
+def purchase(name: str, label: Any, kind: Kind, datum: Any, clause: Any, **more: Any) -> Trait:
+    narrowed = {"filters": FILTERS, "window": "past"} if more.pop("narrowed", True) else {}
+    return Trait(
+        f"purchase.{name}", label, Group.PURCHASES, kind, datum, clause, profiling=True, **{**narrowed, **more}
+    )
+
+
+register(
+    purchase(
+        "count",
+        _("number of purchases"),
+        Number(),
+        counted,
+        _("who bought %(test)s times%(where)s%(window)s"),
+        found=_("bought %(value)s times"),
+        missing=0,
+    ),
+    purchase(
+        "spent",
+        _("money spent"),
+        Money(),
+        _of_amounts("sum"),
+        _("who spent %(test)s%(where)s%(window)s"),
+        found=_("spent %(value)s"),
+        missing=0,
+    ),
+    purchase(
+        "average",
+        _("average purchase"),
+        Money(nullable=True),
+        _of_amounts("avg"),
+        _("whose average purchase%(where)s%(window)s is %(test)s"),
+        found=_("%(value)s on average"),
+        nothing=_("bought nothing"),
+    ),
+    purchase(
+        "largest",
+        _("largest purchase"),
+        Money(nullable=True),
+        _of_amounts("max"),
+        _("whose largest purchase%(where)s%(window)s is %(test)s"),
+        found=_("%(value)s at most"),
+        nothing=_("bought nothing"),
+    ),
+    purchase(
+        "first",
+        _("first purchase"),
+        Moment(nullable=True),
+        _moment("min", "first_at"),
+        _("whose first purchase%(where)s%(window)s was %(test)s"),
+        found=_("first bought on %(value)s"),
+        nothing=_("bought nothing"),
+    ),
+    purchase(
+        "last",
+        _("last purchase"),
+        Moment(nullable=True),
+        _moment("max", "last_at"),
+        _("whose last purchase%(where)s%(window)s was %(test)s"),
+        found=_("last bought on %(value)s"),
+        nothing=_("bought nothing"),
+    ),
+)
