@@ -67,6 +67,7 @@ class ImportField(models.TextChoices):
     CHANNEL = "channel", _("channel")
     PRODUCT = "product", _("product")
     CATEGORY = "category", _("category")
+    BRAND = "brand", _("brand")
     QUANTITY = "quantity", _("quantity")
 
 

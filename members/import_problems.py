@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
@@ -12,15 +13,15 @@ from members.enums import DateOrder, ImportField
 
 ROW_PROBLEMS = {
     "columns": _("This row has %(found)s columns; the file has %(expected)s."),
-    "cut_off": _(
-        "The file ends before the end of this row. If the row is whole, say so with the columns, else get it again."
-    ),
+    "cut_off": _("The file ends before the end of this row. Export it again."),
     "quote": _("A quotation mark in this row is not closed, or stands in the wrong place."),
     "zero_bytes": _("This row holds zero bytes: the file is damaged here."),
+    "row_too_long": _("This row is longer than any list needs: more than 100,000 characters."),
     "missing": _("The %(field)s is missing."),
     "no_customer": _("The row does not say who bought this: it has no customer number, card, e-mail or phone."),
     "too_long": _("The %(field)s is longer than %(most)s characters: “%(value)s”."),
     "date_unreadable": _("“%(value)s” is not a day that exists, read as %(order)s."),
+    "date_other_order": _("“%(value)s” is no date when it is read as %(order)s. It would be one as %(other)s."),
     "date_past": _("“%(value)s” is before 1970."),
     "date_future": _("“%(value)s” is in the future."),
     "amount_unreadable": _("“%(value)s” is not an amount."),
@@ -36,15 +37,23 @@ ROW_PROBLEMS = {
     "email_unreadable": _("“%(value)s” is not an e-mail address."),
     "phone_unreadable": _("“%(value)s” is not a phone number with its country code."),
     "contact_taken": _("The %(field)s %(value)s belongs to another member."),
-    "key_reused": _("Key %(key)s is already there with %(amount)s of %(day)s."),
-    "key_of_another": _("Key %(key)s is already there for another customer."),
+    "key_reused": _("Receipt %(key)s is already there with %(amount)s of %(day)s."),
+    "key_reused_in_file": _(
+        "Receipt %(key)s stands in this file before, in row %(first)s, with %(amount)s of %(day)s."
+    ),
+    "key_of_another": _("Receipt %(key)s is already there for another customer."),
+    "key_of_another_in_file": _("Receipt %(key)s stands in this file before, in row %(first)s, for another customer."),
 }
 FILE_PROBLEMS = {
     "empty": _("The file is empty."),
     "no_rows": _("The file has column names but no rows."),
     "encoding": _("The file is neither UTF-8 nor GB18030 text. Save it as CSV in UTF-8 and try again."),
     "encoding_chosen": _("The file cannot be read as %(encoding)s. Choose another encoding, or save it in UTF-8."),
-    "workbook": _("This is an Excel workbook. Save it as CSV (UTF-8) and try again."),
+    "workbook": _("This is a workbook of an old kind of Excel. Save it as XLSX or CSV (UTF-8) and try again."),
+    "workbook_damaged": _("This Excel workbook is damaged. Open it in Excel, save it anew and try again."),
+    "workbook_bomb": _(
+        "This Excel workbook unpacks to more than any list needs. Save the one sheet as CSV and try again."
+    ),
     "not_text": _("This is not a text file. Save the purchases as CSV and try again."),
     "too_large": _("The file is larger than %(most)s MB. Split it and import the parts one after the other."),
     "one_column": _("The file has only one column. Columns are parted by comma, semicolon, tab or bar."),
@@ -98,10 +107,13 @@ def _readable(name: str, value: Any, params: Mapping[str, Any]) -> str:
         return str(ImportField(value).label)
     if name == "fields":
         return ", ".join(str(ImportField(field).label) if field in ImportField.values else field for field in value)
-    if name == "order" and value in DateOrder.values:
+    if name in ("order", "other") and value in DateOrder.values:
         return str(DateOrder(value).label)
     if name == "amount":
         return format_money(value, params["currency"])
     if name == "day":
-        return date_format(datetime.fromisoformat(value), "DATE_FORMAT")
+        # The day as the shop counts it: UTC may be a day off.
+        moment = datetime.fromisoformat(value)
+        zone = params.get("time_zone")
+        return date_format(moment.astimezone(ZoneInfo(zone)) if zone else moment, "DATE_FORMAT")
     return str(value)

@@ -94,7 +94,7 @@ def test_from_upload_to_result(marketer):
     ("content", "sentence"),
     [
         (b"", "empty"),
-        (b"PK\x03\x04....", "Excel workbook"),
+        (b"\xd0\xcf\x11\xe0....", "old kind of Excel"),
         (b"customer,date,amount\n", "no rows"),
         (b"customer,date,amount\nC1,2026-05-03,1.00,\x80\xff\xff\n", "neither UTF-8 nor GB18030"),
     ],

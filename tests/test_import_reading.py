@@ -89,7 +89,14 @@ def test_columns_too_few_and_too_many():
     assert done.purchases == 2
 
 
-@pytest.mark.parametrize("cut", range(1, 16))
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_last_row_without_a_line_break_comes_in_where_it_says_all(cut):
+    whole = HEAD + "C1,2026-05-03,12.50\nC2,2026-05-03,12.50\n"
+    done = bring_in(whole[:-cut])
+    assert (done.purchases, done.problems) == (2, 0)
+
+
+@pytest.mark.parametrize("cut", range(6, 16))
 def test_a_file_cut_off_anywhere_in_its_last_row_reports_that_row(cut):
     whole = HEAD + "C1,2026-05-03,12.50\nC2,2026-05-03,12.50\n"
     done = bring_in(whole[:-cut])
@@ -106,9 +113,9 @@ def test_a_file_cut_inside_a_character_is_cut_not_unreadable():
         assert (list(sentences(done)), done.purchases + done.repeats) == ([3], 1)
 
 
-def test_a_last_row_that_somebody_calls_whole_comes_in():
-    done = bring_in(HEAD + "C1,2026-05-03,12.50\nC2,2026-05-03,12.50", last_row_whole=True)
-    assert (done.purchases, done.problems) == (2, 0)
+def test_a_last_row_that_somebody_calls_cut_stays_out():
+    done = bring_in(HEAD + "C1,2026-05-03,12.50\nC2,2026-05-03,12.50", last_row_whole=False)
+    assert (done.purchases, list(sentences(done))) == (1, [3])
     cut = bring_in(HEAD + "C1,2026-05-03,12.50\nC2,2026-05-", last_row_whole=True)
     assert list(sentences(cut)) == [3]
 
@@ -144,7 +151,8 @@ def test_zero_bytes_cost_their_row_only():
         (b"", "empty"),
         (b"\xef\xbb\xbf\r\n \r\n", "empty"),
         (HEAD.encode(), "no rows"),
-        (b"PK\x03\x04" + b"\0" * 100, "Excel workbook"),
+        (b"PK\x03\x04" + b"\0" * 100, "not a text file"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 100, "old kind of Excel"),
         (b"%PDF-1.7 ...", "not a text file"),
         (bytes(range(256)) * 40, "not a text file|neither UTF-8 nor GB18030"),
         (HEAD.encode() + b"C1,2026-05-03,1.00,\x80\xff\xff\n", "neither UTF-8 nor GB18030"),

@@ -64,9 +64,9 @@ def test_a_bad_row_is_told_in_a_sentence_and_the_others_come_in(text):
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_every_problem_reads_as_a_sentence_in_both_languages(language):
     params = dict.fromkeys(
-        ("found", "expected", "value", "most", "key", "encoding", "columns", "column", "detail"), "X"
+        ("found", "expected", "value", "most", "key", "encoding", "columns", "column", "detail", "first"), "X"
     )
-    params |= {"field": "amount", "fields": ["amount", "customer"], "order": "dmy", "currency": "EUR"}
+    params |= {"field": "amount", "fields": ["amount", "customer"], "order": "dmy", "other": "mdy", "currency": "EUR"}
     params |= {"amount_minor": 1250, "purchased_at": "2026-05-03T08:00:00+00:00"}
     with translation.override(language):
         for code in (*ROW_PROBLEMS, *FILE_PROBLEMS):
@@ -106,9 +106,9 @@ def test_a_receipt_number_twice_in_the_file():
     done = bring_in(HEAD + "".join(map(row, [*rows, "C1;2026-05-04;1.00;R1"])))
     assert (done.purchases, done.repeats, Member.objects.count()) == (1, 1, 1)
     assert sentences(done) == {
-        4: "Key R1 is already there with €1.00 of May 3, 2026.",
-        5: "Key R1 is already there for another customer.",
-        6: "Key R1 is already there with €1.00 of May 3, 2026.",
+        4: "Receipt R1 stands in this file before, in row 2, with €1.00 of May 3, 2026.",
+        5: "Receipt R1 stands in this file before, in row 2, for another customer.",
+        6: "Receipt R1 stands in this file before, in row 2, with €1.00 of May 3, 2026.",
     }
 
 
@@ -118,8 +118,8 @@ def test_a_receipt_number_that_is_there_from_before_the_file():
     done = bring_in(HEAD + "".join(map(row, rows[1:])))
     assert (done.purchases, done.repeats) == (1, 0)
     assert sentences(done) == {
-        2: "Key R1 is already there with €12.50 of May 3, 2026.",
-        3: "Key R1 is already there for another customer.",
+        2: "Receipt R1 is already there with €12.50 of May 3, 2026.",
+        3: "Receipt R1 stands in this file before, in row 2, for another customer.",
     }
     assert Member.objects.count() == 1
     assert bring_in(HEAD + row(rows[0])).repeats == 1

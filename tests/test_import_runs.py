@@ -174,12 +174,18 @@ def test_a_worker_that_lost_its_lease_stops_before_its_next_chunk(programme, mon
     def somebody_else_takes_over(now: PurchaseImport) -> None:
         if now.posted_rows == 200 and now.lease == mine[0]:
             lapse(now.pk)
-            assert leases.claim(now.pk) is not None
+            assert leases.claim(PurchaseImport, now.pk) is not None
             PurchaseImport.objects.filter(pk=now.pk).update(lease_until=None)
 
     mine: list = []
     real_claim = leases.claim
-    monkeypatch.setattr(leases, "claim", lambda pk: (found := real_claim(pk), mine.append(found and found.lease))[0])
+
+    def claim(model: type[PurchaseImport], pk: int) -> PurchaseImport | None:
+        found = real_claim(model, pk)
+        mine.append(found and found.lease)
+        return found
+
+    monkeypatch.setattr(leases, "claim", claim)
     stopped = run_import(import_id=waiting.pk, on_progress=somebody_else_takes_over)
     assert (stopped.state, stopped.posted_rows, Purchase.objects.count()) == (ImportState.RUNNING, 200, 200)
     done = run_import(import_id=waiting.pk)
@@ -244,7 +250,7 @@ def test_tables_lost_with_the_server_are_made_again(programme, monkeypatch):
         with pytest.raises(OSError, match="went away"):
             run_import(import_id=waiting.pk, on_progress=stop_at_300)
         with connection.cursor() as cursor:  # what a crash does to unlogged tables
-            cursor.execute(f"TRUNCATE {tables(waiting.pk)['plan']}, {tables(waiting.pk)['who']}")
+            cursor.execute(f"TRUNCATE {tables(waiting)['plan']}, {tables(waiting)['who']}")
         lapse(waiting.pk)
         done = run_import(import_id=waiting.pk)
         assert (done.state, done.purchases, done.members, done.problems) == (ImportState.DONE, 699, 400, 1)

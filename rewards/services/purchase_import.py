@@ -10,8 +10,7 @@ from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models import F
 
 from common.doorbell import ring
 from common.sql import execute
@@ -54,9 +53,7 @@ def resume_import(*, import_id: int) -> None:
 
 def resume_imports() -> None:
     """Wakes a worker for every import that waits, or whose worker died."""
-    waiting = Q(state=ImportState.QUEUED) | Q(state=ImportState.RUNNING, lease_until=None)
-    lapsed = Q(state=ImportState.RUNNING, lease_until__lte=timezone.now())
-    for import_id in PurchaseImport.objects.filter(waiting | lapsed).order_by("id").values_list("id", flat=True):
+    for import_id in leases.waiting(PurchaseImport):
         ring(RUN, import_id)
 
 
@@ -69,13 +66,13 @@ def run_import(
     reason. Any other error is raised; the import then goes on later, or is given up after a few attempts.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    purchase_import = leases.claim(import_id)
+    purchase_import = leases.claim(PurchaseImport, import_id)
     if purchase_import is None:
         return PurchaseImport.objects.get(pk=import_id)
     try:
         _run(purchase_import, deadline, on_progress)
     except FileRefused as problem:
-        leases.refuse(import_id, purchase_import.lease, problem)
+        leases.refuse(purchase_import, problem)
     except leases.Cancelled:
         _end(purchase_import, ImportState.CANCELLED)
     except KeyboardInterrupt:
@@ -86,7 +83,7 @@ def run_import(
     except Exception as error:
         log.exception("import stopped", purchase_import=import_id, attempts=purchase_import.attempts)
         if purchase_import.attempts >= leases.MAX_ATTEMPTS:
-            leases.refuse(import_id, purchase_import.lease, FileRefused("unexpected", detail=str(error)[:500]))
+            leases.refuse(purchase_import, FileRefused("unexpected", detail=str(error)[:500]))
         raise
     purchase_import.refresh_from_db()
     on_progress(purchase_import)
@@ -108,7 +105,7 @@ def _run(purchase_import: PurchaseImport, deadline: float | None, on_progress: P
         if purchase_import.purchases == CHUNK and not purchase_import.dry_run:
             execute(_ANALYZE)
         if deadline is not None and time.monotonic() > deadline:
-            leases.let_go(purchase_import.pk, purchase_import.lease)
+            leases.let_go(purchase_import)
             ring(RUN, purchase_import.pk)
             return
     _end(purchase_import, ImportState.DONE)
@@ -127,7 +124,7 @@ def _post_chunk(purchase_import: PurchaseImport) -> None:
 
 @transaction.atomic
 def _post(purchase_import: PurchaseImport) -> None:
-    leases.hold(purchase_import.pk, purchase_import.lease)
+    leases.hold(purchase_import)
     after = purchase_import.posted_rows
     chunk = Chunk(purchase_import, after, min(after + CHUNK, purchase_import.rows))
     points = 0
@@ -167,6 +164,6 @@ def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
         last = 0
         while members := chunks.touched_members(purchase_import, last, REASSESS):
             reassess(at=purchase_import.as_of, member_ids=members)
-            leases.prolong(purchase_import.pk, purchase_import.lease)
+            leases.prolong(purchase_import)
             last = members[-1]
-    leases.end(purchase_import.pk, purchase_import.lease, state)
+    leases.end(purchase_import, state)

@@ -32,6 +32,7 @@ _LONGEST = {
     ImportField.STORE: 80,
     ImportField.PRODUCT: 200,
     ImportField.CATEGORY: 80,
+    ImportField.BRAND: 80,
 }
 _CHANNELS = {
     name: channel
@@ -73,7 +74,7 @@ def bad(code: str, value: str, **params: Any) -> Bad:
     return Bad(code, {"value": shown if len(shown) <= 60 else f"{shown[:60]}…", **params})
 
 
-class _Remembered(dict[str, "str | Bad"]):
+class Remembered(dict[str, "str | Bad"]):
     def __init__(self, read: Reader) -> None:
         self.read = read
 
@@ -116,6 +117,14 @@ def read_date(cell: str, order: DateOrder) -> datetime | None:
         return None
 
 
+def no_date(cell: str, order: DateOrder) -> Bad:
+    """Why a cell is no date, and in which other order it would be one."""
+    for other in DateOrder:
+        if other != order and read_date(cell, other) is not None:
+            return bad("date_other_order", cell, order=order, other=other)
+    return bad("date_unreadable", cell, order=order)
+
+
 def _hour(hour: int, half: str | None) -> int:
     if not half:
         return hour
@@ -132,7 +141,7 @@ def date_reader(order: DateOrder, time_zone: str, as_of: datetime) -> Reader:
     def read(cell: str) -> str | Bad:
         moment = read_date(cell, order)
         if moment is None:
-            return bad("date_unreadable", cell, order=order) if cell.strip() else _missing(ImportField.PURCHASED_AT)
+            return no_date(cell, order) if cell.strip() else _missing(ImportField.PURCHASED_AT)
         if moment.year < 1970:
             return bad("date_past", cell)
         if moment > (latest if moment.tzinfo else latest_naive):
@@ -190,7 +199,7 @@ def _missing(field: ImportField) -> Bad:
     return Bad("missing", {"field": field})
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return text.translate(_ESCAPES) if _NEEDS_ESCAPE.search(text) else text
 
 
@@ -199,19 +208,19 @@ def _text_reader(field: ImportField) -> Reader:
 
     def read(cell: str) -> str | Bad:
         text = cell.strip()
-        return _escaped(text) if len(text) <= most else bad("too_long", text, field=field, most=most)
+        return escaped(text) if len(text) <= most else bad("too_long", text, field=field, most=most)
 
     return read
 
 
-def _read_card(cell: str) -> str | Bad:
+def read_card(cell: str) -> str | Bad:
     if not cell.strip():
         return ""
     number = clean_card_number(cell)
     return number if len(number) == CARD_DIGITS and damm.is_valid(number) else bad("card_mistyped", cell)
 
 
-def _read_email(cell: str) -> str | Bad:
+def read_email(cell: str) -> str | Bad:
     email = cell.strip().lower()
     if not email:
         return ""
@@ -219,10 +228,10 @@ def _read_email(cell: str) -> str | Bad:
         validate_email(email)
     except ValidationError:
         return bad("email_unreadable", cell)
-    return _escaped(email) if len(email) <= 254 else bad("too_long", email, field=ImportField.EMAIL, most=254)
+    return escaped(email) if len(email) <= 254 else bad("too_long", email, field=ImportField.EMAIL, most=254)
 
 
-def _phone_reader(region: str | None) -> Reader:
+def phone_reader(region: str | None) -> Reader:
     def read(cell: str) -> str | Bad:
         if not cell.strip():
             return ""
@@ -283,12 +292,12 @@ class RowReader:
         self._width = width
         self._last_row_whole = last_row_whole
         self._mark, self._currency = mark, currency
-        self._amounts: dict[str, _Remembered] = {}
+        self._amounts: dict[str, Remembered] = {}
         self._amount_at = mapping[ImportField.AMOUNT]
         readers: dict[str, Reader] = {field: _text_reader(field) for field in _LONGEST} | {
-            ImportField.CARD: _read_card,
-            ImportField.EMAIL: _read_email,
-            ImportField.PHONE: _phone_reader(region),
+            ImportField.CARD: read_card,
+            ImportField.EMAIL: read_email,
+            ImportField.PHONE: phone_reader(region),
             ImportField.PURCHASED_AT: date_reader(order, time_zone, as_of),
             ImportField.CURRENCY: _read_currency,
             ImportField.CHANNEL: _read_channel,
@@ -296,46 +305,69 @@ class RowReader:
         }
         mapped = [field for field in ImportField if field in mapping and field != ImportField.AMOUNT]
         self._who = [field for field in mapped if field in WHO]  # stands first, as in ImportField
-        self._read = [(_Remembered(readers[field]), mapping[field]) for field in mapped]
+        self._read = [(Remembered(readers[field]), mapping[field]) for field in mapped]
         self._currency_at = mapped.index(ImportField.CURRENCY) if ImportField.CURRENCY in mapped else None
-        self.columns = ["n", "number", "kind", "ref", *mapped, "amount", "problem", "params"]
-        self._nothing = "\\N\t" * (len(self.columns) - 4)
+        self.columns = ["n", "number", "kind", "ref", *mapped, "amount", "problem", "params", "others"]
+        self._nothing = "\\N\t" * (len(self.columns) - 5)
 
     def line(self, n: int, row: Row) -> str:
         """The n-th row for COPY (text format)."""
         cells = row.cells
         if row.problem or not row.whole or len(cells) != self._width:
-            problem = self._broken(row)
+            cells = padded(row, self._width)
+            problem = broken(row, self._width, self._last_row_whole)
             if problem is not None:
-                return self._bad_line(n, row.number, problem)
+                return self._bad_line(n, row.number, [problem])
         values = [remembered[cells[i]] for remembered, i in self._read]
         currency = self._currency if self._currency_at is None else values[self._currency_at]
         try:
             values.append(self._amount(currency, cells[self._amount_at]))
             for kind, who in enumerate(values[: len(self._who)]):
                 if who:
-                    return "\t".join((str(n), str(row.number), self._who[kind], who, *values, "\\N", "\\N")) + "\n"  # type: ignore[arg-type]
-            return self._bad_line(n, row.number, Bad("no_customer", {}))
+                    numbers = (str(n), str(row.number), self._who[kind], who)
+                    return "\t".join((*numbers, *values, "\\N\t\\N\t\\N\n"))  # type: ignore[arg-type]
         except TypeError:  # one of them is not text: the cell was bad
-            return self._bad_line(n, row.number, next(value for value in values if isinstance(value, Bad)))
+            pass
+        problems = [value for value in values if isinstance(value, Bad)]
+        if not any(values[: len(self._who)]):
+            problems.append(Bad("no_customer", {}))
+        if not row.whole:
+            problems.insert(0, Bad("cut_off", {}))
+        return self._bad_line(n, row.number, [p for i, p in enumerate(problems) if p not in problems[:i]])
 
     def _amount(self, currency: "str | Bad", cell: str) -> "str | Bad":
         if isinstance(currency, Bad):
             return currency
         remembered = self._amounts.get(currency)
         if remembered is None:
-            remembered = self._amounts[currency] = _Remembered(amount_reader(self._mark, currency))
+            remembered = self._amounts[currency] = Remembered(amount_reader(self._mark, currency))
         return remembered[cell]
 
-    def _broken(self, row: Row) -> Bad | None:
-        if not row.whole and not (self._last_row_whole and len(row.cells) >= self._width):
-            return Bad("cut_off", {})
-        if row.problem:
-            return Bad(row.problem, {})
-        if len(row.cells) < self._width or any(cell.strip() for cell in row.cells[self._width :]):
-            return Bad("columns", {"found": len(row.cells), "expected": self._width})
-        return None
+    def _bad_line(self, n: int, number: int, problems: list[Bad]) -> str:
+        first, *others = problems
+        params = as_json(first.params)
+        more = as_json([problem._asdict() for problem in others])
+        return f"{n}\t{number}\t{self._nothing}{first.code}\t{params}\t{more}\n"
 
-    def _bad_line(self, n: int, number: int, problem: Bad) -> str:
-        params = _escaped(json.dumps(problem.params, ensure_ascii=False))
-        return f"{n}\t{number}\t{self._nothing}{problem.code}\t{params}\n"
+
+def as_json(value: Any) -> str:
+    """A value as JSON for COPY."""
+    return escaped(json.dumps(value, ensure_ascii=False))
+
+
+def padded(row: Row, width: int) -> list[str]:
+    """The cells of a row, filled up where its sheet leaves empty cells at the end out."""
+    missing = width - len(row.cells)
+    return row.cells + [""] * missing if row.padded and missing > 0 else row.cells
+
+
+def broken(row: Row, width: int, last_row_whole: bool) -> Bad | None:
+    """Why a row as such cannot be used; None where it can."""
+    cells = padded(row, width)
+    if not row.whole and (not last_row_whole or len(cells) < width or cells[-1].endswith("\N{REPLACEMENT CHARACTER}")):
+        return Bad("cut_off", {})
+    if row.problem:
+        return Bad(row.problem, {})
+    if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+        return Bad("columns", {"found": len(cells), "expected": width})
+    return None

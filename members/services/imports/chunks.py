@@ -29,12 +29,12 @@ class Chunk:
 
     @property
     def names(self) -> dict[str, str]:
-        return tables(self.purchase_import.pk)
+        return tables(self.purchase_import)
 
     @property
     def params(self) -> dict[str, Any]:
         i = self.purchase_import
-        return {"import": i.pk, "source": i.source, "after": self.after, "to": self.to}
+        return {"import": i.pk, "source": i.source, "after": self.after, "to": self.to, "time_zone": i.time_zone}
 
 
 _GOOD = "plan.n > %(after)s AND plan.n <= %(to)s AND plan.problem IS NULL AND NOT plan.repeats"
@@ -74,10 +74,12 @@ ON CONFLICT (system, value) DO NOTHING
 """
 _PURCHASES = f"""
 SELECT who.member_id, %(source)s, plan.key, plan.purchased_at, plan.currency, plan.amount, plan.store, plan.channel,
-       CASE WHEN coalesce(nullif(plan.product, ''), nullif(plan.category, ''), plan.quantity::text) IS NULL
+       CASE WHEN coalesce(nullif(plan.product, ''), nullif(plan.category, ''), nullif(plan.brand, ''),
+                          plan.quantity::text) IS NULL
             THEN '[]'::jsonb
             ELSE jsonb_build_array(jsonb_build_object('sku', '', 'name', coalesce(plan.product, ''), 'category',
-                 coalesce(plan.category, ''), 'quantity', coalesce(plan.quantity, 1), 'amount_minor', plan.amount)) END
+                 coalesce(plan.category, ''), 'brand', coalesce(plan.brand, ''),
+                 'quantity', coalesce(plan.quantity, 1), 'amount_minor', plan.amount)) END
 FROM {{plan}} AS plan JOIN {{who}} AS who ON who.id = plan.who
 WHERE {_GOOD} AND who.member_id IS NOT NULL
 ORDER BY plan.n
@@ -89,21 +91,22 @@ WITH known AS (
                 WHEN (there.purchased_at, there.amount_minor, there.currency)
                      <> (plan.purchased_at, plan.amount, plan.currency) THEN 'key_reused' END AS problem,
            jsonb_build_object('key', plan.key, 'amount_minor', there.amount_minor, 'currency', there.currency,
-                              'purchased_at', there.purchased_at) AS params
+                              'purchased_at', there.purchased_at, 'time_zone', %(time_zone)s::text) AS params
     FROM {{plan}} AS plan JOIN {{who}} AS who ON who.id = plan.who
     JOIN members_purchase AS there ON there.source = %(source)s AND there.key = plan.key
     LEFT JOIN unnest(%(new_ids)s::bigint[]) AS added (id) ON added.id = there.id
     WHERE NOT %(all_new)s AND {_GOOD} AND added.id IS NULL
 ),
 bad AS (
-    SELECT number, problem, params FROM {{plan}} AS plan
+    SELECT number, problem, params, others FROM {{plan}} AS plan
     WHERE plan.n > %(after)s AND plan.n <= %(to)s AND plan.problem IS NOT NULL
     UNION ALL
-    SELECT number, problem, params FROM known WHERE problem IS NOT NULL
+    SELECT number, problem, params, NULL FROM known WHERE problem IS NOT NULL
 ),
 kept AS (
-    INSERT INTO members_importproblem (purchase_import_id, row, code, params)
-    SELECT %(import)s, number, problem, coalesce(params, '{{{{}}}}') FROM bad ORDER BY number LIMIT %(room)s
+    INSERT INTO members_importproblem (purchase_import_id, row, code, params, others)
+    SELECT %(import)s, number, problem, coalesce(params, '{{{{}}}}'), coalesce(others, '[]')
+    FROM bad ORDER BY number LIMIT %(room)s
 )
 SELECT (SELECT count(*) FROM bad),
        (SELECT count(*) FROM known WHERE problem IS NULL)
@@ -185,7 +188,7 @@ def _ids(chunk: Chunk, statement: str, params: dict[str, Any]) -> list[int]:
 
 def touched_members(purchase_import: PurchaseImport, after: int, limit: int) -> list[int]:
     """Members of the import, in the order of their ids, `limit` of those after `after`. None where none are staged."""
-    who = tables(purchase_import.pk)["who"]
+    who = tables(purchase_import)["who"]
     if not exists(who):
         return []
     statement = f"SELECT DISTINCT member_id FROM {who} WHERE member_id > %s ORDER BY member_id LIMIT %s"

@@ -35,6 +35,7 @@ _NAMES = {
     ImportField.CHANNEL: "channel, sales channel, 渠道, 销售渠道",
     ImportField.PRODUCT: "product, product name, item, article, description, 商品, 商品名称, 产品, 品名",
     ImportField.CATEGORY: "category, product category, department, 类别, 分类, 品类, 商品类别",
+    ImportField.BRAND: "brand, brand name, manufacturer, marke, 品牌",
     ImportField.QUANTITY: "quantity, qty, units, pieces, number of cds, 数量, 件数",
 }
 _KNOWN = {name: field for field, names in _NAMES.items() for name in re.split(r",\s*", names)}
@@ -50,7 +51,7 @@ class Layout:
     columns: list[str]
     date_order: str | None = None
     decimal_mark: str | None = None
-    last_row_whole: bool = False
+    last_row_whole: bool = True
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,6 +12,7 @@ from members.import_problems import FileRefused
 from members.models import ImportProblem, PurchaseImport
 from members.queries import get_programme
 from members.services.imports.columns import Layout, Look, check, look_at, propose_formats
+from members.services.imports.reading import WORKBOOK
 from members.services.imports.staging import bytes_of, raw_file
 
 _COUNTS = ("read_bytes", "rows", "posted_rows", "purchases", "members", "repeats", "problems", "points")
@@ -62,6 +63,8 @@ def look_into(purchase_import: PurchaseImport, **chosen: Any) -> Look:
 def ends_open(purchase_import: PurchaseImport) -> str:
     """The last line of the file where no line break ends it, else nothing."""
     encoding = purchase_import.layout["encoding"]
+    if encoding == WORKBOOK:
+        return ""
     with raw_file(purchase_import) as file:
         if encoding == "utf-16":
             encoding = "utf-16-be" if file.read(2) == BOM_UTF16_BE else "utf-16-le"
@@ -90,7 +93,7 @@ def set_columns(
     with_points: bool,
     date_order: str | None = None,
     decimal_mark: str | None = None,
-    last_row_whole: bool = False,
+    last_row_whole: bool = True,
 ) -> PurchaseImport:
     """Decides how the file is read. What is not given is proposed from the file; FileRefused where that is in doubt.
 

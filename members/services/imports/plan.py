@@ -159,29 +159,32 @@ CREATE UNLOGGED TABLE {plan} AS
 WITH good AS (
     SELECT row.n, row.number, who.root AS who, row.purchased_at, coalesce(row.currency, %(currency)s) AS currency,
            row.amount, coalesce(row.store, '') AS store, coalesce(row.channel, 'store') AS channel,
-           row.product, row.category, row.quantity, coalesce(row.key, '') <> '' AS has_key,
+           row.product, row.category, row.brand, row.quantity, coalesce(row.key, '') <> '' AS has_key,
            coalesce(nullif(row.key, ''), md5(ROW(row.kind, row.ref, extract(epoch FROM row.purchased_at),
                coalesce(row.currency, %(currency)s), row.amount, coalesce(row.store, ''))::text)) AS key
     FROM {row} AS row JOIN {who} AS who USING (kind, ref) WHERE row.problem IS NULL
 ),
 placed AS (
     SELECT *, row_number() OVER same AS place, first_value(who) OVER same AS first_who,
+           first_value(number) OVER same AS first_number,
            first_value(purchased_at) OVER same AS first_at, first_value(amount) OVER same AS first_amount,
            first_value(currency) OVER same AS first_currency
     FROM good WINDOW same AS (PARTITION BY has_key, key ORDER BY n)
 )
-SELECT n, number, who, purchased_at, currency, amount, store, channel, product, category, quantity,
+SELECT n, number, who, purchased_at, currency, amount, store, channel, product, category, brand, quantity,
        CASE WHEN has_key OR place = 1 THEN key ELSE key || '-' || place END AS key,
        has_key AND place > 1 AS repeats,
        CASE WHEN NOT has_key OR place = 1 THEN NULL
-            WHEN who <> first_who THEN 'key_of_another'
-            WHEN (purchased_at, amount, currency) <> (first_at, first_amount, first_currency) THEN 'key_reused'
+            WHEN who <> first_who THEN 'key_of_another_in_file'
+            WHEN (purchased_at, amount, currency) <> (first_at, first_amount, first_currency) THEN 'key_reused_in_file'
        END AS problem,
-       CASE WHEN has_key AND place > 1 THEN jsonb_build_object('key', key, 'amount_minor', first_amount,
-                'currency', first_currency, 'purchased_at', first_at) END AS params
+       CASE WHEN has_key AND place > 1 THEN jsonb_build_object('key', key, 'first', first_number,
+                'amount_minor', first_amount, 'currency', first_currency, 'purchased_at', first_at,
+                'time_zone', %(time_zone)s::text) END AS params,
+       NULL::jsonb AS others
 FROM placed
 UNION ALL
-SELECT n, number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, problem, params
+SELECT n, number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, problem, params, others
 FROM {row} WHERE problem IS NOT NULL
 ORDER BY 1
 """
@@ -194,8 +197,9 @@ def ways(purchase_import: PurchaseImport) -> list[ImportField]:
 
 def make_plan(purchase_import: PurchaseImport) -> None:
     """Makes the tables `who` and `plan` out of the staged rows, which then go. Runs in the caller's transaction."""
-    names = tables(purchase_import.pk)
+    names = tables(purchase_import)
     params = {"source": purchase_import.source, "currency": purchase_import.currency, "kinds": list(WHO)}
+    params["time_zone"] = purchase_import.time_zone
 
     def run(*statements: str, **more: str) -> None:
         for statement in statements:

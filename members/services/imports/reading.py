@@ -18,9 +18,10 @@ WHITESPACE = " "
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": WHITESPACE}
 BLOCK = 1 << 20
 MAX_LINES = 50  # of one row: a cell with more line breaks than this is a quotation mark that was never closed
-MAX_CHARACTERS = 100_000  # of one line: what is longer is no list of purchases
+MAX_CHARACTERS = 100_000  # of one line: what is longer is no row of a list
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+WORKBOOK = "xlsx"  # stands for the encoding where a file is a workbook
+_ZIP, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _OTHERS = (b"%PDF", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff", b"7z\xbc\xaf", b"Rar!", b"SQLite")
 
 
@@ -35,15 +36,25 @@ class Row:
     cells: list[str]
     problem: str = ""
     whole: bool = True
+    padded: bool = False  # sheets leave empty cells at the end of a row out
 
 
 def detect_encoding(file: IO[bytes]) -> str:
-    """One of ENCODINGS, after reading the whole file: UTF-8 where all of it is, else GB18030. FileRefused: neither."""
+    """One of ENCODINGS, after reading the whole file: UTF-8 where all of it is, else GB18030; or WORKBOOK.
+
+    FileRefused where it is none of them.
+    """
     file.seek(0)
     start = file.read(4096)
     if not start.strip(b"\r\n\t \x00\xef\xbb\xbf\xff\xfe"):
         raise FileRefused("empty")
-    if start.startswith(_WORKBOOKS):
+    if start.startswith(_ZIP):
+        from members.services.imports.workbooks import is_workbook
+
+        if is_workbook(file):
+            return WORKBOOK
+        raise FileRefused("not_text")
+    if start.startswith(_OLD_WORKBOOK):
         raise FileRefused("workbook")
     if start.startswith(_OTHERS):
         raise FileRefused("not_text")
@@ -84,6 +95,8 @@ codecs.register_error(ERRORS, _mark_cut_end)
 
 def detect_delimiter(file: IO[bytes], encoding: str) -> str:
     """The sign by which most of the first rows have the same number of columns, and the most columns."""
+    if encoding == WORKBOOK:
+        return ","
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS.values():
         counts = Counter(len(row.cells) for row in first_rows(file, encoding, delimiter, 50) if not row.problem)
@@ -112,6 +125,11 @@ def first_rows(file: IO[bytes], encoding: str, delimiter: str, limit: int) -> li
 def read_rows(file: IO[bytes], encoding: str, delimiter: str) -> Iterator[Row]:
     """Every row that is not blank. FileRefused where the bytes are not of this encoding."""
     file.seek(0)
+    if encoding == WORKBOOK:
+        from members.services.imports.workbooks import read_workbook
+
+        yield from read_workbook(file)
+        return
     codec = "utf-8-sig" if encoding == "utf-8" else encoding
     text = io.TextIOWrapper(file, encoding=codec, errors=ERRORS, newline="")  # type: ignore[arg-type]
     try:
@@ -127,6 +145,11 @@ def _rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[Row]:
     number = 0
     while line := waiting.popleft() if waiting else text.readline(MAX_CHARACTERS):
         number += 1
+        if len(line) >= MAX_CHARACTERS and line[-1] not in "\r\n":
+            while (rest := text.readline(MAX_CHARACTERS)) and rest[-1] not in "\r\n":
+                pass
+            yield Row(number, [], "row_too_long")
+            continue
         if delimiter == WHITESPACE:
             row = Row(number, line.split())
         elif '"' in line:

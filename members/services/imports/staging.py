@@ -49,11 +49,11 @@ def bytes_of(file: File) -> IO[bytes]:
 
 def stage(purchase_import: PurchaseImport, on_progress: Callable[[], None] = lambda: None) -> None:
     """Reads the file into the tables. FileRefused; LeaseLost; Cancelled."""
-    import_id, lease = purchase_import.pk, purchase_import.lease
-    names = tables(import_id)
+    import_id = purchase_import.pk
+    names = tables(purchase_import)
     with transaction.atomic():
-        hold(import_id, lease)
-        drop_tables(import_id)
+        hold(purchase_import)
+        drop_tables(purchase_import)
         execute(_CREATE.format(**names))
         _note(import_id, rows=0, read_bytes=0)
     layout = Layout(**purchase_import.layout)
@@ -77,14 +77,14 @@ def stage(purchase_import: PurchaseImport, on_progress: Callable[[], None] = lam
         while lines := [reader.line(n, row) for n, row in islice(numbered, BATCH)]:
             count += len(lines)
             with transaction.atomic():
-                hold(import_id, lease)
+                hold(purchase_import)
                 _copy(copy, "".join(lines), purchase_import.time_zone)
                 _note(import_id, rows=count, read_bytes=file.tell())
             on_progress()
     if not count:
         raise FileRefused("no_rows")
     with transaction.atomic():
-        hold(import_id, lease)
+        hold(purchase_import)
         make_plan(purchase_import)
         _note(import_id, staged=True, attempts=0)
     on_progress()
@@ -108,6 +108,6 @@ _CREATE = """
 CREATE UNLOGGED TABLE {row} (
     n int, number int, kind text, ref text, customer text, card text, email text, phone text, name text,
     purchased_at timestamptz, currency text, key text, store text, channel text, product text, category text,
-    quantity numeric, amount bigint, problem text, params jsonb
+    brand text, quantity numeric, amount bigint, problem text, params jsonb, others jsonb
 )
 """

@@ -1,19 +1,28 @@
-"""The tables of an import's own: unlogged, filled from the file, gone when it ends. Described in docs/import.md."""
+"""The tables of a job's own: unlogged, filled once, gone when it ends. Described in docs/import.md."""
+
+from typing import Any
 
 from common.sql import execute, fetch_all
-from members.models import PurchaseImport
+from members.models import CustomerImport, ExportJob, PurchaseImport
 
-_TABLES = ("row", "who", "fact", "plan")
+# Purchases: row (as read), who (each customer once), fact (their contacts), plan (what to do with each row).
+# Customers: row (as read, then as understood), tag. Exports: member (who is in it).
+_TABLES = {
+    PurchaseImport: ("members_import", ("row", "who", "fact", "plan")),
+    CustomerImport: ("members_customers", ("row", "tag")),
+    ExportJob: ("members_export", ("member",)),
+}
 
 
-def tables(import_id: int) -> dict[str, str]:
-    """Their names: row (as read), who (each customer once), fact (their contacts), plan (what to do with each row)."""
-    return {name: f"members_import_{int(import_id)}_{name}" for name in _TABLES}
+def tables(job: Any) -> dict[str, str]:
+    """Their names."""
+    prefix, names = _TABLES[type(job)]
+    return {name: f"{prefix}_{int(job.pk)}_{name}" for name in names}
 
 
-def drop_tables(import_id: int) -> None:
+def drop_tables(job: Any) -> None:
     """Throws away all that was staged."""
-    for name in tables(import_id).values():
+    for name in tables(job).values():
         execute(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -22,9 +31,9 @@ def exists(table: str) -> bool:
     return fetch_all("SELECT to_regclass(%s) IS NOT NULL", [table]) == [(True,)]
 
 
-def is_staged(purchase_import: PurchaseImport) -> bool:
-    """Whether the plan is there and whole: a crash of the server empties unlogged tables."""
-    plan = tables(purchase_import.pk)["plan"]
-    if not purchase_import.staged or not exists(plan):
+def is_staged(job: PurchaseImport | CustomerImport) -> bool:
+    """Whether what was staged is there and whole: a crash of the server empties unlogged tables."""
+    table = tables(job)["plan" if isinstance(job, PurchaseImport) else "row"]
+    if not job.staged or not exists(table):
         return False
-    return fetch_all(f"SELECT count(*) FROM {plan}")[0][0] == purchase_import.rows
+    return fetch_all(f"SELECT count(*) FROM {table}")[0][0] == job.rows

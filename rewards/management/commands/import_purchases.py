@@ -44,7 +44,12 @@ class Command(BaseCommand):
         add("--header", action=argparse.BooleanOptionalAction, help=_("whether the first row names the columns"))
         add("--dates", choices=DateOrder.values, help=_("the order of day, month and year"))
         add("--decimals", choices=_MARKS, help=_("the sign before the decimals"))
-        add("--last-row-whole", action="store_true", help=_("the last row is whole, though no line break ends it"))
+        add(
+            "--last-row-whole",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help=_("whether the last row is whole, though no line break ends it"),
+        )
         add("--no-points", action="store_true", help=_("record the purchases only"))
         add("--dry-run", action="store_true", help=_("count only, change nothing"))
         add("--at", type=datetime.fromisoformat, help=_("the moment at which the import counts, by default now"))
