@@ -147,6 +147,7 @@ register("members.SegmentPick.member", Strategy.MOVE, once_per="segment_id")
 register("members.MemberListEntry.member", Strategy.MOVE, once_per="list_id")
 register("members.SegmentMember.member", Strategy.DROP)
 register("members.PurchaseSummary.member", Strategy.DROP)
+register("members.ConsentState.member", Strategy.DROP)
 register("members.ChangedMember.member", Strategy.LEAVE)  # a queue
 register("members.AccessLog.member", Strategy.LEAVE)  # who was looked at is not rewritten
 register("members.Duplicate.first", Strategy.LEAVE)  # pairs with somebody who is gone are not shown

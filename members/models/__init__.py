@@ -1,5 +1,5 @@
 from members.models.claim import CardClaim
-from members.models.consent import Consent, ConsentWording
+from members.models.consent import Consent, ConsentState, ConsentWording
 from members.models.customer_import import CustomerImport, CustomerProblem, ImportedMember
 from members.models.duplicate import Duplicate, MemberMerge
 from members.models.export_job import ExportJob
@@ -30,6 +30,7 @@ __all__ = [
     "CardClaim",
     "ChangedMember",
     "Consent",
+    "ConsentState",
     "ConsentWording",
     "CustomerImport",
     "CustomerProblem",

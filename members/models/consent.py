@@ -23,6 +23,31 @@ class ConsentWording(models.Model):
         return f"{self.get_purpose_display()} {self.version}"
 
 
+# The state follows what is said, whoever writes it. Of two words the later counts, and of two at once the last written.
+_SAID = """
+INSERT INTO members_consentstate AS state (member_id, channel, purpose, granted, at, consent_id)
+SELECT DISTINCT ON (member_id, channel, purpose) member_id, channel, purpose, granted, at, id
+FROM {said} ORDER BY member_id, channel, purpose, at DESC, id DESC
+ON CONFLICT (member_id, channel, purpose) DO UPDATE
+SET granted = excluded.granted, at = excluded.at, consent_id = excluded.consent_id
+WHERE (excluded.at, excluded.consent_id) > (state.at, state.consent_id);
+"""
+_FOLLOW = _SAID.format(said="fresh") + "RETURN NULL;"
+# Words change hands only by a merge, or by its undoing: then both members' states are made anew.
+_FOLLOW_MERGE = (
+    """
+IF EXISTS (SELECT FROM fresh JOIN stale USING (id) WHERE fresh.member_id <> stale.member_id) THEN
+    DELETE FROM members_consentstate
+    WHERE member_id IN (SELECT member_id FROM fresh UNION SELECT member_id FROM stale);
+"""
+    + _SAID.format(
+        said="(SELECT * FROM members_consent"
+        " WHERE member_id IN (SELECT member_id FROM fresh UNION SELECT member_id FROM stale)) AS said"
+    )
+    + "END IF; RETURN NULL;"
+)
+
+
 class Consent(models.Model):
     """One statement by a member: yes or no to a channel for a purpose. The last one counts; none means no."""
 
@@ -57,7 +82,49 @@ class Consent(models.Model):
             # The latest word of a member per channel and purpose (members.queries.consent_state).
             models.Index(fields=["member", "channel", "purpose", "-at", "-id"], name="members_consent_latest"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="keep_state",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="fresh"),
+                func=_FOLLOW,
+            ),
+            pgtrigger.Trigger(
+                name="move_state",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                referencing=pgtrigger.Referencing(old="stale", new="fresh"),
+                func=_FOLLOW_MERGE,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()}, {self.get_purpose_display()}: {self.granted}"
+
+
+class ConsentState(models.Model):
+    """A member's latest word on a channel and purpose, kept by triggers of Consent. No row: never asked.
+
+    Segments ask it of all members at once, where the log itself would have to be sorted each time.
+    """
+
+    member = models.ForeignKey("members.Member", models.PROTECT, related_name="consent_states", db_index=False)
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel, blank=True)
+    purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
+    granted = models.BooleanField(_("granted"))
+    at = models.DateTimeField(_("when"))
+    consent = models.ForeignKey(
+        Consent, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False, verbose_name=_("consent")
+    )
+
+    class Meta:
+        verbose_name = _("state of consent")
+        verbose_name_plural = _("states of consent")
+        constraints = [models.UniqueConstraint("member", "channel", "purpose", name="members_consentstate_once")]
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()}, {self.get_purpose_display()}: {self.granted}"
