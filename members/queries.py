@@ -5,11 +5,13 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models.functions import Coalesce, Lower
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
-from members.enums import Channel, Purpose
-from members.models import Attribute, Consent, Identity, Member, Programme, Purchase, TimelineEvent
+from common.sql import fetch_all
+from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE, Channel, Purpose
+from members.models import PRESENT, Attribute, Consent, Identity, Member, Programme, Purchase, TimelineEvent
 from members.rules import matches_on
 from members.validators import CARD_DIGITS, clean_card_number
 
@@ -20,21 +22,91 @@ def get_programme() -> Programme:
 
 
 def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Member]:
-    """Members found by card number, e-mail, phone or a part of the name, each by an index."""
+    """Members found by a card number, e-mail or phone of theirs or a part of the name, each by an index.
+
+    Who was merged is found as the member they are now, by any card or address of old. Nobody who is erased.
+    """
     members = Member.objects.all() if members is None else members
     text = text.strip()
     if not text:
         return members
+    members = members.filter(PRESENT)
     digits = clean_card_number(text)
+    phones = Member.objects.filter(phone__in=_phone_readings(text, digits)).values("pk")
+    # Unions, for an OR over two tables would read all members.
     if len(digits) == CARD_DIGITS:
-        return members.filter(Q(card_number=digits) | Q(phone__in=_phone_readings(text, digits)))
+        return members.filter(pk__in=_by_card(digits).union(phones, _by_identity(OWN_PHONE, text, digits)))
     if "@" in text:
-        return members.filter(email__iexact=text)
+        named = Member.objects.filter(email__iexact=text).values("pk")
+        return members.filter(pk__in=named.union(_by_identity(OWN_EMAIL, text.lower())))
     if len(digits) >= 6 and not any(c.isalpha() for c in text):
-        return members.filter(phone__in=_phone_readings(text, digits))
-    # A union, for an OR over two tables would read all members.
+        return members.filter(pk__in=phones.union(_by_identity(OWN_PHONE, text, digits), _by_number(text)))
     named = Member.objects.filter(name__icontains=text).values("pk")
-    return members.filter(pk__in=named.union(Identity.objects.filter(value=text).values("member")))
+    return members.filter(pk__in=named.union(_by_number(text)))
+
+
+def _by_card(digits: str) -> QuerySet:
+    """Ids of the members who have a card now: of its first owner, or of whom that owner was merged into."""
+    owner = Member.objects.filter(card_number=digits).annotate(now=Coalesce("merged_into", "pk"))
+    return owner.values("now").union(_by_identity(OWN_CARD, digits))
+
+
+def _by_identity(system: str, text: str, digits: str | None = None) -> QuerySet:
+    values = [text] if digits is None else _phone_readings(text, digits)
+    return Identity.objects.filter(system=system, value__in=values).values("member")
+
+
+def _by_number(text: str) -> QuerySet:
+    return Identity.objects.filter(value=text).values("member")
+
+
+def find_member(
+    *, card: str = "", email: str = "", phone: str = "", identity: tuple[str, str] | None = None
+) -> Member | None:
+    """The one present member whom a card, address, phone or (system, customer number) belongs to, by exactly one of
+    them. Cards, addresses and phones that the member came to by a merge count like any other."""
+    if card:
+        found = _by_card(clean_card_number(card))
+    elif email:
+        address = email.strip().lower()
+        # Written so that the unique index on lower(email) finds it.
+        primary = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=address)
+        found = primary.values("pk").union(_by_identity(OWN_EMAIL, address))
+    elif phone:
+        digits = clean_card_number(phone.strip().removeprefix("+"))
+        primary = Member.objects.exclude(phone="").filter(phone__in=_phone_readings(phone, digits))
+        found = primary.values("pk").union(_by_identity(OWN_PHONE, phone, digits))
+    elif identity:
+        found = Identity.objects.filter(system=identity[0], value=identity[1]).values("member")
+    else:
+        return None
+    return Member.objects.filter(PRESENT, pk__in=found).order_by("pk").first()
+
+
+def merged_into(member_ids: Iterable[int]) -> dict[int, int]:
+    """Whom those of the members who were merged are now, by their id."""
+    gone = Member.objects.filter(pk__in=list(member_ids), merged_into__isnull=False)
+    return dict(gone.values_list("pk", "merged_into_id"))
+
+
+def family(member_ids: Iterable[int]) -> list[int]:
+    """The members and all who were merged into them: whose wallets and traces belong together now."""
+    ids = list(member_ids)
+    return sorted({*ids, *Member.objects.filter(merged_into__in=ids).values_list("pk", flat=True)})
+
+
+_EVER = """
+WITH RECURSIVE ever (id) AS (
+    SELECT unnest(%(members)s::bigint[])
+    UNION SELECT merge.survivor_id FROM ever JOIN members_membermerge AS merge ON merge.merged_id = ever.id
+)
+SELECT id FROM ever
+"""
+
+
+def ever_with(member_ids: Iterable[int]) -> list[int]:
+    """The members, all who were merged into them, and whoever they were merged into, if only for a while."""
+    return [row[0] for row in fetch_all(_EVER, {"members": family(member_ids)})]
 
 
 def _phone_readings(text: str, digits: str) -> list[str]:

@@ -21,7 +21,7 @@ from common.sms import send_sms
 from members.enums import Channel
 from members.models import CardClaim, Member, User
 from members.models.claim import MAX_TRIES
-from members.queries import get_programme
+from members.queries import find_member, get_programme
 from members.services.joining import open_account
 from members.services.profile import AlreadyLinked
 from members.validators import clean_card_number, validate_card_number
@@ -65,7 +65,7 @@ def start_claim(*, user: User, card_number: str, channel: Channel, language: str
     claim = CardClaim.objects.create(
         user=user,
         card_number=number,
-        member=Member.objects.filter(card_number=number).first(),
+        member=find_member(card=number),
         channel=channel,
         language=language,
         started_at=at,

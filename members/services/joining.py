@@ -5,11 +5,10 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models.functions import Lower
 
 from members.enums import Channel, Purpose
 from members.models import Member, User
-from members.queries import get_programme
+from members.queries import find_member, get_programme
 from members.services.consent import state_consent
 from members.services.profile import AlreadyLinked, create_member, link_account, update_profile
 
@@ -17,10 +16,8 @@ from members.services.profile import AlreadyLinked, create_member, link_account,
 @transaction.atomic
 def claim_by_email(*, user: User, language: str, at: datetime) -> Member | None:
     """Links the member with the user's address, if there is one without an account. The caller has verified it."""
-    # Written so that the unique index on lower(email) finds it: without an order, there is at most one.
-    by_email = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=user.email.lower())
-    member = next(iter(by_email.filter(user=None)), None)
-    if member is None or Member.objects.filter(user=user).exists():
+    member = find_member(email=user.email)
+    if member is None or member.user_id is not None or Member.objects.filter(user=user).exists():
         return None
     return open_account(member_id=member.pk, user=user, language=language, at=at)
 

@@ -11,6 +11,7 @@ from members import events
 from members.models import Identity, Member, User
 from members.rules import check_birthday
 from members.services.attributes import changed_attributes
+from members.services.identities import claim
 from members.validators import validate_country
 
 # What people state of themselves, in the order in which forms and files show it.
@@ -54,11 +55,24 @@ def _save(member: Member) -> None:
     try:
         with transaction.atomic():
             member.save()
+            _own_contacts(member)
     except IntegrityError as error:
         for constraint, (field, sentence) in _TAKEN.items():
             if constraint in str(error):
                 raise ValidationError({field: ValidationError(sentence, code="taken")}) from error
         raise
+
+
+def _own_contacts(member: Member) -> None:
+    """The address and phone are nobody else's further ones, and no longer this member's own further ones."""
+    for field, value in (("email", member.email), ("phone", str(member.phone))):
+        if not value:
+            continue
+        try:
+            claim(member_id=member.pk, system=field, value=value)
+        except ValidationError as error:
+            raise ValidationError({field: error}) from error
+        Identity.objects.filter(member=member, system=field, value=value).delete()
 
 
 @transaction.atomic
