@@ -191,7 +191,9 @@ def _identities(member_id: int) -> list[dict[str, Any]]:
 def register_all() -> None:
     register_export("profile", _("Profile"), _profile, models=["members.Member", "members.Guardian"], order=10)
     register_export("identities", _("Numbers and addresses"), _identities, models=["members.Identity"], order=20)
-    register_export("consents", _("What you agreed to"), _consents, models=["members.Consent", "members.ConsentState"], order=30)
+    register_export(
+        "consents", _("What you agreed to"), _consents, models=["members.Consent", "members.ConsentState"], order=30
+    )
     register_export("purchases", _("Purchases"), _purchases, models=["members.Purchase"], order=40)
     register_export("habits", _("Purchases, added up"), _habits, models=["members.PurchaseSummary"], order=45)
     in_segments = ["SegmentMember", "SegmentChange", "SegmentPick", "MemberListEntry"]
