@@ -161,6 +161,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = 500
 CELERY_BEAT_SCHEDULE = {
     "run-reactions": {"task": "members.tasks.run_reactions", "schedule": 5.0},
+    "bring-up-to-date": {"task": "members.tasks.bring_up_to_date", "schedule": 5.0},
+    "refresh-segments": {"task": "members.tasks.refresh_segments", "schedule": crontab()},
+    "check-summaries": {"task": "members.tasks.check_summaries", "schedule": crontab(hour=3, minute=51)},
     "send-claim-codes": {"task": "members.tasks.send_claim_codes", "schedule": 15.0},
     "plan-birthday-greetings": {"task": "campaigns.tasks.plan_birthday_greetings", "schedule": crontab()},
     "deliver-messages": {"task": "campaigns.tasks.deliver_messages", "schedule": 15.0},

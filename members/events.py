@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.doorbell import ring
@@ -143,6 +143,8 @@ def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id:
     execute(_RECORD.format(select=select), {**params, **given})
     if reactions:
         ring("members.tasks.run_reactions")
+    if _kinds[kind].changes:
+        ring("members.tasks.bring_up_to_date", every=1)
 
 
 def record(*, member_id: int, kind: str, at: datetime, data: dict[str, Any] | None = None, actor_id: int | None = None):
@@ -241,17 +243,25 @@ HOUSEHOLD_LEFT = kind("household.left", _("Left the household"))
 MEMBER_ERASED = kind("member.erased", _("Erased"), changes=False)
 ERASURE_REQUESTED = kind("member.erasure_requested", _("Asked to be forgotten"), changes=False)
 ERASURE_CANCELLED = kind("member.erasure_cancelled", _("Wants to stay after all"), changes=False)
+
+
+def _segment_words(sentence: str, data: dict[str, Any]) -> str:
+    names = data["name"]
+    return sentence % {"name": names.get(get_language() or "en") or names["en"]}
+
+
+# data: segment (its id), version (of its definition), name (by language).
 SEGMENT_ENTERED = kind(
     "segment.entered",
     _("Came into a segment"),
-    lambda data: gettext("Came into the segment “%(name)s”") % {"name": data.get("name", "")},
+    lambda data: _segment_words(gettext("Came into the segment “%(name)s”"), data),
     about=("members.segment", "segment"),
     changes=False,  # a membership that made its member be looked at again would never come to rest
 )
 SEGMENT_LEFT = kind(
     "segment.left",
     _("Went out of a segment"),
-    lambda data: gettext("Went out of the segment “%(name)s”") % {"name": data.get("name", "")},
+    lambda data: _segment_words(gettext("Went out of the segment “%(name)s”"), data),
     about=("members.segment", "segment"),
     changes=False,
 )

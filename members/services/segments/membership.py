@@ -1,0 +1,181 @@
+"""Who is in a segment: made equal to what its definition selects, with all that belongs to it, by one statement."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from psycopg import sql
+
+from common.sql import execute, fetch_all
+from members import events
+from members.models import Segment
+from members.queries import get_programme
+from members.segments.compile import selecting
+from members.segments.tree import BadDefinition
+
+log = structlog.get_logger(__name__)
+LONGEST_PAUSE = 60  # minutes after which a failing segment is tried again, at most
+
+# What was in and is no longer selected goes, what is selected and was not in comes, and both are written down.
+_DIFFERENCE = sql.SQL("""
+WITH wanted (id) AS MATERIALIZED ({selecting}),
+gone AS (
+    DELETE FROM members_segmentmember AS held
+    WHERE held.segment_id = %(_segment)s {touched} AND NOT EXISTS (SELECT FROM wanted WHERE wanted.id = held.member_id)
+    RETURNING member_id
+),
+come AS (
+    INSERT INTO members_segmentmember (segment_id, member_id, entered_at)
+    SELECT %(_segment)s, id, %(_at)s FROM wanted
+    WHERE NOT EXISTS (
+        SELECT FROM members_segmentmember AS held WHERE held.segment_id = %(_segment)s AND held.member_id = wanted.id)
+    RETURNING member_id
+),
+changed AS (
+    INSERT INTO members_segmentchange (segment_id, member_id, entered, version, at)
+    SELECT %(_segment)s, member_id, true, %(_version)s, %(_at)s FROM come
+    UNION ALL
+    SELECT %(_segment)s, member_id, false, %(_version)s, %(_at)s FROM gone
+    RETURNING id, entered
+)
+SELECT count(*) FILTER (WHERE entered), count(*) FILTER (WHERE NOT entered), min(id), max(id),
+       (SELECT count(*) FROM wanted)
+FROM changed
+""")
+_TOUCHED = sql.SQL("AND held.member_id = ANY(%(_members)s)")
+_TELL = """
+SELECT member_id, at, jsonb_build_object('segment', segment_id, 'version', version, 'name', %(name)s::jsonb)
+FROM members_segmentchange
+WHERE id BETWEEN %(first)s AND %(last)s AND segment_id = %(segment)s AND entered = %(entered)s
+"""
+
+
+class Difference(NamedTuple):
+    """How many came in and went out, the ids of what was written of it, and how many are selected now."""
+
+    entered: int
+    left: int
+    first_id: int | None
+    last_id: int | None
+    selected: int
+
+
+def make_equal(
+    segment: Segment, *, at: datetime, member_ids: Sequence[int] | None = None, tell: bool = True
+) -> Difference:
+    """Makes the membership what `segment.definition` selects, for these members or for all, by set difference.
+
+    The caller holds the lock DERIVED and is in a transaction. Where nothing differs, nothing is written.
+    `tell` says whether the members' timelines hear of it. BadDefinition, DatabaseError.
+    """
+    selected, params = selecting(segment.definition, at=at, member_ids=member_ids, segment_id=segment.pk)
+    statement = _DIFFERENCE.format(selecting=selected, touched=sql.SQL("") if member_ids is None else _TOUCHED)
+    members = {} if member_ids is None else {"_members": list(member_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**params, **members, "_segment": segment.pk, "_version": segment.version, "_at": at})
+        difference = Difference(*cursor.fetchone())
+    if tell:
+        names = {"en": segment.name_en, "zh-hans": segment.name_zh_hans or segment.name_en}
+        span = {"first": difference.first_id, "last": difference.last_id, "segment": segment.pk}
+        for kind, entered, many in (
+            (events.SEGMENT_ENTERED, True, difference.entered),
+            (events.SEGMENT_LEFT, False, difference.left),
+        ):
+            if many:
+                params = {**span, "name": json.dumps(names), "entered": entered}
+                events.record_selected(kind=kind, select=_TELL, params=params)
+    return difference
+
+
+def in_order(segment_ids: Collection[int] | None = None) -> list[Segment]:
+    """Segments that are not archived, all or these, each after those that it uses."""
+    segments = {segment.pk: segment for segment in Segment.objects.filter(archived_at=None).order_by("id")}
+    uses: dict[int, list[int]] = {}
+    for user, used in Segment.uses.through.objects.values_list("from_segment_id", "to_segment_id").order_by("id"):
+        uses.setdefault(user, []).append(used)
+    ordered: dict[int, Segment] = {}
+    visiting = [pk for pk in reversed(segments) if segment_ids is None or pk in segment_ids]
+    entered: set[int] = set()
+    while visiting:  # depth first, without recursion: a chain of segments may be long
+        pk = visiting[-1]
+        below = [used for used in uses.get(pk, ()) if used in segments and used not in ordered and used not in entered]
+        entered.add(pk)
+        if below and pk not in ordered:
+            visiting += below
+        else:
+            visiting.pop()
+            ordered.setdefault(pk, segments[pk])
+    return [segment for segment in ordered.values() if segment_ids is None or segment.pk in segment_ids]
+
+
+_CLOSURE = """
+WITH RECURSIVE reached (id) AS (
+    SELECT {to} FROM members_segment_uses WHERE {origin} = %s
+    UNION
+    SELECT link.{to} FROM members_segment_uses AS link JOIN reached ON link.{origin} = reached.id
+)
+SELECT id FROM reached
+"""
+
+
+def beneath(segment_id: int) -> set[int]:
+    """The segments that one uses, and those that these use, and so on."""
+    return {row[0] for row in fetch_all(_CLOSURE.format(origin="from_segment_id", to="to_segment_id"), [segment_id])}
+
+
+def above(segment_id: int) -> set[int]:
+    """The segments that use one, and those that use these, and so on."""
+    return {row[0] for row in fetch_all(_CLOSURE.format(origin="to_segment_id", to="from_segment_id"), [segment_id])}
+
+
+def ripple(*, member_ids: Sequence[int], at: datetime, segment_ids: Collection[int] | None = None) -> None:
+    """Looks at these members again in all segments, or in these, used ones first.
+
+    The caller holds the lock DERIVED and is in a transaction. A segment that fails is marked as failing, and the others
+    go on; what fails or is not built is left to its refresh, which looks at everybody.
+    """
+    for segment in in_order(segment_ids):
+        if segment.built_version != segment.version or segment.error:
+            continue
+        try:
+            with transaction.atomic():
+                difference = make_equal(segment, at=at, member_ids=member_ids)
+                if difference.entered or difference.left:
+                    Segment.objects.filter(pk=segment.pk).update(size=F("size") + difference.entered - difference.left)
+                    note_size(segment.pk, difference, at)
+        except (BadDefinition, DatabaseError) as error:
+            mark_failed(segment.pk, error, at)
+
+
+_NOTE_SIZE = """
+INSERT INTO members_segmentsize AS noted (segment_id, day, size, entered, "left")
+SELECT id, (%(at)s AT TIME ZONE %(zone)s)::date, size, %(entered)s, %(left)s FROM members_segment WHERE id = %(segment)s
+ON CONFLICT (segment_id, day) DO UPDATE
+SET size = excluded.size, entered = noted.entered + excluded.entered, "left" = noted."left" + excluded."left"
+WHERE excluded.entered > 0 OR excluded."left" > 0 OR noted.size <> excluded.size
+"""
+
+
+def note_size(segment_id: int, difference: Difference, at: datetime) -> None:
+    """Writes down the size of the day, in the programme's time zone, with who came and went on it."""
+    moved = {"entered": difference.entered, "left": difference.left}
+    execute(_NOTE_SIZE, {"segment": segment_id, "at": at, "zone": get_programme().time_zone, **moved})
+
+
+def mark_failed(segment_id: int, error: Exception, at: datetime) -> None:
+    """Says that a segment fails, since when and why, and when it is tried again: later each time."""
+    segment = Segment.objects.select_for_update().get(pk=segment_id)
+    pause = min(2**segment.failures, LONGEST_PAUSE)
+    said = "; ".join(p.sentence for p in error.problems) if isinstance(error, BadDefinition) else str(error).strip()
+    Segment.objects.filter(pk=segment_id).update(
+        error=(said or type(error).__name__)[:1000],
+        failed_at=Coalesce("failed_at", at),
+        failures=F("failures") + 1,
+        next_refresh_at=at + timedelta(minutes=pause),
+    )
+    log.error("segment fails", segment=segment_id, error=said, failures=segment.failures + 1)
