@@ -16,7 +16,7 @@ from analytics.enums import Lifecycle
 from analytics.periods import Period
 from analytics.queries import Figure, empty_figure
 from common.sql import fetch_all
-from members.models import Member, PurchaseSummary
+from members.models import Member, Purchase, PurchaseSummary
 
 NEW_DAYS, SHORTEST, LONGEST, FALLBACK = 30, 7, 90, 45
 LAPSING_AFTER, LOST_AFTER = 2, 4  # steps since the last visit
@@ -98,10 +98,9 @@ def lives(period: Period) -> Lives:
     return Lives(*states, back)
 
 
-def _step() -> ExpressionWrapper:
-    days = Least(
-        Greatest(Coalesce(F("rhythm_days"), Value(float(FALLBACK))), Value(float(SHORTEST))), Value(float(LONGEST))
-    )
+def _step(rhythm: str = "rhythm_days") -> ExpressionWrapper:
+    days = Coalesce(F(rhythm), Value(float(FALLBACK)))
+    days = Least(Greatest(days, Value(float(SHORTEST))), Value(float(LONGEST)))
     return ExpressionWrapper(days * Value(timedelta(days=1)), output_field=DurationField())
 
 
@@ -119,3 +118,26 @@ def in_state(members: QuerySet[Member], state: str, at: datetime) -> QuerySet[Me
         default=Value("lost"),
     )
     return members.filter(Exists(customers.annotate(state=stands).filter(state=state)))
+
+
+def won_back(members: QuerySet[Member], days: int, at: datetime) -> QuerySet[Member]:
+    """The members who bought in the last `days` days after they had been lost."""
+    before = Purchase.objects.filter(
+        member=OuterRef("member"),
+        purchased_at__lt=OuterRef("purchased_at"),
+        purchased_at__gte=OuterRef("purchased_at") - LOST_AFTER * OuterRef("step"),
+    )
+    came = (
+        Purchase.objects.filter(purchased_at__gt=at - timedelta(days=days), purchased_at__lte=at)
+        .filter(purchased_at__gt=F("member__purchase_summary__first_at"))
+        .annotate(step=_step("member__purchase_summary__rhythm_days"))
+        .filter(~Exists(before))
+    )
+    return members.filter(pk__in=came.values("member"))
+
+
+def state_of(member_id: int, at: datetime) -> Lifecycle:
+    """Where one member stands at `at`."""
+    statement = f"""SELECT {STATE} FROM members_member AS member
+    LEFT JOIN members_purchasesummary AS summary ON summary.member_id = member.id WHERE member.id = %(member)s"""
+    return Lifecycle(fetch_all(statement, {"at": at, "member": member_id})[0][0])

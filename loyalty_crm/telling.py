@@ -54,8 +54,11 @@ def number(value: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as the active language writes it: 0.25 → "25%"."""
-    return format_percent(share, locale=to_locale(get_language() or "en"))
+    """A share as the active language writes it: 0.25 → "25%"; "under 1%" where it would round to nothing."""
+    locale = to_locale(get_language() or "en")
+    if 0 < share < 0.005:
+        return gettext("under %(share)s") % {"share": format_percent(0.01, locale=locale)}
+    return format_percent(share, locale=locale)
 
 
 class Teller:

@@ -7,12 +7,23 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-# The navigation: group → (title, icon, "app.Model" or a view's name with the permission it asks for).
+# The navigation: group → (title, icon, "app.Model" with the page of its admin behind a colon, if not the list).
 NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
+    (
+        _("Figures"),
+        (
+            (_("Customers"), "monitoring", "analytics.MemberScore:customers"),
+            (_("RFM map"), "grid_view", "analytics.MemberScore"),
+            (_("Data quality"), "rule", "analytics.MemberScore:quality"),
+        ),
+    ),
     (
         _("Relationship"),
         (
             (_("Members"), "group", "members.Member"),
+            (_("Segments"), "donut_small", "members.Segment"),
+            (_("Personas"), "face", "members.Persona"),
+            (_("Lists"), "playlist_add_check", "members.MemberList"),
             (_("Purchases"), "shopping_bag", "members.Purchase"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
@@ -71,6 +82,7 @@ def _item(request: HttpRequest, title: Any, icon: str, label: str) -> dict[str, 
     from django.apps import apps
     from django.contrib import admin
 
+    label, _colon, view = label.partition(":")
     try:
         model = apps.get_model(label)
     except LookupError:
@@ -79,7 +91,14 @@ def _item(request: HttpRequest, title: Any, icon: str, label: str) -> dict[str, 
     if page is None or not page.has_view_or_change_permission(request):
         return None
     name = model._meta.label_lower.replace(".", "_")
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}_changelist")}
+    link = reverse(f"admin:{name}_{view or 'changelist'}")
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
+    if model._meta.label in _WITH_PAGES:  # else the list would seem open on the pages below it
+        item["active"] = lambda request: request.path == link
+    return item
+
+
+_WITH_PAGES = {label.partition(":")[0] for _group, entries in NAVIGATION for *_entry, label in entries if ":" in label}
 
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:

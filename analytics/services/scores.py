@@ -1,8 +1,9 @@
 """Counting the RFM scores of all members. docs/rfm.md."""
 
 import time
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -99,12 +100,14 @@ def score_all(*, at: datetime) -> Scored:
     programme = get_programme()
     started = time.monotonic()
     scored = score_members(at=at, zone=programme.time_zone)
-    data = {**scored._asdict(), "zone": programme.time_zone, "currency": programme.currency}
+    today = (at.astimezone(ZoneInfo(programme.time_zone)).date() - date(2000, 1, 1)).days
+    data = {**scored._asdict(), "day": today, "zone": programme.time_zone, "currency": programme.currency}
     Snapshot.objects.update_or_create(name=RUN, defaults={"at": at, "took": time.monotonic() - started, "data": data})
     forget("rfm")
     return scored
 
 
 def last_run() -> Snapshot | None:
-    """The latest run: its moment and, in `data`, the fields of Scored with `zone` and `currency`."""
+    """The latest run: its moment and, in `data`, the fields of Scored with `zone`, `currency` and its
+    own `day`, counted as the bounds of recency are."""
     return Snapshot.objects.filter(name=RUN).first()

@@ -5,9 +5,9 @@ from allauth.account.decorators import secure_admin_login
 from allauth.mfa.admin import Authenticator
 from django.contrib import admin
 
-from loyalty_crm.admin import members
+from loyalty_crm.admin import figures, members
 
-__all__ = ["members"]
+__all__ = ["figures", "members"]
 
 # Staff sign in where members do: one place for passwords, codes, passkeys, second factors and their limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from analytics.filters import GroupFilter, LifecycleFilter, QualityFilter
 from analytics.queries import ACTIVE_DAYS, with_overview
 from common.admin import ExportAdmin, PlainResource
 from common.moments import format_day
@@ -123,6 +124,9 @@ class MemberAdmin(ExportAdmin):
         "joined_at",
         ConsentFilter,
         AccountFilter,
+        LifecycleFilter,
+        GroupFilter,
+        QualityFilter,
         "language",
     )
     list_filter_submit = True

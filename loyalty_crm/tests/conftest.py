@@ -6,12 +6,14 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from analytics.models import MemberScore
 from campaigns.enums import Campaign, MessageState
 from campaigns.models import Message
 from campaigns.services.greeting import get_greeting
 from members.enums import Channel, ImportState, Purpose
-from members.models import Member, PendingReaction, Programme, PurchaseImport, TimelineEvent, User
+from members.models import Member, PendingReaction, Persona, Programme, PurchaseImport, TimelineEvent, User
 from members.services.consent import publish_wording, state_consent
+from members.services.segments import save_list, save_segment
 from members.tests.factories import make_member
 from rewards.tests.factories import make_rule, make_tiers, post
 
@@ -59,8 +61,15 @@ def world(db, settings) -> dict[str, int]:
     event = TimelineEvent.objects.order_by("id").first()
     transfer = member.accounts.get().credits.get()
     uploaded = PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, name="x.csv")
+    segment = save_segment(names={"en": "Everybody"}, definition={"all": []}, at=AT)
     return {
         "members_member": member.pk,
+        "members_segment": segment.pk,
+        "members_persona": Persona.objects.create(segment=segment, who="Somebody").pk,
+        "members_memberlist": save_list(name="Fair", keys=[member.card_number], at=AT).list.pk,
+        "analytics_memberscore": MemberScore.objects.create(
+            member=member, recency=5, frequency=4, monetary=3, since=AT
+        ).pk,
         "members_purchase": posted.id,
         "members_consentwording": publish_wording(purpose=Purpose.OFFERS, text_en="Yes").pk,
         "members_programme": 1,

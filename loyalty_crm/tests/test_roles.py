@@ -32,6 +32,13 @@ ACCESS: dict[str, set[str]] = {
         adjust_points=MARKETER_UP,
         state_consent=MARKETER_UP,
     ),
+    **pages("members_segment", MARKETER_UP, add=MARKETER_UP),
+    **dict.fromkeys(
+        (f"members_segment_{page}" for page in ("preview", "count", "suggest", "edit", "why", "picks", "archive")),
+        MARKETER_UP,
+    ),
+    **pages("members_persona", MARKETER_UP, add=MARKETER_UP, delete=MARKETER_UP),
+    **pages("members_memberlist", MARKETER_UP, add=MARKETER_UP, remove=MARKETER_UP),
     **pages("members_purchase", MARKETER_UP, export=MARKETER_UP, refund=ONLY_MANAGER),
     **pages("members_consentwording", MARKETER_UP, add=MARKETER_UP),
     **pages("members_programme", MARKETER_UP),  # there is one already: nobody adds another
@@ -41,6 +48,7 @@ ACCESS: dict[str, set[str]] = {
     "members_user_reset_second_factor": ONLY_MANAGER,
     "auth_user_password_change": ONLY_MANAGER,
     **pages("auth_group", ONLY_MANAGER),
+    **pages("analytics_memberscore", MARKETER_UP, customers=MARKETER_UP, quality=MARKETER_UP),
     **pages("rewards_transfer", MARKETER_UP),
     **pages("rewards_lot", MARKETER_UP),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
