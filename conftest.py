@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.core.files.storage import storages
+from django.db.models import FileField
 from django.utils import translation
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's sync API runs a loop in this thread
 
 
 @pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path):
+def _own_files(settings, tmp_path, monkeypatch):
     """No test sees another's mail or uploads."""
     settings.OUTBOX_DIR = tmp_path / "outbox"
     settings.MEDIA_ROOT = tmp_path / "media"
@@ -24,6 +27,11 @@ def _own_files(settings, tmp_path):
             "OPTIONS": {"location": tmp_path / "private"},
         },
     }
+    private = storages["private"]
+    for model in apps.get_models():  # a field keeps the storage that it was made with
+        for field in model._meta.fields:
+            if isinstance(field, FileField) and getattr(field, "_storage_callable", None) is not None:
+                monkeypatch.setattr(field, "storage", private)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,9 @@
 """Log lines: readable in a terminal (or with LOG_FORMAT=console), JSON by structlog elsewhere."""
 
 import os
+import re
 import sys
+from typing import Any
 
 import structlog
 
@@ -16,6 +18,24 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+# Databases and mail servers quote what they refuse: `Key (email)=(anna@example.com) already exists`. A log is kept
+# longer than people are, so that addresses and phone numbers never come into it.
+_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"\+\d{7,15}\b")
+_QUOTED = re.compile(r"(Key \(.*?\)=)\(.*?\)(?= )|(Failing row contains )\(.*\)")
+
+
+def mask(line: str) -> str:
+    """A line without e-mail addresses, phone numbers and the values that PostgreSQL quotes."""
+    line = _QUOTED.sub(lambda found: f"{found[1] or found[2]}(…)", line)
+    return _PHONE.sub("<phone>", _ADDRESS.sub("<address>", line))
+
+
+def mask_line(logger: Any, method: str, line: str) -> str:
+    """The last processor of a log line: see `mask`."""
+    return mask(line)
+
+
 _colors = sys.stderr.isatty()
 _renderers = (
     [structlog.dev.ConsoleRenderer(colors=_colors, exception_formatter=structlog.dev.plain_traceback)]
@@ -29,7 +49,7 @@ LOGGING = {
         "structured": {
             "()": structlog.stdlib.ProcessorFormatter,
             "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers],
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers, mask_line],
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},

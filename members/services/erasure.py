@@ -18,10 +18,12 @@ from members.models import (
     AccessLog,
     CardClaim,
     Consent,
+    CustomerImport,
     CustomerProblem,
     DataExport,
     Duplicate,
     ErasureRequest,
+    ExportJob,
     Guardian,
     Household,
     Identity,
@@ -32,7 +34,9 @@ from members.models import (
     MemberMerge,
     MemberTag,
     Note,
+    PendingReaction,
     Purchase,
+    PurchaseImport,
     Refund,
     SegmentChange,
     SegmentMember,
@@ -118,27 +122,24 @@ def erase_member(*, member_id: int, at: datetime, actor_id: int | None = None, w
 
 
 def _clear_imports(names: Sequence[str]) -> None:
-    """Bad rows that quote one of the names."""
+    """Bad rows that quote one of the names, and files that were called by it."""
     for name in names:
+        for model in (PurchaseImport, CustomerImport, ExportJob):
+            model._default_manager.filter(name__icontains=name).update(name="")
         ImportProblem.objects.filter(Q(params__icontains=name) | Q(others__icontains=name)).delete()
         CustomerProblem.objects.filter(faults__icontains=name).delete()
 
 
+# pgtrigger.ignore puts a statement of its own before these, so that they take no named parameters.
 # What the history of purchases needs to answer a repeated report: numbers and the currency, no words.
-_TIMELINE = """
-WITH gone AS (
-    DELETE FROM members_pendingreaction USING members_timelineevent AS event
-    WHERE event.id = event_id AND event.member_id = ANY(%(ids)s)
-)
+_STRIP = """
 UPDATE members_timelineevent SET data = (
     SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(data)
     WHERE jsonb_typeof(value) IN ('number', 'boolean') OR key = 'currency'
 )
-WHERE member_id = ANY(%(ids)s) AND kind = ANY(%(kept)s)
+WHERE member_id = ANY(%s) AND kind = ANY(%s)
 """
-_REST = """
-DELETE FROM members_timelineevent WHERE member_id = ANY(%(ids)s) AND kind <> ALL(%(kept)s) AND kind <> %(erased)s
-"""
+_REST = "DELETE FROM members_timelineevent WHERE member_id = ANY(%s) AND kind <> ALL(%s)"
 _SEGMENTS = """
 WITH gone AS (
     DELETE FROM members_segmentmember WHERE member_id = ANY(%(ids)s) RETURNING segment_id
@@ -150,16 +151,16 @@ WHERE segment.id = left_by.segment_id
 
 
 def _clear_tables(ids: list[int], at: datetime) -> None:
-    kept = [events.PURCHASE_PAID, events.PURCHASE_REFUNDED]
-    params = {"ids": ids, "kept": kept, "erased": events.MEMBER_ERASED}
+    purchases = [events.PURCHASE_PAID, events.PURCHASE_REFUNDED]
+    PendingReaction.objects.filter(event__member__in=ids).delete()
     with pgtrigger.ignore(
         "members.TimelineEvent:append_only",
         "members.Consent:append_only",
         "members.Refund:append_only",
         "members.AccessLog:append_only",
     ):
-        execute(_TIMELINE, params)
-        execute(_REST, params)
+        execute(_STRIP, [ids, purchases])
+        execute(_REST, [ids, [*purchases, events.MEMBER_ERASED]])
         # That somebody agreed, to which words and when, is kept as proof; by whom and from where is not.
         Consent.objects.filter(member__in=ids).update(evidence="", source="erased", actor=None)
         Refund.objects.filter(purchase__in=Purchase.objects.filter(member__in=ids)).update(reason="")

@@ -16,8 +16,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.files.storage import Storage, storages
-from django.db.models import CharField, FileField, ForeignKey
+from django.db.models import CharField, FileField, ForeignKey, Model
 from django.db.models.functions import Cast
+from django.utils.text import get_valid_filename
 
 from members.enums import JobState
 from members.models import Identity, Member, User
@@ -51,12 +52,14 @@ def remove_files(names: Iterable[str]) -> int:
     wanted = [*names]
     needles = _needles(wanted)
     private, in_use = storages["private"], _in_use()
-    found = [name for name in _walk(private) if _stored_holds(private, name, needles)]
+    found = [name for name in _walk(private) if _named(name, wanted) or _stored_holds(private, name, needles)]
     if held := sorted(set(found) & in_use):
         raise FileInUse(Path(held[0]).name)
     mails = [path for path in _outbox() if _mail_holds(path, wanted, needles)]
     for name in found:
         private.delete(name)
+    for model, field in _file_fields():
+        model._default_manager.filter(**{f"{field}__in": found}).update(**{field: ""})
     for path in mails:
         path.unlink(missing_ok=True)
     return len(found) + len(mails)
@@ -65,14 +68,22 @@ def remove_files(names: Iterable[str]) -> int:
 def _in_use() -> set[str]:
     """Stored files that a job is reading or about to read. FileInUse while one is being written."""
     names: set[str] = set()
-    for model in apps.get_models():
-        fields = {field.name for field in model._meta.get_fields()}
-        for field in model._meta.get_fields():
-            if isinstance(field, FileField) and "state" in fields:
-                names |= set(model._default_manager.filter(state__in=_OPEN).values_list(field.name, flat=True))
-                if "" in names:
-                    raise FileInUse(str(model._meta.verbose_name))
+    for model, field in _file_fields():
+        if any(other.name == "state" for other in model._meta.fields):
+            names |= set(model._default_manager.filter(state__in=_OPEN).values_list(field, flat=True))
+            if "" in names:
+                raise FileInUse(str(model._meta.verbose_name))
     return names
+
+
+def _file_fields() -> list[tuple[type[Model], str]]:
+    models = apps.get_models()
+    return [(model, field.name) for model in models for field in model._meta.fields if isinstance(field, FileField)]
+
+
+def _named(path: str, names: Sequence[str]) -> bool:
+    """Whether a file is called by one of the names, as storage spells them."""
+    return any(get_valid_filename(name) in path.lower() for name in names)
 
 
 def _walk(storage: Storage, folder: str = "") -> Iterator[str]:
@@ -155,7 +166,7 @@ def clear_admin_log(member_ids: Sequence[int], user_ids: Sequence[int]) -> None:
         for field in model._meta.fields:
             if isinstance(field, ForeignKey) and field.related_model is Member:
                 rows = model._default_manager.filter(**{f"{field.name}__in": member_ids})
-                _blank(model, rows.annotate(key=Cast("pk", CharField())).values("key"))
+                _blank(model, rows.annotate(log_key=Cast("pk", CharField())).values("log_key"))
 
 
 def _blank(model, keys) -> None:

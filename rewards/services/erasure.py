@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import uuid4
 
 import pgtrigger
 from django.db.models import Q
@@ -28,8 +29,7 @@ def erase_points(member_ids: Sequence[int], at: datetime) -> None:
         cancel(key=key, at=at)
     for member_id, left in balances(member_ids, at).items():
         if left > 0:
-            key = f"erased:{member_id}:{at.isoformat()}"
-            adjust_points(member_id=member_id, amount=-left, reason=CLOSED, key=key, at=at)
+            adjust_points(member_id=member_id, amount=-left, reason=CLOSED, key=f"erased:{uuid4()}", at=at)
     Hold.objects.filter(account__member__in=member_ids).exclude(reason="").update(reason="")
     # The one place where a transfer is changed: its amounts, accounts and keys stay as they were.
     with pgtrigger.ignore("rewards.Transfer:append_only"):

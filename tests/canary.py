@@ -1,0 +1,186 @@
+"""A member whose every field holds a word that is found nowhere else, in every table that can hold one of theirs."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django.core.mail import send_mail
+from django.test import Client
+from openpyxl import Workbook
+
+from campaigns.models import Message
+from common.sms import send_sms
+from members import models as m
+from members.enums import AttributeKind, Channel, ImportState, JobState, Purpose
+from members.services.access import log_access
+from members.services.consent import publish_wording, state_consent
+from members.services.profile import create_member, link_account
+from members.tests.factories import make_member, new_purchase
+from rewards.services.holds import confirm, reserve
+from rewards.services.purchases import post_purchases, refund_purchase
+from rewards.tests.factories import adjust, make_rule, make_tiers
+
+WORD = "qzcanary"
+PHONE = "+4915199887766"
+EMAIL = f"{WORD}@example.com"
+
+
+def plant(at: datetime) -> m.Member:
+    """The member, with everything that can hang on one. `at` is when it all happens."""
+    make_rule()
+    make_tiers()
+    m.Programme.objects.create(pk=1)
+    m.Attribute.objects.create(key="milk", label_en="Milk", label_zh_hans="奶", kind=AttributeKind.TEXT)
+    member = create_member(
+        at=at,
+        profile={
+            "name": f"Anna {WORD}", "email": EMAIL, "phone": PHONE, "street": f"{WORD} street 1",
+            "postal_code": WORD, "city": WORD, "country": "DE", "birthday_month": 5, "birthday_day": 17,
+            "birthday_year": 1990,
+        },
+        identity=("shop", f"{WORD}-17"),
+        source="till",
+    )  # fmt: skip
+    member.attributes = {"milk": WORD}
+    member.household = m.Household.objects.create(name=f"Family {WORD}")
+    member.save()
+    user = _account(member, at)
+    _consents(member, at)
+    _points(member, at)
+    _staff_words(member, user, at)
+    _messages(member, at)
+    _merged(member, at)
+    _segments(member, at)
+    _files(member, at)
+    _signing_in(user)
+    return member
+
+
+def _account(member: m.Member, at: datetime) -> m.User:
+    user = m.User.objects.create_user(EMAIL, "a-Good-password-7", first_name=WORD, last_name=WORD)
+    address = EmailAddress.objects.create(user=user, email=EMAIL, verified=True, primary=True)
+    EmailConfirmation.objects.create(email_address=address, key=WORD, sent=at)
+    Authenticator.objects.create(user=user, type="totp", data={"secret": WORD})
+    link_account(member_id=member.pk, user=user, at=at)
+    m.CardClaim.objects.create(
+        user=user, member=member, card_number=member.card_number, code_hash=WORD, started_at=at, expires_at=at
+    )
+    return user
+
+
+def _consents(member: m.Member, at: datetime) -> None:
+    publish_wording(purpose=Purpose.OFFERS, text_en="Yes", text_zh_hans="好")
+    for channel, purpose in ((Channel.EMAIL, Purpose.OFFERS), ("", Purpose.PROFILING)):
+        state_consent(
+            member_id=member.pk, channel=channel, purpose=purpose, granted=True, source=WORD, evidence=WORD, at=at
+        )
+    m.Guardian.objects.create(member=member, name=WORD, evidence=WORD, at=at)
+
+
+def _points(member: m.Member, at: datetime) -> None:
+    adjust(member, 500, at, key="gift")
+    bought = post_purchases(purchases=[new_purchase(member, amount_minor=9_000)], at=at)[0]
+    refund_purchase(
+        purchase_id=bought.id, source="till", key="r1", amount_minor=1_000, reason=f"{WORD} was unhappy", at=at
+    )
+    for key in ("spent", "open"):
+        reserve(member_id=member.pk, amount=30, key=key, at=at, lapses_at=at + timedelta(days=9), reason=f"For {WORD}")
+    confirm(key="spent", at=at)
+
+
+def _staff_words(member: m.Member, user: m.User, at: datetime) -> None:
+    note = m.Note.objects.create(member=member, text=f"{WORD} likes oat milk", at=at)
+    m.Task.objects.create(member=member, title=WORD, details=WORD, outcome=WORD, created_at=at)
+    m.MemberTag.objects.create(member=member, tag=m.Tag.objects.create(name="VIP"), at=at)
+    log_access(actor_id=None, action="viewed", what=f"page of {WORD}", member_id=member.pk, at=at)
+    m.DataExport.objects.create(
+        member=member, language="en", requested_at=at, expires_at=at, state=JobState.DONE,
+        file=ContentFile(WORD.encode(), "own.zip"),
+    )  # fmt: skip
+    m.ErasureRequest.objects.create(member=member, requested_at=at, due_at=at)
+    event = m.TimelineEvent.objects.create(member=member, kind="note.added", at=at, data={"text": WORD})
+    m.PendingReaction.objects.create(event=event, reaction="gone", error=f"no {WORD}")
+    staff = m.User.objects.create_user("staff@example.com", is_staff=True)
+    for changed in (member, user, note):
+        LogEntry.objects.create(
+            user=staff, content_type=ContentType.objects.get_for_model(changed), object_id=str(changed.pk),
+            object_repr=f"Anna {WORD}", action_flag=CHANGE, change_message=WORD,
+        )  # fmt: skip
+
+
+def _messages(member: m.Member, at: datetime) -> None:
+    moments = dict.fromkeys(("due_at", "expires_at", "changed_at", "next_try_at"), at)
+    words: dict[str, Any] = dict.fromkeys(("to", "subject", "text", "html", "error"), f"Dear {WORD}")
+    for year, state in ((2025, "sent"), (2026, "queued")):
+        Message.objects.create(
+            campaign="birthday", purpose="greetings", channel="email", member=member, occurrence_year=year,
+            occurrence_day=at.date().replace(year=year), state=state, frozen_at=at, why={"for": WORD},
+            sent_at=at if state == "sent" else None, **moments, **words,
+        )  # fmt: skip
+    send_mail(f"Für {WORD}", f"Hallo {WORD} – schön!", None, [EMAIL])
+    send_sms(PHONE, f"Hello {WORD}")
+
+
+def _merged(member: m.Member, at: datetime) -> None:
+    old = m.Member.objects.create(name=f"Old {WORD}", city=WORD, merged_into=member, joined_at=at)
+    m.Identity.objects.create(member=old, system="email", value=f"old.{EMAIL}")
+    m.MemberMerge.objects.create(survivor=member, merged=old, at=at, journal={"name": f"Old {WORD}"})
+    other = make_member()
+    first, second = sorted((member, other), key=lambda one: one.pk)
+    m.Duplicate.objects.create(first=first, second=second, reasons=[{"code": WORD}], score=90, found_at=at)
+
+
+def _segments(member: m.Member, at: datetime) -> None:
+    segment = m.Segment.objects.create(name_en="All", name_zh_hans="全部", definition={"all": []}, size=1)
+    m.SegmentMember.objects.create(segment=segment, member=member, entered_at=at)
+    m.SegmentChange.objects.create(segment=segment, member=member, entered=True, version=1, at=at)
+    m.SegmentPick.objects.create(segment=segment, member=member, include=True, at=at)
+    m.MemberListEntry.objects.create(list=m.MemberList.objects.create(name="Guests"), member=member)
+
+
+def _files(member: m.Member, at: datetime) -> None:
+    """Uploads in several codes, one of them called by the member's name, and an export."""
+    purchases = {"source": "till", "currency": "EUR", "state": ImportState.DONE}
+    for code in ("utf-8", "utf-16", "gb18030"):
+        m.PurchaseImport.objects.create(
+            **purchases, name="x.csv", file=ContentFile(f"name,sum\nANNA {WORD.upper()},3\n".encode(code), "x.csv")
+        )
+    named = m.PurchaseImport.objects.create(
+        **purchases, name=f"Anna {WORD}.csv", file=ContentFile(b"1", f"Anna {WORD}.csv")
+    )
+    m.ImportProblem.objects.create(
+        purchase_import=named, row=1, code="email", params={"value": EMAIL}, others=[{"params": {"value": EMAIL}}]
+    )
+    book = Workbook()
+    book.active.append(["e-mail", EMAIL])
+    path = Path(settings.PRIVATE_ROOT) / "customers.xlsx"
+    book.save(path)
+    brought = m.CustomerImport.objects.create(
+        name=f"Anna {WORD}.xlsx", source="shop", state=ImportState.DONE,
+        file=ContentFile(path.read_bytes(), "customers.xlsx"),
+    )  # fmt: skip
+    path.unlink()
+    m.CustomerProblem.objects.create(customer_import=brought, row=2, faults=[{"code": "x", "params": {"v": EMAIL}}])
+    m.ImportedMember.objects.create(
+        customer_import=brought, member=member, row=1, created=True, before={"name": WORD}, after={"name": WORD},
+        added={"value": WORD}, kept=WORD,
+    )  # fmt: skip
+    m.ExportJob.objects.create(
+        name=f"Members called Anna {WORD}",
+        state=ImportState.DONE,
+        created_at=at,
+        file=ContentFile(EMAIL.encode(), "m.csv"),
+    )
+
+
+def _signing_in(user: m.User) -> None:
+    """Sessions and limits: one signed in, one that asked for a code, one that mistyped the password."""
+    Client().force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    Client().post("/accounts/login/code/", {"email": EMAIL})
+    Client().post("/accounts/login/", {"login": EMAIL, "password": "wrong"})
