@@ -154,3 +154,14 @@ register("members.Duplicate.first", Strategy.LEAVE)  # pairs with somebody who i
 register("members.Duplicate.second", Strategy.LEAVE)
 register("members.MemberMerge.survivor", Strategy.LEAVE)  # the journal itself
 register("members.MemberMerge.merged", Strategy.LEAVE)
+register("members.DataExport.member", Strategy.LEAVE)  # a file about the card as it was; it goes after some days
+register("members.Guardian.member", Strategy.LEAVE)
+# Who asked to be forgotten is, under whichever card.
+register(
+    "members.ErasureRequest.member",
+    Strategy.MOVE,
+    stays=(
+        "row.cancelled_at IS NULL AND row.done_at IS NULL AND EXISTS (SELECT FROM members_erasurerequest AS other"
+        " WHERE other.member_id = %(survivor)s AND other.cancelled_at IS NULL AND other.done_at IS NULL)"
+    ),
+)
