@@ -1,3 +1,3 @@
-from members.admin import programme, reactions, users
+from members.admin import personas, programme, reactions, segments, users
 
-__all__ = ["programme", "reactions", "users"]
+__all__ = ["personas", "programme", "reactions", "segments", "users"]

@@ -1,0 +1,3 @@
+from members.admin.segments import admin, lists
+
+__all__ = ["admin", "lists"]
