@@ -5,8 +5,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Max, QuerySet, Sum
-from django.db.models.functions import Coalesce, Lower
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Lower, Reverse
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
 from common.sql import fetch_all
@@ -21,10 +21,17 @@ def get_programme() -> Programme:
     return Programme.objects.filter(pk=1).first() or Programme(pk=1)
 
 
-def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Member]:
-    """Members found by a card number, e-mail or phone of theirs or a part of the name, each by an index.
+FEWEST_OF_PHONE = 6
+FEWEST_FOR_PARTS = 3  # letters that the index of parts of names needs
+LAST_DIGITS = 4
 
-    Who was merged is found as the member they are now, by any card or address of old. Nobody who is erased.
+
+def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Member]:
+    """Members found by a card number (or its last four digits and more), e-mail, phone or a part of the name, each by
+    an index.
+
+    One letter or two must begin a word of the name, or end it. Who was merged is found as the member they are now, by
+    any card or address of old. Nobody who is erased.
     """
     members = Member.objects.all() if members is None else members
     text = text.strip()
@@ -32,17 +39,48 @@ def search(text: str, members: QuerySet[Member] | None = None) -> QuerySet[Membe
         return members
     members = members.filter(PRESENT)
     digits = clean_card_number(text)
-    phones = Member.objects.filter(phone__in=_phone_readings(text, digits)).values("pk")
     # Unions, for an OR over two tables would read all members.
-    if len(digits) == CARD_DIGITS:
-        return members.filter(pk__in=_by_card(digits).union(phones, _by_identity(OWN_PHONE, text, digits)))
+    found = _exactly(text)
+    if "@" not in text and len(digits) < CARD_DIGITS:
+        if len(digits) >= LAST_DIGITS and not any(c.isalpha() for c in text):
+            ends = Member.objects.alias(backwards=Reverse("card_number")).filter(backwards__startswith=digits[::-1])
+            found = found.union(ends.values("pk"))
+        else:
+            found = found.union(Member.objects.filter(_named(text)).values("pk"))
+    return members.filter(pk__in=found)
+
+
+def found_exactly(text: str) -> list[int]:
+    """The present members, at most two, whose card, e-mail, phone or number elsewhere is this and nothing else."""
+    text = text.strip()
+    if not text:
+        return []
+    return list(Member.objects.filter(PRESENT, pk__in=_exactly(text)).order_by("pk").values_list("pk", flat=True)[:2])
+
+
+def _exactly(text: str) -> QuerySet:
+    """Ids of members by what belongs to one alone."""
+    digits = clean_card_number(text.removeprefix("+"))
+    found = _by_number(text)
     if "@" in text:
-        named = Member.objects.filter(email__iexact=text).values("pk")
-        return members.filter(pk__in=named.union(_by_identity(OWN_EMAIL, text.lower())))
-    if len(digits) >= 6 and not any(c.isalpha() for c in text):
-        return members.filter(pk__in=phones.union(_by_identity(OWN_PHONE, text, digits), _by_number(text)))
-    named = Member.objects.filter(name__icontains=text).values("pk")
-    return members.filter(pk__in=named.union(_by_number(text)))
+        address = text.lower()
+        # Written so that the unique index on lower(email) finds it.
+        primary = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=address)
+        return found.union(primary.values("pk"), _by_identity(OWN_EMAIL, address))
+    if len(digits) == CARD_DIGITS:
+        found = found.union(_by_card(digits))
+    if len(digits) >= FEWEST_OF_PHONE and not any(c.isalpha() for c in text):
+        phones = Member.objects.exclude(phone="").filter(phone__in=_phone_readings(text, digits))
+        found = found.union(phones.values("pk"), _by_identity(OWN_PHONE, text, digits))
+    return found
+
+
+def _named(text: str) -> Q:
+    """Members by a part of their name. The index of trigrams knows a shorter part at the ends of words alone."""
+    if len(text) >= FEWEST_FOR_PARTS:
+        return Q(name__icontains=text)
+    begins = Q(name__istartswith=text) | Q(name__icontains=f" {text}")
+    return begins | Q(name__iendswith=text) if len(text) == FEWEST_FOR_PARTS - 1 else begins
 
 
 def _by_card(digits: str) -> QuerySet:

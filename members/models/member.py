@@ -1,7 +1,7 @@
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower, Now, Upper
+from django.db.models.functions import Lower, Now, Reverse, Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from phonenumber_field.modelfields import PhoneNumberField
@@ -109,6 +109,10 @@ class Member(models.Model):
             ),
             # Search by a part of the name (members.queries.search).
             GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="members_member_name_trgm"),
+            # Search by the last digits of the card (the same).
+            models.Index(OpClass(Reverse("card_number"), "text_pattern_ops"), name="members_member_card_end"),
+            # Who has a value of a choice, or yes or no (admin list, segments).
+            GinIndex(OpClass("attributes", "jsonb_path_ops"), name="members_member_attributes"),
             # Newest members first, and members joined in a period (admin list, dashboard).
             models.Index(fields=["-joined_at", "-id"], name="members_member_joined"),
         ]
