@@ -22,10 +22,10 @@ from members.admin.segments.acts import ArchiveView
 from members.admin.segments.forms import PickForm, SegmentForm
 from members.admin.segments.states import standing
 from members.admin.segments.why import why_page
-from members.admin.segments.words import number, spark
+from members.admin.segments.words import members_text, number, spark
 from members.models import Segment, SegmentSize
 from members.queries_segments import freshnesses
-from members.segments import templates
+from members.segments import asking, templates
 from members.segments.traits import catalogue
 from members.segments.tree import BadDefinition
 from members.services.segments import (
@@ -143,7 +143,9 @@ class SegmentAdmin(DeskAdmin):
 
     @display(description=_("segment"), header=True, ordering="name")
     def shown_name(self, segment: Segment) -> tuple:
-        return segment.name, segment.description
+        """With what is the matter, where something is."""
+        found = standing(segment, now(), segment.known)
+        return segment.name, found.reason or segment.description
 
     @display(
         description=_("state"),
@@ -303,8 +305,13 @@ class SegmentAdmin(DeskAdmin):
         return TemplateResponse(request, f"admin/{template}.html", context)
 
 
-def _templates() -> list[Any]:
-    return list(templates.templates())
+def _templates() -> list[dict[str, Any]]:
+    """The templates, each with about how many it would find today."""
+    at, cards = now(), []
+    for template in templates.templates():
+        found = asking.estimate(template.definition, at=at)
+        cards.append({"template": template, "found": members_text(found.members, exact=found.exact)})
+    return cards
 
 
 def _beginning(request: HttpRequest) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
-from django.utils.translation import gettext, ngettext, override
+from django.utils.translation import get_language, gettext, ngettext, override
 
 from members.admin.segments import builder
 from members.admin.segments.states import standing
@@ -30,6 +30,7 @@ def segment_page(segment: Segment, request: HttpRequest, *, at: datetime) -> dic
     days = sizes(segment.pk, days=CHART_DAYS, at=at)
     lately = [day for day in days if day.day > at.date() - timedelta(days=LATELY_DAYS)]
     return {
+        "copy_key": str(segment.pk),
         "standing": standing(segment, at),
         "sentences": both_languages(segment.definition),
         "chart": _chart([(day.day, day.size) for day in days]),
@@ -51,7 +52,7 @@ def both_languages(definition: Any) -> list[tuple[str, str]]:
     for code in Language.values:
         with override(code):
             said.append((code, sentence(definition)))
-    return said
+    return sorted(said, key=lambda pair: pair[0] != get_language())
 
 
 def _chart(days: list[tuple[Any, int]]) -> dict[str, Any] | None:

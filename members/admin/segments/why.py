@@ -38,7 +38,7 @@ def explained(segment: Segment, member: Member, *, at: datetime) -> dict[str, An
         why = asking.why(segment.definition, member_id=member.pk, at=at, segment_id=segment.pk)
     except BadDefinition as bad:
         why = asking.Why(" ".join(problem.sentence for problem in bad.problems), False)
-        return {"why": why, "verdict": gettext("The conditions cannot be asked any more."), "notes": []}
+        return {"why": why, "tree": why, "verdict": gettext("The conditions cannot be asked any more."), "notes": []}
     if why.value:
         verdict = gettext("%(member)s is in “%(segment)s”.") % names
     else:
