@@ -35,7 +35,8 @@ def _leaf(trait: str, op: str, value: Any = None, **more: Any) -> dict[str, Any]
     return {"trait": trait, "op": op, **({} if value is None else {"value": value}), **more}
 
 
-_AGREED = {"any": [_leaf("consent.email.offers", "any_of", ["yes"]), _leaf("consent.sms.offers", "any_of", ["yes"])]}
+_TOP = _leaf("purchase.spent_percentile", "top", 20)
+_SILENT = [_leaf("consent.offers_email", "not_yes"), _leaf("consent.offers_sms", "not_yes")]
 _TEMPLATES = (
     Template(
         "new",
@@ -53,13 +54,13 @@ _TEMPLATES = (
         "vip",
         _("VIP: the top 20 %"),
         _("The fifth of all customers who spent most."),
-        {"all": [_leaf("purchase.spent_percentile", "at_most", 20)]},
+        {"all": [_TOP]},
     ),
     Template(
         "lapsing",
         _("Lapsing"),
         _("Who have been away for twice as long as usual, but less than a year: a good moment to write."),
-        {"all": [_leaf("purchase.rhythm", "more_than", 2), _leaf("purchase.last", "last_days", 365)]},
+        {"all": [_leaf("purchase.overdue", "more_than", 2), _leaf("purchase.last", "last_days", 365)]},
     ),
     Template(
         "lost",
@@ -77,7 +78,7 @@ _TEMPLATES = (
         "unreachable",
         _("Big spenders without consent"),
         _("The top 20 % who may not be written offers: worth asking in the shop."),
-        {"all": [_leaf("purchase.spent_percentile", "at_most", 20), {"not": _AGREED}]},
+        {"all": [_TOP, *_SILENT]},
     ),
     Template(
         "expiring",
