@@ -99,7 +99,7 @@ CHECKS = (
     ),
     Check(
         "not_asked",
-        _("Never asked for consent"),
+        _("No word about consent yet"),
         _("Nothing may be sent to them. Ask at the till, or in the portal."),
         lambda at: ~_of_member(Consent.objects.all()),
     ),
