@@ -8,7 +8,7 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from members import events  # noqa: F401  registers the kinds of event
-        from members.segments import member_traits, purchase_traits  # noqa: F401  registers traits
+        from members.segments import event_traits, group_traits, member_traits, purchase_traits  # noqa: F401
         from members.privacy import sections
 
         sections.register_all()

@@ -9,7 +9,7 @@ class RewardsConfig(AppConfig):
 
     def ready(self) -> None:
         from members.privacy import register_eraser
-        from rewards import events, privacy, reactions  # noqa: F401  registers what this app records and answers
+        from rewards import events, privacy, reactions, traits  # noqa: F401  registers what this app answers
         from rewards.services.erasure import erase_points
 
         privacy.register_all()

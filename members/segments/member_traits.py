@@ -34,8 +34,8 @@ def is_set(expression: str):
     return lambda query, leaf: SQL(expression)  # type: ignore[arg-type]
 
 
-def profile(name: str, label: Any, kind: Kind, datum: Any, clause: Any, clause_no: Any = "", **more: Any) -> Trait:
-    return Trait(name, label, Group.PROFILE, kind, datum, clause, clause_no, **more)
+def profile(name: str, label: Any, kind: Kind, datum: Any, clause: Any, no: Any = "", **more: Any) -> Trait:
+    return Trait(name, label, Group.PROFILE, kind, datum, clause, {"no": no} if no else {}, **more)
 
 
 def _born(query: Query, leaf: Leaf) -> Composable:
@@ -248,7 +248,7 @@ def _attribute(attribute: Attribute) -> Trait:
             choices = lambda: labels  # noqa: E731
         case _:
             value_kind = Text(nullable=True)
-    words = {"label": attribute.label}
+    words = {"label": attribute.label.replace("%", "%%")}
     return Trait(
         f"attribute.{attribute.key}",
         attribute.label,
@@ -256,7 +256,10 @@ def _attribute(attribute: Attribute) -> Trait:
         value_kind,
         lambda query, leaf: SQL("({})").format(SQL(field).format(query.param(attribute.key))),  # type: ignore[arg-type]
         gettext("whose “%(label)s” is %%(test)s") % words,
-        gettext("whose “%(label)s” is not yes") % words,
+        {
+            "yes": gettext("whose “%(label)s” is yes") % words,
+            "no": gettext("whose “%(label)s” is not yes") % words,
+        },
         choices=choices,
         gone=gettext("The attribute “%(label)s” was archived.") % words if attribute.archived_at else "",
     )

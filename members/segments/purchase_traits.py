@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg.sql import SQL, Composable, Identifier
 
 from members.enums import SalesChannel
 from members.segments.compile import Grouped, Query
-from members.segments.kinds import Kind, Moment, Money, Number
+from members.segments.kinds import Kind, Moment, Money, Number, Operator
 from members.segments.traits import Filter, Group, Trait, register
 from members.segments.tree import Leaf
+from members.segments.values import clean_number, number_words
 
 _LINE = "members_purchaseline"
 FILTERS = (
@@ -90,6 +92,64 @@ def _moment(aggregate: str, column: str):
     return datum
 
 
+def _visit_days(query: Query, leaf: Leaf) -> Composable:
+    if _plain(leaf):
+        return SQL("{}.visit_days").format(summary(query))
+    zone = query.param(query.programme.time_zone)
+    return purchases(query, leaf).column(SQL("count(DISTINCT (bought.at AT TIME ZONE {})::date)").format(zone))
+
+
+def _overdue(query: Query, leaf: Leaf) -> Composable:
+    """Time since the last purchase, in usual gaps of this member."""
+    return SQL("extract(epoch FROM {0} - {1}.last_at) / 86400 / nullif({1}.rhythm_days, 0)").format(
+        query.param(query.at), summary(query)
+    )
+
+
+class Top(Kind):
+    """A share of the best: 20 is the top 20 %. Who has as much as the last of them is among them too."""
+
+    name = "top"
+    own = {"top": Operator("top", _("among the top … %"), "number", "%(value)s")}
+
+    def clean(self, operator: Operator, raw: Any, known: dict[Any, str] | None) -> Any:
+        return clean_number(raw, whole=True, least=1, most=100)
+
+    def test(self, datum: Composable, operator: Operator, value: Any, query: Query) -> Composable:
+        # The amount at the last of their places: found once for all, by the index on what was spent.
+        return SQL(
+            "{} >= (SELECT spent_minor FROM members_purchasesummary ORDER BY spent_minor DESC LIMIT 1 OFFSET"
+            " (SELECT greatest(ceil(count(*) * {} / 100.0)::bigint - 1, 0) FROM members_purchasesummary))"
+        ).format(datum, query.param(int(value)))
+
+    def said(self, value: Any, known: dict[Any, str], currency: str) -> str:
+        return gettext("%(n)s %%") % {"n": number_words(value)}
+
+
+def _rank(query: Query, leaf: Leaf) -> Composable:
+    """Of 100 buyers, about how many spent more: asked for one member, when the why is told."""
+    spent = SQL("{}.spent_minor").format(summary(query))
+    return SQL(
+        "(SELECT CASE WHEN {0} IS NOT NULL THEN greatest(ceil(100.0 * (count(*) FILTER (WHERE other.spent_minor > {0})"
+        " + 1) / count(*)), 1) END FROM members_purchasesummary AS other)"
+    ).format(spent)
+
+
+def _refunds(aggregate: str):
+    def datum(query: Query, leaf: Leaf) -> Composable:
+        def rows() -> Composable:
+            return SQL(
+                "members_refund AS refund JOIN members_purchase AS p ON p.id = refund.purchase_id WHERE {} AND {}"
+            ).format(query.within(leaf, SQL("refund.refunded_at")), query.scope(SQL("p.member_id")))
+
+        refunds = query.grouped(("refunds", leaf.within), member=SQL("p.member_id"), rows=rows)
+        only = SQL("p.currency = {}").format(query.param(query.currency))
+        column = SQL("count(*)") if aggregate == "count" else SQL("sum(refund.amount_minor) FILTER (WHERE {})")
+        return refunds.column(column.format(only))
+
+    return datum
+
+
 def purchase(name: str, label: Any, kind: Kind, datum: Any, clause: Any, **more: Any) -> Trait:
     narrowed = {"filters": FILTERS, "window": "past"} if more.pop("narrowed", True) else {}
     return Trait(
@@ -151,5 +211,67 @@ register(
         _("whose last purchase%(where)s%(window)s was %(test)s"),
         found=_("last bought on %(value)s"),
         nothing=_("bought nothing"),
+    ),
+    purchase(
+        "visit_days",
+        _("days with a purchase"),
+        Number(),
+        _visit_days,
+        _("who bought on %(test)s days%(where)s%(window)s"),
+        found=_("bought on %(value)s days"),
+        missing=0,
+    ),
+    purchase(
+        "rhythm",
+        _("usual days between visits"),
+        Number(whole=False, nullable=True),
+        lambda query, leaf: SQL("{}.rhythm_days").format(summary(query)),
+        _("who usually come every %(test)s days"),
+        found=_("usually comes every %(value)s days"),
+        nothing=_("fewer than three visits"),
+        narrowed=False,
+    ),
+    purchase(
+        "overdue",
+        _("usual rhythm exceeded (times)"),
+        Number(whole=False, nullable=True),
+        _overdue,
+        _("who have stayed away for %(test)s times their usual rhythm"),
+        found=_("away for %(value)s times the usual rhythm"),
+        nothing=_("fewer than three visits"),
+        narrowed=False,
+        timed=True,
+    ),
+    purchase(
+        "spent_percentile",
+        _("top spenders"),
+        Top(),
+        lambda query, leaf: SQL("{}.spent_minor").format(summary(query)),
+        _("who are among the top %(test)s by money spent"),
+        shown=_rank,
+        found=_("among the top %(value)s by money spent"),
+        nothing=_("bought nothing"),
+        narrowed=False,
+        timed=True,
+    ),
+    purchase(
+        "refunds",
+        _("number of refunds"),
+        Number(),
+        _refunds("count"),
+        _("who were given money back %(test)s times%(window)s"),
+        found=_("given money back %(value)s times"),
+        missing=0,
+        filters=(),
+    ),
+    purchase(
+        "refunded",
+        _("money given back"),
+        Money(),
+        _refunds("sum"),
+        _("who were given back %(test)s%(window)s"),
+        found=_("given back %(value)s"),
+        missing=0,
+        filters=(),
     ),
 )

@@ -46,6 +46,7 @@ class Filter:
     words: Words  # "in the category %(values)s"
     choices: Choices | None = None
     suggest: tuple[str, str] | None = None  # table and column in which values are found
+    single: bool = False  # takes one value, not several
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ class Trait:
     """One thing that can be asked of a member.
 
     `datum` gives its SQL for a leaf; `missing` is what no datum stands for (0 purchases). `clause` says a leaf in
-    words, as a relative clause ("who bought %(test)s times%(where)s%(window)s"), `clause_no` its opposite for kinds
-    with two sides; `found` says a datum ("bought %(value)s times"), `nothing` that there is none. `shown` is the SQL of
-    what is said where that is not the datum. `timed`: time alone changes it. `profiling`: it is behaviour, which must
-    not be used for who wants no personalised treatment.
+    words as a relative clause ("who bought %(test)s times%(where)s%(window)s"), `clauses` the same for operators that
+    need other words; `found` says a datum ("bought %(value)s times"), `nothing` that there is none. `shown` is the SQL
+    of what is said where that is not the datum. `timed`: time alone changes it. `profiling`: it is behaviour, which
+    must not be used for who wants no personalised treatment.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Trait:
     kind: Kind
     datum: "Callable[[Query, Leaf], Composable]"
     clause: Words
-    clause_no: Words = ""
+    clauses: Mapping[str, Words] = field(default_factory=dict)
     found: Words = ""
     nothing: Words = ""
     shown: "Callable[[Query, Leaf], Composable] | None" = None
@@ -78,11 +79,11 @@ class Trait:
     timed: bool = False
     profiling: bool = False
     gone: Words = ""  # why it cannot be asked any more
-    operators: Mapping[str, Operator] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if not self.operators:
-            object.__setattr__(self, "operators", self.kind.operators)
+    @property
+    def operators(self) -> Mapping[str, Operator]:
+        """How it can be compared, by name."""
+        return self.kind.operators
 
     @property
     def known(self) -> dict[Any, str]:
@@ -138,9 +139,9 @@ def catalogue() -> list[dict[str, Any]]:
     """What the builder offers, in the active language, as JSON can hold it: groups in their order, traits by label.
 
     Each: name, label, group, group_label, type, operators [{name, label, value}], choices, filters [{name, label,
-    choices}], window ("", "past", "next"), needs_window, profiling. `value` is the input an operator takes: none,
-    number, numbers (two), text, texts, choices, day, days (two) or number_of_days. A filter without choices takes any
-    texts; `asking.suggestions` finds some.
+    choices, single}], window ("", "past", "next"), needs_window, profiling. `value` is the input an operator takes:
+    none, number, numbers (two), text, texts, choices, day, days (two) or number_of_days. A filter without choices takes
+    any texts; members.segments.suggestions finds some.
     """
     order = list(Group)
     offered = [trait for trait in traits().values() if not trait.gone]
@@ -157,7 +158,12 @@ def catalogue() -> list[dict[str, Any]]:
             ],
             "choices": _options(trait.choices),
             "filters": [
-                {"name": each.name, "label": str(each.label), "choices": _options(each.choices)}
+                {
+                    "name": each.name,
+                    "label": str(each.label),
+                    "choices": _options(each.choices),
+                    "single": each.single,
+                }
                 for each in trait.filters
             ],
             "window": trait.window,

@@ -7,12 +7,14 @@ leaf := {"trait": "purchase.count", "op": "at_least", "value": 3, "where": {"cat
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext
 
-from members.segments.kinds import Operator, Refused, clean_choices, clean_list, clean_text
-from members.segments.traits import Trait, find, gone_sentence
+from members.segments.kinds import Operator
+from members.segments.traits import Choices, Filter, Trait, find, gone_sentence
+from members.segments.values import Refused, clean_choices, clean_list, clean_text
 from members.segments.windows import Window, clean_window
 
 MOST_DEPTH = 50
@@ -108,7 +110,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.choices: dict[int, dict[Any, str]] = {}
+        self.choices: dict[Choices, dict[Any, str]] = {}
         self.leaves = 0
         self.traits: dict[str, Trait] = {}
 
@@ -183,7 +185,7 @@ class _Reader:
         if operator is None:
             self.problem(f"{path}/op", gettext("Please choose how to compare %(trait)s.") % {"trait": trait.label})
             return None
-        known = self.known(trait.choices, trait.known) if operator.takes == "choices" and trait.choices else {}
+        known = self.known(trait.choices) if operator.takes == "choices" else {}
         before = len(self.problems)
         value = None
         if operator.takes != "none":
@@ -217,21 +219,27 @@ class _Reader:
                 self.problem(f"{path}/{str(name)[:60]}", gettext("%(trait)s has no filter “%(name)s”.") % words)
             elif told in (None, [], ""):
                 continue
-            elif each.choices:
-                labels[name] = self.known(each.choices, None)
-                where[name] = self.checked(f"{path}/{name}", lambda t=told, n=name: clean_choices(t, labels[n]))  # type: ignore[misc]
             else:
-                where[name] = self.checked(  # sorted, so that equal filters share one join
-                    f"{path}/{name}",
-                    lambda t=told: tuple(sorted({clean_text(value) for value in clean_list(t)})),  # type: ignore[misc]
-                )
+                labels[name] = self.known(each.choices)
+                where[name] = self.checked(f"{path}/{name}", partial(self.values, each, told, labels[name]))
         return where, labels
 
-    def known(self, choices: Any, labels: dict[Any, str] | None) -> dict[Any, str]:
-        if id(choices) not in self.choices:
-            found = labels if labels is not None else {value: str(label) for value, label in choices().items()}
-            self.choices[id(choices)] = found
-        return self.choices[id(choices)]
+    def values(self, each: Filter, told: Any, labels: dict[Any, str]) -> tuple:
+        if each.choices:
+            values = clean_choices(told, labels)
+        else:
+            values = tuple(sorted({clean_text(value) for value in clean_list(told)}))  # equal filters share a join
+        if each.single and len(values) > 1:
+            raise Refused(gettext("Please give one value."))
+        return values
+
+    def known(self, choices: Choices | None) -> dict[Any, str]:
+        """The labels of choices, asked for once however many leaves have them."""
+        if choices is None:
+            return {}
+        if choices not in self.choices:
+            self.choices[choices] = {value: str(label) for value, label in choices().items()}
+        return self.choices[choices]
 
     def checked(self, path: str, clean: Any) -> Any:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
-from members.segments.kinds import Refused, clean_day, clean_days, day_words
+from members.segments.values import Refused, clean_day, clean_days, day_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext
 
 from members.queries import get_programme
-from members.segments.kinds import or_words, quoted
 from members.segments.tree import Group, Leaf, Node, Not, parse
+from members.segments.values import or_words, quoted
 
 _BETWEEN_CHINESE = re.compile(
     r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) (?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])"
@@ -33,16 +33,13 @@ def clause(leaf: Leaf, currency: str) -> str:
         "window": " " + leaf.within.words(ahead=trait.window == "next") if leaf.within else "",
         "label": trait.label,
     }
-    if operator.name in ("known", "unknown"):
+    if operator.name in ("known", "unknown") and operator.name not in trait.clauses:
         template = gettext("for whom “%(label)s”%(where)s%(window)s is known")
         if operator.name == "unknown":
             template = gettext("for whom “%(label)s”%(where)s%(window)s is not known")
         return tidy(template % words)
-    negative = operator.name in ("no", "none_of") and trait.clause_no
     words["test"] = trait.kind.words(operator, leaf.value, leaf.known, currency) if operator.takes != "none" else ""
-    if operator.name == "yes" and "%(test)s" in str(trait.clause):
-        words["test"] = gettext("yes")
-    return tidy(str(trait.clause_no if negative else trait.clause) % words)
+    return tidy(str(trait.clauses.get(operator.name, trait.clause)) % words)
 
 
 def phrase(node: Node, currency: str) -> str:
