@@ -26,7 +26,7 @@ class Relation:
     """One foreign key to Member ("app.Model.field") and what a merge does with its rows.
 
     `once_per`: a column that is unique together with the member; a row whose value the survivor has already is dropped
-    and comes back when the merge is undone. `stays`: SQL, true for a `row` that cannot follow to %(survivor)s.
+    and comes back when the merge is undone. `stays`: SQL, true for a `row` that cannot follow to the member {survivor}.
     `ignoring`: the append-only triggers that a move has to pass by.
     """
 
@@ -162,6 +162,6 @@ register(
     Strategy.MOVE,
     stays=(
         "row.cancelled_at IS NULL AND row.done_at IS NULL AND EXISTS (SELECT FROM members_erasurerequest AS other"
-        " WHERE other.member_id = %(survivor)s AND other.cancelled_at IS NULL AND other.done_at IS NULL)"
+        " WHERE other.member_id = {survivor} AND other.cancelled_at IS NULL AND other.done_at IS NULL)"
     ),
 )
