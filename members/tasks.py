@@ -44,3 +44,36 @@ def check_summaries() -> None:
     from members.services.derived import check_summaries
 
     check_summaries()
+
+
+@shared_task
+def write_data_exports() -> None:
+    from members.services.data_exports import write_due
+
+    write_due()
+
+
+@shared_task
+def keep_promises() -> None:
+    """Once an hour: wishes to be forgotten, what came in late of who was, files whose time is over."""
+    from django.utils import timezone
+
+    from members.services.data_exports import delete_expired
+    from members.services.erasure import erase_due, sweep_again
+
+    erase_due(at=timezone.now())
+    sweep_again(at=timezone.now())
+    delete_expired(at=timezone.now())
+
+
+@shared_task
+def run_retention() -> None:
+    from time import monotonic
+
+    from django.utils import timezone
+
+    from members.services.retention import run_rules
+
+    # What is not done within the task's time is done the next night.
+    until = monotonic() + 480
+    run_rules(at=timezone.now(), going_on=lambda: monotonic() < until)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from campaigns.enums import MessageState, SkipReason
 from campaigns.models import Message
 
@@ -14,9 +16,10 @@ def erase_messages(member_ids: Sequence[int], at: datetime) -> None:
         state=MessageState.SKIPPED, reason=SkipReason.ERASED, lease_until=None, token=None, changed_at=at
     )
     empty_messages(messages)
+    messages.exclude(why={}).update(why={})
 
 
-def empty_messages(messages) -> int:
-    """Takes the content and the address out of messages; how many had any."""
-    full = messages.exclude(to="", subject="", text="", html="", error="", why={})
-    return full.update(to="", subject="", text="", html="", error="", why={})
+def empty_messages(messages: QuerySet[Message]) -> None:
+    """Takes the content and the address out of messages. What is sent again after that is written anew."""
+    messages.update(to="", subject="", text="", html="", error="")
+    messages.filter(state__in=[MessageState.FAILED, MessageState.MISSED]).update(frozen_at=None)

@@ -1,6 +1,7 @@
 """Forgetting members: all that says who they are goes, in every table, file and session; what was bought and the
 ledger stay, as nobody's. docs/privacy.md lists what becomes of each table."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,17 +19,13 @@ from members.models import (
     AccessLog,
     CardClaim,
     Consent,
-    CustomerImport,
-    CustomerProblem,
     DataExport,
     Duplicate,
     ErasureRequest,
-    ExportJob,
     Guardian,
     Household,
     Identity,
     ImportedMember,
-    ImportProblem,
     Member,
     MemberListEntry,
     MemberMerge,
@@ -36,7 +33,6 @@ from members.models import (
     Note,
     PendingReaction,
     Purchase,
-    PurchaseImport,
     Refund,
     SegmentChange,
     SegmentMember,
@@ -121,13 +117,21 @@ def erase_member(*, member_id: int, at: datetime, actor_id: int | None = None, w
     return erased
 
 
+# Bad rows that quote one of the names, and files that were called by one.
+_IMPORTS = (
+    "DELETE FROM members_importproblem WHERE params::text ILIKE ANY(%(names)s) OR others::text ILIKE ANY(%(names)s)",
+    "DELETE FROM members_customerproblem WHERE faults::text ILIKE ANY(%(names)s)",
+    *(
+        f"UPDATE members_{table} SET name = '' WHERE name ILIKE ANY(%(names)s)"
+        for table in ("purchaseimport", "customerimport", "exportjob")
+    ),
+)
+
+
 def _clear_imports(names: Sequence[str]) -> None:
-    """Bad rows that quote one of the names, and files that were called by it."""
-    for name in names:
-        for model in (PurchaseImport, CustomerImport, ExportJob):
-            model._default_manager.filter(name__icontains=name).update(name="")
-        ImportProblem.objects.filter(Q(params__icontains=name) | Q(others__icontains=name)).delete()
-        CustomerProblem.objects.filter(faults__icontains=name).delete()
+    patterns = ["%" + re.sub(r"([\\%_])", r"\\\1", name) + "%" for name in names]
+    for statement in _IMPORTS:
+        execute(statement, {"names": patterns})
 
 
 # pgtrigger.ignore puts a statement of its own before these, so that they take no named parameters.
