@@ -24,6 +24,7 @@ class TransferKind(models.TextChoices):
     HOLD = "hold", _("Reserved")
     RELEASE = "release", _("Reservation ended")
     REVERSE = "reverse", _("Taken back")
+    MERGE = "merge", _("Merged")
 
 
 class HoldState(models.TextChoices):

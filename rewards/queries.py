@@ -66,14 +66,54 @@ def expiring_next(member_id: int, at: datetime) -> Expiring | None:
     return Expiring(first["first"], int(first["points"])) if first else None
 
 
-def history(member_id: int) -> QuerySet[Transfer]:
-    """The movements of a member's wallet, newest first, each with its signed `change` in points and its hold.
+class Purses(NamedTuple):
+    """Wallets that tell one story: the members' own with those of whoever was merged into them, and all from which
+    points that came into those may have been taken back, those of undone merges among them."""
 
-    The wallet is looked up at once: only for a plain number does the planner know that it is a rare one.
+    own: list[int]
+    ever: list[int]
+
+
+_PURSES = """
+WITH RECURSIVE owner (id) AS (
+    SELECT coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%(members)s)
+    UNION
+    SELECT coalesce(member.merged_into_id, member.id)
+    FROM rewards_account AS wallet JOIN members_member AS member ON member.id = wallet.member_id
+    WHERE wallet.id = ANY(%(wallets)s)
+),
+own (id) AS (
+    SELECT id FROM owner UNION
+    SELECT member.id FROM owner JOIN members_member AS member ON member.merged_into_id = owner.id
+),
+ever (id) AS (
+    SELECT id FROM own UNION
+    SELECT merge.survivor_id FROM ever JOIN members_membermerge AS merge ON merge.merged_id = ever.id
+)
+SELECT array_agg(wallet.id) FILTER (WHERE wallet.member_id IN (SELECT id FROM own)), array_agg(wallet.id)
+FROM ever JOIN rewards_account AS wallet ON wallet.member_id = ever.id AND wallet.unit = 'points'
+"""
+
+
+def purses(*, member_ids: Iterable[int] = (), wallet_ids: Iterable[int] = ()) -> Purses:
+    """The wallets that belong together with those of some members."""
+    own, ever = fetch_all(_PURSES, {"members": list(member_ids), "wallets": list(wallet_ids)})[0]
+    return Purses(own or [], ever or [])
+
+
+def history(member_id: int) -> QuerySet[Transfer]:
+    """The movements of a member's wallet and of those merged into it, newest first, each with its signed `change` in
+    points and its hold. What moved between these wallets is no movement.
+
+    The wallets are looked up at once: only for plain numbers does the planner know that they are rare ones.
     """
-    wallet = wallets([member_id]).values_list("pk", flat=True).first()
-    moved = Transfer.objects.filter(Q(credit_id=wallet) | Q(debit_id=wallet)) if wallet else Transfer.objects.none()
-    change = Case(When(credit_id=wallet, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
+    own = purses(member_ids=[member_id]).own
+    if len(own) == 1:  # as nearly always; the planner does best with one number
+        moved, comes_in = Transfer.objects.filter(Q(credit_id=own[0]) | Q(debit_id=own[0])), Q(credit_id=own[0])
+    else:
+        moved = Transfer.objects.filter(Q(credit__in=own) | Q(debit__in=own)).exclude(credit__in=own, debit__in=own)
+        comes_in = Q(credit__in=own)
+    change = Case(When(comes_in, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
     return moved.annotate(change=change).select_related("hold").order_by("-at", "-id")
 
 
@@ -92,18 +132,19 @@ class TierStanding(NamedTuple):
     points_to_keep: int | None
 
 
-# What counts towards tiers at %(at)s, of the wallets %(wallets)s: 12 calendar months from the purchase, less what was
-# taken back. The first bound on `at` is for the index: a year from 29 February is shorter than a year back to it. The
-# wallets are plain numbers for the planner: that nearly all transfers have one debit account says nothing about these.
+# What counts towards tiers at %(at)s, of the purses %(own)s and %(ever)s: 12 calendar months from the purchase, less
+# what was taken back. The first bound on `at` is for the index: a year from 29 February is shorter than a year back to
+# it. The wallets are plain numbers for the planner: that nearly all transfers have one debit account says nothing about
+# these.
 EARNED = f"""
 SELECT earn.credit_id AS wallet_id, earn.at + interval '{QUALIFYING_MONTHS} months' AS until,
        earn.amount - coalesce(back.amount, 0) AS points
 FROM rewards_transfer AS earn
 LEFT JOIN (
     SELECT reverses_id, sum(amount)::bigint AS amount FROM rewards_transfer
-    WHERE debit_id = ANY(%(wallets)s) AND kind = 'reverse' GROUP BY reverses_id
+    WHERE debit_id = ANY(%(ever)s) AND kind = 'reverse' GROUP BY reverses_id
 ) AS back ON back.reverses_id = earn.id
-WHERE earn.credit_id = ANY(%(wallets)s) AND earn.kind = 'earn'
+WHERE earn.credit_id = ANY(%(own)s) AND earn.kind = 'earn'
   AND earn.at > %(at)s::timestamptz - interval '{QUALIFYING_MONTHS} months 1 day'
   AND earn.at + interval '{QUALIFYING_MONTHS} months' > %(at)s
 """
@@ -131,8 +172,8 @@ ORDER BY tier.threshold
 
 def tier_standing(member_id: int, at: datetime) -> TierStanding:
     """A member's tier as last assessed, with the points that count at `at`."""
-    wallet_ids = list(wallets([member_id]).values_list("pk", flat=True))
-    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "wallets": wallet_ids, "at": at}))
+    together = purses(member_ids=[member_id])
+    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "at": at, **together._asdict()}))
     if not tiers:
         return TierStanding(None, 0, None, None, None, None)
     points = tiers[0].qualifying_points
@@ -174,6 +215,10 @@ def explain(transfer: Transfer) -> str:
             return gettext("Taken back: refund of %(amount)s") % {
                 "amount": format_money(why["amount_minor"], why["currency"])
             }
+        case TransferKind.MERGE if transfer.reverses_id is None:
+            return gettext("Brought along from a merged card")
+        case TransferKind.MERGE:
+            return gettext("Given back: the merge of two cards was undone")
         case TransferKind.RELEASE:
             return gettext("Given back: %(reason)s") % {"reason": reason or gettext("reservation ended")}
         case TransferKind.HOLD if transfer.hold.state != HoldState.CONFIRMED:

@@ -5,15 +5,17 @@ Points for purchases are given by rewards.services.purchases, which calls this.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pgtrigger
 from django.db import transaction
 
-from common.sql import fetch_all
+from common.sql import execute, fetch_all
 from members import events
+from members.queries import ever_with
 
 
 class KeyReused(Exception):
@@ -68,12 +70,13 @@ class RecordedPurchase:
 
 # `input` has the columns of INPUT_COLUMNS; `lines` is a JSON array of line objects, '[]' for none.
 INPUT_COLUMNS = "member_id, source, key, purchased_at, currency, amount_minor, store, channel, lines"
+_FINGERPRINT = """
+md5(concat_ws('|', member_id, currency, amount_minor, extract(epoch FROM purchased_at), store, channel, lines))::uuid
+"""
 _RECORD = f"""
 WITH input ({INPUT_COLUMNS}) AS ({{select}}),
 printed AS (
-    SELECT *, md5(concat_ws('|', member_id, currency, amount_minor, extract(epoch FROM purchased_at), store, channel,
-                            lines))::uuid AS fingerprint
-    FROM input
+    SELECT *, {_FINGERPRINT} AS fingerprint FROM input
 ),
 added AS (
     INSERT INTO members_purchase
@@ -95,6 +98,21 @@ lined AS (
 """
 _EACH = "SELECT added.id, source, key, printed.fingerprint FROM printed LEFT JOIN added USING (source, key)"
 _ADDED = "SELECT id FROM added"
+_MERGED = """
+members_purchase AS purchase JOIN members_member AS buyer
+    ON buyer.id = purchase.member_id AND buyer.merged_into_id IS NOT NULL
+WHERE purchase.id = ANY(%s)
+"""
+_FOLLOW = f"""
+UPDATE members_purchase AS moved SET member_id = told.now
+FROM (SELECT purchase.id, buyer.merged_into_id AS now FROM {_MERGED}) AS told WHERE moved.id = told.id
+"""
+_FOLLOW_EVENTS = f"""
+UPDATE members_timelineevent AS event SET member_id = told.now
+FROM (SELECT purchase.id, purchase.purchased_at, buyer.id AS buyer, buyer.merged_into_id AS now FROM {_MERGED}) AS told
+WHERE event.member_id = told.buyer AND event.kind = %s AND event.at = told.purchased_at
+  AND (event.data->>'purchase')::bigint = told.id
+"""
 
 
 @transaction.atomic
@@ -109,33 +127,44 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
                 raise AmountOutOfRange(key=told.key, amount_minor=amount)
     if len({(p.source, p.key) for p in purchases}) != len(purchases):
         raise ValueError("a key stands twice in one call")
-    rows = _record(
-        _EACH,
-        "SELECT * FROM unnest(%(member)s::bigint[], %(source)s::text[], %(key)s::text[], %(at)s::timestamptz[],"
-        " %(currency)s::text[], %(amount)s::bigint[], %(store)s::text[], %(channel)s::text[], %(lines)s::jsonb[])",
-        {
-            "member": [p.member_id for p in purchases],
-            "source": [p.source for p in purchases],
-            "key": [p.key for p in purchases],
-            "at": [p.purchased_at for p in purchases],
-            "currency": [p.currency for p in purchases],
-            "amount": [p.amount_minor for p in purchases],
-            "store": [p.store for p in purchases],
-            "channel": [p.channel for p in purchases],
-            "lines": [json.dumps([asdict(line) for line in p.lines], default=str) for p in purchases],
-        },
-        actor_id,
-    )
+    rows = _record(_EACH, _TOLD, _columns(purchases), actor_id)
     found = {(source, key): (id_, fingerprint) for id_, source, key, fingerprint in rows}
     known = [pair for pair, (id_, _) in found.items() if id_ is None]
     stored = _stored(known)
-    for pair in known:
-        if stored[pair][1] != found[pair][1]:
-            raise KeyReused(pair[1])
+    for told in purchases:
+        pair = (told.source, told.key)
+        if pair in stored and not (stored[pair][1] == found[pair][1] or stored[pair][1] in _earlier_fingerprints(told)):
+            raise KeyReused(told.key)
     return [
         RecordedPurchase(found[pair][0] or stored[pair][0], found[pair][0] is not None)
         for pair in ((p.source, p.key) for p in purchases)
     ]
+
+
+_TOLD = """
+SELECT * FROM unnest(%(member)s::bigint[], %(source)s::text[], %(key)s::text[], %(at)s::timestamptz[],
+                     %(currency)s::text[], %(amount)s::bigint[], %(store)s::text[], %(channel)s::text[],
+                     %(lines)s::jsonb[])
+"""
+
+
+def _columns(purchases: Sequence[NewPurchase]) -> dict[str, list]:
+    return {
+        "member": [p.member_id for p in purchases],
+        "source": [p.source for p in purchases],
+        "key": [p.key for p in purchases],
+        "at": [p.purchased_at for p in purchases],
+        "currency": [p.currency for p in purchases],
+        "amount": [p.amount_minor for p in purchases],
+        "store": [p.store for p in purchases],
+        "channel": [p.channel for p in purchases],
+        "lines": [json.dumps([asdict(line) for line in p.lines], default=str) for p in purchases],
+    }
+
+
+def _prints(purchases: Sequence[NewPurchase]) -> list[tuple]:
+    """The fingerprints of purchases as they would be recorded."""
+    return fetch_all(f"SELECT {_FINGERPRINT} FROM ({_TOLD}) AS input ({INPUT_COLUMNS})", _columns(purchases))
 
 
 @transaction.atomic
@@ -154,6 +183,19 @@ def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | No
         actor_id=actor_id,
     )
     return rows
+
+
+def _earlier_fingerprints(told: NewPurchase) -> list[Any]:
+    """What was reported under the names that the buyer had before a merge, or has no longer since one was undone."""
+    others = [member_id for member_id in ever_with([told.member_id]) if member_id != told.member_id]
+    return [row[0] for row in _prints([replace(told, member_id=other) for other in others])] if others else []
+
+
+def follow_merges(*, purchase_ids: Sequence[int]) -> None:
+    """Gives purchases that were reported for a merged member, and their events, to who that member is now."""
+    with pgtrigger.ignore("members.Purchase:read_only", "members.TimelineEvent:append_only"):
+        execute(_FOLLOW_EVENTS, [list(purchase_ids), events.PURCHASE_PAID])
+        execute(_FOLLOW, [list(purchase_ids)])
 
 
 def _stored(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, Any]]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from members.events import record
+from members.queries import family
 from members.services.purchases import KeyReused
 from rewards.enums import AccountKind, TransferKind
 from rewards.events import POINTS_ADJUSTED
@@ -44,7 +45,7 @@ def adjust_points(
     name = f"adjust:{key}"
     if known := Transfer.objects.select_related("debit", "credit").filter(key=name).first():
         wallet, signed = (known.credit, known.amount) if known.credit.member_id else (known.debit, -known.amount)
-        if (wallet.member_id, signed, known.reason) != (member_id, amount, reason):
+        if (signed, known.reason) != (amount, reason) or wallet.member_id not in family([member_id]):
             raise KeyReused(key)
         return known
     params = {"key": name, "member": member_id, "amount": abs(amount), "at": at, "reason": reason, "actor": actor_id}

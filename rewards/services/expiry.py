@@ -96,8 +96,13 @@ def _expire(at: datetime, since: datetime, chunk: int) -> tuple[datetime | None,
     wallets, until = fetch_all(_LOCK, {"at": at, "since": since, "chunk": chunk})[0]
     if not wallets:
         return None, Expired(0, 0)
+    return until, empty(wallets, at)
+
+
+def empty(wallets: list[int], at: datetime) -> Expired:
+    """Empties what has expired by `at` in wallets that the caller has locked."""
     lost = fetch_one(_EXPIRE, {"at": at, "wallets": wallets})
     if not lost.members:
-        return until, Expired(0, 0)
+        return Expired(0, 0)
     record_selected(kind=POINTS_EXPIRED, select=_EVENTS, params=lost._asdict())
-    return until, Expired(sum(lost.lots), sum(lost.points))
+    return Expired(sum(lost.lots), sum(lost.points))

@@ -7,12 +7,14 @@ from django.db import transaction
 
 from common.sql import fetch_all
 from members.events import record
+from members.queries import family
 from members.services.purchases import KeyReused
 from rewards.enums import AccountKind, HoldState, TransferKind
 from rewards.events import POINTS_REDEEMED
 from rewards.models import Account, Hold, Transfer
 from rewards.queries import balance
-from rewards.services.ledger import InsufficientPoints, debit, lock_wallets
+from rewards.services.ledger import InsufficientPoints, debit, lock_followed, lock_wallets
+from rewards.services.moved_points import forward
 from rewards.services.purchases import settle_refunds
 
 CHUNK = 1_000
@@ -52,7 +54,8 @@ def reserve(
         raise ValueError("a hold keeps points for a while")
     lock_wallets([member_id])
     if known := Hold.objects.select_related("account").filter(key=key).first():
-        if (known.account.member_id, known.amount, known.reason) != (member_id, amount, reason):
+        same = (known.amount, known.reason) == (amount, reason)
+        if not same or known.account.member_id not in family([member_id]):
             raise KeyReused(key)
         return known
     posted = debit(
@@ -139,10 +142,10 @@ def _lapse(at: datetime) -> int:
 
 
 def _locked(key: str) -> tuple[Hold, int]:
-    """The hold as it stands once its member's wallet is locked, and the member."""
+    """The hold as it stands once its member's wallet is locked, and who that member is now."""
     member_id = Hold.objects.values_list("account__member_id", flat=True).get(key=key)
-    lock_wallets([member_id])
-    return Hold.objects.get(key=key), member_id
+    _, followed = lock_followed([member_id])
+    return Hold.objects.get(key=key), followed.get(member_id, member_id)
 
 
 _RELEASE = """
@@ -180,5 +183,7 @@ SELECT count(*) FROM settled
 def _release(holds: Sequence[int], state: HoldState, at: datetime, actor_id: int | None) -> int:
     params = {"holds": list(holds), "state": state, "at": at, "actor": actor_id}
     released = fetch_all(_RELEASE, params)[0][0]
+    merged = Hold.objects.filter(pk__in=holds, account__member__merged_into__isnull=False)
+    forward(member_ids=sorted(set(merged.values_list("account__member_id", flat=True))), at=at)
     settle_refunds(hold_ids=holds, at=at, actor_id=actor_id)
     return released

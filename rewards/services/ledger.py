@@ -4,13 +4,14 @@ Callers lock the wallets first (`lock_wallets`), so that the statement, which co
 before the lock and nothing changes under it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import DataError
 from psycopg.errors import NumericValueOutOfRange
 
 from common.sql import execute, fetch_all
+from members.queries import merged_into
 from rewards.enums import AccountKind, TransferKind
 
 
@@ -50,8 +51,22 @@ ORDER BY id FOR NO KEY UPDATE
 
 
 def lock_wallets(member_ids: Iterable[int]) -> list[int]:
-    """Opens the members' wallets where they have none, and locks them until the transaction ends; their ids."""
+    """Opens the members' wallets where they have none, and locks them until the transaction ends; their ids. Where a
+    member was merged, the wallet of who they are now is locked as well."""
+    return lock_followed(member_ids)[0]
+
+
+def lock_followed(member_ids: Iterable[int]) -> tuple[list[int], dict[int, int]]:
+    """As lock_wallets; and whom those who were merged are now. That is asked under the lock: a merge holds it, too."""
     members = sorted(set(member_ids))
+    wallets = _lock(members)
+    followed = merged_into(members)
+    if others := sorted(set(followed.values()) - set(members)):
+        wallets += _lock(others)
+    return wallets, followed
+
+
+def _lock(members: list[int]) -> list[int]:
     execute(_OPEN, {"members": members})
     return [row[0] for row in fetch_all(_LOCK, {"members": members})]
 
@@ -105,7 +120,7 @@ lots AS (
     SELECT input.key, wallet.id AS wallet_id, input.amount AS asked, lot.id AS lot_id, lot.remaining,
            sum(lot.remaining) OVER (
                PARTITION BY input.key
-               ORDER BY (lot.transfer_id IS NOT DISTINCT FROM input.reverses_id) DESC,
+               ORDER BY (lot.transfer_id IS NOT DISTINCT FROM input.reverses_id) DESC, (lot.id = ANY(%(first)s)) DESC,
                         lot.expires_at ASC NULLS LAST, lot.id
            ) AS up_to
     FROM input
@@ -148,14 +163,20 @@ SELECT id, key, amount FROM posted
 
 
 def debit(
-    *, kind: TransferKind, target: AccountKind, select: str, params: dict[str, Any], partly: bool = False
+    *,
+    kind: TransferKind,
+    target: AccountKind,
+    select: str,
+    params: dict[str, Any],
+    partly: bool = False,
+    first: Sequence[int] = (),
 ) -> list[Posted]:
     """Moves points from wallets to a system account, out of the lots that expire soonest.
 
     `select` is SQL for rows of (key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id), at most
-    one per wallet; the lot of the transfer that is reversed goes first. Only lots that are open at `at` count. Where
-    they do not cover the amount, nothing is moved, or with `partly` what there is. Rows whose key is known are left
-    out, here and in the answer.
+    one per wallet; the lot of the transfer that is reversed goes first, then the lots `first`. Only lots that are open
+    at `at` count. Where they do not cover the amount, nothing is moved, or with `partly` what there is. Rows whose key
+    is known are left out, here and in the answer.
     """
-    params = {**params, "kind": kind, "target": target, "partly": partly}
+    params = {**params, "kind": kind, "target": target, "partly": partly, "first": list(first)}
     return [Posted(*row) for row in fetch_all(_DEBIT.format(select=select), params)]

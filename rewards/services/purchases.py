@@ -13,10 +13,12 @@ from common.money import minor_digits
 from common.sql import fetch_all
 from members import events
 from members.models import Purchase, Refund, TimelineEvent
-from members.services.purchases import KeyReused, NewPurchase, record_purchases
+from members.queries import ever_with
+from members.services.purchases import KeyReused, NewPurchase, follow_merges, record_purchases
 from rewards.enums import AccountKind, TransferKind
 from rewards.models import EarningRule, Transfer
-from rewards.services.ledger import Posted, credit, debit, lock_wallets
+from rewards.services.ledger import Posted, credit, debit, lock_followed, lock_wallets
+from rewards.services.moved_points import CHAIN, ORIGIN
 from rewards.services.tiers import assess
 
 
@@ -60,7 +62,10 @@ def post_purchases(
     new_ids = [answer.id for answer in recorded if answer.is_new]
     if with_points and new_ids:
         new_keys = {_key(id_) for id_ in new_ids}
-        wallets = lock_wallets(told.member_id for told, was in zip(purchases, recorded, strict=True) if was.is_new)
+        buyers = (told.member_id for told, was in zip(purchases, recorded, strict=True) if was.is_new)
+        wallets, followed = lock_followed(buyers)
+        if followed:  # merged while this was on its way
+            follow_merges(purchase_ids=new_ids)
         given = {posted.key: posted.amount for posted in _award(new_ids, at)}
         assess(wallets, at)
     else:
@@ -75,9 +80,21 @@ def post_purchases(
 def award_purchases(*, purchase_ids: Sequence[int], at: datetime) -> int:
     """Gives the points of recorded purchases that have none yet; how many points. Tiers are left to the caller."""
     ids = list(purchase_ids)
-    bought = "SELECT DISTINCT member_id FROM members_purchase WHERE id = ANY(%s)"
-    lock_wallets(row[0] for row in fetch_all(bought, [ids]))
+    _lock_buyers(ids)
     return sum(posted.amount for posted in _award(ids, at))
+
+
+_BUYERS = "SELECT DISTINCT member_id FROM members_purchase WHERE id = ANY(%s)"
+
+
+def _lock_buyers(purchase_ids: list[int]) -> list[int]:
+    """Locks the wallets of who bought; their ids. Once they are locked, no merge gives a purchase to another member."""
+    locked: set[int] = set()
+    wallets: list[int] = []
+    while buyers := {row[0] for row in fetch_all(_BUYERS, [purchase_ids])} - locked:
+        wallets += lock_wallets(buyers)
+        locked |= buyers
+    return wallets
 
 
 def _key(purchase_id: int) -> str:
@@ -156,7 +173,7 @@ def refund_purchase(
     purchase = Purchase.objects.get(pk=purchase_id)
     if amount_minor > purchase.amount_minor:
         raise _too_large(purchase)
-    wallets = lock_wallets([purchase.member_id])
+    wallets = _lock_buyers([purchase_id])
     refund, is_new = Refund.objects.get_or_create(
         source=source,
         key=key,
@@ -201,23 +218,28 @@ def _too_large(purchase: Purchase) -> RefundTooLarge:
     return RefundTooLarge(left_minor=purchase.amount_minor - purchase.refunded_minor, currency=purchase.currency)
 
 
-# What the transfer gave for the purchase, on which net price, and how much was taken back; how much of its lot expired,
-# can be spent and is on hold. Past the lot's time all that is left has expired, on hold or not.
-_GIVEN = """
+# What the transfer gave for the purchase, on which net price, and how much was taken back; how much of its lot, and of
+# those that a merge made of it, expired, can be spent and is on hold. Past the lot's time all that is left has expired,
+# on hold or not.
+_GIVEN = f"""
 SELECT earn.id, earn.amount, (earn.why->>'amount_minor')::bigint,
        coalesce((SELECT sum(back.amount) FROM rewards_transfer AS back WHERE back.reverses_id = earn.id), 0)::bigint,
        used.expired + CASE WHEN lot.expires_at <= %(at)s THEN lot.remaining + used.held ELSE 0 END,
        CASE WHEN lot.expires_at <= %(at)s THEN 0 ELSE lot.remaining END,
-       CASE WHEN lot.expires_at <= %(at)s THEN 0 ELSE used.held END
+       CASE WHEN lot.expires_at <= %(at)s THEN 0 ELSE used.held END,
+       lot.ids
 FROM rewards_transfer AS earn
-JOIN rewards_lot AS lot ON lot.transfer_id = earn.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(chain.id) AS ids, sum(chain.remaining)::bigint AS remaining, min(chain.expires_at) AS expires_at
+    FROM ({CHAIN}) AS chain
+) AS lot
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(used.amount) FILTER (WHERE user_of.kind = 'expire'), 0)::bigint AS expired,
            coalesce(sum(used.amount) FILTER (WHERE hold.state = 'reserved'), 0)::bigint AS held
     FROM rewards_lotuse AS used
     JOIN rewards_transfer AS user_of ON user_of.id = used.transfer_id
     LEFT JOIN rewards_hold AS hold ON hold.transfer_id = used.transfer_id
-    WHERE used.lot_id = lot.id
+    WHERE used.lot_id = ANY(lot.ids)
 ) AS used
 WHERE earn.purchase_id = %(purchase)s AND earn.kind = 'earn'
 ORDER BY earn.id
@@ -241,7 +263,7 @@ def _take_back(
 ) -> tuple[int, int]:
     taken = short = 0
     rows = fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at})
-    for earn_id, gave, priced_minor, back, expired, spendable, held in rows:
+    for earn_id, gave, priced_minor, back, expired, spendable, held, lots in rows:
         kept_minor = purchase.amount_minor - purchase.refunded_minor
         share = gave * (priced_minor - kept_minor) // priced_minor
         due = min(share, gave - expired) - back
@@ -276,17 +298,24 @@ def _take_back(
                 "reverses": earn_id,
             },
             partly=True,
+            first=lots,
         )
         took = sum(transfer.amount for transfer in posted)
         taken, short = taken + took, short + due - took
     return taken, short
 
 
-_FREED = """
+_HELD = """
+SELECT DISTINCT used.lot_id FROM rewards_hold AS hold JOIN rewards_lotuse AS used ON used.transfer_id = hold.transfer_id
+WHERE hold.id = ANY(%(holds)s)
+"""
+_FREED = f"""
+{ORIGIN}
 SELECT earn.purchase_id, max(hold.id), sum(used.amount)::bigint
 FROM rewards_hold AS hold
 JOIN rewards_lotuse AS used ON used.transfer_id = hold.transfer_id
-JOIN rewards_lot AS lot ON lot.id = used.lot_id
+JOIN origin ON origin.asked_id = used.lot_id
+JOIN rewards_lot AS lot ON lot.id = origin.id
 JOIN rewards_transfer AS earn ON earn.id = lot.transfer_id AND earn.kind = 'earn'
 WHERE hold.id = ANY(%(holds)s) AND EXISTS (SELECT FROM members_refund WHERE purchase_id = earn.purchase_id)
 GROUP BY earn.purchase_id ORDER BY earn.purchase_id
@@ -298,7 +327,8 @@ def settle_refunds(*, hold_ids: Sequence[int], at: datetime, actor_id: int | Non
     before: out of what they gave back, or where that is spent or expired, as a refund does. The caller has locked the
     wallets. A transfer more belongs to the purchase's last refund."""
     members = set()
-    for freed in map(_Freed._make, fetch_all(_FREED, {"holds": list(hold_ids)})):
+    lots = [lot_id for (lot_id,) in fetch_all(_HELD, {"holds": list(hold_ids)})]
+    for freed in map(_Freed._make, fetch_all(_FREED, {"holds": list(hold_ids), "lots": lots})):
         refund = Refund.objects.select_related("purchase").filter(purchase_id=freed.purchase_id).latest("pk")
         if _take_back(refund.purchase, refund, at, actor_id, freed)[0]:
             members.add(refund.purchase.member_id)
@@ -307,7 +337,6 @@ def settle_refunds(*, hold_ids: Sequence[int], at: datetime, actor_id: int | Non
 
 
 def _answered(refund: Refund, purchase: Purchase) -> RefundResult:
-    data = TimelineEvent.objects.get(
-        member_id=purchase.member_id, kind=events.PURCHASE_REFUNDED, at=refund.refunded_at, data__refund=refund.pk
-    ).data
+    told = TimelineEvent.objects.filter(member__in=ever_with([purchase.member_id]), kind=events.PURCHASE_REFUNDED)
+    data = told.get(at=refund.refunded_at, data__refund=refund.pk).data
     return RefundResult(refund.pk, False, data["points_taken"], data["points_short"])

@@ -9,7 +9,7 @@ from django.db import transaction
 from common.sql import fetch_all
 from members.events import record_many
 from rewards.events import TIER_CHANGED
-from rewards.queries import EARNED
+from rewards.queries import EARNED, purses
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night
@@ -17,12 +17,14 @@ CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the
 _REASSESS = f"""
 WITH earned AS ({EARNED}),
 points AS (
-    SELECT wallet.member_id, moment.at, coalesce(sum(earned.points), 0)::bigint AS points
+    SELECT owner.member_id, moment.at, coalesce(sum(earned.points), 0)::bigint AS points
     FROM rewards_account AS wallet
-    LEFT JOIN rewards_membertier AS status ON status.member_id = wallet.member_id
+    JOIN members_member AS member ON member.id = wallet.member_id
+    CROSS JOIN LATERAL (SELECT coalesce(member.merged_into_id, member.id) AS member_id) AS owner
+    LEFT JOIN rewards_membertier AS status ON status.member_id = owner.member_id
     CROSS JOIN LATERAL (SELECT greatest(%(at)s, status.assessed_at) AS at) AS moment
     LEFT JOIN earned ON earned.wallet_id = wallet.id AND earned.until > moment.at
-    WHERE wallet.id = ANY(%(wallets)s) GROUP BY wallet.member_id, moment.at
+    WHERE wallet.id = ANY(%(own)s) GROUP BY owner.member_id, moment.at
 ),
 assessed AS (
     SELECT points.member_id, points.at, points.points, status.qualifying_points AS points_before,
@@ -78,9 +80,9 @@ def _reassess(members: list[int], at: datetime, *, always: bool) -> int:
 
 
 def assess(wallets: list[int], at: datetime, *, always: bool = True) -> int:
-    """Assesses the members of wallets that the caller has locked; how many changed tier. Without `always`, a row in
-    which nothing would change is not written."""
-    rows = fetch_all(_REASSESS, {"wallets": wallets, "at": at, "always": always})
+    """Assesses the members of wallets that the caller has locked, by all that they and those merged into them earned;
+    how many changed tier. Without `always`, a row in which nothing would change is not written."""
+    rows = fetch_all(_REASSESS, {"at": at, "always": always, **purses(wallet_ids=wallets)._asdict()})
     changes: list[tuple[int, datetime, dict[str, Any]]] = [
         (member, moment, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
         for member, moment, old, new, up, en, zh in rows

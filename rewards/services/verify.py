@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.money import minor_digits
 from common.sql import execute, fetch_all
+from members.merging import Strategy, relations
 from rewards.models import EarningRule
 from rewards.queries import QUALIFYING_MONTHS
 
@@ -164,11 +165,14 @@ CHECKS = [
                           SELECT purchase.amount_minor - sum(refund.amount_minor) OVER (ORDER BY refund.id)
                           FROM members_refund AS refund WHERE refund.purchase_id = purchase.id)
                THEN floor((transfer.why->>'amount_minor')::numeric * currency.unit * rule.points_per_unit
-                     * (transfer.why->>'multiplier')::numeric) || ' to member ' || purchase.member_id END AS expected,
-               transfer.amount || ' to member ' || wallet.member_id AS found
+                     * (transfer.why->>'multiplier')::numeric)
+                    || ' to member ' || coalesce(buyer.merged_into_id, buyer.id) END AS expected,
+               transfer.amount || ' to member ' || coalesce(owner.merged_into_id, owner.id) AS found
         FROM rewards_transfer AS transfer
         JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id
+        LEFT JOIN members_member AS owner ON owner.id = wallet.member_id
         LEFT JOIN members_purchase AS purchase ON purchase.id = transfer.purchase_id
+        LEFT JOIN members_member AS buyer ON buyer.id = purchase.member_id
         LEFT JOIN rewards_earningrule AS rule
                ON rule.id = (transfer.why->>'rule')::bigint AND rule.currency = purchase.currency
               AND rule.currency = transfer.why->>'currency'
@@ -215,6 +219,29 @@ CHECKS = [
         FROM rewards_account AS held WHERE held.kind = 'held'
         """,
     ),
+    Check(
+        _("The wallet of who was merged is empty"),
+        "rewards_account",
+        """
+        SELECT wallet.id, 0 AS expected, wallet.balance AS found
+        FROM rewards_account AS wallet JOIN members_member AS member ON member.id = wallet.member_id
+        WHERE member.merged_into_id IS NOT NULL
+        """,
+    ),
+    Check(
+        _("What a merge brought is what the other wallet gave"),
+        "rewards_transfer",
+        """
+        SELECT moved.id, used.amount || ' from ' || from_lot.account_id || to_char(from_lot.expires_at, ' YYYY-MM-DD')
+                   AS expected,
+               lot.amount || ' from ' || moved.debit_id || to_char(lot.expires_at, ' YYYY-MM-DD') AS found
+        FROM rewards_transfer AS moved
+        LEFT JOIN rewards_lot AS lot ON lot.transfer_id = moved.id
+        LEFT JOIN rewards_lotuse AS used ON used.transfer_id = moved.id
+        LEFT JOIN rewards_lot AS from_lot ON from_lot.id = used.lot_id
+        WHERE moved.kind = 'merge' AND moved.reverses_id IS NULL
+        """,
+    ),
     # An import reassesses when it ends: until then its members' tiers lag behind, and that is no fault.
     Check(
         _("A member's tier is that of the points earned in the last 12 months (left out while an import runs)"),
@@ -227,11 +254,17 @@ CHECKS = [
             SELECT who.member_id, coalesce(sum(earn.amount), 0) - coalesce(sum(back.amount), 0) AS points
             FROM (
                 SELECT member_id FROM rewards_membertier UNION
-                SELECT wallet.member_id FROM rewards_account AS wallet
+                SELECT coalesce(owner.merged_into_id, owner.id) FROM rewards_account AS wallet
+                JOIN members_member AS owner ON owner.id = wallet.member_id
                 JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
             ) AS who
             LEFT JOIN rewards_membertier AS status ON status.member_id = who.member_id
-            LEFT JOIN rewards_account AS wallet ON wallet.member_id = who.member_id AND wallet.unit = 'points'
+            -- Who was merged has earned for who they are now.
+            LEFT JOIN (
+                SELECT account.id, coalesce(owner.merged_into_id, owner.id) AS member_id
+                FROM rewards_account AS account JOIN members_member AS owner ON owner.id = account.member_id
+                WHERE account.unit = 'points'
+            ) AS wallet ON wallet.member_id = who.member_id
             LEFT JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
                   AND earn.at + interval '{QUALIFYING_MONTHS} months' > coalesce(status.assessed_at, now())
             LEFT JOIN (SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer GROUP BY reverses_id) AS back
@@ -254,8 +287,26 @@ def verify() -> Iterator[Result]:
     with _snapshot():
         currencies = list(rules.order_by("currency").distinct())
         params = {"currencies": currencies, "units": [f"1e-{minor_digits(currency)}" for currency in currencies]}
-        for check in CHECKS:
+        for check in checks():
             yield Result(check.name, *_run(check, params))
+
+
+def checks() -> list[Check]:
+    """All checks. Which tables follow a merged member is known once every app has registered its own."""
+    followers = ", ".join(
+        f"CASE WHEN EXISTS (SELECT FROM {relation.table} AS row WHERE row.{relation.column} = gone.id"
+        f" AND NOT ({(relation.stays or 'false').format(survivor='gone.merged_into_id')})) THEN '{relation.table}' END"
+        for relation in relations()
+        if relation.strategy is Strategy.MOVE
+    )
+    # Latecomers have a few minutes to be gathered in (members.services.merging.gather_latecomers).
+    follow = f"""
+        SELECT gone.id, NULL AS expected, nullif(concat_ws(', ', {followers}), '') AS found
+        FROM members_member AS gone
+        JOIN members_membermerge AS merge ON merge.merged_id = gone.id AND merge.undone_at IS NULL
+        WHERE gone.merged_into_id IS NOT NULL AND merge.at < now() - interval '10 minutes'
+        """
+    return [Check(_("All that hung on a merged member has followed"), "members_member", follow), *CHECKS]
 
 
 @contextmanager

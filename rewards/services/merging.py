@@ -1,0 +1,102 @@
+"""What a merge of two members does with their points and tiers, and its undoing. docs/duplicates.md."""
+
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from common.sql import execute, fetch_all
+from members.merging import Merging, Step, Strategy, register, register_facts, register_step
+from members.queries import family
+from rewards.models import MemberTier
+from rewards.queries import balance, points_text, tier_standing, wallets
+from rewards.services.expiry import empty
+from rewards.services.ledger import lock_wallets
+from rewards.services.moved_points import forward, send_back
+from rewards.services.tiers import assess
+
+_TIER = "rewards.tier"
+_PURCHASES = "members.Purchase.member"
+
+
+def _lock(member_ids: list[int]) -> None:
+    lock_wallets(member_ids)
+
+
+def _wallets(*member_ids: int) -> list[int]:
+    return list(wallets(member_ids).order_by("pk").values_list("pk", flat=True))
+
+
+def _merge(merging: Merging) -> None:
+    both = _wallets(merging.survivor_id, merging.merged_id)
+    empty(both, merging.at)
+    forward(member_ids=[merging.merged_id], at=merging.at)
+    if status := MemberTier.objects.filter(member=merging.merged_id).first():
+        merging.journal[_TIER] = {"tier": status.tier_id, "since": status.since.isoformat()}
+        status.delete()
+    assess(_wallets(merging.survivor_id), merging.at)
+
+
+def _gather(merging: Merging) -> None:
+    forward(member_ids=[merging.merged_id], at=merging.at)
+    MemberTier.objects.filter(member=merging.merged_id).delete()
+    assess(_wallets(merging.survivor_id), merging.at)
+
+
+# Purchases whose points came to another wallet than those that go: they were given since, and stay where these are.
+_STAYING = """
+SELECT DISTINCT earn.purchase_id FROM rewards_transfer AS earn
+JOIN rewards_account AS wallet ON wallet.id = earn.credit_id
+WHERE earn.purchase_id = ANY(%(purchases)s) AND earn.kind = 'earn' AND NOT wallet.member_id = ANY(%(members)s)
+"""
+
+
+def _undo(merging: Merging) -> None:
+    moved = merging.journal["moved"]
+    going = [merging.merged_id, *moved.get("members.Member.merged_into", [])]
+    staying = fetch_all(_STAYING, {"purchases": moved.get(_PURCHASES, []), "members": going})
+    moved[_PURCHASES] = sorted(set(moved.get(_PURCHASES, [])) - {id_ for (id_,) in staying})
+    lock_wallets([merging.survivor_id, *going])
+    (wallet,) = _wallets(merging.survivor_id)
+    empty([wallet], merging.at)
+    back = send_back(merge_id=merging.id, wallet_id=wallet, at=merging.at, actor_id=merging.actor_id)
+    if back.short:
+        text = ngettext(
+            "%(n)d point could not go back: it has been spent.",
+            "%(n)d points could not go back: they have been spent.",
+            back.short,
+        )
+        merging.remarks.append(text % {"n": back.short})
+
+
+_SINCE = """
+UPDATE rewards_membertier SET since = %(since)s
+WHERE member_id = %(member)s AND tier_id = %(tier)s AND since > %(since)s
+"""
+
+
+def _undone(merging: Merging) -> None:
+    """By now each is who they were. What came home to a wallet of somebody merged before goes on as it did then."""
+    home = [member_id for member_id in family([merging.merged_id]) if member_id != merging.merged_id]
+    forward(member_ids=home, at=merging.at)
+    both = _wallets(merging.survivor_id, merging.merged_id)
+    empty(both, merging.at)
+    assess(both, merging.at)
+    if status := merging.journal.get(_TIER):
+        execute(_SINCE, {"member": merging.merged_id, **status})
+
+
+def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
+    standing = tier_standing(member_id, at)
+    return [
+        (_("Points"), points_text(balance(member_id, at))),
+        (_("Tier"), str(standing.tier) if standing.tier else "–"),
+        (_("Points in 12 months"), points_text(standing.qualifying_points)),
+    ]
+
+
+register("rewards.Account.member", Strategy.LEAVE)  # the ledger is not rewritten: points move by transfers
+register("rewards.MemberTier.member", Strategy.LEAVE)  # the survivor is assessed by what both earned
+register_step(Step(lock=_lock, merge=_merge, undo=_undo, undone=_undone, gather=_gather))
+register_facts(_facts)
