@@ -192,11 +192,11 @@ def test_another_definition_is_another_version_and_sending_waits_for_it(at):
     assert refresh_due(at=at) == 1
     assert held(segment) == {paris.pk}
     assert [v.definition for v in segment.versions.order_by("version")] == [city("Berlin"), city("Paris")]
-    assert list(SegmentChange.objects.order_by("id").values_list("member", "entered", "version")) == [
+    assert set(SegmentChange.objects.values_list("member", "entered", "version")) == {
         (berlin.pk, True, 1),
         (paris.pk, True, 2),
         (berlin.pk, False, 2),
-    ]
+    }
     assert [member for member, _ in told("segment.entered")] == [paris.pk]
 
 

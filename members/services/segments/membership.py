@@ -21,26 +21,27 @@ from members.segments.tree import BadDefinition
 log = structlog.get_logger(__name__)
 LONGEST_PAUSE = 60  # minutes after which a failing segment is tried again, at most
 
-# What was in and is no longer selected goes, what is selected and was not in comes, and both are written down.
+# Only who is in and not selected, or selected and not in, is written: they go or come, and it is written down.
 _DIFFERENCE = sql.SQL("""
 WITH wanted (id) AS MATERIALIZED ({selecting}),
-gone AS (
-    DELETE FROM members_segmentmember AS held
-    WHERE held.segment_id = %(_segment)s {touched} AND NOT EXISTS (SELECT FROM wanted WHERE wanted.id = held.member_id)
-    RETURNING member_id
+different (come, gone) AS MATERIALIZED (
+    SELECT wanted.id, held.member_id
+    FROM wanted FULL JOIN (
+        SELECT member_id FROM members_segmentmember AS held WHERE held.segment_id = %(_segment)s {touched}
+    ) AS held ON held.member_id = wanted.id
+    WHERE wanted.id IS NULL OR held.member_id IS NULL
 ),
-come AS (
+left_out AS (
+    DELETE FROM members_segmentmember AS held USING different
+    WHERE held.segment_id = %(_segment)s AND held.member_id = different.gone
+),
+let_in AS (
     INSERT INTO members_segmentmember (segment_id, member_id, entered_at)
-    SELECT %(_segment)s, id, %(_at)s FROM wanted
-    WHERE NOT EXISTS (
-        SELECT FROM members_segmentmember AS held WHERE held.segment_id = %(_segment)s AND held.member_id = wanted.id)
-    RETURNING member_id
+    SELECT %(_segment)s, come, %(_at)s FROM different WHERE come IS NOT NULL
 ),
 changed AS (
     INSERT INTO members_segmentchange (segment_id, member_id, entered, version, at)
-    SELECT %(_segment)s, member_id, true, %(_version)s, %(_at)s FROM come
-    UNION ALL
-    SELECT %(_segment)s, member_id, false, %(_version)s, %(_at)s FROM gone
+    SELECT %(_segment)s, coalesce(come, gone), come IS NOT NULL, %(_version)s, %(_at)s FROM different
     RETURNING id, entered
 )
 SELECT count(*) FILTER (WHERE entered), count(*) FILTER (WHERE NOT entered), min(id), max(id),
