@@ -46,5 +46,6 @@ def register_all() -> None:
         order=15,
     )
     exempt("admin.LogEntry", "What staff did in the admin: the member's own acts do not stand there.")
-    exempt("auth.User_groups", "Roles of staff.")
+    exempt("members.User_groups", "Roles of staff.")
+    exempt("members.User_user_permissions", "Permissions of staff.")
     register_eraser("portal", _erase)

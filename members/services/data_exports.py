@@ -106,7 +106,10 @@ def make_archive(member: Member, at: datetime) -> bytes:
 
 def page(member: Member, told: dict[str, Any], at: datetime) -> str:
     """The page for people: a heading for each section, tables for lists, all in the active language."""
-    sections = [(section.label, _readable(told[section.name])) for section in export_sections()]
+    # What happened is told in sentences; kind and details beside them are for programs.
+    said = [{key: event[key] for key in ("at", "what")} for event in told["timeline"]]
+    shown = {**told, "timeline": said}
+    sections = [(section.label, _readable(shown[section.name])) for section in export_sections()]
     context = {"member": member, "sections": sections, "at": at, "programme": get_programme()}
     return render_to_string("members/data_export.html", context)
 
