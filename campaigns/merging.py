@@ -1,0 +1,18 @@
+"""What a merge of two members does with their messages."""
+
+from campaigns.models import DAYS_BETWEEN
+from members.merging import Strategy, register
+
+
+def register_all() -> None:
+    # Greeted twice in a year, once under each name: the second greeting stays where it is.
+    register(
+        "campaigns.Message.member",
+        Strategy.MOVE,
+        stays=f"""
+            EXISTS (SELECT FROM campaigns_message AS other
+                    WHERE other.member_id = {{survivor}} AND other.campaign = row.campaign
+                      AND (other.occurrence_year = row.occurrence_year
+                           OR abs(other.occurrence_day - row.occurrence_day) < {DAYS_BETWEEN}))
+        """,
+    )
