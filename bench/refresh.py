@@ -24,7 +24,7 @@ INSERT INTO members_member (name, email, phone, language, time_zone, city, birth
            'solar', false, 'feb28', %(at)s - n %% 2000 * interval '1 day'
     FROM generate_series(1, %(members)s) AS n;
 INSERT INTO members_purchasesummary (member_id, purchases, visit_days, spent_minor, first_at, last_at, rhythm_days)
-    SELECT id, 1 + id %% 20, 1 + id %% 20, id * 7919 %% 100000, %(at)s - id %% 1500 * interval '1 day' - interval '9 day',
+    SELECT id, 1 + id %% 20, 1 + id %% 20, id * 7919 %% 100000, %(at)s - (id %% 1500 + 900) * interval '1 day',
            %(at)s - id * 31 %% 900 * interval '1 day', CASE WHEN id %% 20 > 1 THEN 3 + id * 13 %% 60 END
     FROM members_member WHERE id %% 10 > 0;
 INSERT INTO members_purchase (member_id, source, key, fingerprint, purchased_at, currency, amount_minor)

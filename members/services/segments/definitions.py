@@ -96,7 +96,7 @@ def _save(segment: Segment) -> None:
             segment.save(update_fields=mine if segment.pk else None)
     except IntegrityError as error:
         if "members_segment_name" in str(error):
-            raise NameTaken(segment.name_en) from error
+            raise NameTaken(str(segment)) from error
         raise
 
 

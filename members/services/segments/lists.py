@@ -32,8 +32,8 @@ class SavedList(NamedTuple):
 
     list: MemberList
     members: int
-    unknown: list[str]
-    ambiguous: list[str]
+    unknown: Sequence[str]
+    ambiguous: Sequence[str]
 
 
 _ENTRIES = """

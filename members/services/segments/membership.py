@@ -81,7 +81,8 @@ def make_equal(
         cursor.execute(statement, {**params, **members, "_segment": segment.pk, "_version": segment.version, "_at": at})
         difference = Difference(*cursor.fetchone())
     if tell:
-        names = {"en": segment.name_en, "zh-hans": segment.name_zh_hans or segment.name_en}
+        english, chinese = segment.name_en, segment.name_zh_hans  # type: ignore[attr-defined]  # modeltranslation's
+        names = {"en": english, "zh-hans": chinese or english}
         span = {"first": difference.first_id, "last": difference.last_id, "segment": segment.pk}
         for kind, entered, many in (
             (events.SEGMENT_ENTERED, True, difference.entered),

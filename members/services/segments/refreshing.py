@@ -156,7 +156,8 @@ def _next(segment: Segment, at: datetime) -> datetime:
 
 def _report_drift(segment: Segment, result: Refreshed) -> None:
     """Says when the nightly check of a segment that events alone change found something: an event was missed."""
-    expected = segment.timed or segment.next_refresh_at is None or segment.error
-    expected = expected or segment.built_version != segment.version or ChangedMember.objects.exists()
-    if not expected and (result.entered or result.left):
+    trusted = segment.built_version == segment.version and segment.next_refresh_at is not None and not segment.error
+    if not trusted or segment.timed or ChangedMember.objects.exists():
+        return
+    if result.entered or result.left:
         log.warning("segment had drifted", segment=segment.pk, entered=result.entered, left=result.left)
