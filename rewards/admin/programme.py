@@ -3,25 +3,25 @@
 from decimal import Decimal
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import number_format
+from django.utils.functional import cached_property
 from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from modeltranslation.admin import TranslationAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from common.admin import ConfirmView, DeskAdmin, rehearse
-from common.doorbell import ring
+from common.admin import ConfirmView, DeskAdmin, found_or_404, rehearse
 from common.money import format_money, minor_digits, to_minor
 from members.queries import get_programme
 from members.validators import validate_currency
 from rewards.models import EarningRule, Tier
 from rewards.queries import points_text
 from rewards.services.rules import publish_rule
+from rewards.services.tier_steps import moves, save_tier
 
 
 def rule_words(rule: EarningRule, tiers: list[Tier]) -> str:
@@ -144,17 +144,107 @@ class EarningRuleAdmin(DeskAdmin):
         return rule_words(rule, getattr(rule, "tiers", None) or list(Tier.objects.all()))
 
 
+class TierForm(forms.Form):
+    name_en = forms.CharField(label=_("Name, in English"), max_length=40, widget=UnfoldAdminTextInputWidget)
+    name_zh_hans = forms.CharField(
+        label=_("Name, in Chinese"), max_length=40, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    threshold = forms.IntegerField(
+        label=_("From so many points in 12 months"),
+        min_value=0,
+        max_value=2_000_000_000,
+        help_text=_("The lowest tier begins at 0."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    multiplier = forms.DecimalField(
+        label=_("Multiplier"),
+        max_digits=4,
+        decimal_places=2,
+        min_value=Decimal("0.01"),
+        help_text=_("What members of this tier earn on purchases: 1.5 is half as much again."),
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+
+class SaveTierView(ConfirmView):
+    """A tier, in two steps: what it is to be, and whom that moves."""
+
+    form_class = TierForm
+    act_label = _("Save")
+
+    @cached_property
+    def tier(self) -> Tier | None:
+        return found_or_404(Tier, self.kwargs["object_id"]) if "object_id" in self.kwargs else None
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return gettext("Change the tier “%(tier)s”") % {"tier": self.tier} if self.tier else gettext("Add a tier")
+
+    def get_permission_required(self) -> tuple[str]:
+        return ("rewards.change_tier" if self.tier else "rewards.add_tier",)
+
+    def get_object(self) -> Tier | None:
+        return self.tier
+
+    def get_initial(self) -> dict:
+        fields = ("name_en", "name_zh_hans", "threshold")
+        if self.tier is None:
+            return {"multiplier": 1, **({} if Tier.objects.exists() else {"threshold": 0})}
+        multiplier = f"{self.tier.multiplier.normalize():f}"
+        return {"multiplier": multiplier, **{name: getattr(self.tier, name) for name in fields}}
+
+    def get_success_url(self) -> str:
+        return reverse("admin:rewards_tier_changelist")
+
+    def _save(self, form: Form) -> Tier:
+        return save_tier(tier_id=self.tier.pk if self.tier else None, **form.cleaned_data)
+
+    def preview(self, form: Form) -> list[str]:
+        tier = rehearse(lambda: self._save(form))
+        found = moves(tier_id=self.tier.pk if self.tier else None, threshold=tier.threshold)
+        sentences = [gettext("%(tier)s begins at %(points)s.") % {"tier": tier, "points": points_text(tier.threshold)}]
+        rule = EarningRule.objects.filter(currency=get_programme().currency, active=True).first()
+        if rule is not None:
+            sentences.append(rule_words(rule, [tier]))
+        if not found.up and not found.down:
+            return [*sentences, gettext("Nobody moves to another tier.")]
+        standing = ngettext(
+            "%(n)s member will stand on it, after %(before)s now.",
+            "%(n)s members will stand on it, after %(before)s now.",
+            found.on,
+        )
+        words = {"n": number_format(found.on), "before": number_format(found.on_before)}
+        sentences.append(standing % words)
+        for n, text in (
+            (found.up, ngettext("%(n)s member moves up.", "%(n)s members move up.", found.up)),
+            (found.down, ngettext("%(n)s member moves down.", "%(n)s members move down.", found.down)),
+        ):
+            if n:
+                sentences.append(text % {"n": number_format(n)})
+        return sentences
+
+    def act(self, form: Form) -> str:
+        moved = "threshold" in form.changed_data
+        tier = self._save(form)
+        saved = gettext("%(tier)s is saved.") % {"tier": tier}
+        return f"{saved} {gettext('Members are being assessed anew.')}" if moved else saved
+
+
 @admin.register(Tier)
-class TierAdmin(DeskAdmin, TranslationAdmin):
+class TierAdmin(DeskAdmin):
+    """The steps in their order; each is changed in two steps that say whom it moves."""
+
     list_display = ("name", "threshold", "multiplier", "words")
     fields = ("name", "threshold", "multiplier", "words")
     readonly_fields = ("words",)
 
-    def save_model(self, request: HttpRequest, obj: Tier, form: forms.ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if "threshold" in form.changed_data:
-            ring("rewards.tasks.reassess_tiers")
-            messages.info(request, _("Members are being assessed anew."))
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
+        return SaveTierView.answer(self, request)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict | None = None):
+        if not self.has_change_permission(request):
+            return super().change_view(request, object_id, form_url, extra_context)
+        return SaveTierView.answer(self, request, object_id=object_id)
 
     @display(description=_("in words"))
     def words(self, tier: Tier) -> str:

@@ -9,11 +9,11 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from members.models import Programme, Purchase, Refund, User
+from members.models import Member, Programme, Purchase, Refund, User
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.admin.programme import rule_words
-from rewards.models import EarningRule, Tier
+from rewards.models import EarningRule, MemberTier, Tier
 from rewards.tests.factories import adjust, make_rule, make_tiers, post
 
 NOW = datetime.now(UTC)
@@ -136,11 +136,61 @@ def test_a_rule_that_cannot_be_is_refused_beside_the_field(manager, field, value
     assert not EarningRule.objects.exists()
 
 
-def test_a_tier_is_named_in_both_languages(bought, manager):
-    gold = Tier.objects.get(threshold=1000)
+def test_a_tier_is_named_in_both_languages_and_says_whom_it_moves(bought, manager):
+    gold, member = Tier.objects.get(threshold=1000), Member.objects.get()
+    MemberTier.objects.update_or_create(
+        member=member,
+        defaults={
+            "tier": Tier.objects.get(threshold=500), "qualifying_points": 950, "since": NOW, "assessed_at": NOW,
+        },
+    )  # fmt: skip
     url = reverse("admin:rewards_tier_change", args=[gold.pk])
     form = {"name_en": "Gold", "name_zh_hans": "黄金", "threshold": "900", "multiplier": "2.00"}
-    assert "being assessed anew" in text(manager.post(url, form, follow=True))
+    page = text(manager.post(url, form))
+    assert "1 member will stand on it, after 0 now." in page
+    assert "1 member moves up." in page
+    assert "moves down" not in page
+    gold.refresh_from_db()
+    assert gold.threshold == 1000
+    assert "being assessed anew" in text(manager.post(url, {**form, "confirmed": "1"}, follow=True))
     gold.refresh_from_db()
     assert (gold.name_en, gold.name_zh_hans, gold.threshold, gold.multiplier) == ("Gold", "黄金", 900, Decimal("2.00"))
     assert "This field is required" in text(manager.post(url, {**form, "name_en": ""}))
+    renamed = text(manager.post(url, {**form, "name_en": "Top", "confirmed": "1"}, follow=True))
+    assert "Top is saved." in renamed
+    assert "being assessed anew" not in renamed
+
+
+@pytest.mark.parametrize(
+    ("changed", "threshold", "words"),
+    [
+        (1000, 400, "That would put Gold below Silver, which begins at 500 points."),
+        (500, 2000, "That would put Silver above Gold, which begins at 1000 points."),
+        (1000, 500, "Silver begins at 500 points already."),
+        (0, 10, "The lowest tier begins at 0 points"),
+        (None, 0, "Bronze begins at 0 points already."),
+    ],
+)
+def test_the_tiers_stay_in_their_order_and_the_lowest_is_everyones(manager, changed, threshold, words):
+    make_tiers()
+    page = reverse("admin:rewards_tier_add")
+    if changed is not None:
+        page = reverse("admin:rewards_tier_change", args=[Tier.objects.get(threshold=changed).pk])
+    name = Tier.objects.get(threshold=changed).name_en if changed is not None else "New"
+    form = {"name_en": name, "threshold": threshold, "multiplier": "1", "confirmed": "1"}
+    assert words in text(manager.post(page, form))
+    assert sorted(Tier.objects.values_list("threshold", flat=True)) == [0, 500, 1000]
+
+
+def test_a_tier_between_two_others_takes_from_the_lower(bought, manager):
+    member = Member.objects.get()
+    silver = Tier.objects.get(threshold=500)
+    MemberTier.objects.update_or_create(
+        member=member, defaults={"tier": silver, "qualifying_points": 800, "since": NOW, "assessed_at": NOW}
+    )
+    form = {"name_en": "Rose", "threshold": "750", "multiplier": "1"}
+    page = text(manager.post(reverse("admin:rewards_tier_add"), form))
+    assert "1 member will stand on it, after 0 now." in page
+    assert "1 member moves up." in page
+    form["threshold"] = "850"
+    assert "Nobody moves to another tier." in text(manager.post(reverse("admin:rewards_tier_add"), form))
