@@ -145,6 +145,8 @@ class PurchaseSummary(models.Model):
     class Meta:
         verbose_name = _("purchase summary")
         verbose_name_plural = _("purchase summaries")
+        # The amount that the top so many percent have spent at least (members.segments.purchase_traits.Top).
+        indexes = [models.Index(fields=["spent_minor"], name="members_summary_spent")]
 
     def __str__(self) -> str:
         return f"{self.purchases}"
