@@ -170,6 +170,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-claim-codes": {"task": "members.tasks.send_claim_codes", "schedule": 15.0},
     "plan-birthday-greetings": {"task": "campaigns.tasks.plan_birthday_greetings", "schedule": crontab()},
     "deliver-messages": {"task": "campaigns.tasks.deliver_messages", "schedule": 15.0},
+    "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},

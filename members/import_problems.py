@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from common.money import format_money
-from members.enums import DateOrder, ImportField
+from members.enums import CustomerField, DateOrder, ImportField
 
 ROW_PROBLEMS = {
     "columns": _("This row has %(found)s columns; the file has %(expected)s."),
@@ -37,6 +37,31 @@ ROW_PROBLEMS = {
     "email_unreadable": _("“%(value)s” is not an e-mail address."),
     "phone_unreadable": _("“%(value)s” is not a phone number with its country code."),
     "contact_taken": _("The %(field)s %(value)s belongs to another member."),
+    "phone_no_country": _("“%(value)s” has no country code. Write it as +49… or +86…, or set PHONE_REGION."),
+    "formula": _("“%(value)s” is a formula, not a value."),
+    "neither_yes_nor_no": _("“%(value)s” is neither yes nor no."),
+    "no_number": _("“%(value)s” is not a whole number."),
+    "language_unknown": _("“%(value)s” is not a language that members can choose: en or zh-hans."),
+    "time_zone_unknown": _("“%(value)s” is not a time zone, such as Europe/Berlin or Asia/Shanghai."),
+    "country_unknown": _("“%(value)s” is not a country."),
+    "calendar_unknown": _("“%(value)s” is not a calendar. Write solar or lunar."),
+    "birthday_impossible": _("“%(value)s” is not a birthday that there is."),
+    "tag_long": _("A tag in “%(value)s” is longer than 40 characters."),
+    "tags_many": _("A row can have at most 30 tags."),
+    "attribute_text": _("“%(value)s” is too long for %(attribute)s."),
+    "attribute_number": _("“%(value)s” is not a number, for %(attribute)s."),
+    "attribute_date": _("“%(value)s” is not a date, for %(attribute)s."),
+    "attribute_boolean": _("“%(value)s” is neither yes nor no, for %(attribute)s."),
+    "attribute_choice": _("“%(value)s” is not one of the options of %(attribute)s."),
+    "consent_no_date": _("The row says yes or no to something, but not when."),
+    "consent_no_source": _("The row says yes or no to something, but not where that was said."),
+    "consent_no_phone": _("The row says yes to text messages, but the member has no phone number."),
+    "member_unknown": _("No member has this %(field)s: %(value)s."),
+    "member_erased": _("This member was erased and can no longer be changed."),
+    "card_of_another": _("The card %(value)s belongs to another member."),
+    "number_of_another": _("The customer number %(value)s belongs to another member."),
+    "twice_in_file": _("Row %(first)s of this file has the same %(field)s: %(value)s."),
+    "member_twice": _("Row %(first)s of this file is the same member."),
     "key_reused": _("Receipt %(key)s is already there with %(amount)s of %(day)s."),
     "key_reused_in_file": _(
         "Receipt %(key)s stands in this file before, in row %(first)s, with %(amount)s of %(day)s."
@@ -58,6 +83,16 @@ FILE_PROBLEMS = {
     "too_large": _("The file is larger than %(most)s MB. Split it and import the parts one after the other."),
     "one_column": _("The file has only one column. Columns are parted by comma, semicolon, tab or bar."),
     "columns_missing": _("No column is chosen for: %(fields)s."),
+    "card_only_updates": _("Cards are given by the programme: by card, members can only be changed, not added."),
+    "nothing_to_update": _("The file holds nothing to change: choose at least one more column."),
+    "consent_needs_date": _("Consent comes in only with its date. Choose a column for it, or give one for all rows."),
+    "consent_needs_source": _(
+        "Consent comes in only with its source. Choose a column for it, or give one for all rows."
+    ),
+    "birthday_twice": _("The birthday stands in one column, or in several: not both."),
+    "birthday_half": _("A birthday needs its month and its day."),
+    "too_many_columns": _("The file has %(found)s columns; at most %(most)s can be read."),
+    "list_gone": _("The server lost what was prepared. Ask for the export again."),
     "column_unknown": _("The file has no column “%(column)s”. Its columns are: %(columns)s."),
     "column_twice": _("More than one column is chosen for %(field)s."),
     "field_unknown": _("“%(field)s” is no field. Fields are: %(fields)s."),
@@ -96,6 +131,14 @@ def sentences(faults: Iterable[Mapping[str, Any]]) -> str:
     return " ".join(sentence(fault["code"], fault["params"]) for fault in faults)
 
 
+def field_label(field: str) -> str:
+    """What a field of either kind of file is called, in the active language; the field itself where nobody knows."""
+    for fields in (ImportField, CustomerField):
+        if field in fields.values:
+            return str(fields(field).label)
+    return field
+
+
 def _complete(params: Mapping[str, Any]) -> dict[str, Any]:
     if "amount_minor" not in params:
         return dict(params)
@@ -103,10 +146,10 @@ def _complete(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _readable(name: str, value: Any, params: Mapping[str, Any]) -> str:
-    if name == "field" and value in ImportField.values:
-        return str(ImportField(value).label)
+    if name == "field":
+        return field_label(value)
     if name == "fields":
-        return ", ".join(str(ImportField(field).label) if field in ImportField.values else field for field in value)
+        return ", ".join(map(field_label, value))
     if name in ("order", "other") and value in DateOrder.values:
         return str(DateOrder(value).label)
     if name == "amount":

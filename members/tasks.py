@@ -77,3 +77,18 @@ def run_retention() -> None:
     # What is not done within the task's time is done the next night.
     until = monotonic() + 480
     run_rules(at=timezone.now(), going_on=lambda: monotonic() < until)
+
+
+@shared_task
+def run_customer_import(import_id: int) -> None:
+    from members.services.imports.customers.running import run_customer_import
+
+    # A long import goes on in another task: this one ends before its time limit.
+    run_customer_import(import_id=import_id, seconds=240)
+
+
+@shared_task
+def resume_jobs() -> None:
+    from members.services.imports.customers.running import resume_customer_imports
+
+    resume_customer_imports()

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -38,7 +38,7 @@ _NAMES = {
     ImportField.BRAND: "brand, brand name, manufacturer, marke, 品牌",
     ImportField.QUANTITY: "quantity, qty, units, pieces, number of cds, 数量, 件数",
 }
-_KNOWN = {name: field for field, names in _NAMES.items() for name in re.split(r",\s*", names)}
+_KNOWN: dict[str, str] = {name: field for field, names in _NAMES.items() for name in re.split(r",\s*", names)}
 
 
 @dataclass(slots=True)
@@ -72,11 +72,23 @@ def look_at(
     """Proposes how to read the file; what is given is taken as given. FileRefused where it is no such file."""
     encoding = encoding or detect_encoding(file)
     delimiter = delimiter or detect_delimiter(file, encoding)
+    layout, rows = read_start(file, encoding, delimiter, header, looks_like_date)
+    mapping = by_name(layout.columns, _KNOWN) if layout.header else _by_content(rows, len(layout.columns))
+    look = Look(layout, mapping, rows)
+    propose_formats(look)
+    return look
+
+
+def read_start(
+    file: IO[bytes], encoding: str, delimiter: str, header: bool | None, is_data: Callable[[str], bool]
+) -> tuple[Layout, list[Row]]:
+    """The names of the columns and the first rows. Where nobody says, a first row with a cell that `is_data` is no
+    header. FileRefused where there are no rows."""
     rows = first_rows(file, encoding, delimiter, SAMPLE)
     if not rows:
         raise FileRefused("empty")
     if header is None:
-        header = not any(_looks_like_date(cell) for cell in rows[0].cells)
+        header = not any(is_data(cell) for cell in rows[0].cells)
     if header:
         columns = [cell.replace("\0", "").strip() for cell in rows[0].cells]
         rows = rows[1:]
@@ -86,11 +98,7 @@ def look_at(
         columns = [""] * Counter(len(row.cells) for row in rows).most_common(1)[0][0]
     if not rows:
         raise FileRefused("no_rows")
-    mapping = _by_name(columns) if header else _by_content(rows, len(columns))
-    layout = Layout(encoding, delimiter, header, columns)
-    look = Look(layout, mapping, rows)
-    propose_formats(look)
-    return look
+    return Layout(encoding, delimiter, header, columns), rows
 
 
 def propose_formats(look: Look) -> None:
@@ -169,28 +177,30 @@ def check(layout: Layout, mapping: Mapping[str, int], look: Look) -> None:
 def mapping_from(pairs: Iterable[tuple[str, str]], columns: Sequence[str]) -> dict[str, int]:
     """Field → column number from 0, of pairs of a field and a column's name or number from 1. FileRefused: no such."""
     mapping = {}
-    names = [_plain(name) for name in columns]
+    names = [plain_name(name) for name in columns]
     for name, column in pairs:
         if name not in ImportField.values:
             raise FileRefused("field_unknown", field=name, fields=list(ImportField.values))
         if column.isdigit() and 1 <= int(column) <= len(columns):
             mapping[name] = int(column) - 1
-        elif _plain(column) in names:
-            mapping[name] = names.index(_plain(column))
+        elif plain_name(column) in names:
+            mapping[name] = names.index(plain_name(column))
         else:
             shown = [name or str(i) for i, name in enumerate(columns, 1)]
             raise FileRefused("column_unknown", column=column, columns=", ".join(shown))
     return mapping
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A column's name without what only decorates it."""
     return re.sub(r"[\s_\-.:/#()（）]+", " ", name).strip().lower()
 
 
-def _by_name(columns: Sequence[str]) -> dict[str, int]:
+def by_name(columns: Sequence[str], known: Mapping[str, str]) -> dict[str, int]:
+    """Field → column, by the names that files use; of two columns for one field the first."""
     mapping: dict[str, int] = {}
     for i, name in enumerate(columns):
-        found = _KNOWN.get(_plain(name))
+        found = known.get(plain_name(name))
         if found:
             mapping.setdefault(found, i)
     return mapping
@@ -201,21 +211,23 @@ def _by_content(rows: Sequence[Row], width: int) -> dict[str, int]:
     mapping: dict[str, int] = {}
     cells = [[row.cells[i].strip() for row in rows if i < len(row.cells)] for i in range(width)]
     for i, column in enumerate(cells):
-        if _most(column, _looks_like_date):
+        if most(column, looks_like_date):
             mapping.setdefault(ImportField.PURCHASED_AT, i)
-        elif _most(column, lambda cell: "@" in cell):
+        elif most(column, lambda cell: "@" in cell):
             mapping.setdefault(ImportField.EMAIL, i)
-        elif _most(column, lambda cell: re.search(r"\d[.,]\d\d\D?$", cell) is not None):
+        elif most(column, lambda cell: re.search(r"\d[.,]\d\d\D?$", cell) is not None):
             mapping[ImportField.AMOUNT] = i
-        elif not mapping and _most(column, str.isalnum):
+        elif not mapping and most(column, str.isalnum):
             mapping[ImportField.CUSTOMER] = i
     return mapping
 
 
-def _most(cells: Sequence[str], test: Any) -> bool:
+def most(cells: Sequence[str], test: Any) -> bool:
+    """Whether a test holds for nearly all filled cells."""
     filled = [cell for cell in cells if cell]
     return bool(filled) and sum(map(bool, map(test, filled))) > 0.8 * len(filled)
 
 
-def _looks_like_date(cell: str) -> bool:
+def looks_like_date(cell: str) -> bool:
+    """Whether a cell is a date of our times in any order."""
     return any((moment := read_date(cell, order)) is not None and moment.year >= 1970 for order in DateOrder)

@@ -10,6 +10,8 @@ from django.db import transaction
 from members.enums import ImportState
 from members.import_problems import FileRefused
 from members.models import ImportProblem, PurchaseImport
+from members.models.file_import import FileImport
+from members.models.job import Job
 from members.queries import get_programme
 from members.services.imports.columns import Layout, Look, check, look_at, propose_formats
 from members.services.imports.reading import WORKBOOK
@@ -60,7 +62,7 @@ def look_into(purchase_import: PurchaseImport, **chosen: Any) -> Look:
         return look_at(file, **{**given, **chosen})
 
 
-def ends_open(purchase_import: PurchaseImport) -> str:
+def ends_open(purchase_import: FileImport) -> str:
     """The last line of the file where no line break ends it, else nothing."""
     encoding = purchase_import.layout["encoding"]
     if encoding == WORKBOOK:
@@ -147,23 +149,28 @@ def discard(*, import_id: int) -> None:
         transaction.on_commit(lambda: purchase_import.file.delete(save=False))
 
 
-def go_on(*, import_id: int) -> None:
-    """Lets a cancelled or failed import wait again, to go on where it stopped. TooLate where it has not stopped."""
-    stopped = PurchaseImport.objects.filter(pk=import_id, state__in=(ImportState.CANCELLED, ImportState.FAILED))
+def go_on(*, import_id: int, model: type[Job] = PurchaseImport) -> None:
+    """Lets a cancelled or failed job wait again, to go on where it stopped. TooLate where it has not stopped."""
+    stopped = model._default_manager.filter(pk=import_id, state__in=(ImportState.CANCELLED, ImportState.FAILED))
     if not stopped.update(
         state=ImportState.QUEUED, cancel_requested=False, error="", error_params={}, finished_at=None, attempts=0
     ):
         raise TooLate
 
 
-def request_cancel(*, import_id: int, at: datetime) -> None:
-    """Stops an import before its next chunk. What is in stays in. TooLate where it has ended."""
-    mine = PurchaseImport.objects.filter(pk=import_id)
+def request_cancel(*, import_id: int, at: datetime, model: type[Job] = PurchaseImport) -> None:
+    """Stops a job before its next chunk. What is in stays in. TooLate where it has ended."""
+    mine = model._default_manager.filter(pk=import_id)
     waiting = mine.filter(state__in=(ImportState.DRAFT, ImportState.QUEUED))
     if waiting.update(state=ImportState.CANCELLED, finished_at=at):
         return
     if not mine.filter(state=ImportState.RUNNING).update(cancel_requested=True):
         raise TooLate
+
+
+def dismiss(*, import_id: int, at: datetime, model: type[FileImport] = PurchaseImport) -> None:
+    """Notes that the bad rows of an import, or its failure, need no more attention."""
+    model._default_manager.filter(pk=import_id, dismissed_at=None).update(dismissed_at=at)
 
 
 def _changeable(import_id: int) -> PurchaseImport:

@@ -93,12 +93,17 @@ ERRORS = "strict_to_the_end"
 codecs.register_error(ERRORS, _mark_cut_end)
 
 
-def detect_delimiter(file: IO[bytes], encoding: str) -> str:
-    """The sign by which most of the first rows have the same number of columns, and the most columns."""
+def detect_delimiter(file: IO[bytes], encoding: str, *, alone: bool = False) -> str:
+    """The sign by which most of the first rows have the same number of columns, and the most columns.
+
+    `alone`: a single column is enough. FileRefused otherwise.
+    """
     if encoding == WORKBOOK:
         return ","
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS.values():
+        if alone and delimiter == WHITESPACE:
+            continue  # a column of names is one column
         counts = Counter(len(row.cells) for row in first_rows(file, encoding, delimiter, 50) if not row.problem)
         if not counts:
             continue
@@ -107,7 +112,7 @@ def detect_delimiter(file: IO[bytes], encoding: str) -> str:
         # Words are parted by spaces in any text: spaces count only where nothing else parts the columns.
         if columns > 1 and score > best_score and not (delimiter == WHITESPACE and best_score[1] > 1):
             best, best_score = delimiter, score
-    if best_score[1] < 2:
+    if best_score[1] < 2 and not alone:
         raise FileRefused("one_column")
     return best
 

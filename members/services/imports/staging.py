@@ -16,18 +16,19 @@ from common.sql import execute
 from members.enums import DateOrder, DecimalMark
 from members.import_problems import FileRefused
 from members.models import PurchaseImport
+from members.models.file_import import FileImport
 from members.services.imports.cells import RowReader
 from members.services.imports.columns import Layout
 from members.services.imports.leases import hold
 from members.services.imports.plan import make_plan
-from members.services.imports.reading import read_rows
+from members.services.imports.reading import Row, read_rows
 from members.services.imports.tables import drop_tables, tables
 
 BATCH = 20_000  # rows of one COPY, and so of one step of the progress bar
 
 
 @contextmanager
-def raw_file(purchase_import: PurchaseImport) -> Iterator[IO[bytes]]:
+def raw_file(purchase_import: FileImport) -> Iterator[IO[bytes]]:
     """The stored file, as bytes. FileRefused where it is gone."""
     try:
         stored = purchase_import.file.open("rb")
@@ -69,25 +70,37 @@ def stage(purchase_import: PurchaseImport, on_progress: Callable[[], None] = lam
         region=settings.PHONENUMBER_DEFAULT_REGION,
     )
     copy = f"COPY {names['row']} ({', '.join(reader.columns)}) FROM STDIN"
-    with raw_file(purchase_import) as file:
-        rows = read_rows(file, layout.encoding, layout.delimiter)
-        if layout.header:
-            next(rows, None)
-        numbered, count = enumerate(rows, 1), 0
-        while lines := [reader.line(n, row) for n, row in islice(numbered, BATCH)]:
-            count += len(lines)
-            with transaction.atomic():
-                hold(purchase_import)
-                _copy(copy, "".join(lines), purchase_import.time_zone)
-                _note(import_id, rows=count, read_bytes=file.tell())
-            on_progress()
-    if not count:
-        raise FileRefused("no_rows")
+    copy_rows(purchase_import, layout, copy, reader.line, purchase_import.time_zone, on_progress)
     with transaction.atomic():
         hold(purchase_import)
         make_plan(purchase_import)
         _note(import_id, staged=True, attempts=0)
     on_progress()
+
+
+def copy_rows(
+    i: FileImport,
+    layout: Layout,
+    copy: str,
+    line: Callable[[int, Row], str],
+    time_zone: str,
+    on_progress: Callable[[], None],
+) -> None:
+    """Reads the file, and copies a line for each row into a table, by batches. FileRefused; LeaseLost; Cancelled."""
+    with raw_file(i) as file:
+        rows = read_rows(file, layout.encoding, layout.delimiter)
+        if layout.header:
+            next(rows, None)
+        numbered, count = enumerate(rows, 1), 0
+        while lines := [line(n, row) for n, row in islice(numbered, BATCH)]:
+            count += len(lines)
+            with transaction.atomic():
+                hold(i)
+                _copy(copy, "".join(lines), time_zone)
+                type(i)._default_manager.filter(pk=i.pk).update(rows=count, read_bytes=file.tell())
+            on_progress()
+    if not count:
+        raise FileRefused("no_rows")
 
 
 def _note(import_id: int, **progress: int | bool) -> None:

@@ -6,10 +6,10 @@ from common.sql import execute, fetch_all
 from members.models import CustomerImport, ExportJob, PurchaseImport
 
 # Purchases: row (as read), who (each customer once), fact (their contacts), plan (what to do with each row).
-# Customers: row (as read, then as understood), tag. Exports: member (who is in it).
+# Customers: raw (as read), row (the plan). Exports: member (who is in it).
 _TABLES = {
     PurchaseImport: ("members_import", ("row", "who", "fact", "plan")),
-    CustomerImport: ("members_customers", ("row", "tag")),
+    CustomerImport: ("members_customers", ("raw", "row")),
     ExportJob: ("members_export", ("member",)),
 }
 
