@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from members.models import PendingReaction
+from members.models import ChangedMember, PendingReaction
 
 LATE = timedelta(minutes=5)
 
@@ -44,5 +44,7 @@ def _broker() -> str:
 
 
 def _workers() -> str:
-    late = PendingReaction.objects.filter(parked_at=None, attempts=0, due_at__lt=timezone.now() - LATE)
-    return "late" if late.exists() else "ok"
+    since = timezone.now() - LATE
+    reactions = PendingReaction.objects.filter(parked_at=None, attempts=0, due_at__lt=since)
+    oldest = ChangedMember.objects.order_by("id").values_list("at", flat=True).first()
+    return "late" if reactions.exists() or (oldest is not None and oldest < since) else "ok"

@@ -9,7 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from members import events
-from members.models import PendingReaction, TimelineEvent
+from members.models import ChangedMember, PendingReaction, TimelineEvent
 from members.tests.factories import make_member
 
 
@@ -40,6 +40,15 @@ def test_work_that_nobody_does_shows(client, at):
     events.record(member_id=make_member().pk, kind=events.PROFILE_CHANGED, at=at)
     event = TimelineEvent.objects.latest("id")
     PendingReaction.objects.create(event=event, reaction="x", due_at=timezone.now() - timedelta(minutes=6))
+    assert client.get("/health").json()["checks"]["workers"] == "late"
+
+
+@pytest.mark.django_db
+def test_members_whom_nobody_looks_at_show(client):
+    make_member()
+    ChangedMember.objects.update(at=timezone.now() - timedelta(minutes=4))
+    assert client.get("/health").json()["checks"]["workers"] == "ok"
+    ChangedMember.objects.update(at=timezone.now() - timedelta(minutes=6))
     assert client.get("/health").json()["checks"]["workers"] == "late"
 
 
