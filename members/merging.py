@@ -149,6 +149,7 @@ register("members.SegmentMember.member", Strategy.DROP)
 register("members.PurchaseSummary.member", Strategy.DROP)
 register("members.ConsentState.member", Strategy.DROP)
 register("members.ChangedMember.member", Strategy.LEAVE)  # a queue
+register("members.ImportedMember.member", Strategy.LEAVE)  # what an import did to whom, to be undone by the import
 register("members.AccessLog.member", Strategy.LEAVE)  # who was looked at is not rewritten
 register("members.Duplicate.first", Strategy.LEAVE)  # pairs with somebody who is gone are not shown
 register("members.Duplicate.second", Strategy.LEAVE)

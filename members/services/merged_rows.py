@@ -50,7 +50,7 @@ def move(merging: Merging) -> None:
             continue
         if relation.once_per:
             rows = fetch_all(_statement(_DROP_CLASHING, relation, merging))
-            dropped[relation.label] = [row for (row,) in rows]
+            dropped[relation.label] = [json.loads(row) for (row,) in rows]
         with _passing_by(relation):
             moved[relation.label] = [id_ for (id_,) in fetch_all(_statement(_MOVE, relation, merging))]
     merging.journal |= {"moved": moved, "dropped": dropped}

@@ -177,10 +177,10 @@ def _undo(merge_id: int, at: datetime, actor_id: int | None) -> Merged:
         step.undo(merging)
     merged_fields.undo(merging, survivor, merged)
     merged_rows.give_back(merging)
-    for step in steps():
-        step.undone(merging)
     row.journal, row.undone_at, row.undone_by_id = merging.journal, at, actor_id
     row.save(update_fields=["journal", "undone_at", "undone_by"])
+    for step in steps():
+        step.undone(merging)
     # Whoever undoes a merge says that they are two people.
     _pair(merging).update(state=DuplicateState.DISMISSED, settled_at=at, settled_by=actor_id)
     for member, other in ((survivor, merged), (merged, survivor)):
