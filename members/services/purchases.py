@@ -43,6 +43,7 @@ class NewLine:
     name: str = ""
     category: str = ""
     quantity: Decimal = Decimal(1)
+    brand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ added AS (
     RETURNING id, source, key
 ),
 lined AS (
-    INSERT INTO members_purchaseline (purchase_id, sku, name, category, quantity, amount_minor)
-    SELECT added.id, line.sku, line.name, line.category, line.quantity, line.amount_minor
+    INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor)
+    SELECT added.id, line.sku, line.name, line.category, coalesce(line.brand, ''), line.quantity, line.amount_minor
     FROM added JOIN printed USING (source, key),
          jsonb_to_recordset(printed.lines)
-             AS line (sku text, name text, category text, quantity numeric, amount_minor bigint)
+             AS line (sku text, name text, category text, brand text, quantity numeric, amount_minor bigint)
     WHERE printed.lines <> '[]'
 )
 {{answer}}
@@ -158,8 +159,16 @@ def _columns(purchases: Sequence[NewPurchase]) -> dict[str, list]:
         "amount": [p.amount_minor for p in purchases],
         "store": [p.store for p in purchases],
         "channel": [p.channel for p in purchases],
-        "lines": [json.dumps([asdict(line) for line in p.lines], default=str) for p in purchases],
+        "lines": [json.dumps([_told(line) for line in p.lines], default=str) for p in purchases],
     }
+
+
+def _told(line: NewLine) -> dict[str, Any]:
+    """A line as its purchase's fingerprint has it. What has no brand reads as it did before there were brands."""
+    told = asdict(line)
+    if not line.brand:
+        del told["brand"]
+    return told
 
 
 def _prints(purchases: Sequence[NewPurchase]) -> list[tuple]:
