@@ -124,10 +124,10 @@ WITH source (member_id, at, data) AS ({select}),
 event AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
     SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
-    RETURNING id
+    RETURNING id, member_id
 ),
 changed AS (
-    INSERT INTO members_changedmember (member_id) SELECT DISTINCT member_id FROM source WHERE %(changes)s
+    INSERT INTO members_changedmember (member_id) SELECT DISTINCT member_id FROM event WHERE %(changes)s
 )
 INSERT INTO members_pendingreaction (event_id, reaction)
 SELECT event.id, subscribed.reaction FROM event, unnest(%(reactions)s::text[]) AS subscribed (reaction)
@@ -240,6 +240,12 @@ TASK_ADDED = kind("task.added", _("Task set"), about=("members.task", "task"), c
 TASK_DONE = kind("task.done", _("Task done"), about=("members.task", "task"), changes=False)
 HOUSEHOLD_JOINED = kind("household.joined", _("Joined a household"))
 HOUSEHOLD_LEFT = kind("household.left", _("Left the household"))
+AGE_STATED = kind(
+    "member.age_stated",
+    _("Age stated"),
+    lambda data: gettext("Said to be %(age)s or older") % {"age": data["age"]},
+    changes=False,
+)
 MEMBER_ERASED = kind("member.erased", _("Erased"), changes=False)
 ERASURE_REQUESTED = kind("member.erasure_requested", _("Asked to be forgotten"), changes=False)
 ERASURE_CANCELLED = kind("member.erasure_cancelled", _("Wants to stay after all"), changes=False)
