@@ -1,7 +1,6 @@
 """What the pages of the staff admin share: records that are only read, lists that stay quick at a million rows, and
 acts that ask once, saying in plain words what they will do."""
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -27,6 +26,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.views import ChangeList
 
+from common.cells import plain_cell
 from common.sql import fetch_all
 
 T = TypeVar("T")
@@ -113,14 +113,6 @@ class ReadOnlyAdmin(DeskAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-_FORMULA = re.compile(r"[=+\-@\t\r](?![\d .]*$)")
-
-
-def plain_cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula (OWASP, CSV injection); numbers and phone numbers stay."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 class PlainResource(ModelResource):

@@ -8,6 +8,7 @@ class RewardsConfig(AppConfig):
     verbose_name = _("Rewards")
 
     def ready(self) -> None:
+        import rewards.services.merging  # noqa: F401  registers what a merge does here
         from members.privacy import register_eraser
         from rewards import events, privacy, reactions, traits  # noqa: F401  registers what this app answers
         from rewards.services.erasure import erase_points

@@ -1,52 +1,26 @@
-"""What the member page shows: who this is, at a glance, in a constant number of queries."""
+"""What the member page shows: who this is at a glance, the panels of every app, and the timeline."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.dateparse import parse_date
+from django.utils.http import urlencode
+from django.utils.translation import gettext, ngettext
 
 from common.money import format_money
-from members.enums import MARKETING, Channel
-from members.events import describe
-from members.models import Consent, Member, Purchase
-from members.queries import consent_state, purchase_totals, timeline
+from members import events, panels
+from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
+from members.models import Member, PurchaseSummary, TimelineEvent
+from members.queries import PurchaseTotals, get_programme, purchase_totals
+from members.queries_timeline import Sought, timeline_page
 from rewards import queries as rewards
 
-TIMELINE_PAGE, PURCHASES, MOVEMENTS = 15, 8, 10
-# By the first part of the kind's name; what is not here gets a dot.
-ICONS = {
-    "member": "person",
-    "consent": "verified_user",
-    "purchase": "shopping_bag",
-    "points": "stars",
-    "tier": "military_tech",
-    "message": "mail",
-}
-# Where consents are stated, for the translators.
-SOURCES = (
-    gettext_noop("portal"),
-    gettext_noop("till"),
-    gettext_noop("phone"),
-    gettext_noop("e-mail"),
-    gettext_noop("letter"),
-    gettext_noop("unsubscribe link"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentCell:
-    """What a member last said about one channel and purpose; `consent` None where they were never asked."""
-
-    channel: str
-    consent: Consent | None
-
-    @property
-    def where(self) -> str:
-        """Where it was said, in the active language as far as it is one of SOURCES."""
-        return gettext(self.consent.source) if self.consent else ""
+TIMELINE_PAGE = 20
+UNUSUAL_GAP = 2  # times the usual days between visits
 
 
 def days_ago(moment: datetime, at: datetime) -> str:
@@ -59,9 +33,8 @@ def days_ago(moment: datetime, at: datetime) -> str:
     return ngettext("%(n)d day ago", "%(n)d days ago", days) % {"n": days}
 
 
-def member_page(member: Member, *, at: datetime, older: str = "") -> dict[str, Any]:
-    """The context of templates/admin/member.html. `older` is the cursor of an older part of the timeline."""
-    totals = purchase_totals(member.pk)
+def member_head(member: Member, *, at: datetime) -> dict[str, Any]:
+    """Who this is: what the till needs, and the top of everybody's page."""
     standing = rewards.tier_standing(member.pk, at)
     return {
         "member": member,
@@ -69,16 +42,21 @@ def member_page(member: Member, *, at: datetime, older: str = "") -> dict[str, A
         "expiring": rewards.expiring_next(member.pk, at),
         "standing": standing,
         "progress": _progress(standing),
-        "spent": [format_money(minor, currency) for currency, minor in totals.spent_minor.items()],
-        "times": totals.times,
-        "last_visit": totals.last_at and days_ago(totals.last_at, at),
-        "last_visit_at": totals.last_at,
         "birthday": _birthday(member, timezone.localtime(at).date()),
-        "identities": list(member.identities.order_by("system", "value")),
-        "consents": _consents(member),
-        "purchases": _purchases(member),
-        "movements": _movements(member),
-        **_timeline(member, older),
+    }
+
+
+def member_page(member: Member, *, at: datetime, request: HttpRequest) -> dict[str, Any]:
+    """The context of templates/admin/member.html."""
+    shown = panels.show_all(member, at=at, request=request)
+    return {
+        **member_head(member, at=at),
+        **_bought(member, at),
+        **_contacts(member),
+        "top": [one.context for one in shown if one.panel.column == panels.TOP],
+        "main": [one.context for one in shown if one.panel.column == panels.MAIN],
+        "side": [one.context for one in shown if one.panel.column == panels.SIDE],
+        **member_timeline(member, request),
     }
 
 
@@ -93,39 +71,111 @@ def _birthday(member: Member, today: date) -> dict[str, Any] | None:
     birthday = member.birthday
     if birthday is None:
         return None
-    return {"next": birthday.next_on_or_after(today).day, "is_today": birthday.next_on_or_after(today).day == today}
+    following = birthday.next_on_or_after(today).day
+    return {"next": following, "is_today": following == today}
 
 
-def _consents(member: Member) -> list[tuple[str, list[ConsentCell]]]:
-    state = consent_state(member.pk)
-    return [
-        (str(purpose.label), [ConsentCell(str(c.label), state.get((c, purpose))) for c in Channel])
-        for purpose in MARKETING
-    ]
+def _bought(member: Member, at: datetime) -> dict[str, Any]:
+    """Spend and rhythm, from the summary; counted anew where it is not there yet."""
+    summary = PurchaseSummary.objects.filter(member=member).first()
+    if summary is None:
+        totals = purchase_totals(member.pk)
+    else:
+        totals = PurchaseTotals(
+            summary.purchases, {get_programme().currency: summary.spent_minor}, summary.last_at
+        )
+    rhythm = summary.rhythm_days if summary else None
+    away = (at - totals.last_at).days if totals.last_at else 0
+    return {
+        "spent": [format_money(minor, currency) for currency, minor in totals.spent_minor.items()],
+        "times": totals.times,
+        "last_visit": totals.last_at and days_ago(totals.last_at, at),
+        "last_visit_at": totals.last_at,
+        "rhythm": rhythm and max(1, round(rhythm)),
+        "late": bool(rhythm and away > UNUSUAL_GAP * rhythm),
+    }
 
 
-def _purchases(member: Member) -> list[Purchase]:
-    rows = Purchase.objects.filter(member=member).order_by("-purchased_at", "-id").prefetch_related("lines")
-    return list(rows[:PURCHASES])
+def _contacts(member: Member) -> dict[str, Any]:
+    """Every address, phone and card, the first ones first, each with whether it is proved; and numbers elsewhere."""
+    known = list(member.identities.order_by("created_at", "id"))
+    of = {system: [i for i in known if i.system == system] for system in (OWN_EMAIL, OWN_PHONE, OWN_CARD)}
+    return {
+        "emails": [
+            *([(member.email, member.email_verified_at)] if member.email else []),
+            *((i.value, i.verified_at) for i in of[OWN_EMAIL]),
+        ],
+        "phones": [
+            *([(member.phone.as_international, member.phone_verified_at)] if member.phone else []),
+            *((i.value, i.verified_at) for i in of[OWN_PHONE]),
+        ],
+        "cards": [i.value for i in of[OWN_CARD]],
+        "identities": [i for i in known if i.system not in of],
+    }
 
 
-def _movements(member: Member) -> list[dict[str, Any]]:
-    rows = rewards.history(member.pk)[:MOVEMENTS]
-    return [{"transfer": row, "change": row.change, "sentence": rewards.explain(row)} for row in rows]
+# --- The timeline ---------------------------------------------------------------------------------------------------
+def member_timeline(member: Member, request: HttpRequest) -> dict[str, Any]:
+    """A part of the timeline as the address asks for it, and what the form that filters it shows."""
+    asked = request.GET
+    since, until = _day(asked.get("since", "")), _day(asked.get("until", ""))
+    known = events.groups()
+    chosen = [name for name in asked.getlist("kinds") if name in known]
+    text = asked.get("text", "").replace("\0", "").strip()[:100]
+    sought = Sought(
+        groups=chosen, since=_start(since), until=_start(until and until + timedelta(days=1)), text=text
+    )
+    page = timeline_page(member.pk, sought=sought, older=asked.get("older", ""), size=TIMELINE_PAGE)
+    kept = [("kinds", name) for name in chosen]
+    kept += [(name, asked[name]) for name in ("since", "until", "text") if asked.get(name)]
+    return {
+        "events": [_told(event, request) for event in page.events],
+        "older": page.older and urlencode([*kept, ("older", page.older)]),
+        "groups": [(group, group.name in chosen) for group in known.values()],
+        "sought": sought,
+        "since": since,
+        "until": until,
+        "timeline_url": reverse("admin:members_member_timeline", args=[member.pk]),
+    }
 
 
-def _timeline(member: Member, older: str) -> dict[str, Any]:
-    """A page of the timeline from the cursor "moment|id" on, and the cursor of the next."""
-    events = timeline(member.pk)
-    moment, _bar, last_id = older.partition("|")
+def _day(text: str) -> date | None:
     try:
-        before = parse_datetime(moment) if last_id.isdigit() else None
-    except ValueError:  # an address that somebody typed
-        before = None
-    if before is not None:
-        events = events.filter(at__lte=before).exclude(at=before, pk__gte=int(last_id))
-    page = list(events[: TIMELINE_PAGE + 1])
-    more = page[TIMELINE_PAGE:]
-    page = page[:TIMELINE_PAGE]
-    shown = [{"event": e, "sentence": describe(e), "icon": ICONS.get(e.kind.partition(".")[0], "circle")} for e in page]
-    return {"events": shown, "older": f"{page[-1].at.isoformat()}|{page[-1].pk}" if more else None}
+        return parse_date(text)
+    except ValueError:
+        return None
+
+
+def _start(day: date | None) -> datetime | None:
+    """The first moment of a day in the shop. None for a day that has none, at the end of the calendar."""
+    try:
+        return day and timezone.make_aware(datetime.combine(day, time.min))
+    except (OverflowError, ValueError):
+        return None
+
+
+def _told(event: TimelineEvent, request: HttpRequest) -> dict[str, Any]:
+    """An event as a sentence, with its icon, who did it, and where to read on."""
+    return {
+        "event": event,
+        "sentence": events.describe(event),
+        "more": event.data.get("store", ""),
+        "icon": events.groups()[event.kind.partition(".")[0]].icon if event.kind in events.kinds() else "circle",
+        "link": _link(event, request),
+    }
+
+
+def _link(event: TimelineEvent, request: HttpRequest) -> str:
+    """The page of the record behind an event, for who may see it."""
+    known = events.kinds().get(event.kind)
+    if known is None or known.about is None:
+        return ""
+    label, key = known.about
+    app, _dot, model = label.partition(".")
+    pk = event.data.get(key)
+    if pk is None or not request.user.has_perm(f"{app}.view_{model}"):
+        return ""
+    try:
+        return reverse(f"{admin.site.name}:{app}_{model}_change", args=[pk])
+    except NoReverseMatch:
+        return ""
