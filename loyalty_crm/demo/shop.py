@@ -86,9 +86,10 @@ def live(
     until: datetime,
     staff: dict[str, User],
     progress: Callable[[int], None],
+    weekly: Callable[[datetime], None],
 ) -> None:
     """Posts the purchases week by week, so that tiers grow as they would have; refunds, gifts, adjustments,
-    redemptions and expiry fall in between. `progress` hears how many purchases are posted."""
+    redemptions and expiry fall in between. `progress` hears how many purchases are posted, `weekly` how far it is."""
     posted, week, weeks = 0, purchases[0].purchased_at, 0
     while week < until:
         if weeks in ANALYSE:
@@ -102,6 +103,7 @@ def live(
             _week(random, guests, batch, week, end, staff)
         expire_due(at=end)
         progress(posted)
+        weekly(end)
         week, weeks = end, weeks + 1
     reassess(at=until)
 

@@ -20,7 +20,7 @@ from members.queries_segments import freshnesses
 
 
 class PersonaForm(forms.ModelForm):
-    segment = forms.ModelChoiceField(
+    segment: Any = forms.ModelChoiceField(
         label=_("Who belongs to it"), queryset=Segment.objects.none(), widget=UnfoldAdminSelectWidget
     )
 

@@ -33,9 +33,9 @@ window.segmentControls = (() => {
 
   // --- Choices: a fixed list, or words of one's own, for which the server suggests what there is -------------------
   /** Where the values of a trait, or of one of its filters, come from. */
-  const sourceOf = (trait, filter = null) => {
+  const sourceOf = (trait, filter = null, free = filter !== null) => {
     const choices = (filter ?? trait).choices ?? [];
-    return { choices, free: !choices.length, trait: trait.name, filter: filter?.name ?? "" };
+    return { choices, free: free && !choices.length, trait: trait.name, filter: filter?.name ?? "" };
   };
   const fetched = new Map();
   async function suggestions(source, text) {
@@ -159,12 +159,12 @@ window.segmentControls = (() => {
     return el("span", { class: "seg-pair" }, part(0, words.from), el("span", {}, words.to), part(1, words.to));
   };
   const measured = (value, onchange, label, source) =>
-    number("any", source.type === "money" ? words.currency : source.unit)(value, onchange, label);
+    number("any", { money: words.currency, top: "%", draw: "%" }[source.type])(value, onchange, label);
   const day = field("date", {}, (text) => text || null);
   const inputs = {
     number: measured, numbers: pair(measured), number_of_days: number("1", words.days, 0), day, days: pair(day),
     text: field("text", { maxlength: 200 }),
-    texts: (value, onchange, label, trait) => tokens(sourceOf(trait), value, onchange, label),
+    texts: (value, onchange, label, trait) => tokens(sourceOf(trait, null, true), value, onchange, label),
     choices: (value, onchange, label, trait) => tokens(sourceOf(trait), value, onchange, label),
   };
 

@@ -205,10 +205,15 @@
           make(node.value, (value) => { node.value = value; edited(); }, `${name} ${op.label}`, trait)));
       }
     }
-    return el("li", { class: "seg-row", id: node.id, role: "group", "aria-label": name, "aria-describedby": `${node.id}-problem` },
+    return el("div", { class: "seg-row", id: node.id, role: "group", "aria-label": name, "aria-describedby": `${node.id}-problem` },
       el("div", { class: "seg-top" }, line, tools(node, parent)),
       trait && (trait.window || trait.filters?.length) ? drawScope(node, trait) : null,
       problemSlot(node));
+  }
+
+  function row(node, parent) {
+    if (!drawn.has(node.id)) drawn.set(node.id, drawLeaf(node, parent));
+    return drawn.get(node.id);
   }
 
   /** When (a window) and of what (filters). */
@@ -255,20 +260,22 @@
           select(MODES, node.mode, (mode) => { node.mode = mode; edited(); }, { class: "seg-input seg-mode", "data-control": `${node.id}:mode`, "aria-label": words.mode })),
         tools(node, parent)),
       node.children.length
-        ? el("ul", { class: "seg-children" }, node.children.map((child) => (child.children ? drawGroup(child, node, depth + 1) : drawLeaf(child, node))))
+        ? el("div", { class: "seg-children" }, node.children.map((child) => (child.children ? drawGroup(child, node, depth + 1) : row(child, node))))
         : el("p", { class: "desk-muted seg-empty" }, parent ? words.empty_group : words.everybody),
       problemSlot(node),
       el("div", { class: "seg-add" },
         el("button", { type: "button", class: "seg-button", "data-control": `${node.id}:add`, onclick: () => addLeaf(node) }, icon("add"), words.add),
         el("button", { type: "button", class: "seg-button", onclick: () => { if (depth + 1 >= settings.depth) announce(words.too_deep); else add(node, group("any"), "mode"); } }, icon("add_box"), words.add_group)));
-    return parent ? el("li", { class: "seg-row seg-holds", id: node.id }, inner) : inner;
+    return parent ? el("div", { class: "seg-row seg-holds", id: node.id }, inner) : inner;
   }
   const canvas = document.getElementById("segment-tree");
+  const drawn = new Map(); // rows that did not change are kept: five hundred of them take a second to make
   function draw() {
     canvas.replaceChildren(drawGroup(tree, null, 0));
   }
   /** After a change of shape: drawn anew, with the focus where the work goes on. */
   function changed(id, control) {
+    drawn.delete(id);
     draw();
     const place = canvas.querySelector(`[data-control="${id}:${control}"]`) ?? canvas.querySelector(`[data-control="${id}:trait"], [data-control="${id}:mode"]`);
     (place?.matches("button, select, input") ? place : place?.querySelector("input, select, button"))?.focus();

@@ -37,6 +37,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from campaigns.services.greeting import get_greeting, save_greeting
         from loyalty_crm.demo.people import make_guests, make_staff
+        from loyalty_crm.demo.segments import Watch
         from loyalty_crm.demo.shop import live, visits
         from members.services.consent import publish_wording
         from rewards.models import Tier
@@ -76,7 +77,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"Demo: {posted} of {len(purchases)} purchases")
 
         progress.said = 0  # type: ignore[attr-defined]
-        live(random, guests, purchases, until=at, staff=staff, progress=progress)
+        live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
 
     def accounts(self) -> None:
         """One line per account of the demo; nothing where it is not there."""

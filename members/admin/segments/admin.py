@@ -240,7 +240,7 @@ class SegmentAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        segment = found_or_404(Segment.objects.select_related("persona", "created_by"), object_id)
+        segment: Segment = found_or_404(Segment.objects.select_related("persona", "created_by"), object_id)
         if request.method == "POST":
             if not self.has_change_permission(request):
                 raise PermissionDenied

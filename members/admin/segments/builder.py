@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from members.admin.segments.forms import read_json
 from members.admin.segments.words import members_text, number
+from members.enums import AccessAction
 from members.models import Member, Segment
 from members.queries import get_programme
 from members.segments import asking, tree, words
 from members.segments.foresight import foresee
 from members.segments.suggestions import suggestions
 from members.segments.tree import BadDefinition
+from members.services.access import log_access
 
 SAMPLE = 10
 
@@ -136,6 +138,9 @@ def count(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"problems": problems_of(bad.problems), "count": "–", "note": "", "sample": [], "plan": []})
     may_see = request.user.has_perm("members.view_member")
     members = Member.objects.in_bulk(ids) if may_see else {}
+    if members:
+        what = "some members of a segment being built"
+        log_access(actor_id=request.user.pk, action=AccessAction.VIEWED, what=what, members=len(members), at=at)
     return JsonResponse(
         {
             "problems": [],

@@ -14,11 +14,12 @@ from django.utils.translation import get_language, gettext, ngettext, override
 from members.admin.segments import builder
 from members.admin.segments.states import standing
 from members.admin.segments.words import chart, differences, members_text, number, sentence
-from members.enums import Language
+from members.enums import AccessAction, Language
 from members.models import Member, Segment, SegmentChange, SegmentMember
 from members.queries import search
 from members.queries_segments import find_members, overlap, sizes
 from members.segments import asking, words
+from members.services.access import log_access
 from members.services.segments import Refreshed, set_picks
 
 MEMBERS, CHANGES, VERSIONS, OTHERS, MOST_PICKS = 20, 15, 10, 200, 200
@@ -40,7 +41,7 @@ def segment_page(segment: Segment, request: HttpRequest, *, at: datetime) -> dic
         "used_by": list(segment.used_by.filter(archived_at=None)),
         "versions": _versions(segment),
         "picks_text": picks_text(segment),
-        **_members(segment, request),
+        **_members(segment, request, at),
         **_changes(segment, request.GET.get("older", "")),
         **_overlap(segment, request.GET.get("with", "")),
     }
@@ -69,7 +70,7 @@ def _chart(days: list[tuple[Any, int]]) -> dict[str, Any] | None:
     return drawn
 
 
-def _members(segment: Segment, request: HttpRequest) -> dict[str, Any]:
+def _members(segment: Segment, request: HttpRequest, at: datetime) -> dict[str, Any]:
     """A page of members, those who came last by their id first, and where the next begins."""
     q, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
     rows = SegmentMember.objects.filter(segment=segment).select_related("member").order_by("-member_id")
@@ -79,6 +80,11 @@ def _members(segment: Segment, request: HttpRequest) -> dict[str, Any]:
     if begun:
         rows = rows.filter(member_id__lt=int(after))
     found = list(rows[: MEMBERS + 1])
+    if found:
+        shown = len(found[:MEMBERS])
+        log_access(
+            actor_id=request.user.pk, action=AccessAction.VIEWED, what="members of a segment", members=shown, at=at
+        )
     more = found[MEMBERS - 1].member_id if len(found) > MEMBERS else ""
     return {"q": q, "members": found[:MEMBERS], "after": more, "before_page": begun}
 

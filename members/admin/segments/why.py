@@ -7,10 +7,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from common.moments import format_moment
+from members.enums import AccessAction
 from members.models import PRESENT, Member, Segment, SegmentMember
 from members.queries import search
 from members.segments import asking
 from members.segments.tree import BadDefinition
+from members.services.access import log_access
 
 MOST_FOUND = 20
 
@@ -26,6 +28,9 @@ def why_page(segment: Segment, request: HttpRequest, *, at: datetime) -> dict[st
         found = list(search(q, Member.objects.filter(PRESENT)).order_by("name", "id")[:MOST_FOUND])
         if len(found) == 1:
             member = found.pop()
+    if member:
+        action, what = AccessAction.VIEWED, "why in a segment"
+        log_access(actor_id=request.user.pk, action=action, what=what, member_id=member.pk, at=at)
     context: dict[str, Any] = {"q": q, "found": found, "member": member}
     return context | (explained(segment, member, at=at) if member else {})
 
