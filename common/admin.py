@@ -4,6 +4,8 @@ acts that ask once, saying in plain words what they will do."""
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
@@ -15,18 +17,26 @@ from django.db.models import Model, QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.timezone import now
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView
+from django_htmx.http import HttpResponseClientRefresh
 from import_export.admin import ExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.resources import ModelResource
+from modeltranslation.fields import TranslationField
 from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminSelect2Widget
 
 from common.cells import plain_cell
+from common.moments import time_zones
 from common.sql import fetch_all
 
 T = TypeVar("T")
@@ -54,18 +64,25 @@ class EstimatingPaginator(Paginator):
 
     template_name = "admin/pagination_about.html"
     is_estimate = is_capped = False
+    count_up_to: int | None = None  # COUNT_UP_TO, where it is not less
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether nothing was filtered."""
+        return not self.object_list.query.where  # type: ignore[union-attr]
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet = self.object_list  # type: ignore[assignment]
-        if not rows.query.where:
+        if self.is_whole:
             estimate = estimated_rows(rows.model._meta.db_table)
             if estimate >= ESTIMATE_FROM:
                 self.is_estimate = True
                 return estimate
-        count = rows.order_by().values("pk")[: COUNT_UP_TO + 1].count()
-        self.is_capped = count > COUNT_UP_TO
-        return min(count, COUNT_UP_TO)
+        most = min(self.count_up_to or COUNT_UP_TO, COUNT_UP_TO)
+        count = rows.order_by().values("pk")[: most + 1].count()
+        self.is_capped = count > most
+        return min(count, most)
 
 
 class QuickChangeList(ChangeList):
@@ -101,8 +118,24 @@ class DeskAdmin(ModelAdmin):
         one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().changeform_view(request, object_id, form_url, {**one_button, **(extra_context or {})})
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """A text in two languages says which is which in words, and not “[zh-hans]”."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(db_field, TranslationField):
+            field.label = bilingual_label(db_field)
+        return field
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def bilingual_label(field: TranslationField) -> str:
+    """ "Name (Simplified Chinese)"."""
+    words = {
+        "label": field.translated_field.verbose_name,
+        "language": gettext(str(dict(settings.LANGUAGES)[field.language])),
+    }
+    return capfirst(gettext("%(label)s (%(language)s)") % words)
 
 
 class ReadOnlyAdmin(DeskAdmin):
@@ -143,6 +176,20 @@ class ExportAdmin(ExportMixin, DeskAdmin):
         return super().get_export_data(file_format, request, queryset, **kwargs)
 
 
+class TimeZoneField(forms.ChoiceField):
+    """The time zones this machine knows, to be searched by typing."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("Time zone"))
+        kwargs.setdefault("widget", UnfoldAdminSelect2Widget)
+        super().__init__(choices=lambda: [(name, name.replace("_", " ")) for name in sorted(time_zones())], **kwargs)
+
+
+def record_link(page: str, pk: object, text: object) -> str:
+    """A link to the page of a record, e.g. record_link("members_member", 5, "Anna")."""
+    return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{page}_change", args=[pk]), text)
+
+
 def rehearse(act: Callable[[], T]) -> T:
     """What a service would answer now; all that it wrote is rolled back."""
     with transaction.atomic():
@@ -179,6 +226,10 @@ class ConfirmView(PermissionRequiredMixin, FormView):
         """What the act is about; None where there is no such thing yet."""
         return None
 
+    def warnings(self, form: Form) -> list[str]:
+        """What to look at twice before saying yes."""
+        return []
+
     def preview(self, form: Form) -> list[str]:
         raise NotImplementedError
 
@@ -191,12 +242,22 @@ class ConfirmView(PermissionRequiredMixin, FormView):
         try:
             if "confirmed" in self.request.POST:
                 messages.success(self.request, self.act(form))
+                if self.request.htmx:  # the act was asked for in a dialog: the page under it is read anew
+                    return HttpResponseClientRefresh()
                 return redirect(self.get_success_url())
             sentences = self.preview(form)
         except ValidationError as error:
             form.add_error(None, error)
             return self.form_invalid(form)
-        return self.render_to_response(self.get_context_data(form=form, sentences=sentences))
+        warned = self.warnings(form)
+        return self.render_to_response(self.get_context_data(form=form, sentences=sentences, warnings=warned))
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        """The form again, with the cursor in the first field that is wrong."""
+        first = next((name for name in form.fields if name in form.errors), None)
+        for name, field in form.fields.items():
+            field.widget.attrs["autofocus"] = name == first
+        return super().form_invalid(form)  # type: ignore[return-value]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         self.request.current_app = self.model_admin.admin_site.name  # type: ignore[attr-defined]

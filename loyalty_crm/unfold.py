@@ -24,6 +24,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Segments"), "donut_small", "members.Segment"),
             (_("Personas"), "face", "members.Persona"),
             (_("Lists"), "playlist_add_check", "members.MemberList"),
+            (_("Tasks"), "task_alt", "members.Task"),
             (_("Purchases"), "shopping_bag", "members.Purchase"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
@@ -43,6 +44,8 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Programme"),
         (
             (_("Settings"), "storefront", "members.Programme"),
+            (_("Attributes"), "list_alt", "members.Attribute"),
+            (_("Tags"), "sell", "members.Tag"),
             (_("Imports"), "upload_file", "members.PurchaseImport"),
         ),
     ),

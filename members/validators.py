@@ -1,20 +1,15 @@
 """Checks of single values. Each raises ValidationError with a sentence for the person who typed it."""
 
 from functools import cache
-from zoneinfo import available_timezones
 
 from babel.core import Locale, get_global
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from stdnum import damm
 
+from common.moments import time_zones
+
 CARD_DIGITS = 12
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    """The IANA names of time zones that this machine knows."""
-    return frozenset(available_timezones())
 
 
 @cache
@@ -37,7 +32,13 @@ def clean_card_number(text: str) -> str:
 
 def validate_card_number(value: str) -> None:
     """The Damm check digit catches every single wrong digit and every swap of neighbours (Damm 2004)."""
-    if len(value) != CARD_DIGITS or not value.isdigit() or not damm.is_valid(value):
+    if value.isdigit() and len(value) != CARD_DIGITS:
+        raise ValidationError(
+            _("A card number has %(digits)d digits; this one has %(given)d."),
+            code="card_number",
+            params={"digits": CARD_DIGITS, "given": len(value)},
+        )
+    if not value.isdigit() or not damm.is_valid(value):
         raise ValidationError(
             _("This is not a card number: a digit is wrong or two are swapped. Please check it."), code="card_number"
         )

@@ -13,10 +13,12 @@ from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
+from common.moments import time_zones
 from members.enums import MARKETING, Calendar, Channel, Language, LeapDayRule, Purpose
-from members.models import ConsentWording, Member, User
+from members.models import ConsentWording, Member, Programme, User
 from members.rules import FIRST_YEAR, LAST_YEAR
-from members.validators import CARD_DIGITS, time_zones
+from members.services.age import too_young
+from members.validators import CARD_DIGITS
 
 
 class NameField(forms.CharField):
@@ -97,15 +99,22 @@ class ConsentForm(forms.Form):
 
 
 class JoinForm(ConsentForm):
-    """The last step of joining: a name where none was given yet, and consent to mails."""
+    """The last step of joining: a name where none was given yet, the age, and consent to mails."""
 
     name = NameField()
-    field_order = ("name",)
+    old_enough = forms.BooleanField()
+    field_order = ("name", "old_enough")
 
-    def __init__(self, *args, name: str, **kwargs) -> None:
+    def __init__(self, *args, name: str, programme: Programme, **kwargs) -> None:
         super().__init__(*args, channels=(Channel.EMAIL,), **kwargs)
         if name:
             del self.fields["name"]
+        if programme.minimum_age:
+            age = self.fields["old_enough"]
+            age.label = _("I am %(age)d or older") % {"age": programme.minimum_age}
+            age.error_messages["required"] = too_young(programme)
+        else:
+            del self.fields["old_enough"]
 
 
 class ClaimForm(forms.Form):

@@ -22,10 +22,10 @@ from campaigns.forms import AT_ONCE, SettleForm
 from campaigns.models import Message
 from campaigns.rendering import Content
 from campaigns.services.messages import SentAgain, mark_sent, send_again
-from common.admin import ConfirmView, ReadOnlyAdmin, rehearse
+from common.admin import ConfirmView, ReadOnlyAdmin, record_link, rehearse
 from common.moments import format_moment
 from members.queries import search
-from rewards.admin.ledger import transfer_link
+from rewards.queries import explain
 
 FOUND_AT_MOST = 1000
 COLOURS = {
@@ -252,7 +252,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("gift"))
     def given(self, message: Message) -> str:
-        return transfer_link(message.gift) if message.gift else "–"
+        return record_link("rewards_transfer", message.gift.pk, explain(message.gift)) if message.gift else "–"
 
     @display(description=_("Message-ID"))
     def name_of_mail(self, message: Message) -> str:

@@ -1,6 +1,7 @@
-"""What staff do for a member: adjusting points, and writing down what the member said about being written to."""
+"""What staff do for members: adjusting points, writing down what they said about being written to, tagging many."""
 
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,20 +11,25 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ConfirmView, found_or_404, rehearse
-from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm
+from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm, TagForm
 from members.enums import Channel, Purpose
-from members.models import ConsentWording, Member
+from members.models import PRESENT, ConsentWording, Member, Tag
 from members.services.consent import state_consent
 from members.services.purchases import KeyReused
+from members.services.tags import add_tag, remove_tag
 from rewards import queries as rewards
+from rewards.queries import points_text
 from rewards.services.adjustments import adjust_points
 from rewards.services.ledger import InsufficientPoints
+
+A_LOT, FAR_MORE = 10_000, 10  # points; times what usually moves
+LOOKED_BACK, ENOUGH = 50, 5  # movements
 
 
 class MemberAct(ConfirmView):
     @cached_property
     def member(self) -> Member:
-        return found_or_404(Member, self.kwargs["object_id"])
+        return found_or_404(Member.objects.filter(PRESENT), self.kwargs["object_id"])
 
     def get_object(self) -> Member:
         return self.member
@@ -40,9 +46,8 @@ class AdjustPointsView(MemberAct):
 
     @property
     def intro(self) -> str:
-        points = rewards.balance(self.member.pk)
-        text = ngettext("%(name)s has %(n)d point.", "%(name)s has %(n)d points.", points)
-        return text % {"name": self.member, "n": points}
+        words = {"name": self.member, "points": points_text(rewards.balance(self.member.pk))}
+        return gettext("%(name)s has %(points)s.") % words
 
     def _adjust(self, form: Form) -> int:
         """Adjusts; the balance after it."""
@@ -57,24 +62,39 @@ class AdjustPointsView(MemberAct):
                 actor_id=self.request.user.pk,
             )
         except InsufficientPoints as error:
-            text = ngettext(
-                "There is only %(n)d point to take.", "There are only %(n)d points to take.", error.available
-            )
-            raise ValidationError({"amount": text % {"n": error.available}}) from error
+            text = ngettext("There is only %(points)s to take.", "There are only %(points)s to take.", error.available)
+            raise ValidationError({"amount": text % {"points": points_text(error.available)}}) from error
         except KeyReused as error:
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
         return rewards.balance(self.member.pk)
 
     def preview(self, form: Form) -> list[str]:
+        data, before = form.cleaned_data, rewards.balance(self.member.pk)
         after = rehearse(lambda: self._adjust(form))
-        words = {"name": self.member, "before": rewards.balance(self.member.pk), "after": after}
-        return [
-            gettext("%(name)s has %(before)d points now and %(after)d after this.") % words,
-            gettext("The history will say: “%(reason)s”.") % {"reason": form.cleaned_data["reason"]},
+        words = {"name": self.member, "before": points_text(before), "after": points_text(after)}
+        sentences = [
+            gettext("%(name)s has %(before)s now and %(after)s after this.") % words,
+            gettext("The history will say: “%(reason)s”.") % {"reason": data["reason"]},
         ]
+        if data["amount"] > 0:
+            sentences.append(gettext("Points given by hand never expire."))
+        return sentences
+
+    def warnings(self, form: Form) -> list[str]:
+        """Said where the amount is far beyond what moves here, as when a zero too many was typed."""
+        amount = abs(form.cleaned_data["amount"])
+        moved = [abs(row.change) for row in rewards.history(self.member.pk)[:LOOKED_BACK]]  # type: ignore[attr-defined]
+        usual = round(median(moved)) if len(moved) >= ENOUGH else None
+        if usual and amount > FAR_MORE * usual:
+            words = {"points": points_text(amount), "usual": points_text(usual)}
+            return [gettext("%(points)s: much more than usually moves here, about %(usual)s at once.") % words]
+        if amount > A_LOT:
+            return [gettext("%(points)s: that is a lot. Please count the zeros.") % {"points": points_text(amount)}]
+        return []
 
     def act(self, form: Form) -> str:
-        return gettext("%(name)s now has %(after)d points.") % {"name": self.member, "after": self._adjust(form)}
+        words = {"name": self.member, "after": points_text(self._adjust(form))}
+        return gettext("%(name)s now has %(after)s.") % words
 
 
 class StateConsentView(MemberAct):
@@ -116,3 +136,43 @@ class StateConsentView(MemberAct):
             actor_id=self.request.user.pk,
         )
         return self._words(form) if said else gettext("That is what the member said before; nothing was added.")
+
+
+class TagMembersView(ConfirmView):
+    """A tag for the members ticked in the list, or no longer."""
+
+    title = _("Tag members")
+    form_class = TagForm
+    permission_required = "members.add_membertag"
+    act_label = _("Do it")
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"ids": self.request.GET.get("ids", "")}
+
+    def get_success_url(self) -> str:
+        return reverse("admin:members_member_changelist")
+
+    def _tag(self, form: Form) -> int:
+        data = form.cleaned_data
+        given = {"member_ids": data["ids"], "at": self.at, "actor_id": self.request.user.pk}
+        if data["do"] == "add":
+            try:
+                return add_tag(name=data["name"], **given)[1]
+            except ValidationError as error:
+                raise ValidationError({"name": error.messages}) from error
+        tag = Tag.objects.filter(name__iexact=data["name"]).first()
+        if tag is None:
+            raise ValidationError({"name": gettext("There is no such tag.")})
+        return remove_tag(tag_id=tag.pk, **given)
+
+    def _words(self, form: Form, n: int) -> str:
+        words = {"n": n, "tag": form.cleaned_data["name"]}
+        if form.cleaned_data["do"] == "add":
+            return ngettext("“%(tag)s” is new to %(n)d member.", "“%(tag)s” is new to %(n)d members.", n) % words
+        return ngettext("“%(tag)s” comes off %(n)d member.", "“%(tag)s” comes off %(n)d members.", n) % words
+
+    def preview(self, form: Form) -> list[str]:
+        return [self._words(form, rehearse(lambda: self._tag(form)))]
+
+    def act(self, form: Form) -> str:
+        return self._words(form, self._tag(form))

@@ -1,33 +1,64 @@
 """Forms of the member page."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
+from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.timezone import now
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminDateWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from members.admin.programme import TimeZoneField
-from members.enums import MARKETING, Channel
-from members.models import Member
+from common.admin import TimeZoneField
+from members.attributes import choices, clean_attribute
+from members.enums import MARKETING, AttributeKind, Channel
+from members.models import Attribute, Member
 from members.queries import get_programme
-from members.services.profile import PROFILE_FIELDS, create_member, update_profile
+from members.services.profile import PROFILE_FIELDS, MemberGone, create_member, update_profile
+from members.validators import countries
 
 MOST = 1_000_000_000  # points at once
+TAGGED_AT_ONCE = 1_000
+
+
+def attribute_field(attribute: Attribute) -> forms.Field:
+    """A form's field for a custom attribute. What was typed is cleaned by members.attributes."""
+    common: dict[str, Any] = {"label": attribute.label, "required": False}
+    match attribute.kind:
+        case AttributeKind.DATE:
+            return forms.DateField(widget=UnfoldAdminDateWidget, **common)
+        case AttributeKind.CHOICE | AttributeKind.BOOLEAN:
+            offered = [("", _("Not said")), *choices(attribute)]
+            return forms.ChoiceField(choices=offered, widget=UnfoldAdminSelectWidget, **common)
+        case _:
+            return forms.CharField(widget=UnfoldAdminTextInputWidget, **common)
+
+
+def country_choices() -> list[tuple[str, str]]:
+    """Every country as the active language calls it."""
+    known = Locale.parse(to_locale(get_language() or "en")).territories
+    return [("", "–"), *sorted(((code, known.get(code, code)) for code in countries()), key=lambda item: item[1])]
 
 
 class MemberForm(forms.ModelForm):
     """A member's profile. The service checks and saves in one go, so what it refuses stands beside the field."""
 
     actor_id: int
+    custom: Sequence[Attribute] = ()
     time_zone = TimeZoneField()
+    country = forms.ChoiceField(
+        label=_("Country"), choices=country_choices, required=False, widget=UnfoldAdminSelect2Widget
+    )
 
     class Meta:
         model = Member
@@ -43,11 +74,29 @@ class MemberForm(forms.ModelForm):
         if self.instance.pk is None:
             programme = get_programme()
             self.initial = {"language": programme.language, "time_zone": programme.time_zone, **self.initial}
+        for attribute in self.custom:
+            value = self.instance.attributes.get(attribute.key)
+            shown = str(value).lower() if isinstance(value, bool) else value
+            self.initial[f"attribute_{attribute.key}"] = shown
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        said: dict[str, Any] = {}
+        for attribute in self.custom:
+            name = f"attribute_{attribute.key}"
+            try:
+                said[attribute.key] = clean_attribute(attribute, cleaned.get(name))
+            except ValidationError as error:
+                self.add_error(name, error)
+        cleaned["attributes"] = said
+        return cleaned
 
     def _post_clean(self) -> None:
         if self.errors:
             return
-        values = {name: value for name, value in self.cleaned_data.items() if name in PROFILE_FIELDS}
+        values = {
+            name: value for name, value in self.cleaned_data.items() if name in PROFILE_FIELDS or name == "attributes"
+        }
         try:
             if self.instance.pk is None:
                 self.instance = create_member(at=now(), profile=values, source="admin", actor_id=self.actor_id)
@@ -55,17 +104,26 @@ class MemberForm(forms.ModelForm):
                 self.instance = update_profile(
                     member_id=self.instance.pk, changes=values, at=now(), actor_id=self.actor_id
                 )
+        except MemberGone:
+            self.add_error(None, _("This member was merged or erased: nothing can be changed any more."))
         except ValidationError as error:
             self.add_error(None, error)
 
 
 class AdjustPointsForm(forms.Form):
+    """Points in plain words: give or take, how many, why. `amount` comes out signed."""
+
+    direction = forms.ChoiceField(
+        label=_("What"),
+        choices=[("give", _("Give points")), ("take", _("Take points away"))],
+        initial="give",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
     amount = forms.IntegerField(
-        label=_("Points"),
-        min_value=-MOST,
+        label=_("How many points"),
+        min_value=1,
         max_value=MOST,
-        help_text=_("100 gives a hundred points, -100 takes them."),
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True, "inputmode": "numeric"}),
     )
     reason = forms.CharField(
         label=_("Reason"),
@@ -76,11 +134,28 @@ class AdjustPointsForm(forms.Form):
     # One key per form: sent twice, it has one effect.
     key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
 
-    def clean_amount(self) -> int:
-        amount = self.cleaned_data["amount"]
-        if amount == 0:
-            raise ValidationError(_("Please give a number other than 0."))
-        return amount
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("direction") == "take" and cleaned.get("amount"):
+            cleaned["amount"] = -cleaned["amount"]
+        return cleaned
+
+
+class TagForm(forms.Form):
+    do = forms.ChoiceField(
+        label=_("What"),
+        choices=[("add", _("Add a tag")), ("remove", _("Take a tag off"))],
+        initial="add",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    name = forms.CharField(label=_("Tag"), max_length=40, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}))
+    ids = forms.CharField(widget=forms.HiddenInput)
+
+    def clean_ids(self) -> list[int]:
+        ids = self.cleaned_data["ids"].split(",")
+        if len(ids) > TAGGED_AT_ONCE or not all(one.isdecimal() and len(one) < 19 for one in ids):
+            raise ValidationError(_("Please choose the members in the list again."))
+        return [int(one) for one in ids]
 
 
 class ConsentForm(forms.Form):

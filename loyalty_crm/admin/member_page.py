@@ -81,9 +81,7 @@ def _bought(member: Member, at: datetime) -> dict[str, Any]:
     if summary is None:
         totals = purchase_totals(member.pk)
     else:
-        totals = PurchaseTotals(
-            summary.purchases, {get_programme().currency: summary.spent_minor}, summary.last_at
-        )
+        totals = PurchaseTotals(summary.purchases, {get_programme().currency: summary.spent_minor}, summary.last_at)
     rhythm = summary.rhythm_days if summary else None
     away = (at - totals.last_at).days if totals.last_at else 0
     return {
@@ -122,9 +120,7 @@ def member_timeline(member: Member, request: HttpRequest) -> dict[str, Any]:
     known = events.groups()
     chosen = [name for name in asked.getlist("kinds") if name in known]
     text = asked.get("text", "").replace("\0", "").strip()[:100]
-    sought = Sought(
-        groups=chosen, since=_start(since), until=_start(until and until + timedelta(days=1)), text=text
-    )
+    sought = Sought(groups=chosen, since=_start(since), until=_start(until, days=1), text=text)
     page = timeline_page(member.pk, sought=sought, older=asked.get("older", ""), size=TIMELINE_PAGE)
     kept = [("kinds", name) for name in chosen]
     kept += [(name, asked[name]) for name in ("since", "until", "text") if asked.get(name)]
@@ -146,10 +142,10 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _start(day: date | None) -> datetime | None:
-    """The first moment of a day in the shop. None for a day that has none, at the end of the calendar."""
+def _start(day: date | None, days: int = 0) -> datetime | None:
+    """The first moment of a day in the shop, or of one some days later. None past the end of the calendar."""
     try:
-        return day and timezone.make_aware(datetime.combine(day, time.min))
+        return timezone.make_aware(datetime.combine(day + timedelta(days), time.min)) if day else None
     except (OverflowError, ValueError):
         return None
 

@@ -1,114 +1,50 @@
 """Members: the list, the page that says who somebody is, and what staff can do for them."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Case, QuerySet, When
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from import_export.fields import Field
+from django_htmx.http import trigger_client_event
 from phonenumber_field.modelfields import PhoneNumberField
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from analytics.filters import GroupFilter, LifecycleFilter, QualityFilter
-from analytics.queries import ACTIVE_DAYS, with_overview
-from common.admin import ExportAdmin, PlainResource
+from analytics.queries import with_overview
+from common.admin import ExportAdmin, found_or_404
 from common.moments import format_day
-from loyalty_crm.admin.member_acts import AdjustPointsView, StateConsentView
-from loyalty_crm.admin.member_forms import MemberForm
-from loyalty_crm.admin.member_page import days_ago, member_page
-from members.enums import MARKETING, Channel
-from members.models import Consent, Member, Purchase
-from members.queries import search
-
-
-class ConsentFilter(admin.SimpleListFilter):
-    """Members whose last word on a channel and purpose is yes."""
-
-    title = _("consent")
-    parameter_name = "consent"
-
-    def lookups(self, request, model_admin):
-        return [(f"{c.value}.{p.value}", f"{p.label} · {c.label}") for p in MARKETING for c in Channel]
-
-    def queryset(self, request, queryset):
-        if self.value() not in dict(self.lookup_choices):
-            return queryset
-        channel, _dot, purpose = str(self.value()).partition(".")
-        said = Consent.objects.filter(member=OuterRef("pk"), channel=channel, purpose=purpose)
-        last_word = Subquery(said.order_by("-at", "-id").values("granted")[:1])
-        return queryset.alias(last_word=last_word).filter(last_word=True)
-
-
-class ActiveFilter(admin.SimpleListFilter):
-    """As the dashboard counts active members."""
-
-    title = _("activity")
-    parameter_name = "active"
-
-    def lookups(self, request, model_admin):
-        days = {"days": ACTIVE_DAYS}
-        return [
-            ("yes", gettext("Bought in the last %(days)d days") % days),
-            ("no", gettext("Did not buy in the last %(days)d days") % days),
-        ]
-
-    def queryset(self, request, queryset):
-        since = now() - timedelta(days=ACTIVE_DAYS)
-        bought = Exists(Purchase.objects.filter(member=OuterRef("pk"), purchased_at__gt=since))
-        if self.value() in ("yes", "no"):
-            return queryset.filter(bought if self.value() == "yes" else ~bought)
-        return queryset
-
-
-class AccountFilter(admin.SimpleListFilter):
-    title = _("portal account")
-    parameter_name = "account"
-
-    def lookups(self, request, model_admin):
-        return [("yes", _("Has one")), ("no", _("Has none"))]
-
-    def queryset(self, request, queryset):
-        if self.value() in ("yes", "no"):
-            return queryset.filter(user__isnull=self.value() == "no")
-        return queryset
-
-
-class MemberResource(PlainResource):
-    """One row per member, with headings that an import understands."""
-
-    tier = Field("tier_name", "tier")
-    points = Field("points", "points")
-    purchases = Field("purchase_count", "purchases")
-    last_purchase_at = Field("last_purchase_at", "last_purchase_at")
-
-    class Meta:
-        model = Member
-        fields = (
-            "card_number",
-            "name",
-            "email",
-            "phone",
-            "language",
-            "time_zone",
-            "city",
-            "birthday_calendar",
-            "birthday_month",
-            "birthday_day",
-            "birthday_year",
-            "birthday_leap_month",
-            "joined_at",
-            "tier",
-            "points",
-            "purchases",
-            "last_purchase_at",
-        )
+from loyalty_crm.admin.member_acts import AdjustPointsView, StateConsentView, TagMembersView
+from loyalty_crm.admin.member_forms import TAGGED_AT_ONCE, MemberForm, attribute_field
+from loyalty_crm.admin.member_list import (
+    AccountFilter,
+    ActiveFilter,
+    ConsentFilter,
+    HouseholdFilter,
+    MemberPaginator,
+    MemberResource,
+    SegmentFilter,
+    TagFilter,
+    attribute_filters,
+    only_search,
+)
+from loyalty_crm.admin.member_page import days_ago, member_head, member_page, member_timeline
+from loyalty_crm.templatetags.desk import render_panel
+from members import panels
+from members.enums import AccessAction, AttributeSection
+from members.models import PRESENT, Member
+from members.queries import attributes, found_exactly, search
+from members.services.access import log_access
+from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FIELDS, PROFILE_FIELDS
 
 
 @admin.register(Member)
@@ -116,14 +52,17 @@ class MemberAdmin(ExportAdmin):
     form = MemberForm
     resource_classes = (MemberResource,)
     export_permission = "members.change_member"
-    list_display = ("who", "tier", "shown_points", "last_visit", "purchases", "city", "joined")
+    list_display = ("who", "tier", "shown_points", "last_visit", "purchases", "tags", "city", "joined")
     list_filter = (
         "tier_status__tier",
+        TagFilter,
+        SegmentFilter,
         ActiveFilter,
         ("city", FieldTextFilter),
         "joined_at",
         ConsentFilter,
         AccountFilter,
+        HouseholdFilter,
         LifecycleFilter,
         GroupFilter,
         QualityFilter,
@@ -134,29 +73,48 @@ class MemberAdmin(ExportAdmin):
     search_fields = ("name",)
     search_help_text = _("Name, phone, card number or e-mail")
     ordering = ("-joined_at", "-id")
+    paginator = MemberPaginator
+    actions = ("tag_selected",)
     actions_detail = ("adjust_points", "edit_profile", "state_consent")
     formfield_overrides = {PhoneNumberField: {"widget": UnfoldAdminTextInputWidget}}
-    fieldsets = (
-        (None, {"fields": ("name", ("email", "phone"), ("language", "time_zone"), "city")}),
-        (
-            _("Birthday"),
-            {
-                "fields": (
-                    "birthday_calendar",
-                    ("birthday_month", "birthday_day"),
-                    ("birthday_year", "birthday_leap_month"),
-                    "leap_day_rule",
-                )
-            },
-        ),
-    )
 
     # --- The list ---------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
-        return with_overview(super().get_queryset(request))
+        return with_overview(super().get_queryset(request).filter(PRESENT)).prefetch_related("tags__tag")
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return [*self.list_filter, *attribute_filters()]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        return search(search_term, queryset), False
+        """Who is called exactly so comes first."""
+        found = search(search_term, queryset)
+        if not search_term.strip():
+            return found, False
+        exactly = Case(When(name__iexact=search_term.strip(), then=0), default=1)
+        return found.alias(exactly=exactly).order_by("exactly", *(found.query.order_by or self.ordering)), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+        """What belongs to one member alone leads straight to their page."""
+        sought = only_search(request)
+        if sought:
+            found = found_exactly(sought)
+            if len(found) == 1:
+                return redirect("admin:members_member_change", found[0])
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(description=_("Tag"), permissions=["tag"])
+    def tag_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: TAGGED_AT_ONCE + 1])
+        if len(ids) > TAGGED_AT_ONCE:
+            messages.error(request, gettext("Please choose at most %(n)d members at once.") % {"n": TAGGED_AT_ONCE})
+            return None
+        return redirect(f"{reverse('admin:members_member_tag')}?{urlencode({'ids': ','.join(map(str, ids))})}")
+
+    def has_tag_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("members.add_membertag")
+
+    def tag_members(self, request: HttpRequest) -> HttpResponse:
+        return TagMembersView.answer(self, request)
 
     @display(description=_("member"), header=True, ordering="name")
     def who(self, member: Member) -> tuple:
@@ -178,22 +136,91 @@ class MemberAdmin(ExportAdmin):
     def purchases(self, member: Member) -> int:
         return member.purchase_count
 
+    @display(description=_("tags"))
+    def tags(self, member: Member) -> str:
+        return ", ".join(sorted(pinned.tag.name for pinned in member.tags.all()))
+
     @display(description=_("joined"), ordering="joined_at")
     def joined(self, member: Member) -> str:
         return format_day(member.joined_at)
 
     # --- The page ---------------------------------------------------------------------------------------------------
+    def get_urls(self) -> list:
+        view = self.admin_site.admin_view
+        return [
+            path("tag/", view(self.tag_members), name="members_member_tag"),
+            path("<int:object_id>/timeline/", view(self.timeline), name="members_member_timeline"),
+            path("<int:object_id>/panel/<slug:key>/<slug:act>/", view(self.act), name="members_member_act"),
+            *super().get_urls(),
+        ]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Member | None:
+        """Also who was merged or erased: their page says so."""
+        return Member.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # unfold gives the key alone where it asks for an action.
+        if isinstance(obj, Member) and (obj.merged_into_id is not None or obj.erased_at is not None):
+            return False
+        return super().has_change_permission(request, obj)
+
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:
-        """Who this is, at a glance. The form has a page of its own."""
+        """Who this is, at a glance. The form has a page of its own; the till sees what the till needs."""
         response = super().change_view(request, object_id, form_url, extra_context)
         member = getattr(response, "context_data", {}).get("original")
-        if member is not None:
+        if member is None:
+            return response
+        at = now()
+        if request.user.has_perm("members.view_purchase"):
             response.template_name = "admin/member.html"
-            response.context_data |= member_page(member, at=now(), older=request.GET.get("older", ""))
+            response.context_data |= member_page(member, at=at, request=request)
+        else:
+            response.template_name = "admin/member_till.html"
+            response.context_data |= member_head(member, at=at)
+        log_access(actor_id=request.user.pk, action=AccessAction.VIEWED, what="member page", member_id=member.pk, at=at)
         return response
+
+    def timeline(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """A part of the timeline: a page of its own, or what the member page asked for."""
+        if not request.user.has_perm("members.view_timelineevent"):
+            raise PermissionDenied
+        member = found_or_404(Member, object_id)
+        context = {"member": member, **member_timeline(member, request)}
+        if not request.htmx:
+            context |= {**self.admin_site.each_context(request), "title": gettext("Timeline"), "opts": self.opts}
+            return TemplateResponse(request, "admin/member_timeline.html", context)
+        part = "events" if "older" in request.GET else "timeline"
+        return TemplateResponse(request, f"admin/member/{part}.html", context)
+
+    def act(self, request: HttpRequest, object_id: int, key: str, act: str) -> HttpResponse:
+        """Something done inside a panel; the panel as it is afterwards, or without script the page."""
+        panel = panels.find(key)
+        if panel is None or act not in panel.acts:
+            raise Http404
+        if not request.user.has_perms([p for p in (panel.permission, panel.act_permission) if p]):
+            raise PermissionDenied
+        member = found_or_404(Member.objects.filter(PRESENT), object_id)
+        page = f"{reverse('admin:members_member_change', args=[member.pk])}#panel-{key}"
+        if request.method != "POST":
+            return redirect(page)
+        at, problems = now(), []
+        try:
+            panel.acts[act](member, at, request)
+        except ValidationError as error:
+            problems = error.messages
+        if not request.htmx:
+            for problem in problems:
+                messages.error(request, problem)
+            return redirect(page)
+        member.refresh_from_db()
+        shown = panels.show(panel, member, at=at, request=request)
+        said = {"problems": problems, "failed": act if problems else "", "typed": request.POST}
+        response = HttpResponse(render_panel({**shown.context, **said}, request) if shown else "")
+        return response if problems else trigger_client_event(response, "timeline-changed")
 
     @action(description=_("Edit"), url_path="profile", permissions=["change"], icon="edit")
     def edit_profile(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        found_or_404(Member.objects.filter(PRESENT), object_id)
         return self.changeform_view(request, object_id)
 
     @action(description=_("Adjust points"), url_path="adjust", permissions=["adjust"], icon="exposure")
@@ -204,13 +231,32 @@ class MemberAdmin(ExportAdmin):
     def state_consent(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return StateConsentView.answer(self, request, object_id=object_id)
 
+    # unfold opens what is marked so in a dialog over the page, where there is script.
+    adjust_points.dialog = state_consent.dialog = {"title": ""}
+
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("rewards.add_transfer")
 
     # --- Saving: the service checks, writes and records -------------------------------------------------------------
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:
+        """The fields of a profile as its service knows them, and the custom attributes."""
+        custom: dict[AttributeSection, list[str]] = {section: [] for section in AttributeSection}
+        for attribute in attributes():
+            custom[AttributeSection(attribute.section)].append(f"attribute_{attribute.key}")
+        sets = [
+            (None, {"fields": CONTACT_FIELDS}),
+            (_("Address"), {"fields": ADDRESS_FIELDS}),
+            (_("Birthday"), {"fields": BIRTHDAY_FIELDS}),
+        ]
+        labels = {AttributeSection.PROFILE: _("More"), AttributeSection.PREFERENCES: _("Preferences")}
+        return sets + [(labels[section], {"fields": names}) for section, names in custom.items() if names]
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any):
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"actor_id": request.user.pk})
+        custom = attributes()
+        fields = {f"attribute_{attribute.key}": attribute_field(attribute) for attribute in custom}
+        kwargs["fields"] = sorted(PROFILE_FIELDS)
+        kwargs["form"] = type("MemberForm", (MemberForm,), {**fields, "actor_id": request.user.pk, "custom": custom})
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Member, form: MemberForm, change: bool) -> None:
         """The form's service has saved already."""

@@ -12,8 +12,11 @@ from campaigns.models import Message
 from campaigns.services.greeting import get_greeting
 from members.enums import Channel, ImportState, Purpose
 from members.models import Member, PendingReaction, Persona, Programme, PurchaseImport, TimelineEvent, User
+from members.services.attributes import define_attribute
 from members.services.consent import publish_wording, state_consent
 from members.services.segments import save_list, save_segment
+from members.services.tags import save_tag
+from members.services.tasks import add_task
 from members.tests.factories import make_member
 from rewards.tests.factories import make_rule, make_tiers, post
 
@@ -70,6 +73,9 @@ def world(db, settings) -> dict[str, int]:
         "analytics_memberscore": MemberScore.objects.create(
             member=member, recency=5, frequency=4, monetary=3, since=AT
         ).pk,
+        "members_attribute": define_attribute(key="milk", label_en="Milk", kind="text").pk,
+        "members_tag": save_tag(name="VIP").pk,
+        "members_task": add_task(member_id=member.pk, title="Call", at=AT, actor_id=None).pk,
         "members_purchase": posted.id,
         "members_consentwording": publish_wording(purpose=Purpose.OFFERS, text_en="Yes").pk,
         "members_programme": 1,

@@ -90,7 +90,7 @@ def desk_again(desk):
 
 def test_members_are_found_and_filtered(rules, desk):
     anna = make_member(name="Anna Becker", phone="+4915112340001", city="Berlin")
-    mei = make_member(name="陈梅", city="上海", language="zh-hans")
+    mei = make_member(name="陈梅", phone="+8613800000001", city="上海", language="zh-hans")
     post(anna, NOW, purchased_at=NOW - timedelta(days=2), amount_minor=60_000)
     post(mei, NOW, purchased_at=NOW - timedelta(days=91))
     for granted, at in ((True, NOW - timedelta(days=2)), (False, NOW)):
@@ -100,9 +100,8 @@ def test_members_are_found_and_filtered(rules, desk):
     client = desk("Till")
     for query, expected in (
         ({"q": "becker"}, {anna}),
-        ({"q": "0151 12340001"}, {anna}),
-        ({"q": mei.card_number_grouped}, {mei}),
-        ({"q": mei.email}, {mei}),
+        ({"q": anna.card_number[-5:], "language__exact": "en"}, {anna}),
+        ({"q": mei.card_number_grouped, "active": "no"}, {mei}),
         ({"q": "陈"}, {mei}),
         ({"q": "nobody"}, set()),
         ({"city__icontains": "berl"}, {anna}),
@@ -143,7 +142,7 @@ def test_a_big_table_is_estimated_and_a_filtered_one_counted(rules, desk, monkey
     def seen(**query) -> str:
         return client.get(reverse("admin:members_member_changelist"), query).content.decode()
 
-    assert "about" not in seen()
+    assert "about 6 members" not in seen()
     monkeypatch.setattr(desk_admin, "ESTIMATE_FROM", 2)
     assert "about 6 members" in seen()
     assert "5 members" in seen(city__icontains="berlin")

@@ -31,6 +31,9 @@ ACCESS: dict[str, set[str]] = {
         edit_profile=MARKETER_UP,
         adjust_points=MARKETER_UP,
         state_consent=MARKETER_UP,
+        tag=MARKETER_UP,
+        timeline=MARKETER_UP,
+        act=MARKETER_UP,
     ),
     **pages("members_segment", MARKETER_UP, add=MARKETER_UP),
     **dict.fromkeys(
@@ -39,6 +42,9 @@ ACCESS: dict[str, set[str]] = {
     ),
     **pages("members_persona", MARKETER_UP, add=MARKETER_UP, delete=MARKETER_UP),
     **pages("members_memberlist", MARKETER_UP, add=MARKETER_UP, remove=MARKETER_UP),
+    **pages("members_attribute", MARKETER_UP, add=MARKETER_UP, archive=MARKETER_UP, restore=MARKETER_UP),
+    **pages("members_tag", MARKETER_UP, add=MARKETER_UP),
+    **pages("members_task", MARKETER_UP, finish=MARKETER_UP, reopen=MARKETER_UP),
     **pages("members_purchase", MARKETER_UP, export=MARKETER_UP, refund=ONLY_MANAGER),
     **pages("members_consentwording", MARKETER_UP, add=MARKETER_UP),
     **pages("members_programme", MARKETER_UP),  # there is one already: nobody adds another
@@ -83,6 +89,7 @@ PATTERNS = [p for p in named(admin.site.get_urls()) if p.name not in {"app_list"
 
 def address(pattern: URLPattern, world: dict[str, int]) -> str:
     special = {
+        "members_member_act": [world["members_member"], "tags", "add"],
         "view_on_site": [1, 1],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],

@@ -1,3 +1,3 @@
-from members.admin import personas, programme, reactions, segments, users
+from members.admin import attributes, personas, programme, reactions, segments, tags, tasks, users
 
-__all__ = ["personas", "programme", "reactions", "segments", "users"]
+__all__ = ["attributes", "personas", "programme", "reactions", "segments", "tags", "tasks", "users"]

@@ -8,21 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from modeltranslation.admin import TranslationAdmin
-from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from common.admin import DeskAdmin
+from common.admin import DeskAdmin, TimeZoneField
 from members.models import ConsentWording, Programme
 from members.services.consent import publish_wording
-from members.validators import time_zones
-
-
-class TimeZoneField(forms.ChoiceField):
-    """The time zones this machine knows, to be searched by typing."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("label", _("Time zone"))
-        kwargs.setdefault("widget", UnfoldAdminSelect2Widget)
-        super().__init__(choices=lambda: [(name, name.replace("_", " ")) for name in sorted(time_zones())], **kwargs)
 
 
 class ProgrammeForm(forms.ModelForm):

@@ -1,11 +1,12 @@
 """Panels of the member page: every app answers for its own, in its panels.py, registered when the app is ready.
 
-A panel is drawn by its `template` with what `context(member, at, request)` gives, besides `member`, `panel`, `perms`
-and `request`; None leaves the panel out. A panel costs a constant number of queries, whatever the member's history.
+A panel is drawn by its `template` with what `context(member, at, request)` gives, besides `member`, `panel`, `at`,
+`may_act`, `perms` and `request`; None leaves the panel out. It costs a constant number of queries, whatever the
+member's history.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from members.models import Member
 
 Context = Callable[["Member", datetime, HttpRequest], dict[str, Any] | None]
-MAIN, SIDE = "main", "side"
+# Something done inside a panel: reads request.POST, calls one service. ValidationError is said in the panel.
+Act = Callable[["Member", datetime, HttpRequest], None]
+TOP, MAIN, SIDE = "top", "main", "side"
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`order` is the place in its column, smallest first; `permission` is asked of who looks ("app.codename")."""
+    """`order` is the place in its column, smallest first; `permission` is asked of who looks, `act_permission` of who
+    does one of its `acts` ("app.codename"). Forms of its template post to `admin:members_member_act`."""
 
     key: str
     title: Promise | str
@@ -30,6 +34,8 @@ class Panel:
     context: Context
     permission: str | None = None
     column: str = MAIN
+    acts: Mapping[str, Act] = field(default_factory=dict)
+    act_permission: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,13 @@ def register(
     context: Context,
     permission: str | None = None,
     column: str = MAIN,
+    acts: Mapping[str, Act] | None = None,
+    act_permission: str = "",
 ) -> None:
     """Adds a panel to the member page. ValueError where the key is taken."""
     if key in _panels:
         raise ValueError(f"panel {key} is registered twice")
-    _panels[key] = Panel(key, title, order, template, context, permission, column)
+    _panels[key] = Panel(key, title, order, template, context, permission, column, acts or {}, act_permission)
 
 
 def panels() -> list[Panel]:
@@ -68,7 +76,10 @@ def show(panel: Panel, member: "Member", *, at: datetime, request: HttpRequest) 
     if panel.permission and not request.user.has_perm(panel.permission):
         return None
     context = panel.context(member, at, request)
-    return None if context is None else Shown(panel, {"member": member, "panel": panel, **context})
+    if context is None:
+        return None
+    may_act = bool(panel.acts) and request.user.has_perm(panel.act_permission)
+    return Shown(panel, {"member": member, "panel": panel, "may_act": may_act, "at": at, **context})
 
 
 def show_all(member: "Member", *, at: datetime, request: HttpRequest) -> list[Shown]:

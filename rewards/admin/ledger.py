@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, record_link
 from common.moments import format_day, format_moment
 from members.models import Member
 from members.queries import search
@@ -32,16 +32,11 @@ def wallets_found(text: str) -> QuerySet[Account]:
 
 
 def member_link(member: Member | None) -> str:
-    if member is None:
-        return "–"
-    return format_html(
-        '<a class="desk-link" href="{}">{}</a>', reverse("admin:members_member_change", args=[member.pk]), member
-    )
+    return record_link("members_member", member.pk, member) if member else "–"
 
 
 def transfer_link(transfer: Transfer) -> str:
-    href = reverse("admin:rewards_transfer_change", args=[transfer.pk])
-    return format_html('<a class="desk-link" href="{}">{}</a>', href, explain(transfer))
+    return record_link("rewards_transfer", transfer.pk, explain(transfer))
 
 
 @admin.register(Transfer)
