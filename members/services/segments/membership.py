@@ -19,6 +19,9 @@ from members.segments.compile import selecting
 from members.segments.tree import BadDefinition
 
 log = structlog.get_logger(__name__)
+LONGEST = 180  # seconds that one statement of a refresh or a ripple may take
+# What a definition, the database or a mistake in a trait can raise. Not all there is: a worker must still be stopped.
+FAILURES = (BadDefinition, DatabaseError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LONGEST_PAUSE = 60  # minutes after which a failing segment is tried again, at most
 
 # Only who is in and not selected, or selected and not in, is written: they go or come, and it is written down.
@@ -141,6 +144,7 @@ def ripple(*, member_ids: Sequence[int], at: datetime, segment_ids: Collection[i
     The caller holds the lock DERIVED and is in a transaction. A segment that fails is marked as failing, and the others
     go on; what fails or is not built is left to its refresh, which looks at everybody.
     """
+    execute("SET LOCAL statement_timeout = %s", [f"{LONGEST}s"])
     for segment in in_order(segment_ids):
         if segment.built_version != segment.version or segment.error:
             continue
@@ -150,7 +154,7 @@ def ripple(*, member_ids: Sequence[int], at: datetime, segment_ids: Collection[i
                 if difference.entered or difference.left:
                     Segment.objects.filter(pk=segment.pk).update(size=F("size") + difference.entered - difference.left)
                     note_size(segment.pk, difference, at)
-        except (BadDefinition, DatabaseError) as error:
+        except FAILURES as error:
             mark_failed(segment.pk, error, at)
 
 

@@ -6,15 +6,16 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from common.doorbell import ring
 from common.sql import execute, lock, try_lock
 from members.models import ChangedMember, Segment, SegmentChange
 from members.queries import get_programme
-from members.segments.tree import BadDefinition
 from members.services.segments.membership import (
+    FAILURES,
+    LONGEST,
     Difference,
     above,
     beneath,
@@ -29,7 +30,6 @@ from members.services.summaries import DERIVED
 log = structlog.get_logger(__name__)
 REFRESH_TASK = "members.tasks.refresh_segments"
 NIGHT = 3, 40  # hour and minute, in the programme's time zone, at which segments without a clock are checked
-LONGEST = 180  # seconds that one statement of a refresh may take
 RIPPLE_MOST = 5_000  # members who changed in a used segment: beyond it those that use it are refreshed as a whole
 
 
@@ -106,7 +106,7 @@ def _refresh(segment_id: int, at: datetime, *, only_due: bool = False) -> Refres
             execute("SET LOCAL work_mem = '64MB'")
             there = _due(at) if only_due else Segment.objects.filter(archived_at=None)
             return _take_over(there.get(pk=segment_id), at)
-    except (BadDefinition, DatabaseError) as error:
+    except FAILURES as error:
         with transaction.atomic():
             mark_failed(segment_id, error, at)
         raise RefreshFailed(str(error)) from error
