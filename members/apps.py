@@ -8,7 +8,10 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from members import events  # noqa: F401  registers the kinds of event
-        from members.segments import event_traits, group_traits, member_traits, purchase_traits  # noqa: F401
+        from members.panels import profile, segments
         from members.privacy import sections
+        from members.segments import event_traits, group_traits, member_traits, purchase_traits  # noqa: F401
 
         sections.register_all()
+        profile.register_all()
+        segments.register_all()

@@ -10,9 +10,10 @@ class RewardsConfig(AppConfig):
     def ready(self) -> None:
         import rewards.services.merging  # noqa: F401  registers what a merge does here
         from members.privacy import register_eraser
-        from rewards import events, privacy, reactions, traits  # noqa: F401  registers what this app answers
+        from rewards import events, panels, privacy, reactions, traits  # noqa: F401  registers what the app answers
         from rewards.services.erasure import erase_points
 
+        panels.register_all()
         privacy.register_all()
         register_eraser("rewards", erase_points)
         post_migrate.connect(open_system_accounts, sender=self)
