@@ -1,6 +1,7 @@
 """Traits for segments: the messages that a member got, or did not (members.segments.traits)."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from psycopg.sql import SQL, Composable
 
 from campaigns.enums import Campaign, MessageState
@@ -37,8 +38,8 @@ register(
         Group.MESSAGES,
         Number(),
         lambda query, leaf: _messages(query, leaf, "due_at").column(SQL("count(*)")),
-        _("with %(test)s messages%(where)s%(window)s"),
-        found=_("%(value)s messages"),
+        ngettext_lazy("with %(test)s message%(where)s%(window)s", "with %(test)s messages%(where)s%(window)s", "count"),
+        found=ngettext_lazy("%(value)s message", "%(value)s messages", "count"),
         missing=0,
         filters=(_CAMPAIGN, _STATE, _CHANNEL),
         window="past",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from psycopg.sql import SQL, Composable
 
 from members.segments.compile import Grouped, Query
@@ -107,8 +108,12 @@ register(
         Group.LOYALTY,
         Number(),
         _status("qualifying_points"),
-        _("who have %(test)s points that count towards tiers"),
-        found=_("%(value)s points in 12 months"),
+        ngettext_lazy(
+            "who have %(test)s point that counts towards tiers",
+            "who have %(test)s points that count towards tiers",
+            "count",
+        ),
+        found=ngettext_lazy("%(value)s point in 12 months", "%(value)s points in 12 months", "count"),
         missing=0,
     ),
     Trait(
@@ -117,8 +122,8 @@ register(
         Group.LOYALTY,
         Number(),
         _balance,
-        _("who have %(test)s points"),
-        found=_("has %(value)s points"),
+        ngettext_lazy("who have %(test)s point", "who have %(test)s points", "count"),
+        found=ngettext_lazy("has %(value)s point", "has %(value)s points", "count"),
         missing=0,
     ),
     Trait(
@@ -127,8 +132,10 @@ register(
         Group.LOYALTY,
         Number(),
         _expiring,
-        _("who have %(test)s points that expire%(window)s"),
-        found=_("%(value)s points expire"),
+        ngettext_lazy(
+            "who have %(test)s point that expires%(window)s", "who have %(test)s points that expire%(window)s", "count"
+        ),
+        found=ngettext_lazy("%(value)s point expires", "%(value)s points expire", "count"),
         missing=0,
         window="next",
         needs_window=True,
@@ -140,8 +147,8 @@ register(
         Group.LOYALTY,
         Number(),
         _earned,
-        _("who earned %(test)s points%(window)s"),
-        found=_("earned %(value)s points"),
+        ngettext_lazy("who earned %(test)s point%(window)s", "who earned %(test)s points%(window)s", "count"),
+        found=ngettext_lazy("earned %(value)s point", "earned %(value)s points", "count"),
         missing=0,
         window="past",
     ),
@@ -151,8 +158,8 @@ register(
         Group.LOYALTY,
         Number(),
         lambda query, leaf: _redemptions(query, leaf).column(SQL("sum(hold.amount)")),
-        _("who redeemed %(test)s points%(window)s"),
-        found=_("redeemed %(value)s points"),
+        ngettext_lazy("who redeemed %(test)s point%(window)s", "who redeemed %(test)s points%(window)s", "count"),
+        found=ngettext_lazy("redeemed %(value)s point", "redeemed %(value)s points", "count"),
         missing=0,
         window="past",
         profiling=True,
@@ -163,8 +170,10 @@ register(
         Group.LOYALTY,
         Number(),
         lambda query, leaf: _redemptions(query, leaf).column(SQL("count(*)")),
-        _("who redeemed points %(test)s times%(window)s"),
-        found=_("redeemed %(value)s times"),
+        ngettext_lazy(
+            "who redeemed points %(test)s time%(window)s", "who redeemed points %(test)s times%(window)s", "count"
+        ),
+        found=ngettext_lazy("redeemed %(value)s time", "redeemed %(value)s times", "count"),
         missing=0,
         window="past",
         profiling=True,

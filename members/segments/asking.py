@@ -137,7 +137,7 @@ def _explained(node: Node, found: Any, currency: str) -> Why:
                 said = str(trait.nothing) or gettext("not known")
             else:
                 said = kind.said(datum, node.known, currency)
-                said = str(trait.found) % {"value": said} if trait.found else said
+                said = trait.found % {"value": said, "count": words.counted(datum)} if trait.found else said
             return Why(words.clause(node, currency), value, said)
         case Not(child):
             inside = _explained(child, found, currency)

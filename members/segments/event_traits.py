@@ -1,6 +1,7 @@
 """Traits of the timeline: what happened to a member, of any kind that the apps declare."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from psycopg.sql import SQL, Composable
 
 from members.events import kinds
@@ -36,8 +37,8 @@ register(
         Group.MESSAGES,
         Number(),
         lambda query, leaf: _events(query, leaf).column(SQL("count(*)")),
-        _("with %(test)s events%(where)s%(window)s"),
-        found=_("%(value)s events"),
+        ngettext_lazy("with %(test)s event%(where)s%(window)s", "with %(test)s events%(where)s%(window)s", "count"),
+        found=ngettext_lazy("%(value)s event", "%(value)s events", "count"),
         missing=0,
         filters=(_KIND,),
         window="past",

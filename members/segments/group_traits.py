@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 from psycopg.sql import SQL, Composable, Identifier
 
@@ -306,8 +306,8 @@ register(
         Group.PROFILE,
         Number(),
         _pinned("members_note", "TRUE"),
-        _("who have %(test)s notes"),
-        found=_("%(value)s notes"),
+        ngettext_lazy("who have %(test)s note", "who have %(test)s notes", "count"),
+        found=ngettext_lazy("%(value)s note", "%(value)s notes", "count"),
         missing=0,
     ),
     Trait(
@@ -316,8 +316,8 @@ register(
         Group.PROFILE,
         Number(),
         _pinned("members_task", "held.done_at IS NULL"),
-        _("who have %(test)s open tasks"),
-        found=_("%(value)s open tasks"),
+        ngettext_lazy("who have %(test)s open task", "who have %(test)s open tasks", "count"),
+        found=ngettext_lazy("%(value)s open task", "%(value)s open tasks", "count"),
         missing=0,
     ),
     Trait(
@@ -326,8 +326,8 @@ register(
         Group.PROFILE,
         Number(),
         _overdue_tasks,
-        _("who have %(test)s overdue tasks"),
-        found=_("%(value)s overdue tasks"),
+        ngettext_lazy("who have %(test)s overdue task", "who have %(test)s overdue tasks", "count"),
+        found=ngettext_lazy("%(value)s overdue task", "%(value)s overdue tasks", "count"),
         missing=0,
         timed=True,
     ),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 from psycopg.sql import SQL, Composable, Identifier
 
@@ -163,8 +163,10 @@ register(
         _("number of purchases"),
         Number(),
         counted,
-        _("who bought %(test)s times%(where)s%(window)s"),
-        found=_("bought %(value)s times"),
+        ngettext_lazy(
+            "who bought %(test)s time%(where)s%(window)s", "who bought %(test)s times%(where)s%(window)s", "count"
+        ),
+        found=ngettext_lazy("bought %(value)s time", "bought %(value)s times", "count"),
         missing=0,
     ),
     purchase(
@@ -217,8 +219,10 @@ register(
         _("days with a purchase"),
         Number(),
         _visit_days,
-        _("who bought on %(test)s days%(where)s%(window)s"),
-        found=_("bought on %(value)s days"),
+        ngettext_lazy(
+            "who bought on %(test)s day%(where)s%(window)s", "who bought on %(test)s days%(where)s%(window)s", "count"
+        ),
+        found=ngettext_lazy("bought on %(value)s day", "bought on %(value)s days", "count"),
         missing=0,
     ),
     purchase(
@@ -259,8 +263,12 @@ register(
         _("number of refunds"),
         Number(),
         _refunds("count"),
-        _("who were given money back %(test)s times%(window)s"),
-        found=_("given money back %(value)s times"),
+        ngettext_lazy(
+            "who were given money back %(test)s time%(window)s",
+            "who were given money back %(test)s times%(window)s",
+            "count",
+        ),
+        found=ngettext_lazy("given money back %(value)s time", "given money back %(value)s times", "count"),
         missing=0,
         filters=(),
     ),

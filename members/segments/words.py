@@ -1,6 +1,7 @@
 """A definition in the words of the active language."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext
@@ -19,6 +20,11 @@ def tidy(text: str) -> str:
     return _BETWEEN_CHINESE.sub("", " ".join(text.split()))
 
 
+def counted(value: Any) -> int:
+    """The number that decides between singular and plural; a pair or a fraction is a plural."""
+    return int(value) if isinstance(value, int | Decimal) and value == int(value) else 2
+
+
 def clause(leaf: Leaf, currency: str) -> str:
     """A leaf as a relative clause: "who bought at least 3 times in the last 90 days"."""
     trait, operator = leaf.trait, leaf.operator
@@ -32,6 +38,7 @@ def clause(leaf: Leaf, currency: str) -> str:
         "where": " " + " ".join(where) if where else "",
         "window": " " + leaf.within.words(ahead=trait.window == "next") if leaf.within else "",
         "label": trait.label,
+        "count": counted(leaf.value),
     }
     if operator.name in ("known", "unknown") and operator.name not in trait.clauses:
         template = gettext("for whom “%(label)s”%(where)s%(window)s is known")
@@ -39,7 +46,7 @@ def clause(leaf: Leaf, currency: str) -> str:
             template = gettext("for whom “%(label)s”%(where)s%(window)s is not known")
         return tidy(template % words)
     words["test"] = trait.kind.words(operator, leaf.value, leaf.known, currency) if operator.takes != "none" else ""
-    return tidy(str(trait.clauses.get(operator.name, trait.clause)) % words)
+    return tidy(trait.clauses.get(operator.name, trait.clause) % words)
 
 
 def phrase(node: Node, currency: str) -> str:

@@ -21,8 +21,8 @@ def test_a_brand_is_kept_and_another_brand_is_another_purchase():
     assert PurchaseLine.objects.get(purchase_id=first.id).brand == "Höhe"
     [again] = record_purchases(purchases=[told])
     assert (again.id, again.is_new) == (first.id, False)
+    other = NewLine(amount_minor=1000, sku="b1", category="Coffee", brand="Tief")
     with pytest.raises(KeyReused):
-        other = NewLine(amount_minor=1000, sku="b1", category="Coffee", brand="Tief")
         record_purchases(purchases=[new_purchase(buyer, key=told.key, lines=(other,))])
 
 
