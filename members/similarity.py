@@ -26,7 +26,7 @@ SHOWN_FROM = 50  # likelihood below which a pair is not worth anybody's time
 ALIKE = 0.55  # similarity of names (pg_trgm) from which they are alike
 # Mailboxes that take name+anything as name; those of Google leave out dots as well.
 DOTS = ["gmail.com", "googlemail.com"]
-PLUS = [*DOTS, "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com", "proton.me", "zoho.com"]
+PLUS = [*DOTS, "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com", "proton.me"]
 
 
 def likelihood(reasons: list[str]) -> int:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from common.sql import execute
 from members.models import Duplicate, Household, Member
 from members.services.duplicates import NotOpen, Scanned, dismiss, look_alikes, scan
 from members.services.identities import add_identity
@@ -43,7 +44,7 @@ PAIRS = [
 def test_these_two_seem_to_be_one(at, one, two, reasons):
     first = make_member(**{"name": "", **one})
     second = make_member(**{"name": "", **two, "phone": ""})
-    Member.objects.filter(pk=second.pk).update(phone=two.get("phone", ""))  # as somebody once let it in
+    execute("UPDATE members_member SET phone = %s WHERE id = %s", [two.get("phone", ""), second.pk])  # as some file had it
     assert codes(at) == [reasons]
     pair = Duplicate.objects.get()
     assert (pair.first, pair.second, pair.score) == (first, second, likelihood(reasons))
