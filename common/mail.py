@@ -3,11 +3,18 @@
 import os
 import smtplib
 from collections.abc import Callable
+from email.utils import formataddr, parseaddr
 from pathlib import Path
 
 from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
+
+
+def sender(name: str) -> str:
+    """The From of a mail: our address (DEFAULT_FROM_EMAIL) under the name that the recipient knows."""
+    known, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    return formataddr((" ".join(name.split()) or known, address))
 
 
 class OutboxBackend(BaseEmailBackend):

@@ -1,5 +1,6 @@
 """Log lines: readable in a terminal (or with LOG_FORMAT=console), JSON by structlog elsewhere."""
 
+import logging
 import os
 import re
 import sys
@@ -36,6 +37,13 @@ def mask_line(logger: Any, method: str, line: str) -> str:
     return mask(line)
 
 
+def without_refusals(record: logging.LogRecord) -> bool:
+    """Who may not see a page is a line in the log, not a traceback."""
+    if getattr(record, "status_code", None) == 403:
+        record.exc_info = None
+    return True
+
+
 _colors = sys.stderr.isatty()
 _renderers = (
     [structlog.dev.ConsoleRenderer(colors=_colors, exception_formatter=structlog.dev.plain_traceback)]
@@ -52,7 +60,8 @@ LOGGING = {
             "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers, mask_line],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "filters": {"refusals": {"()": "django.utils.log.CallbackFilter", "callback": without_refusals}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},

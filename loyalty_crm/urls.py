@@ -1,13 +1,24 @@
 """Where everything is. Apps keep their own urls.py."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import include, path
 
 from loyalty_crm.health import health
 
+handler403 = "loyalty_crm.errors.forbidden"
+
+
+def favicon(request: HttpRequest) -> HttpResponseRedirect:
+    """For browsers that ask without looking at the page's own icon."""
+    return HttpResponseRedirect(static("portal/icon.svg"))
+
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
+    path("favicon.ico", favicon, name="favicon"),
     path("u/", include("campaigns.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),

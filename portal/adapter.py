@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from common.mail import sender
 from members.models import Member, User
 from members.queries import get_programme
 from members.services.joining import claim_by_email, use_sign_in_address
@@ -29,6 +30,9 @@ class AccountAdapter(DefaultAccountAdapter):
         if request.user.is_staff and not Member.objects.filter(user=request.user).exists():
             return reverse("admin:index")
         return super().get_login_redirect_url(request)
+
+    def get_from_email(self) -> str:
+        return sender(get_programme().name)
 
     def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
         """A mail server that is away is said on the page that follows, for known and unknown addresses alike."""

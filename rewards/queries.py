@@ -203,11 +203,11 @@ def explain(transfer: Transfer) -> str:
     reason = gettext(transfer.reason) if transfer.reason else ""
     match transfer.kind:
         case TransferKind.EARN:
-            words = {"amount": format_money(why["amount_minor"], why["currency"]), "points": points}
+            words = {"amount": format_money(why["amount_minor"], why["currency"])}
             if (multiplier := why.get("multiplier", 1)) == 1:
-                return gettext("Bought for %(amount)s: %(points)s") % words
+                return gettext("Bought for %(amount)s") % words
             words["multiplier"] = number_format(multiplier, use_l10n=True)
-            return gettext("Bought for %(amount)s, × %(multiplier)s: %(points)s") % words
+            return gettext("Bought for %(amount)s, points × %(multiplier)s") % words
         case TransferKind.EXPIRE:
             day = date_format(timezone.localtime(transfer.at), "DATE_FORMAT", use_l10n=True)
             return gettext("Expired on %(day)s") % {"day": day}

@@ -17,6 +17,7 @@ from campaigns.models import BirthdayGreeting, Message
 from campaigns.queries import zone_of
 from campaigns.rendering import Content, recipient_of, render_greetings, sample
 from campaigns.services.unsubscribe import unsubscribe_url
+from common.mail import sender
 from members.enums import Language
 from members.models import Consent
 from members.queries import get_programme
@@ -120,22 +121,27 @@ def _link(message: Message) -> str:
     return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.purpose)
 
 
-def email(message: Message, *, reply_to: str) -> EmailMultiAlternatives:
+def email(message: Message, *, name: str, reply_to: str) -> EmailMultiAlternatives:
     """The mail of a message as it was frozen. Every attempt has the same Message-ID and content."""
     content = Content(message.subject, message.text, message.html)
     return compose(
-        content, to=message.to, link=_link(message), reply_to=reply_to, headers={"Message-ID": message.message_id}
+        content,
+        name=name,
+        to=message.to,
+        link=_link(message),
+        reply_to=reply_to,
+        headers={"Message-ID": message.message_id},
     )
 
 
 def compose(
-    content: Content, *, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
+    content: Content, *, name: str, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
 ) -> EmailMultiAlternatives:
-    """A mail with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
+    """A mail from `name` with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
     mail = EmailMultiAlternatives(
         content.subject,
         content.text,
-        settings.DEFAULT_FROM_EMAIL,
+        sender(name),
         [to],
         reply_to=[reply_to] if reply_to else None,
         headers={
@@ -155,10 +161,10 @@ def send_test(*, greeting: BirthdayGreeting, to: str, at: datetime) -> None:
     LiquidError where the text cannot be rendered; OSError where the mail server refuses.
     """
     link = settings.SITE_URL + reverse("campaigns:unsubscribe", args=["test"])
-    mails = []
+    programme, mails = get_programme(), []
     for language in Language.values:
         content = sample(greeting, language=language, at=at, unsubscribe_url=link)
         if isinstance(content, LiquidError):
             raise content
-        mails.append(compose(content, to=to, link=link, reply_to=get_programme().contact_email))
+        mails.append(compose(content, name=programme.name, to=to, link=link, reply_to=programme.contact_email))
     get_connection().send_messages(mails)

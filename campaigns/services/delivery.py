@@ -25,6 +25,7 @@ from campaigns.models import BirthdayGreeting, Message
 from campaigns.services.birthdays import record_missed
 from campaigns.services.content import email, freeze
 from common.mail import SmtpBackend
+from members.models import Programme
 from members.queries import get_programme
 
 log = structlog.get_logger(__name__)
@@ -113,14 +114,14 @@ def _deliver_batch(claimed: list[Message], clock: Clock) -> tuple[int, bool]:
         else:
             waiting.append(message)
     ready = _freeze(waiting, clock)
-    smtp, contact, sent = get_connection(), get_programme().contact_email, 0
+    smtp, programme, sent = get_connection(), get_programme(), 0
     try:
         for place, message in enumerate(ready):
             if clock() > deadline:
                 _release(ready[place:], clock(), wait=timedelta())
                 break
             try:
-                sent += _hand_over(message, email(message, reply_to=contact), smtp, clock)
+                sent += _hand_over(message, _mail(message, programme), smtp, clock)
             except _Halt as trouble:
                 log.warning("mail server in trouble", error=str(trouble))
                 _release(ready[place + 1 :], clock(), wait=pause(1))
@@ -128,6 +129,10 @@ def _deliver_batch(claimed: list[Message], clock: Clock) -> tuple[int, bool]:
     finally:
         _close(smtp)
     return sent, False
+
+
+def _mail(message: Message, programme: Programme) -> EmailMessage:
+    return email(message, name=programme.name, reply_to=programme.contact_email)
 
 
 def _freeze(messages: list[Message], clock: Clock) -> list[Message]:

@@ -1,6 +1,8 @@
 """What marketers may write, and what comes out of it."""
 
 from datetime import date
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from html.parser import HTMLParser
 
 import pytest
@@ -111,8 +113,9 @@ def test_a_hostile_name_is_only_a_name():
     assert "script" not in tags(content.html)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ programme.name }}" in content.html
     assert content.subject == 'Hello <script>alert(1)</script> {{ programme.name }} " Bcc: all@example.com'
-    mail = compose(content, to="a@example.com", link=URL, reply_to="").message()
+    mail = compose(content, name="街角咖啡 Café", to="a@example.com", link=URL, reply_to="").message()
     assert mail["Bcc"] is None
+    assert parseaddr(str(make_header(decode_header(mail["From"])))) == ("街角咖啡 Café", "loyalty@localhost")
     assert "\n\n" not in mail["Subject"]
 
 

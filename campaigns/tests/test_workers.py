@@ -66,7 +66,7 @@ def test_the_outbox_on_disk_may_see_a_message_twice_and_keeps_one(settings):
     settings.EMAIL_BACKEND = "common.mail.OutboxBackend"
     (message,) = due()
     (dead,) = delivery._freeze(claim(at=AT), lambda: AT)
-    get_connection().send_messages([delivery.email(dead, reply_to="")])
+    get_connection().send_messages([delivery.email(dead, name="Club", reply_to="")])
     assert run(AT + delivery.LEASE) == 1
     assert states() == ["sent"]
     assert [path.name for path in settings.OUTBOX_DIR.iterdir()] == [f"{message.uid}@localhost.eml"]

@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns.models import Message
+from loyalty_crm.logs import without_refusals
 from members.models import Purchase, User
 from members.tests.factories import make_member
 from rewards.models import Lot, Transfer
@@ -70,3 +71,20 @@ def test_the_address_that_was_changed_signs_nobody_in_again(desk):
     assert list(EmailAddress.objects.filter(user=left).values_list("email", "verified")) == [
         ("new9@example.com", False)
     ]
+
+
+def test_staff_who_may_not_see_a_page_stay_in_the_admin_and_the_log_stays_short(world, desk, caplog):
+    page = desk("Till").get(reverse("admin:members_user_changelist"))
+    assert page.status_code == 403
+    assert "Your role does not include it." in page.content.decode()
+    assert "desk/desk" in page.content.decode()
+    refusal = next(record for record in caplog.records if getattr(record, "status_code", 0) == 403)
+    assert without_refusals(refusal)
+    assert refusal.exc_info is None
+    stranger = Client()
+    stranger.force_login(User.objects.create_user("m@example.com"), backend="django.contrib.auth.backends.ModelBackend")
+    assert "Your role" not in stranger.get(reverse("admin:index"), follow=True).content.decode()
+
+
+def test_browsers_find_the_icon_where_they_look_for_it(db, client):
+    assert client.get("/favicon.ico").url.endswith(".svg")

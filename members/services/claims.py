@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext, override
 
 from common.doorbell import ring
+from common.mail import sender
 from common.sms import send_sms
 from members.enums import Channel
 from members.models import CardClaim, Member, User
@@ -191,4 +192,4 @@ def _write_to(member: Member, channel: str, subject: str, body: str, short: str)
     if by_sms:
         send_sms(str(member.phone), short)
     elif member.email:
-        send_mail(subject, body, None, [member.email])
+        send_mail(subject, body, sender(get_programme().name), [member.email])

@@ -44,3 +44,9 @@ def test_a_card_number_may_be_typed_with_gaps():
 def test_names_nobody_knows_are_refused(check, value):
     with pytest.raises(ValidationError, match=value):
         check(value)
+
+
+def test_a_number_that_is_too_short_or_too_long_is_told_how_long_it_should_be():
+    for number in ("123", "1234567890123"):
+        with pytest.raises(ValidationError, match=f"has 12 digits; this one has {len(number)}"):
+            validate_card_number(number)

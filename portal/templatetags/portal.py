@@ -85,12 +85,17 @@ def qr(content: str) -> SafeString:
 
 
 @register.inclusion_tag("portal/field.html")
-def field(bound: BoundField, help_text: str = "", label: str = "", mark_optional: bool = True) -> dict:
-    """A labelled field with its help and its errors. The first field with an error has the focus."""
+def field(
+    bound: BoundField, help_text: str = "", label: str = "", mark_optional: bool = True, **more: str | bool
+) -> dict:
+    """A labelled field with its help and its errors; `more` are attributes of its input. The first field with an error
+    has the focus."""
     first_wrong = next((name for name, errors in bound.form.errors.items() if errors), None)
     widget_type = bound.widget_type
     is_group = widget_type in ("radioselect", "checkboxselectmultiple")
-    attrs: dict[str, str | bool] = {"autofocus": True} if bound.name == first_wrong and not is_group else {}
+    attrs: dict[str, str | bool] = dict(more)
+    if bound.name == first_wrong and not is_group:
+        attrs["autofocus"] = True
     described = [f"{bound.auto_id}_error"] if bound.errors else []
     if help_text or bound.help_text:
         described.append(f"{bound.auto_id}_help")

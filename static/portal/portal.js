@@ -15,6 +15,10 @@
   window.addEventListener("pageshow", () => {
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
   });
+  // The button that brought another page of a list is gone with the old one: the focus goes to what is new.
+  document.addEventListener("htmx:afterSettle", () => {
+    if (document.activeElement === document.body) document.querySelector("#list [role=status]")?.focus({ preventScroll: true });
+  });
   // A passkey that was refused or cancelled is said on the page.
   document.addEventListener("allauth.error", (event) => {
     event.preventDefault();
