@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from common.admin import DeskAdmin
 from members.admin.segments.states import standing
-from members.admin.segments.words import sentence
+from members.admin.segments.words import members_text, sentence
 from members.models import Persona, Segment
 from members.queries_segments import freshnesses
 
@@ -70,6 +70,7 @@ class PersonaAdmin(DeskAdmin, TranslationAdmin):
             {
                 "persona": persona,
                 "segment": persona.segment,
+                "size": members_text(persona.segment.size),
                 "sentence": sentence(persona.segment.definition),
                 "standing": standing(persona.segment, at, states.get(persona.segment_id)),
             }
