@@ -3,4 +3,7 @@ from django.urls import path
 from campaigns import views
 
 app_name = "campaigns"
-urlpatterns = [path("<str:token>/", views.unsubscribe, name="unsubscribe")]
+urlpatterns = [
+    path("<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("<str:token>/choices/", views.choices, name="choices"),
+]

@@ -1,4 +1,4 @@
-"""The unsubscribe page: GET asks, POST acts (RFC 8058). No sign-in: the signed link says who it is."""
+"""The pages behind the link in every mail: GET asks, POST acts (RFC 8058). No sign-in: the signed link says who."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from campaigns.services import unsubscribe as service
+from members.enums import Channel, Purpose
 
 
 # Mail services post without a cookie; the token is what proves the right to act.
@@ -27,7 +28,32 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
     with override(subscription.member.language):
-        context = {"step": step, "subscription": subscription}
+        context = {"step": step, "subscription": subscription, "token": token}
         response = render(request, "campaigns/unsubscribe.html", context)
+        response["Content-Language"] = subscription.member.language
+        return response
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def choices(request: HttpRequest, token: str) -> HttpResponse:
+    """All that the link's member can stop, without signing in; `stop` is "channel.purpose" or "everything"."""
+    try:
+        subscription = service.read_token(token)
+        if request.method == "POST":
+            pressed = request.POST.get("stop", "")
+            channel, _dot, purpose = pressed.partition(".")
+            what = None if pressed == "everything" else (channel, purpose)
+            subscription = service.stop(token=token, what=what, at=timezone.now())
+    except service.BadLink:
+        return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
+    with override(subscription.member.language):
+        on = [
+            {"key": f"{channel}.{purpose}", "purpose": Purpose(purpose), "channel": channel and Channel(channel).label}
+            for channel, purpose in service.what_is_on(subscription)
+        ]
+        context = {"on": on, "token": token, "stopped": request.method == "POST"}
+        response = render(request, "campaigns/choices.html", context)
         response["Content-Language"] = subscription.member.language
         return response

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views import history, home, joining, me
+from portal.views import history, home, joining, me, privacy
 
 app_name = "portal"
 urlpatterns = [
@@ -11,9 +11,11 @@ urlpatterns = [
     path("me/", me.me, name="me"),
     path("me/profile/", me.profile, name="profile"),
     path("me/birthday/", me.birthday, name="birthday"),
-    path("me/consents/", me.consents, name="consents"),
-    path("me/data/", me.data, name="data"),
-    path("me/data/export/", me.export, name="export"),
+    path("me/consents/", privacy.consents, name="consents"),
+    path("me/data/", privacy.data, name="data"),
+    path("me/data/<int:pk>/", privacy.export, name="export"),
+    path("me/leave/", privacy.leave, name="leave"),
+    path("me/stay/", privacy.stay, name="stay"),
     path("join/", joining.join, name="join"),
     path("join/card/", joining.claim, name="claim"),
     path("join/card/code/", joining.claim_code, name="claim_code"),

@@ -8,9 +8,9 @@ from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 
 from members.enums import Channel, Purpose
-from members.models import Member
+from members.models import PRESENT, Member
 from members.queries import consent_state
-from members.services.consent import state_consent
+from members.services.consent import state_consent, stop_everything
 
 SOURCE = "unsubscribe link"
 _signer = Signer(salt="campaigns.unsubscribe", sep="~")
@@ -39,7 +39,7 @@ def read_token(token: str) -> Subscription:
     """What a link is about. BadLink where it is not one of ours."""
     try:
         member_id, channel, purpose = _signer.unsign(token).split(".")
-        return Subscription(Member.objects.get(pk=member_id), Channel(channel), Purpose(purpose))
+        return Subscription(Member.objects.get(PRESENT, pk=member_id), Channel(channel), Purpose(purpose))
     except (BadSignature, ValueError, Member.DoesNotExist) as error:
         raise BadLink from error
 
@@ -58,6 +58,27 @@ def resubscribe(*, token: str, at: datetime) -> Subscription:
     if last is not None and last.source == SOURCE:
         _state(subscription, granted=True, source=f"{SOURCE}, undone", at=at)
     return subscription
+
+
+def what_is_on(subscription: Subscription) -> list[tuple[str, str]]:
+    """(channel, purpose) of all that the link's member has agreed to and can stop, personalised treatment included."""
+    said = consent_state(subscription.member.pk)
+    on = [key for key, consent in said.items() if consent.granted and key[1] != Purpose.PROFILING]
+    return sorted(on) + ([("", Purpose.PROFILING.value)] if subscription.member.personalised else [])
+
+
+def stop(*, token: str, what: tuple[str, str] | None, at: datetime) -> Subscription:
+    """Stops one (channel, purpose), or with None everything. A link can stop but never start: whoever holds a mail
+    may refuse for its reader, not agree for them. BadLink."""
+    subscription = read_token(token)
+    if what is None:
+        stop_everything(member_id=subscription.member.pk, source=SOURCE, at=at)
+    elif what in what_is_on(subscription):
+        channel, purpose = what
+        state_consent(
+            member_id=subscription.member.pk, channel=channel, purpose=purpose, granted=False, source=SOURCE, at=at
+        )
+    return read_token(token)
 
 
 def _state(subscription: Subscription, *, granted: bool, source: str, at: datetime) -> None:

@@ -8,9 +8,14 @@ from datetime import datetime, timedelta
 
 import pgtrigger
 import structlog
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, override
 
 from common.sql import execute, fetch_all
 from members import events
@@ -248,7 +253,28 @@ def request_erasure(*, member_id: int, at: datetime, actor_id: int | None = None
         data={"due": request.due_at.date().isoformat()},
         actor_id=actor_id,
     )
+    transaction.on_commit(lambda: _confirm_by_mail(member, request), robust=True)
     return request
+
+
+def _confirm_by_mail(member: Member, request: ErasureRequest) -> None:
+    """So that nobody's account is deleted behind their back."""
+    if not member.email:
+        return
+    with override(member.language):
+        words = {
+            "programme": get_programme().name,
+            "day": date_format(timezone.localtime(request.due_at), "DATE_FORMAT"),
+            "url": settings.SITE_URL,
+        }
+        text = gettext(
+            "You asked us to delete your account with %(programme)s. It will happen on %(day)s.\n\nIf that was not you,"
+            " or if you think better of it, sign in before that day and keep your account: %(url)s"
+        )
+        try:
+            send_mail(gettext("Your account will be deleted"), text % words, None, [member.email])
+        except OSError:
+            log.warning("wish to be erased not confirmed by mail", member=member.pk, exc_info=True)
 
 
 def open_request(member_id: int) -> ErasureRequest | None:

@@ -7,10 +7,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from members.enums import Channel, Purpose
+from members.events import AGE_STATED, record
 from members.models import Member, User
 from members.queries import find_member, get_programme
 from members.services.consent import state_consent
 from members.services.profile import AlreadyLinked, create_member, link_account, update_profile
+
+
+class TooYoung(Exception):
+    """They did not say that they have reached the minimum age."""
 
 
 @transaction.atomic
@@ -24,21 +29,34 @@ def claim_by_email(*, user: User, language: str, at: datetime) -> Member | None:
 
 @transaction.atomic
 def join(
-    *, user: User, name: str, language: str, consents: Iterable[tuple[Channel, Purpose]], at: datetime, source: str
+    *,
+    user: User,
+    name: str,
+    language: str,
+    consents: Iterable[tuple[Channel, Purpose]],
+    at: datetime,
+    source: str,
+    old_enough: bool,
 ) -> Member:
     """Makes the user a member with a new card, or with the one that their verified address has.
 
-    `consents` are the channels and purposes they agreed to. AlreadyLinked where they are a member. An address that
+    `consents` are the channels and purposes they agreed to; `old_enough` is whether they said that they have reached
+    the programme's minimum age. AlreadyLinked where they are a member; TooYoung. An address that
     another member holds is left with that member, and the new one has none.
     """
+    programme = get_programme()
+    if programme.minimum_age and not old_enough:
+        raise TooYoung
     User.objects.select_for_update().get(pk=user.pk)  # two clicks make one member
     if Member.objects.filter(user=user).exists():
         raise AlreadyLinked
     member = claim_by_email(user=user, language=language, at=at)
     if member is None:
-        profile = {"name": name, "language": language, "time_zone": get_programme().time_zone}
+        profile = {"name": name, "language": language, "time_zone": programme.time_zone}
         created = create_member(at=at, profile=profile, source=source)
         member = open_account(member_id=created.pk, user=user, language=language, at=at)
+    if programme.minimum_age:
+        record(member_id=member.pk, kind=AGE_STATED, at=at, data={"age": programme.minimum_age}, actor_id=user.pk)
     for channel, purpose in consents:
         state_consent(member_id=member.pk, channel=channel, purpose=purpose, granted=True, source=source, at=at)
     return member

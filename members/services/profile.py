@@ -8,8 +8,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from members import events
-from members.models import Identity, Member, User
+from members.models import Guardian, Identity, Member, User
+from members.queries import get_programme
 from members.rules import check_birthday
+from members.services.age import GuardianConsent, check_age
 from members.services.attributes import changed_attributes
 from members.services.identities import claim
 from members.validators import validate_country
@@ -40,7 +42,7 @@ class AlreadyLinked(Exception):
     """The member or the user already has a portal account."""
 
 
-def _save(member: Member) -> None:
+def _save(member: Member, at: datetime, guardian: GuardianConsent | None = None) -> None:
     member.email = member.email.strip().lower()
     member.country = member.country.strip().upper()
     validate_country(member.country)
@@ -51,6 +53,7 @@ def _save(member: Member) -> None:
         year=member.birthday_year,
         leap_month=member.birthday_leap_month,
     )
+    check_age(member=member, at=at, guardian=guardian)
     member.clean_fields(exclude=["card_number", "joined_at", "updated_at", "user"])
     try:
         with transaction.atomic():
@@ -83,18 +86,22 @@ def create_member(
     identity: tuple[str, str] | None = None,
     source: str,
     actor_id: int | None = None,
+    guardian: GuardianConsent | None = None,
 ) -> Member:
     """A new member with a new card. `profile` sets PROFILE_FIELDS and `attributes` by key, cleaned already;
-    `identity` is (system, customer number there).
+    `identity` is (system, customer number there). Who is below the minimum age needs a `guardian`.
 
     ValidationError by field: a value that cannot be, or an e-mail, phone or identity that belongs to another member.
     """
     fields, attributes = _only_profile(profile or {})
     empty = dict.fromkeys(ADDRESS_FIELDS, "")
-    member = Member(joined_at=at, source=source[:40], **empty | fields)
+    personalised = get_programme().personalise_by_default
+    member = Member(joined_at=at, source=source[:40], personalised=personalised, **empty | fields)
     changed_attributes(member, attributes)
-    _save(member)
+    _save(member, at, guardian)
     member.refresh_from_db(fields=["card_number"])
+    if guardian:
+        Guardian.objects.create(member=member, **guardian._asdict(), actor_id=actor_id, at=at)
     if identity:
         system, value = identity
         _created = Identity.objects.get_or_create(system=system, value=value, defaults={"member": member})
@@ -120,7 +127,7 @@ def update_profile(*, member_id: int, changes: dict[str, Any], at: datetime, act
     changed += [f"attributes.{key}" for key in changed_attributes(member, attributes)]
     if not changed:
         return member
-    _save(member)
+    _save(member, at)
     events.record(member_id=member_id, kind=events.PROFILE_CHANGED, at=at, data={"fields": changed}, actor_id=actor_id)
     return member
 

@@ -20,9 +20,8 @@ def user():
 
 
 def joined(user, at, **values):
-    return join(
-        **{"user": user, "name": "Sam", "language": "zh-hans", "consents": [], "source": "portal"} | values, at=at
-    )
+    usual = {"name": "Sam", "language": "zh-hans", "consents": [], "source": "portal", "old_enough": True}
+    return join(**{"user": user, **usual, **values}, at=at)
 
 
 def test_a_new_member_has_a_card_the_pages_language_and_the_programmes_time_zone(user, at):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from stdnum import damm
 
 from members.enums import Channel, Purpose
-from members.models import CardClaim, ConsentWording, Member, User
+from members.models import CardClaim, ConsentWording, Member, Programme, TimelineEvent, User
 from members.queries import has_consented
 from members.services.claims import send_due_codes
 from members.tests.factories import make_member
@@ -49,7 +49,7 @@ def test_sign_up_with_a_code_then_a_new_card(client, club, mailoutbox):
     assert offered.redirect_chain[-1][0] == reverse("portal:join")
     assert reverse("portal:claim") in offered.content.decode()
     assert not Member.objects.exists()
-    agreed = {"versions": WORDING_SHOWN, "email_greetings": "on"}
+    agreed = {"versions": WORDING_SHOWN, "email_greetings": "on", "old_enough": "on"}
     home = client.post(reverse("portal:join"), agreed, follow=True, headers={"accept-language": "zh-hans"})
     assert home.redirect_chain[-1][0] == "/"
     member = Member.objects.get()
@@ -62,7 +62,7 @@ def test_sign_up_with_a_code_then_a_new_card(client, club, mailoutbox):
 def test_nothing_is_ticked_beforehand(client, club, mailoutbox):
     page = signed_up(client, mailoutbox).content.decode()
     assert "You may send me offers." in page
-    assert page.count('type="checkbox"') == 2
+    assert page.count('type="checkbox"') == 3
     assert "checked" not in page
 
 
@@ -208,12 +208,33 @@ def test_who_has_a_card_gets_no_other(as_anna):
 
 def test_nobody_agrees_to_words_that_changed_meanwhile(newcomer):
     ConsentWording.objects.create(purpose=Purpose.OFFERS, version=2, text_en="You may sell my address.")
-    stale = {"versions": WORDING_SHOWN, "email_offers": "on"}
+    stale = {"versions": WORDING_SHOWN, "email_offers": "on", "old_enough": "on"}
     page = newcomer.post(reverse("portal:join"), stale).content.decode()
     assert "The wording has just changed." in page
     assert "You may sell my address." in page
     assert 'value="greetings:1,offers:2"' in page
     assert not Member.objects.exists()
+
+
+def test_who_does_not_say_that_they_are_old_enough_gets_no_card(newcomer, club):
+    answers = {"versions": WORDING_SHOWN, "email_offers": "on"}
+    page = newcomer.post(reverse("portal:join"), answers).content.decode()
+    assert "Our club is for people of 14 and older." in page
+    Programme.objects.update(guardian_may_consent=True, minimum_age=16)
+    page = newcomer.post(reverse("portal:join"), answers).content.decode()
+    assert "I am 16 or older" in page
+    assert "joins with a parent or guardian" in page
+    assert not Member.objects.exists()
+    newcomer.post(reverse("portal:join"), {**answers, "old_enough": "on"})
+    stated = TimelineEvent.objects.get(member=Member.objects.get(), kind="member.age_stated")
+    assert stated.data == {"age": 16}
+
+
+def test_without_a_minimum_age_nobody_is_asked(newcomer, club):
+    Programme.objects.update(minimum_age=0)
+    assert "or older" not in newcomer.get(reverse("portal:join")).content.decode()
+    newcomer.post(reverse("portal:join"), {"versions": WORDING_SHOWN})
+    assert Member.objects.count() == 1
 
 
 @pytest.mark.parametrize("name", ["join", "claim", "claim_code"])

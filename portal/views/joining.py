@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from members.enums import Channel
+from members.queries import get_programme
 from members.services.claims import CodeExpired, CodeWrong, TooManyClaims, confirm_claim, start_claim
 from members.services.joining import join as join_club
 from members.services.profile import AlreadyLinked
@@ -29,7 +30,9 @@ def join(request: AccountRequest) -> HttpResponse:
     """Offers the choice before a card is made, so that nobody ends up with two."""
     if request.member:
         return redirect("portal:home")
-    form = JoinForm(request.POST or None, wordings=current_wordings(), name=request.user.first_name)
+    form = JoinForm(
+        request.POST or None, wordings=current_wordings(), name=request.user.first_name, programme=get_programme()
+    )
     if form.is_valid():
         try:
             join_club(
@@ -39,6 +42,7 @@ def join(request: AccountRequest) -> HttpResponse:
                 consents=[key for key, yes in form.said().items() if yes],
                 at=timezone.now(),
                 source="portal",
+                old_enough=form.cleaned_data.get("old_enough", False),
             )
         except AlreadyLinked:
             return redirect("portal:home")

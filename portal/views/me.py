@@ -1,11 +1,11 @@
-"""A member's own pages: profile, birthday, consents, data."""
+"""A member's own pages: what there is, profile, birthday."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.forms import Form
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,10 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from members.models import Member
 from members.queries import consent_state
-from members.services.consent import state_consent
+from members.services.erasure import open_request
 from members.services.profile import update_profile
-from portal.forms import BirthdayForm, ConsentForm, ProfileForm
-from portal.queries import current_wordings, everything_about
+from portal.forms import BirthdayForm, ProfileForm
 from portal.views.access import MemberRequest, members_only
 
 
@@ -26,7 +25,8 @@ from portal.views.access import MemberRequest, members_only
 def me(request: MemberRequest) -> HttpResponse:
     member = request.member
     granted = [consent for consent in consent_state(member.pk).values() if consent.granted]
-    return render(request, "portal/me.html", {"next_birthday": _next_birthday(member), "granted": granted})
+    context = {"next_birthday": _next_birthday(member), "granted": granted, "leaving": open_request(member.pk)}
+    return render(request, "portal/me.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -67,43 +67,3 @@ def _save(request: MemberRequest, form: Form) -> bool:
 def _next_birthday(member: Member) -> Any:
     birthday = member.birthday
     return birthday.next_on_or_after(timezone.localdate()).day if birthday else None
-
-
-@require_http_methods(["GET", "POST"])
-@members_only
-def consents(request: MemberRequest) -> HttpResponse:
-    member = request.member
-    state = consent_state(member.pk)
-    granted = frozenset(key for key, consent in state.items() if consent.granted)
-    form = ConsentForm(request.POST or None, wordings=current_wordings(), granted=granted)
-    if form.is_valid():
-        for (channel, purpose), yes in form.said().items():
-            state_consent(
-                member_id=member.pk,
-                channel=channel,
-                purpose=purpose,
-                granted=yes,
-                source="portal",
-                at=timezone.now(),
-                actor_id=request.user.pk,
-            )
-        messages.success(request, _("Saved."))
-        return redirect("portal:consents")
-    last = max(state.values(), key=lambda consent: consent.at, default=None)
-    return render(request, "portal/consents.html", {"form": form, "last": last})
-
-
-@require_safe
-@members_only
-def data(request: MemberRequest) -> HttpResponse:
-    return render(request, "portal/data.html")
-
-
-@require_safe
-@members_only
-def export(request: MemberRequest) -> JsonResponse:
-    """All that is held on the member, as a file."""
-    member = request.member
-    response = JsonResponse(everything_about(member), json_dumps_params={"ensure_ascii": False, "indent": 2})
-    response["Content-Disposition"] = f'attachment; filename="{member.card_number}.json"'
-    return response
