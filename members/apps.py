@@ -11,7 +11,9 @@ class MembersConfig(AppConfig):
         from members.panels import profile, segments
         from members.privacy import sections
         from members.segments import event_traits, group_traits, member_traits, purchase_traits  # noqa: F401
+        from members.services import keeping
 
         sections.register_all()
+        keeping.register_all()
         profile.register_all()
         segments.register_all()
