@@ -41,6 +41,7 @@ ROW_PROBLEMS = {
     "formula": _("“%(value)s” is a formula, not a value."),
     "neither_yes_nor_no": _("“%(value)s” is neither yes nor no."),
     "no_number": _("“%(value)s” is not a whole number."),
+    "no_points": _("“%(value)s” is not a whole number of points."),
     "language_unknown": _("“%(value)s” is not a language that members can choose: en or zh-hans."),
     "time_zone_unknown": _("“%(value)s” is not a time zone, such as Europe/Berlin or Asia/Shanghai."),
     "country_unknown": _("“%(value)s” is not a country."),

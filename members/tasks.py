@@ -89,6 +89,18 @@ def run_customer_import(import_id: int) -> None:
 
 @shared_task
 def resume_jobs() -> None:
+    from django.utils import timezone
+
+    from members.services.exports import delete_expired, resume_exports
     from members.services.imports.customers.running import resume_customer_imports
 
     resume_customer_imports()
+    resume_exports()
+    delete_expired(at=timezone.now())
+
+
+@shared_task
+def run_export(export_id: int) -> None:
+    from members.services.exports import run_export
+
+    run_export(export_id=export_id)

@@ -11,10 +11,14 @@ class RewardsConfig(AppConfig):
         import rewards.services.merging  # noqa: F401  registers what a merge does here
         from members.privacy import register_eraser
         from rewards import events, panels, privacy, reactions, traits  # noqa: F401  registers what the app answers
+        from rewards import export_columns as columns
+        from rewards.services import opening
         from rewards.services.erasure import erase_points
 
-        panels.register_all()
+        columns.register_all()
+        opening.register_all()
         privacy.register_all()
+        panels.register_all()
         register_eraser("rewards", erase_points)
         post_migrate.connect(open_system_accounts, sender=self)
 

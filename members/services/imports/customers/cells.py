@@ -46,20 +46,16 @@ _PARTS = re.compile(
 _MONTH_DAY = re.compile(r"-{0,2}(\d{1,2})[-/.月](\d{1,2})[日号.]?")
 
 
-def plain(cell: str) -> str:
-    """A cell without what spreadsheets need to take it for text."""
-    text = cell.strip()
-    if text[:1] in ("=", "'"):
-        if found := _UNWRAPPED.fullmatch(text):
-            return found[1].strip()
-        return _FORMULA.sub("", text, count=1)
-    return text
+def plain(cell: str) -> str | Bad:
+    """A cell that begins with = or ', without what spreadsheets need to take it for text. A formula is bad."""
+    if cell[0] == "=":
+        found = _UNWRAPPED.fullmatch(cell)
+        return found[1].strip() if found else bad("formula", cell)
+    return _FORMULA.sub("", cell, count=1)
 
 
 def text_reader(field: str, most: int) -> Reader:
     def read(cell: str) -> str | Bad:
-        if cell[:1] == "=":
-            return bad("formula", cell)
         text = " ".join(cell.split()) if not cell.isascii() or "  " in cell or "\n" in cell else cell
         if "\0" in text:
             return bad("zero_bytes", cell)

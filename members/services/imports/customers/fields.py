@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -156,7 +158,10 @@ def labels() -> dict[str, str]:
 
 def _known() -> dict[str, str]:
     """Names of columns → field; attributes by key and label, everything by its own name and label, too."""
-    known = {plain_name(word): field for field, word in labels().items()}
+    known: dict[str, str] = {}
+    for language, _name in settings.LANGUAGES:  # our exports are in the language of who asked for them
+        with translation.override(language):
+            known |= {plain_name(word): field for field, word in labels().items()}
     for field, a in attributes().items():
         for word in (a.key, a.label_en, a.label_zh_hans):
             known.setdefault(plain_name(word or ""), field)

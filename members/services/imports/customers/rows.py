@@ -85,6 +85,9 @@ class RowReader:
             cell = cells[column].strip()
             if cell and cell[0] in "='":
                 cell = read.plain(cell)
+                if isinstance(cell, Bad):
+                    faults.append(cell)
+                    continue
             if not cell:
                 if self._clear and (field in _CLEARABLE or field.startswith(ATTRIBUTE)) and field != self._key:
                     values[field] = ""
