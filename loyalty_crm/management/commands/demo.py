@@ -36,6 +36,7 @@ class Command(BaseCommand):
 
     def fill(self) -> None:
         from campaigns.services.greeting import get_greeting, save_greeting
+        from loyalty_crm.demo import desk
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.segments import Watch
         from loyalty_crm.demo.shop import live, visits
@@ -69,6 +70,8 @@ class Command(BaseCommand):
         staff = make_staff()
         self.stdout.write(f"Demo: {GUESTS + 2} members")
         guests = make_guests(random, at, MONTHS, GUESTS)
+        desk.define_what_to_ask()
+        desk.know_guests(Random(SEED), guests)  # noqa: S311  of its own: what follows stays as it was
         purchases = visits(random, guests, at)
 
         def progress(posted: int) -> None:
@@ -78,6 +81,7 @@ class Command(BaseCommand):
 
         progress.said = 0  # type: ignore[attr-defined]
         live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
+        desk.work(Random(SEED), guests, at, staff)  # noqa: S311
 
     def accounts(self) -> None:
         """One line per account of the demo; nothing where it is not there."""
