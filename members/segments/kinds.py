@@ -193,7 +193,7 @@ class Text(Kind):
 
     name = "text"
     own = _by_name(
-        Operator("any_of", _("is any of"), "texts", _("%(value)s")),
+        Operator("any_of", _("is any of"), "texts", "%(value)s"),
         Operator("none_of", _("is none of"), "texts", _("none of %(value)s")),
         Operator("contains", _("contains"), "text", _("with %(value)s in it")),
         Operator("starts_with", _("starts with"), "text", _("starting with %(value)s")),
@@ -224,7 +224,7 @@ class Choice(Kind):
 
     name = "choice"
     own = _by_name(
-        Operator("any_of", _("is any of"), "choices", _("%(value)s")),
+        Operator("any_of", _("is any of"), "choices", "%(value)s"),
         Operator("none_of", _("is none of"), "choices", _("none of %(value)s")),
     )
 
@@ -254,9 +254,9 @@ class Several(Kind):
 
     name = "several"
     own = _by_name(
-        Operator("any_of", _("any of"), "choices", _("%(value)s")),
+        Operator("any_of", _("any of"), "choices", "%(value)s"),
         Operator("all_of", _("all of"), "choices", _("all of %(value)s")),
-        Operator("none_of", _("none of"), "choices", _("%(value)s")),
+        Operator("none_of", _("none of"), "choices", "%(value)s"),
     )
 
     def clean(self, operator: Operator, raw: Any, known: dict[Any, str] | None) -> Any:

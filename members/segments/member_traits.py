@@ -8,6 +8,7 @@ from borax.calendars.lunardate import LunarDate
 from django.utils.dates import MONTHS
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from psycopg.sql import SQL, Composable, Identifier
 
 from members.enums import AttributeKind, Language
@@ -104,7 +105,12 @@ class _Found(Choice):
 
 register(
     profile(
-        "name", _("name"), Text(nullable=True), filled("name"), _("whose name is %(test)s"), found=_("name: %(value)s")
+        "name",
+        pgettext_lazy("person", "name"),
+        Text(nullable=True),
+        filled("name"),
+        _("whose name is %(test)s"),
+        found=_("name: %(value)s"),
     ),
     profile("city", _("city"), Text(nullable=True), filled("city"), _("whose city is %(test)s")),
     profile(
