@@ -116,7 +116,10 @@ def run(server: str) -> Iterator[Row]:
         from members.services.derived import bring_up_to_date
         from members.services.purchases import NewPurchase, record_purchases
         from members.services.segments import refresh, save_segment
+        from members.services.summaries import recompute
 
+        buyers = range(5, 5 + 5 * 5 * CHANGED, 5)  # of those who have purchases
+        recompute(member_ids=buyers)
         by_hand = {}
         for n in range(50):
             definition, condition = conditions(n)
@@ -174,13 +177,12 @@ def run(server: str) -> Iterator[Row]:
         taken = []
         for turn in range(5):
             ChangedMember.objects.all().delete()
-            ids = range(5 + turn * 5 * CHANGED, 5 + (turn + 1) * 5 * CHANGED, 5)  # those who have purchases
             record_purchases(
                 purchases=[
                     NewPurchase(
                         member_id=pk, source="till", key=f"new/{pk}", purchased_at=AT, currency="EUR", amount_minor=9900
                     )
-                    for pk in ids
+                    for pk in buyers[turn * CHANGED : (turn + 1) * CHANGED]
                 ]
             )
             before = written()

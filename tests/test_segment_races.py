@@ -42,7 +42,7 @@ def stop(*args):
     print("nearly done", flush=True)
     time.sleep(60)
 if sys.argv[1] == "refresh":
-    refreshing.note_size = stop
+    refreshing.note_sizes = stop
     refreshing.refresh(segment_id=int(sys.argv[2]), at=timezone.now())
 else:
     ripple = membership.ripple
@@ -112,15 +112,15 @@ class Held:
 
     def __init__(self, monkeypatch) -> None:
         self.reached, self.go = threading.Event(), threading.Event()
-        note_size = refreshing.note_size
+        note_sizes = refreshing.note_sizes
 
         def hold(*args) -> None:
-            note_size(*args)
-            monkeypatch.setattr(refreshing, "note_size", note_size)
+            note_sizes(*args)
+            monkeypatch.setattr(refreshing, "note_sizes", note_sizes)
             self.reached.set()
             assert self.go.wait(30)
 
-        monkeypatch.setattr(refreshing, "note_size", hold)
+        monkeypatch.setattr(refreshing, "note_sizes", hold)
 
 
 def in_thread(act) -> tuple[threading.Thread, list]:
@@ -189,7 +189,7 @@ def test_a_definition_that_changes_during_its_refresh_is_built_anew_and_never_mi
     segment = make_segment(at)
     newcomer = make_member(city="Berlin")
     held_up = Held(monkeypatch)
-    monkeypatch.setattr(refreshing, "note_size", refreshing.note_size)
+    monkeypatch.setattr(refreshing, "note_sizes", refreshing.note_sizes)
     make_equal = refreshing.make_equal
 
     def slow(*args, **given):

@@ -1,6 +1,5 @@
 """Who is in a segment: made equal to what its definition selects, with all that belongs to it, by one statement."""
 
-import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -47,54 +46,53 @@ changed AS (
     SELECT %(_segment)s, coalesce(come, gone), come IS NOT NULL, %(_version)s, %(_at)s FROM different
     RETURNING id, entered
 )
-SELECT count(*) FILTER (WHERE entered), count(*) FILTER (WHERE NOT entered), min(id), max(id),
+SELECT count(*) FILTER (WHERE entered), count(*) FILTER (WHERE NOT entered), coalesce(min(id), 0), coalesce(max(id), 0),
        (SELECT count(*) FROM wanted)
 FROM changed
 """)
 _TOUCHED = sql.SQL("AND held.member_id = ANY(%(_members)s)")
 _TELL = """
-SELECT member_id, at, jsonb_build_object('segment', segment_id, 'version', version, 'name', %(name)s::jsonb)
-FROM members_segmentchange
-WHERE id BETWEEN %(first)s AND %(last)s AND segment_id = %(segment)s AND entered = %(entered)s
+SELECT change.member_id, change.at, jsonb_build_object(
+    'segment', segment.id, 'version', change.version,
+    'name', jsonb_build_object('en', segment.name_en,
+                               'zh-hans', coalesce(nullif(segment.name_zh_hans, ''), segment.name_en)))
+FROM members_segmentchange AS change JOIN members_segment AS segment ON segment.id = change.segment_id
+WHERE change.id BETWEEN %(first)s AND %(last)s AND change.entered = %(entered)s
 """
 
 
 class Difference(NamedTuple):
-    """How many came in and went out, the ids of what was written of it, and how many are selected now."""
+    """How many came in and went out, between which ids that is written down, and how many are selected now."""
 
     entered: int
     left: int
-    first_id: int | None
-    last_id: int | None
+    first_id: int
+    last_id: int
     selected: int
 
 
-def make_equal(
-    segment: Segment, *, at: datetime, member_ids: Sequence[int] | None = None, tell: bool = True
-) -> Difference:
+def make_equal(segment: Segment, *, at: datetime, member_ids: Sequence[int] | None = None) -> Difference:
     """Makes the membership what `segment.definition` selects, for these members or for all, by set difference.
 
-    The caller holds the lock DERIVED and is in a transaction. Where nothing differs, nothing is written.
-    `tell` says whether the members' timelines hear of it. BadDefinition, DatabaseError.
+    The caller holds the lock DERIVED and is in a transaction. Where nothing differs, nothing is written. FAILURES.
     """
     selected, params = selecting(segment.definition, at=at, member_ids=member_ids, segment_id=segment.pk)
     statement = _DIFFERENCE.format(selecting=selected, touched=sql.SQL("") if member_ids is None else _TOUCHED)
     members = {} if member_ids is None else {"_members": list(member_ids)}
     with connection.cursor() as cursor:
         cursor.execute(statement, {**params, **members, "_segment": segment.pk, "_version": segment.version, "_at": at})
-        difference = Difference(*cursor.fetchone())
-    if tell:
-        english, chinese = segment.name_en, segment.name_zh_hans  # type: ignore[attr-defined]  # modeltranslation's
-        names = {"en": english, "zh-hans": chinese or english}
-        span = {"first": difference.first_id, "last": difference.last_id, "segment": segment.pk}
-        for kind, entered, many in (
-            (events.SEGMENT_ENTERED, True, difference.entered),
-            (events.SEGMENT_LEFT, False, difference.left),
-        ):
-            if many:
-                params = {**span, "name": json.dumps(names), "entered": entered}
-                events.record_selected(kind=kind, select=_TELL, params=params)
-    return difference
+        return Difference(*cursor.fetchone())
+
+
+def tell(differences: Collection[Difference]) -> None:
+    """Tells the members' timelines who came and went."""
+    moved = [difference for difference in differences if difference.entered or difference.left]
+    for kind, entered in ((events.SEGMENT_ENTERED, True), (events.SEGMENT_LEFT, False)):
+        if any(difference.entered if entered else difference.left for difference in moved):
+            # Under the lock nobody else writes ways in or out: what lies between these ids is ours.
+            first, last = min(d.first_id for d in moved), max(d.last_id for d in moved)
+            params = {"first": first, "last": last, "entered": entered}
+            events.record_selected(kind=kind, select=_TELL, params=params)
 
 
 def in_order(segment_ids: Collection[int] | None = None) -> list[Segment]:
@@ -145,32 +143,48 @@ def ripple(*, member_ids: Sequence[int], at: datetime, segment_ids: Collection[i
     go on; what fails or is not built is left to its refresh, which looks at everybody.
     """
     execute("SET LOCAL statement_timeout = %s", [f"{LONGEST}s"])
+    moved: dict[int, Difference] = {}
     for segment in in_order(segment_ids):
         if segment.built_version != segment.version or segment.error:
             continue
         try:
             with transaction.atomic():
                 difference = make_equal(segment, at=at, member_ids=member_ids)
-                if difference.entered or difference.left:
-                    Segment.objects.filter(pk=segment.pk).update(size=F("size") + difference.entered - difference.left)
-                    note_size(segment.pk, difference, at)
         except FAILURES as error:
             mark_failed(segment.pk, error, at)
+            continue
+        if difference.entered or difference.left:
+            moved[segment.pk] = difference
+    if moved:
+        execute(_GROW, _columns(moved))
+        note_sizes(moved, at)
+        tell(moved.values())
 
 
-_NOTE_SIZE = """
+_GROW = """
+UPDATE members_segment AS segment SET size = size + moved.entered - moved."left"
+FROM unnest(%(ids)s::bigint[], %(entered)s::int[], %(left)s::int[]) AS moved (id, entered, "left")
+WHERE segment.id = moved.id
+"""
+_NOTE_SIZES = """
 INSERT INTO members_segmentsize AS noted (segment_id, day, size, entered, "left")
-SELECT id, (%(at)s AT TIME ZONE %(zone)s)::date, size, %(entered)s, %(left)s FROM members_segment WHERE id = %(segment)s
+SELECT segment.id, (%(at)s AT TIME ZONE %(zone)s)::date, segment.size, moved.entered, moved."left"
+FROM members_segment AS segment
+JOIN unnest(%(ids)s::bigint[], %(entered)s::int[], %(left)s::int[]) AS moved (id, entered, "left") USING (id)
 ON CONFLICT (segment_id, day) DO UPDATE
 SET size = excluded.size, entered = noted.entered + excluded.entered, "left" = noted."left" + excluded."left"
 WHERE excluded.entered > 0 OR excluded."left" > 0 OR noted.size <> excluded.size
 """
 
 
-def note_size(segment_id: int, difference: Difference, at: datetime) -> None:
-    """Writes down the size of the day, in the programme's time zone, with who came and went on it."""
-    moved = {"entered": difference.entered, "left": difference.left}
-    execute(_NOTE_SIZE, {"segment": segment_id, "at": at, "zone": get_programme().time_zone, **moved})
+def _columns(moved: dict[int, Difference]) -> dict[str, list[int]]:
+    differences = moved.values()
+    return {"ids": list(moved), "entered": [d.entered for d in differences], "left": [d.left for d in differences]}
+
+
+def note_sizes(moved: dict[int, Difference], at: datetime) -> None:
+    """Writes down the sizes of the day by segment, in the programme's time zone, with who came and went on it."""
+    execute(_NOTE_SIZES, {**_columns(moved), "at": at, "zone": get_programme().time_zone})
 
 
 def mark_failed(segment_id: int, error: Exception, at: datetime) -> None:

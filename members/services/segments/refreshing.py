@@ -22,8 +22,9 @@ from members.services.segments.membership import (
     in_order,
     make_equal,
     mark_failed,
-    note_size,
+    note_sizes,
     ripple,
+    tell,
 )
 from members.services.summaries import DERIVED
 
@@ -113,8 +114,7 @@ def _refresh(segment_id: int, at: datetime, *, only_due: bool = False) -> Refres
 
 
 def _take_over(segment: Segment, at: datetime) -> Refreshed:
-    # A new group is full at once, and nothing has happened to those who are in it: their timelines stay quiet.
-    difference = make_equal(segment, at=at, tell=segment.built_version is not None)
+    difference = make_equal(segment, at=at)
     taken = Segment.objects.filter(pk=segment.pk, version=segment.version, archived_at=None).update(
         built_version=segment.version,
         built_at=at,
@@ -126,7 +126,10 @@ def _take_over(segment: Segment, at: datetime) -> Refreshed:
     )
     if not taken:
         raise Superseded
-    note_size(segment.pk, difference, at)
+    note_sizes({segment.pk: difference}, at)
+    # A new group is full at once, and nothing has happened to those who are in it: their timelines stay quiet.
+    if segment.built_version is not None:
+        tell([difference])
     if difference.entered or difference.left:
         _pass_on(segment.pk, difference, at)
     return Refreshed(difference.entered, difference.left, difference.selected)
