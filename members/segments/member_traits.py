@@ -6,9 +6,8 @@ from typing import Any
 
 from borax.calendars.lunardate import LunarDate
 from django.utils.dates import MONTHS
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from psycopg.sql import SQL, Composable, Identifier
 
 from members.enums import AttributeKind, Language
