@@ -164,6 +164,13 @@ CELERY_BEAT_SCHEDULE = {
     "bring-up-to-date": {"task": "members.tasks.bring_up_to_date", "schedule": 5.0},
     "refresh-segments": {"task": "members.tasks.refresh_segments", "schedule": crontab()},
     "check-summaries": {"task": "members.tasks.check_summaries", "schedule": crontab(hour=3, minute=51)},
+    "gather-latecomers": {"task": "members.tasks.gather_latecomers", "schedule": crontab()},
+    "find-duplicates": {"task": "members.tasks.find_duplicates", "schedule": crontab(hour=2, minute=41)},
+    "find-new-duplicates": {
+        "task": "members.tasks.find_duplicates",
+        "schedule": crontab(minute=29, hour="*/3"),
+        "kwargs": {"hours": 4},
+    },
     "write-data-exports": {"task": "members.tasks.write_data_exports", "schedule": crontab()},
     "keep-promises": {"task": "members.tasks.keep_promises", "schedule": crontab(minute=43)},
     "run-retention": {"task": "members.tasks.run_retention", "schedule": crontab(hour=2, minute=11)},

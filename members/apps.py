@@ -8,7 +8,7 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from members import events, export_columns  # noqa: F401  registers the kinds of event
-        from members.panels import profile, segments
+        from members.panels import identities, profile, segments
         from members.privacy import sections
         from members.segments import event_traits, group_traits, member_traits, purchase_traits  # noqa: F401
         from members.services import keeping
@@ -18,3 +18,4 @@ class MembersConfig(AppConfig):
         keeping.register_all()
         profile.register_all()
         segments.register_all()
+        identities.register_all()

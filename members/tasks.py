@@ -47,6 +47,28 @@ def check_summaries() -> None:
 
 
 @shared_task
+def gather_latecomers() -> None:
+    from django.utils import timezone
+
+    from members.services.merging import gather_latecomers
+
+    gather_latecomers(at=timezone.now())
+
+
+@shared_task
+def find_duplicates(hours: int | None = None) -> None:
+    """Among all members; or, for those who changed in the last `hours`, who they may be."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from members.services.duplicates import scan
+
+    at = timezone.now()
+    scan(at=at, since=at - timedelta(hours=hours) if hours else None)
+
+
+@shared_task
 def write_data_exports() -> None:
     from members.services.data_exports import write_due
 

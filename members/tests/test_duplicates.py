@@ -44,7 +44,7 @@ PAIRS = [
 def test_these_two_seem_to_be_one(at, one, two, reasons):
     first = make_member(**{"name": "", **one})
     second = make_member(**{"name": "", **two, "phone": ""})
-    execute("UPDATE members_member SET phone = %s WHERE id = %s", [two.get("phone", ""), second.pk])  # as some file had it
+    execute("UPDATE members_member SET phone = %s WHERE id = %s", [two.get("phone", ""), second.pk])  # by a file
     assert codes(at) == [reasons]
     pair = Duplicate.objects.get()
     assert (pair.first, pair.second, pair.score) == (first, second, likelihood(reasons))
