@@ -15,9 +15,12 @@ _MARKETER = {
     "members.memberlist": "view add change",
     "members.persona": "view add change",
     "members.purchase": "view",
+    "members.duplicate": "view change",
+    "members.membermerge": "view add change",
     "members.refund": "view",
     "members.consent": "view",
     "members.consentwording": "view add",
+    "members.dataexport": "view add",
     "members.attribute": "view add change",
     "members.tag": "view add change",
     "members.membertag": "view add delete",
@@ -42,6 +45,10 @@ ROLES: dict[str, dict[str, str]] = {
     MARKETER: _MARKETER,
     MANAGER: {
         **_MARKETER,
+        "members.member": "view add change delete",  # to delete a member is to erase them
+        "members.accesslog": "view",
+        "members.erasurerequest": "view",
+        "members.retentionrule": "view change",
         "members.refund": "view add",
         "members.programme": "view add change",
         "members.user": "view add change",

@@ -25,6 +25,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Personas"), "face", "members.Persona"),
             (_("Lists"), "playlist_add_check", "members.MemberList"),
             (_("Tasks"), "task_alt", "members.Task"),
+            (_("Likely duplicates"), "join_inner", "members.Duplicate"),
             (_("Purchases"), "shopping_bag", "members.Purchase"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
@@ -47,6 +48,15 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Attributes"), "list_alt", "members.Attribute"),
             (_("Tags"), "sell", "members.Tag"),
             (_("Imports"), "upload_file", "members.PurchaseImport"),
+        ),
+    ),
+    (
+        _("Privacy"),
+        (
+            (_("Requests to be erased"), "person_remove", "members.ErasureRequest"),
+            (_("Data handed over"), "folder_shared", "members.DataExport"),
+            (_("Who looked at whom"), "visibility", "members.AccessLog"),
+            (_("How long things are kept"), "auto_delete", "members.RetentionRule"),
         ),
     ),
     (

@@ -14,7 +14,7 @@ from common.admin import ConfirmView, found_or_404, rehearse
 from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm, TagForm
 from members.enums import Channel, Purpose
 from members.models import PRESENT, ConsentWording, Member, Tag
-from members.services.consent import state_consent
+from members.services.consent import NoPhone, state_consent
 from members.services.purchases import KeyReused
 from members.services.tags import add_tag, remove_tag
 from rewards import queries as rewards
@@ -98,7 +98,7 @@ class AdjustPointsView(MemberAct):
 
 
 class StateConsentView(MemberAct):
-    title = _("What the member says about being written to")
+    title = _("What the member agrees to")
     form_class = ConsentForm
     permission_required = "members.change_member"
     act_label = _("Write it down")
@@ -111,31 +111,48 @@ class StateConsentView(MemberAct):
         words = {
             "name": self.member,
             "purpose": Purpose(data["purpose"]).label,
-            "channel": Channel(data["channel"]).label,
+            "channel": Channel(data["channel"]).label if data["channel"] else "",
         }
-        if data["granted"]:
-            return gettext("%(name)s agrees: %(purpose)s, %(channel)s.") % words
-        return gettext("%(name)s does not want: %(purpose)s, %(channel)s.") % words
+        if data["channel"]:
+            yes, no = (
+                gettext("%(name)s agrees: %(purpose)s, %(channel)s."),
+                gettext("%(name)s does not want: %(purpose)s, %(channel)s."),
+            )
+        else:
+            yes, no = gettext("%(name)s agrees: %(purpose)s."), gettext("%(name)s does not want: %(purpose)s.")
+        return (yes if data["granted"] else no) % words
+
+    def _state(self, form: Form) -> bool:
+        """Writes it down; whether it was anything new."""
+        data = form.cleaned_data
+        try:
+            said = state_consent(
+                member_id=self.member.pk,
+                channel=data["channel"],
+                purpose=data["purpose"],
+                granted=data["granted"],
+                source=data["source"],
+                evidence=data["evidence"],
+                at=self.at,
+                actor_id=self.request.user.pk,
+            )
+        except NoPhone as error:
+            raise ValidationError({"channel": gettext("Text messages need a phone number; there is none.")}) from error
+        return said is not None
 
     def preview(self, form: Form) -> list[str]:
+        rehearse(lambda: self._state(form))
         sentences = [self._words(form)]
         wording = ConsentWording.objects.filter(purpose=form.cleaned_data["purpose"]).order_by("-version").first()
         if form.cleaned_data["granted"] and wording is not None:
             sentences.append(gettext("Please read this to the member first: “%(text)s”") % {"text": wording.text})
+        if form.cleaned_data["purpose"] == Purpose.PROFILING and not form.cleaned_data["granted"]:
+            sentences.append(gettext("Nothing the member did decides any more what they are shown or sent."))
         return sentences
 
     def act(self, form: Form) -> str:
-        data = form.cleaned_data
-        said = state_consent(
-            member_id=self.member.pk,
-            channel=Channel(data["channel"]),
-            purpose=Purpose(data["purpose"]),
-            granted=data["granted"],
-            source=data["source"],
-            at=self.at,
-            actor_id=self.request.user.pk,
-        )
-        return self._words(form) if said else gettext("That is what the member said before; nothing was added.")
+        is_new = self._state(form)
+        return self._words(form) if is_new else gettext("That is what the member said before; nothing was added.")
 
 
 class TagMembersView(ConfirmView):

@@ -21,7 +21,7 @@ from unfold.widgets import (
 
 from common.admin import TimeZoneField
 from members.attributes import choices, clean_attribute
-from members.enums import MARKETING, AttributeKind, Channel
+from members.enums import MARKETING, AttributeKind, Channel, Purpose
 from members.models import Attribute, Member
 from members.queries import get_programme
 from members.services.profile import PROFILE_FIELDS, MemberGone, create_member, update_profile
@@ -159,13 +159,17 @@ class TagForm(forms.Form):
 
 
 class ConsentForm(forms.Form):
-    channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices, widget=UnfoldAdminRadioSelectWidget)
-    purpose = forms.ChoiceField(
-        label=_("For"), choices=[(p.value, p.label) for p in MARKETING], widget=UnfoldAdminRadioSelectWidget
+    purpose = forms.ChoiceField(label=_("For"), choices=Purpose.choices, widget=UnfoldAdminRadioSelectWidget)
+    channel = forms.ChoiceField(
+        label=_("Channel"),
+        choices=Channel.choices,
+        required=False,
+        help_text=_("For greetings and offers only."),
+        widget=UnfoldAdminRadioSelectWidget,
     )
     granted = forms.TypedChoiceField(
         label=_("The member says"),
-        choices=[("yes", _("Yes, write to me")), ("no", _("No, do not"))],
+        choices=[("yes", _("Yes")), ("no", _("No"))],
         coerce=lambda value: value == "yes",
         widget=UnfoldAdminRadioSelectWidget,
     )
@@ -179,3 +183,18 @@ class ConsentForm(forms.Form):
         ],
         widget=UnfoldAdminSelectWidget,
     )
+    evidence = forms.CharField(
+        label=_("Evidence"),
+        required=False,
+        max_length=200,
+        help_text=_("What proves it: form number, file, address."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("purpose") not in MARKETING:
+            cleaned["channel"] = ""
+        elif not cleaned.get("channel"):
+            self.add_error("channel", _("Please choose a channel."))
+        return cleaned

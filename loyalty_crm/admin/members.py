@@ -38,6 +38,7 @@ from loyalty_crm.admin.member_list import (
     only_search,
 )
 from loyalty_crm.admin.member_page import days_ago, member_head, member_page, member_timeline
+from loyalty_crm.admin.member_privacy import EraseView, HandOverView
 from loyalty_crm.templatetags.desk import render_panel
 from members import panels
 from members.enums import AccessAction, AttributeSection
@@ -75,7 +76,11 @@ class MemberAdmin(ExportAdmin):
     ordering = ("-joined_at", "-id")
     paginator = MemberPaginator
     actions = ("tag_selected",)
-    actions_detail = ("adjust_points", "edit_profile", "state_consent")
+    actions_detail = (
+        "adjust_points",
+        "edit_profile",
+        {"title": _("Privacy"), "icon": "shield_person", "items": ["state_consent", "hand_over_data", "erase"]},
+    )
     formfield_overrides = {PhoneNumberField: {"widget": UnfoldAdminTextInputWidget}}
 
     # --- The list ---------------------------------------------------------------------------------------------------
@@ -233,6 +238,20 @@ class MemberAdmin(ExportAdmin):
 
     # unfold opens what is marked so in a dialog over the page, where there is script.
     adjust_points.dialog = state_consent.dialog = {"title": ""}
+
+    @action(description=_("All data, as a file"), url_path="data", permissions=["hand_over"], icon="download")
+    def hand_over_data(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HandOverView.answer(self, request, object_id=object_id)
+
+    @action(description=_("Erase"), url_path="erase", permissions=["erase"], icon="person_remove")
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return EraseView.answer(self, request, object_id=object_id)
+
+    def has_hand_over_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("members.add_dataexport")
+
+    def has_erase_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("members.delete_member")
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("rewards.add_transfer")

@@ -11,9 +11,24 @@ from campaigns.enums import Campaign, MessageState
 from campaigns.models import Message
 from campaigns.services.greeting import get_greeting
 from members.enums import Channel, ImportState, Purpose
-from members.models import Member, PendingReaction, Persona, Programme, PurchaseImport, TimelineEvent, User
+from members.models import (
+    AccessLog,
+    Duplicate,
+    Member,
+    PendingReaction,
+    Persona,
+    Programme,
+    PurchaseImport,
+    RetentionRule,
+    TimelineEvent,
+    User,
+)
 from members.services.attributes import define_attribute
 from members.services.consent import publish_wording, state_consent
+from members.services.data_exports import request_export
+from members.services.erasure import request_erasure
+from members.services.merging import merge_members
+from members.services.retention import make_rules
 from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
@@ -68,6 +83,8 @@ def world(db, settings) -> dict[str, int]:
     return {
         "members_member": member.pk,
         "members_segment": segment.pk,
+        "members_duplicate": Duplicate.objects.create(first=member, second=make_member(), score=80, found_at=AT).pk,
+        "members_membermerge": merge_members(survivor_id=member.pk, merged_id=make_member().pk, at=AT).merge_id,
         "members_persona": Persona.objects.create(segment=segment, who="Somebody").pk,
         "members_memberlist": save_list(name="Fair", keys=[member.card_number], at=AT).list.pk,
         "analytics_memberscore": MemberScore.objects.create(
@@ -77,6 +94,10 @@ def world(db, settings) -> dict[str, int]:
         "members_tag": save_tag(name="VIP").pk,
         "members_task": add_task(member_id=member.pk, title="Call", at=AT, actor_id=None).pk,
         "members_purchase": posted.id,
+        "members_accesslog": AccessLog.objects.create(action="viewed", member=member).pk,
+        "members_erasurerequest": request_erasure(member_id=member.pk, at=AT).pk,
+        "members_retentionrule": retention_rule(),
+        "members_dataexport": handed_over(member),
         "members_consentwording": publish_wording(purpose=Purpose.OFFERS, text_en="Yes").pk,
         "members_programme": 1,
         "members_pendingreaction": PendingReaction.objects.create(event=event, reaction="gone").pk,
@@ -91,6 +112,17 @@ def world(db, settings) -> dict[str, int]:
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
     }
+
+
+def retention_rule() -> int:
+    make_rules()
+    return RetentionRule.objects.get(subject="uploads").pk
+
+
+def handed_over(member: Member) -> int:
+    """A file that staff had made of a member's data."""
+    somebody = User.objects.create_user("desk@example.com", is_staff=True)
+    return request_export(member_id=member.pk, at=AT, actor_id=somebody.pk).pk
 
 
 def message(member: Member) -> Message:

@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from common.admin import DeskAdmin, TimeZoneField
 from members.models import ConsentWording, Programme
-from members.services.consent import publish_wording
+from members.services.consent import apply_profiling_default, publish_wording
 
 
 class ProgrammeForm(forms.ModelForm):
@@ -29,6 +29,7 @@ class ProgrammeAdmin(DeskAdmin):
     form = ProgrammeForm
     fieldsets = (
         (None, {"fields": ("name", "currency", "language", "time_zone")}),
+        (_("Privacy"), {"fields": ("minimum_age", "guardian_may_consent", "personalise_by_default")}),
         (_("In every mail"), {"fields": ("postal_address", "contact_email")}),
     )
 
@@ -43,6 +44,8 @@ class ProgrammeAdmin(DeskAdmin):
     def save_model(self, request: HttpRequest, obj: Programme, form: forms.ModelForm, change: bool) -> None:
         obj.pk = 1
         super().save_model(request, obj, form, change)
+        if "personalise_by_default" in form.changed_data:
+            apply_profiling_default()
 
 
 @admin.register(ConsentWording)
