@@ -1,3 +1,3 @@
-from members.admin import attributes, personas, programme, reactions, segments, tags, tasks, users
+from members.admin import attributes, personas, privacy, programme, reactions, segments, tags, tasks, users
 
-__all__ = ["attributes", "personas", "programme", "reactions", "segments", "tags", "tasks", "users"]
+__all__ = ["attributes", "personas", "privacy", "programme", "reactions", "segments", "tags", "tasks", "users"]
