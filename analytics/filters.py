@@ -1,5 +1,7 @@
 """Filters of the list of members: what the pages of figures open."""
 
+from zoneinfo import ZoneInfo
+
 from django.contrib import admin
 from django.db.models import F
 from django.utils.timezone import now
@@ -7,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from analytics.enums import Group, Lifecycle
 from analytics.lifecycle import in_state, won_back
-from analytics.periods import STEPS
+from analytics.periods import STEPS, Period
 from analytics.quality import BY_KEY, faulty
 from analytics.rules import cells_of
+from members.queries import get_programme
 
 
 class LifecycleFilter(admin.SimpleListFilter):
@@ -27,7 +30,9 @@ class LifecycleFilter(admin.SimpleListFilter):
         if chosen in Lifecycle.values:
             return in_state(queryset, chosen, now())
         if chosen in dict(self.lookup_choices):
-            return won_back(queryset, int(chosen.removeprefix("back.")), now())
+            zone = ZoneInfo(get_programme().time_zone)
+            period = Period(int(chosen.removeprefix("back.")), now(), zone)
+            return won_back(queryset, period.start, period.at)
         return queryset
 
 

@@ -120,15 +120,15 @@ def in_state(members: QuerySet[Member], state: str, at: datetime) -> QuerySet[Me
     return members.filter(Exists(customers.annotate(state=stands).filter(state=state)))
 
 
-def won_back(members: QuerySet[Member], days: int, at: datetime) -> QuerySet[Member]:
-    """The members who bought in the last `days` days after they had been lost."""
+def won_back(members: QuerySet[Member], since: datetime, at: datetime) -> QuerySet[Member]:
+    """The members who bought between `since` and `at` after they had been lost."""
     before = Purchase.objects.filter(
         member=OuterRef("member"),
         purchased_at__lt=OuterRef("purchased_at"),
         purchased_at__gte=OuterRef("purchased_at") - LOST_AFTER * OuterRef("step"),
     )
     came = (
-        Purchase.objects.filter(purchased_at__gt=at - timedelta(days=days), purchased_at__lte=at)
+        Purchase.objects.filter(purchased_at__gte=since, purchased_at__lte=at)
         .filter(purchased_at__gt=F("member__purchase_summary__first_at"))
         .annotate(step=_step("member__purchase_summary__rhythm_days"))
         .filter(~Exists(before))

@@ -93,7 +93,7 @@ def test_the_list_and_the_member_say_what_the_figure_says(bought):
         assert {pk for pk in bought if state_of(pk, AT) == name} == expected
     came_back = {pk for pk, moments in bought.items() if back(pk, moments, AT - 365 * DAY, AT)}
     assert came_back
-    assert set(won_back(everybody, 365, AT).values_list("pk", flat=True)) == came_back
+    assert set(won_back(everybody, AT - 365 * DAY, AT).values_list("pk", flat=True)) == came_back
 
 
 def test_segments_ask_for_it_too(bought):

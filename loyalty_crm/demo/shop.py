@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from common.sql import execute
 from loyalty_crm.demo import data
 from loyalty_crm.demo.people import Guest
+from loyalty_crm.demo.post import greet
 from members.models import User
 from members.services.purchases import NewLine, NewPurchase
 from rewards import queries
 from rewards.services import holds
 from rewards.services.adjustments import adjust_points
 from rewards.services.expiry import expire_due
-from rewards.services.gifts import Gift, give_points
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.tiers import reassess
@@ -88,7 +88,7 @@ def live(
     progress: Callable[[int], None],
     weekly: Callable[[datetime], None],
 ) -> None:
-    """Posts the purchases week by week, so that tiers grow as they would have; refunds, gifts, adjustments,
+    """Posts the purchases week by week, so that tiers grow as they would have; refunds, greetings, adjustments,
     redemptions and expiry fall in between. `progress` hears how many purchases are posted, `weekly` how far it is."""
     posted, week, weeks = 0, purchases[0].purchased_at, 0
     while week < until:
@@ -123,7 +123,7 @@ def _week(random: Random, guests: list[Guest], batch: list, start: datetime, end
                 at=min(end, purchase.purchased_at + timedelta(minutes=10)),
             )
     here = [guest for guest in guests if guest.first < start]
-    _gifts(here, start, end)
+    greet(start, end)
     for guest in random.sample(here, min(len(here), 1)):
         _adjust(random, guest, some_time(), staff["Marketer"])
     balances = queries.balances([guest.member.pk for guest in here], start)
@@ -131,20 +131,6 @@ def _week(random: Random, guests: list[Guest], batch: list, start: datetime, end
         cost, reward = random.choice(data.REWARDS)
         if balances[guest.member.pk] >= cost and random.random() < 0.16:
             _redeem(guest, cost, reward, some_time())
-
-
-def _gifts(guests: list[Guest], start: datetime, end: datetime) -> None:
-    """The birthday gifts that a greeting would have brought."""
-    for guest in guests:
-        birthday = guest.member.birthday
-        if birthday is None or not guest.member.email:
-            continue
-        falls = birthday.next_on_or_after(start.date())
-        moment = datetime.combine(falls.day, time(9), tzinfo=ZoneInfo(guest.member.time_zone))
-        if start <= moment < end and falls.day != end.date():
-            key = f"demo:birthday:{guest.member.pk}:{falls.year}"
-            expires = moment + timedelta(days=60)
-            give_points(gifts=[Gift(guest.member.pk, data.BIRTHDAY_GIFT, key, data.GIFT_REASON, expires)], at=moment)
 
 
 def _adjust(random: Random, guest: Guest, at: datetime, by: User) -> None:

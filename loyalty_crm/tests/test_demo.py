@@ -7,6 +7,9 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
+from analytics.models import MemberScore
+from campaigns.enums import MessageState
+from campaigns.models import Message
 from loyalty_crm.demo import data
 from loyalty_crm.management.commands import demo
 from members.enums import Calendar
@@ -42,6 +45,9 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up(small):
     assert MemberTier.objects.filter(tier__threshold__gt=0).exists()
     assert Member.objects.get(email="mei@demo.example").birthday_calendar == Calendar.LUNAR
     assert [check for check in verify() if check.difference] == []
+    assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 5
+    assert Message.objects.filter(state=MessageState.SKIPPED).exists()
+    assert MemberScore.objects.count() == 0  # too few customers to compare: 42
 
 
 def test_its_accounts_sign_in_and_exist_nowhere_else(small):

@@ -35,12 +35,14 @@ class Command(BaseCommand):
             self.accounts()
 
     def fill(self) -> None:
+        from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
         from loyalty_crm.demo import desk
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.segments import Watch
         from loyalty_crm.demo.shop import live, visits
         from members.services.consent import publish_wording
+        from members.services.summaries import recompute
         from rewards.models import Tier
         from rewards.services.rules import publish_rule
 
@@ -66,7 +68,7 @@ class Command(BaseCommand):
                 publish_wording(purpose=purpose, text_en=english, text_zh_hans=chinese)
         greeting = get_greeting()
         greeting.active, greeting.gift_points = True, data.BIRTHDAY_GIFT
-        save_greeting(greeting=greeting, at=at)
+        save_greeting(greeting=greeting, at=start)
         staff = make_staff()
         self.stdout.write(f"Demo: {GUESTS + 2} members")
         guests = make_guests(random, at, MONTHS, GUESTS)
@@ -82,6 +84,8 @@ class Command(BaseCommand):
         progress.said = 0  # type: ignore[attr-defined]
         live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
         desk.work(Random(SEED), guests, at, staff)  # noqa: S311
+        recompute()
+        score_all(at=at)
 
     def accounts(self) -> None:
         """One line per account of the demo; nothing where it is not there."""

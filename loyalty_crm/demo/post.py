@@ -1,0 +1,37 @@
+"""The post of the demo café: every mail is taken and none delivered."""
+
+from datetime import datetime, time, timedelta
+from smtplib import SMTPRecipientsRefused
+
+from django.core.mail.backends.base import BaseEmailBackend
+from django.test.utils import override_settings
+
+from campaigns.services.birthdays import plan
+from campaigns.services.delivery import deliver
+from loyalty_crm.demo import data
+
+NOON = time(12)
+
+
+class Postman(BaseEmailBackend):
+    """A mail server that knows some addresses to be wrong."""
+
+    idempotent = True
+
+    def send_messages(self, email_messages) -> int:
+        for email in email_messages:
+            for address in email.to:
+                if address in data.WRONG_ADDRESSES:
+                    raise SMTPRecipientsRefused({address: (550, b"5.1.1 No such mailbox here")})
+        return len(email_messages)
+
+
+def greet(start: datetime, end: datetime) -> None:
+    """The birthday greetings from one moment to another, looked after every noon as the clock would have done."""
+    noon = datetime.combine(start.date(), NOON, tzinfo=start.tzinfo)
+    with override_settings(EMAIL_BACKEND=f"{__name__}.Postman"):
+        while noon < end:
+            if noon >= start:
+                plan(at=noon)
+                deliver(clock=lambda noon=noon: noon)  # type: ignore[misc]
+            noon += timedelta(days=1)
