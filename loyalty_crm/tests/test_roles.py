@@ -48,6 +48,8 @@ ACCESS: dict[str, set[str]] = {
     **pages("members_tag", MARKETER_UP, add=MARKETER_UP),
     **pages("members_task", MARKETER_UP, finish=MARKETER_UP, reopen=MARKETER_UP),
     **pages("members_purchase", MARKETER_UP, export=MARKETER_UP, refund=ONLY_MANAGER),
+    **pages("members_duplicate", MARKETER_UP),
+    **pages("members_membermerge", MARKETER_UP, add=MARKETER_UP, undo=MARKETER_UP),
     **pages("members_consentwording", MARKETER_UP, add=MARKETER_UP),
     **pages("members_programme", MARKETER_UP),  # there is one already: nobody adds another
     **pages("members_purchaseimport", MARKETER_UP, add=MARKETER_UP, progress=MARKETER_UP, bad_rows=MARKETER_UP),

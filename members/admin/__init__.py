@@ -1,3 +1,27 @@
-from members.admin import attributes, personas, privacy, programme, reactions, segments, tags, tasks, users
+from members.admin import (
+    attributes,
+    duplicates,
+    merges,
+    personas,
+    privacy,
+    programme,
+    reactions,
+    segments,
+    tags,
+    tasks,
+    users,
+)
 
-__all__ = ["attributes", "personas", "privacy", "programme", "reactions", "segments", "tags", "tasks", "users"]
+__all__ = [
+    "attributes",
+    "duplicates",
+    "merges",
+    "personas",
+    "privacy",
+    "programme",
+    "reactions",
+    "segments",
+    "tags",
+    "tasks",
+    "users",
+]
