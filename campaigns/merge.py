@@ -49,7 +49,8 @@ class Field:
 
 
 Resolver = Callable[[Sequence[Recipient]], Sequence[Mapping[str, Any]]]
-_spaces: dict[str, tuple[dict[str, Field], Resolver]] = {}
+FieldsOf = Callable[[], dict[str, Field]]
+_spaces: dict[str, tuple[FieldsOf, Resolver]] = {}
 
 
 class Number(int):
@@ -68,16 +69,19 @@ def _locale() -> Locale:
     return Locale.parse(to_locale(get_language() or "en"))
 
 
-def register(space: str, fields: dict[str, Field], resolve: Resolver) -> None:
-    """Adds the fields `space.name`. `resolve` gets recipients of one language, the active one, and answers in order."""
+def register(space: str, fields: dict[str, Field] | FieldsOf, resolve: Resolver) -> None:
+    """Adds the fields `space.name`. `resolve` gets recipients of one language, the active one, and answers in order.
+
+    `fields` that come and go are a function, asked each time anew.
+    """
     if space in _spaces:
         raise ValueError(f"merge fields {space}.* are registered twice")
-    _spaces[space] = (fields, resolve)
+    _spaces[space] = (fields if callable(fields) else lambda: fields, resolve)
 
 
 def fields() -> dict[str, Field]:
     """All merge fields by their full name, e.g. `member.name`."""
-    return {f"{space}.{name}": field for space, (known, _) in _spaces.items() for name, field in known.items()}
+    return {f"{space}.{name}": field for space, (known, _) in _spaces.items() for name, field in known().items()}
 
 
 def values(recipients: Sequence[Recipient]) -> list[dict[str, Mapping[str, Any]]]:
@@ -95,7 +99,7 @@ def values(recipients: Sequence[Recipient]) -> list[dict[str, Mapping[str, Any]]
 
 def samples() -> dict[str, dict[str, Any]]:
     """Values to show where there is no recipient."""
-    return {space: {name: field.sample for name, field in known.items()} for space, (known, _) in _spaces.items()}
+    return {space: {name: field.sample for name, field in known().items()} for space, (known, _) in _spaces.items()}
 
 
 class MergeEnvironment(Environment):
@@ -123,12 +127,13 @@ def problems(source: str) -> list[str]:
         found = template.analyze()
     except LiquidError as error:
         return [_explain(error)]
+    there_are = fields()
     unknown = [
         (variable.span.line_col(source)[0], ".".join(str(segment) for segment in variable.segments))
         for variables in found.globals.values()
         for variable in variables
     ]
-    sentences = [_unknown_field(line, path) for line, path in sorted(unknown) if path not in fields()]
+    sentences = [_unknown_field(line, path) for line, path in sorted(unknown) if path not in there_are]
     if not sentences:
         try:
             template.render(**samples())

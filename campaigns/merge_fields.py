@@ -8,7 +8,10 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.merge import Field, Number, Recipient, day, register
-from members.queries import get_programme
+from members.attributes import in_words, option_label
+from members.enums import AttributeKind
+from members.models import Attribute
+from members.queries import attributes, get_programme
 from rewards.models import MemberTier, Tier
 from rewards.queries import balances
 
@@ -30,6 +33,39 @@ def _member(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
         }
         for recipient in recipients
     ]
+
+
+def _attribute_fields() -> dict[str, Field]:
+    """The custom attributes in use: one that was just defined can be written at once."""
+    return {attribute.key: Field(attribute.label, _sample(attribute)) for attribute in attributes()}
+
+
+def _sample(attribute: Attribute) -> Any:
+    """A value to show in the place of an attribute."""
+    match attribute.kind:
+        case AttributeKind.CHOICE:
+            return option_label(attribute.options[0])
+        case AttributeKind.NUMBER:
+            return Number(12)
+        case AttributeKind.DATE:
+            return in_words(attribute, "2026-05-12")
+        case AttributeKind.BOOLEAN:
+            return True
+        case _:
+            return str(attribute.label)
+
+
+def _attributes(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """What members said; None for nothing, which Liquid takes for no. Archived ones, too: older texts name them."""
+    known = list(Attribute.objects.all())
+    return [{a.key: _said(a, recipient.member.attributes.get(a.key)) for a in known} for recipient in recipients]
+
+
+def _said(attribute: Attribute, value: Any) -> Any:
+    """Yes or no and whole numbers as such, so that texts may ask for them; all else in words."""
+    if value is None or isinstance(value, bool):
+        return value
+    return Number(value) if isinstance(value, int) else one_line(in_words(attribute, value))
 
 
 def _occasion(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
@@ -88,6 +124,7 @@ def register_all() -> None:
         },
         _member,
     )
+    register("attribute", _attribute_fields, _attributes)
     register("birthday", {"date": Field(_("the day of the birthday"), "12 May 2026")}, _occasion)
     register(
         "gift",

@@ -14,6 +14,7 @@ from common.mail import sender
 from members.models import Member, User
 from members.queries import get_programme
 from members.services.joining import claim_by_email, use_sign_in_address
+from members.services.profile import record_sign_in
 
 log = structlog.get_logger(__name__)
 
@@ -57,3 +58,8 @@ def address_confirmed(request: HttpRequest, email_address: EmailAddress, **kwarg
     member = Member.objects.filter(user=user).first()
     if member and use_sign_in_address(member=member, at=timezone.now()).email != user.email.lower():
         messages.warning(request, _("Another card has this address, so our mails still go to the old one."))
+
+
+def signed_in(request: HttpRequest, user: User, **kwargs) -> None:
+    """The timeline of a member says that they came."""
+    record_sign_in(user_id=user.pk, at=timezone.now())

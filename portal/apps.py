@@ -7,10 +7,11 @@ class PortalConfig(AppConfig):
     verbose_name = _("Portal")
 
     def ready(self) -> None:
-        from allauth.account.signals import email_confirmed
+        from allauth.account.signals import email_confirmed, user_logged_in
 
         from portal import privacy
-        from portal.adapter import address_confirmed
+        from portal.adapter import address_confirmed, signed_in
 
         email_confirmed.connect(address_confirmed, dispatch_uid="portal.address_confirmed")
+        user_logged_in.connect(signed_in, dispatch_uid="portal.signed_in")
         privacy.register_all()

@@ -1,5 +1,6 @@
 """What strangers and members fill in."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
 from common.moments import time_zones
-from members.enums import MARKETING, Calendar, Channel, Language, LeapDayRule, Purpose
-from members.models import ConsentWording, Member, Programme, User
+from members.attributes import TEXT_LENGTH, clean_attribute
+from members.attributes import choices as attribute_choices
+from members.enums import MARKETING, AttributeKind, Calendar, Channel, Language, LeapDayRule, Purpose
+from members.models import Attribute, ConsentWording, Member, Programme, User
 from members.rules import FIRST_YEAR, LAST_YEAR
 from members.services.age import too_young
-from members.validators import CARD_DIGITS
+from members.validators import CARD_DIGITS, countries
 
 
 class NameField(forms.CharField):
@@ -142,7 +145,7 @@ class ClaimCodeForm(forms.Form):
 
 
 class ProfileForm(forms.Form):
-    """Who a member is. The e-mail address is changed with the sign-in."""
+    """Who a member is, and what the shop would like to know. The e-mail address is changed with the sign-in."""
 
     name = NameField()
     phone = PhoneNumberField(
@@ -151,22 +154,82 @@ class ProfileForm(forms.Form):
         help_text=_("With the country code, like +49 30 123456."),
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )
+    street = forms.CharField(
+        label=_("Street and number"),
+        required=False,
+        max_length=160,
+        widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
+    )
+    postal_code = forms.CharField(
+        label=_("Postal code"),
+        required=False,
+        max_length=12,
+        widget=forms.TextInput(attrs={"autocomplete": "postal-code"}),
+    )
     city = forms.CharField(
         label=_("City"),
         required=False,
         max_length=80,
         widget=forms.TextInput(attrs={"autocomplete": "address-level2"}),
     )
+    country = forms.ChoiceField(
+        label=_("Country"), required=False, widget=forms.Select(attrs={"autocomplete": "country"})
+    )
     language = forms.ChoiceField(label=_("Language"), choices=Language)
     time_zone = forms.ChoiceField(label=_("Time zone"))
 
-    def __init__(self, data: QueryDict | None, *, member: Member) -> None:
-        initial = {name: getattr(member, name) for name in ("name", "phone", "city", "language", "time_zone")}
-        super().__init__(data, initial=initial)
+    def __init__(self, data: QueryDict | None, *, member: Member, attributes: Sequence[Attribute] = ()) -> None:
+        super().__init__(data, initial={name: getattr(member, name) for name in self.base_fields})
         choices = time_zone_choices(get_language() or "en")
         known = {name for name, _label in choices}
         extra = [] if member.time_zone in known else [(member.time_zone, member.time_zone)]
         self.fields["time_zone"].choices = [*extra, *choices]  # type: ignore[attr-defined]
+        self.fields["country"].choices = country_choices(get_language() or "en")  # type: ignore[attr-defined]
+        self.custom = {f"attribute_{attribute.key}": attribute for attribute in attributes}
+        for name, attribute in self.custom.items():
+            self.fields[name] = attribute_field(attribute)
+            value = member.attributes.get(attribute.key)
+            self.initial[name] = str(value).lower() if isinstance(value, bool) else value
+
+    def clean(self) -> dict[str, Any]:
+        """What members say of themselves is checked as what staff write of them."""
+        cleaned = super().clean() or {}
+        said: dict[str, Any] = {}
+        for name, attribute in self.custom.items():
+            try:
+                said[attribute.key] = clean_attribute(attribute, cleaned.pop(name, None))
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+        return {**cleaned, "attributes": said}
+
+    def about(self) -> list[forms.BoundField]:
+        """The fields that everybody has."""
+        return [self[name] for name in self.base_fields]
+
+    def asked(self) -> list[forms.BoundField]:
+        """What this shop asks besides."""
+        return [self[name] for name in self.custom]
+
+
+def attribute_field(attribute: Attribute) -> forms.Field:
+    """A form's field for a custom attribute."""
+    label = str(attribute.label)
+    match attribute.kind:
+        case AttributeKind.DATE:
+            return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
+        case AttributeKind.NUMBER:
+            return forms.CharField(label=label, required=False, widget=forms.TextInput(attrs={"inputmode": "decimal"}))
+        case AttributeKind.CHOICE | AttributeKind.BOOLEAN:
+            return forms.ChoiceField(label=label, required=False, choices=[("", "–"), *attribute_choices(attribute)])
+        case _:
+            return forms.CharField(label=label, required=False, max_length=TEXT_LENGTH)
+
+
+@lru_cache(maxsize=8)
+def country_choices(language: str) -> list[tuple[str, str]]:
+    """Countries as `language` calls them."""
+    names = Locale.parse(to_locale(language)).territories
+    return [("", "–"), *sorted(((code, names.get(code, code)) for code in countries()), key=lambda choice: choice[1])]
 
 
 @lru_cache(maxsize=8)

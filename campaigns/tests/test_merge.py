@@ -17,11 +17,13 @@ from campaigns.services.content import compose
 from campaigns.services.greeting import get_greeting, save_greeting
 from campaigns.tests.factories import switch_on, utc
 from members.models import Programme
+from members.services.attributes import archive_attribute, define_attribute
 from members.tests.factories import make_member
 from rewards.models import MemberTier
 from rewards.services.gifts import Gift, give_points
 from rewards.tests.factories import make_tiers
 
+pytestmark = pytest.mark.django_db  # the fields there are depend on what marketers defined
 AT = utc(2026, 5, 12, 9)
 URL = "http://localhost:8000/u/x/"
 
@@ -45,6 +47,24 @@ URL = "http://localhost:8000/u/x/"
 )
 def test_a_mistake_is_named_with_its_line(text, sentence):
     assert merge.problems(text) == [sentence]
+
+
+def test_a_custom_attribute_can_be_written_as_soon_as_it_is_defined():
+    text = (
+        "{{ attribute.milk }}{% if attribute.cup %}, own cup{% endif %}{% if attribute.guests > 9 %}, many{% endif %}"
+    )
+    assert len(merge.problems(text)) == 3
+    options = [{"key": "oat", "en": "Oat milk", "zh-hans": "燕麦奶"}]
+    milk = define_attribute(key="milk", label_en="Milk", kind="choice", options=options)
+    define_attribute(key="cup", label_en="Own cup", kind="boolean")
+    define_attribute(key="guests", label_en="Guests", kind="number")
+    assert merge.problems(text) == []
+    said = make_member(language="zh-hans", attributes={"milk": "oat", "cup": True, "guests": 12})
+    refused = make_member(attributes={"cup": False, "guests": 2})
+    archive_attribute(attribute_id=milk.pk, at=AT)  # a text that names it still can be sent
+    readers = [Recipient(member, member.language, AT, AT.date()) for member in (said, refused)]
+    template = merge.environment.from_string(text)
+    assert [template.render(**values) for values in merge.values(readers)] == ["燕麦奶, own cup, many", ""]
 
 
 def test_every_mistake_is_named():
@@ -161,7 +181,7 @@ def test_fields_are_read_by_batch(django_assert_num_queries):
     members = [make_member(language=language) for language in ("en", "zh-hans") * 10]
     MemberTier.objects.create(member=members[0], tier=tiers["silver"], qualifying_points=620, since=AT, assessed_at=AT)
     recipients = [Recipient(member, member.language, AT, date(2026, 5, 12), 10) for member in members]
-    with django_assert_num_queries(9):  # the address, and four for each language
+    with django_assert_num_queries(11):  # the address, and five for each language
         contents = render_greetings(greeting, recipients, [URL] * 20)
     assert "Silver" in contents[0].html
     assert "铜卡" in contents[1].html

@@ -14,12 +14,12 @@ from django.utils.translation import gettext, ngettext
 from common.money import format_money
 from members import events, panels
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
-from members.models import Member, PurchaseSummary, TimelineEvent
+from members.models import Member, Note, PurchaseSummary, Task, TimelineEvent
 from members.queries import PurchaseTotals, get_programme, purchase_totals
 from members.queries_timeline import Sought, timeline_page
 from rewards import queries as rewards
 
-TIMELINE_PAGE = 20
+TIMELINE_PAGE, MORE = 20, 120
 UNUSUAL_GAP = 2  # times the usual days between visits
 
 
@@ -125,7 +125,7 @@ def member_timeline(member: Member, request: HttpRequest) -> dict[str, Any]:
     kept = [("kinds", name) for name in chosen]
     kept += [(name, asked[name]) for name in ("since", "until", "text") if asked.get(name)]
     return {
-        "events": [_told(event, request) for event in page.events],
+        "events": _told(page.events, request),
         "older": page.older and urlencode([*kept, ("older", page.older)]),
         "groups": [(group, group.name in chosen) for group in known.values()],
         "sought": sought,
@@ -150,15 +150,27 @@ def _start(day: date | None, days: int = 0) -> datetime | None:
         return None
 
 
-def _told(event: TimelineEvent, request: HttpRequest) -> dict[str, Any]:
-    """An event as a sentence, with its icon, who did it, and where to read on."""
-    return {
-        "event": event,
-        "sentence": events.describe(event),
-        "more": event.data.get("store", ""),
-        "icon": events.groups()[event.kind.partition(".")[0]].icon if event.kind in events.kinds() else "circle",
-        "link": _link(event, request),
-    }
+# What staff wrote stands where it can be erased; the event holds the key to it.
+_WRITTEN: dict[str, tuple[type[Note | Task], str]] = {"note": (Note, "text"), "task": (Task, "title")}
+
+
+def _told(page: list[TimelineEvent], request: HttpRequest) -> list[dict[str, Any]]:
+    """Events as sentences, each with its icon, who did it, and where to read on."""
+    words: dict[tuple[str, int], str] = {}
+    for name, (model, field) in _WRITTEN.items():
+        ids = [event.data[name] for event in page if event.kind.startswith(f"{name}.") and name in event.data]
+        if ids and request.user.has_perm(f"members.view_{name}"):
+            words |= {(name, pk): text for pk, text in model.objects.filter(pk__in=ids).values_list("pk", field)}
+    told = []
+    for event in page:
+        group = event.kind.partition(".")[0]
+        more = event.data.get("store", "") or words.get((group, event.data.get(group)), "")
+        icon = events.groups()[group].icon if event.kind in events.kinds() else "circle"
+        link = _link(event, request)
+        told.append(
+            {"event": event, "sentence": events.describe(event), "more": more[:MORE], "icon": icon, "link": link}
+        )
+    return told
 
 
 def _link(event: TimelineEvent, request: HttpRequest) -> str:

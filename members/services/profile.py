@@ -1,6 +1,6 @@
 """Who members are: joining, changing the profile, opening a portal account."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from members import events
-from members.models import Guardian, Identity, Member, User
+from members.models import Guardian, Identity, Member, TimelineEvent, User
 from members.queries import get_programme
 from members.rules import check_birthday
 from members.services.age import GuardianConsent, check_age
@@ -28,6 +28,7 @@ BIRTHDAY_FIELDS = (
     "leap_day_rule",
 )
 PROFILE_FIELDS = frozenset((*CONTACT_FIELDS, *ADDRESS_FIELDS, *BIRTHDAY_FIELDS))
+SIGN_INS_APART = timedelta(hours=1)
 _TAKEN = {
     "members_member_email_unique": ("email", _("This e-mail address belongs to another member.")),
     "members_member_phone_unique": ("phone", _("This phone number belongs to another member.")),
@@ -142,6 +143,19 @@ def link_account(*, member_id: int, user: User, at: datetime) -> Member:
     member.save(update_fields=["user", "updated_at"])
     events.record(member_id=member_id, kind=events.ACCOUNT_LINKED, at=at, actor_id=user.pk)
     return member
+
+
+@transaction.atomic
+def record_sign_in(*, user_id: int, at: datetime) -> bool:
+    """Tells the timeline that a member came to their pages, at most once an hour; whether it was told."""
+    member = Member.objects.filter(user=user_id).select_for_update(no_key=True).first()
+    if member is None:
+        return False
+    latest = TimelineEvent.objects.filter(member=member, at__gt=at - SIGN_INS_APART)
+    if latest.filter(kind=events.SIGNED_IN).exists():
+        return False
+    events.record(member_id=member.pk, kind=events.SIGNED_IN, at=at, actor_id=user_id)
+    return True
 
 
 def _only_profile(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,9 +1,15 @@
 """A member's own pages: what was typed stays, what cannot be stands beside its field."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
+from members.models import TimelineEvent
+from members.services.attributes import define_attribute
+from members.services.profile import record_sign_in
 from members.tests.factories import make_member
+from portal.tests.conftest import PASSWORD
 
 PROFILE = {"name": "Anna B.", "phone": "+4930123456", "city": "Köln", "language": "en", "time_zone": "Asia/Tokyo"}
 SOLAR = {"birthday_calendar": "solar", "leap_day_rule": "feb28"}
@@ -40,6 +46,38 @@ def test_a_profile_that_cannot_be(as_anna, anna, bob, field, value):
     assert 'value="Köln"' in page  # what was typed stays
     anna.refresh_from_db()
     assert anna.city == ""
+
+
+def test_members_fill_in_what_the_shop_asks_of_them_and_nothing_else(as_anna, anna):
+    options = [{"key": "oat", "en": "Oat milk", "zh-hans": "燕麦奶"}]
+    define_attribute(key="milk", label_en="Milk", kind="choice", options=options, member_may_edit=True)
+    define_attribute(key="cups", label_en="Cups a day", kind="number", member_may_edit=True)
+    define_attribute(key="vip", label_en="Secret VIP", kind="boolean")
+    page = as_anna.get(reverse("portal:profile")).content.decode()
+    assert "Oat milk" in page
+    assert "Secret VIP" not in page
+    wrong = as_anna.post(reverse("portal:profile"), {**PROFILE, "attribute_milk": "oat", "attribute_cups": "many"})
+    assert errors_of(wrong) == {"attribute_cups": ["“many” is not a number."]}
+    said = {"attribute_milk": "oat", "attribute_cups": "3", "attribute_vip": "true", "attributes": '{"vip": true}'}
+    as_anna.post(reverse("portal:profile"), {**PROFILE, **said, "street": "Am Kanal 1", "country": "DE"})
+    anna.refresh_from_db()
+    assert anna.attributes == {"milk": "oat", "cups": 3}
+    assert (anna.street, anna.country) == ("Am Kanal 1", "DE")
+    as_anna.post(reverse("portal:profile"), {**PROFILE, "attribute_milk": "", "attribute_cups": "3"})
+    anna.refresh_from_db()
+    assert anna.attributes == {"cups": 3}
+
+
+def test_signing_in_is_told_once_an_hour(client, anna):
+    told = TimelineEvent.objects.filter(member=anna, kind="member.signed_in")
+    for _time in range(2):
+        client.post(reverse("account_login"), {"login": "anna@example.com", "password": PASSWORD})
+        client.logout()
+    assert told.count() == 1
+    event = told.get()
+    assert event.actor == anna.user
+    assert record_sign_in(user_id=anna.user_id, at=event.at + timedelta(minutes=61))
+    assert not record_sign_in(user_id=0, at=event.at)
 
 
 def test_a_language_saved_is_spoken_at_once(as_anna):

@@ -13,7 +13,7 @@ from django.utils.translation import override
 from django.views.decorators.http import require_http_methods, require_safe
 
 from members.models import Member
-from members.queries import consent_state
+from members.queries import attributes, consent_state
 from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.forms import BirthdayForm, ProfileForm
@@ -32,7 +32,7 @@ def me(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @members_only
 def profile(request: MemberRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, member=request.member)
+    form = ProfileForm(request.POST or None, member=request.member, attributes=attributes(member_may_edit=True))
     if _save(request, form):
         with override(form.cleaned_data["language"]):
             messages.success(request, _("Saved."))
