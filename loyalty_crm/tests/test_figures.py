@@ -24,7 +24,7 @@ def shop(db) -> None:
     Programme.objects.create(pk=1, currency="EUR", time_zone="Europe/Berlin")
     rows = []
     for n in range(60):
-        member, last = make_member(), now() - timedelta(days=60 - n, seconds=-1)
+        member, last = make_member(), now() - timedelta(days=60 - n, seconds=-60)
         record_purchases(purchases=[new_purchase(member, purchased_at=last, store="Old Town")])
         rows.append(
             PurchaseSummary(
