@@ -71,6 +71,15 @@ WORDINGS = {
         "Yes, tell me about offers and news. I can withdraw this at any time.",
         "我同意接收优惠和新品信息，并可随时撤回。",
     ),
+    "profiling": (
+        "Yes, choose what you show and send me by what I bought and read. I can withdraw this at any time; my points,"
+        " my tier and my card do not depend on it.",
+        "我同意根据我的购买和阅读记录为我挑选展示和发送的内容。我可随时撤回，这不影响我的积分、等级和会员卡。",
+    ),
+    "sharing": (
+        "Yes, give my name and address to Parcel Bike Ltd. so that they deliver what I order. For nothing else.",
+        "我同意将我的姓名和地址提供给 Parcel Bike Ltd.，仅用于配送我订购的商品。",
+    ),
 }
 
 PASSWORD = "corner-cafe"  # noqa: S105  of accounts that exist in the demo only
