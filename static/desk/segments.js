@@ -165,6 +165,8 @@
     const more = el("details", { class: "seg-more" },
       el("summary", { class: "seg-tool", "aria-label": words.more, title: words.more }, icon("more_horiz")),
       el("div", { class: "seg-menu" },
+        el("button", { type: "button", class: "seg-narrowly", onclick: () => move(node.id, -1) }, words.up),
+        el("button", { type: "button", class: "seg-narrowly", onclick: () => move(node.id, 1) }, words.down),
         node.children
           ? el("button", { type: "button", onclick: () => unwrap(node.id) }, words.unwrap)
           : el("button", { type: "button", onclick: () => { node.negated = !node.negated; changed(node.id, "trait"); } }, node.negated ? words.unnegate : words.negate),
@@ -277,7 +279,8 @@
   function changed(id, control) {
     drawn.delete(id);
     draw();
-    const place = canvas.querySelector(`[data-control="${id}:${control}"]`) ?? canvas.querySelector(`[data-control="${id}:trait"], [data-control="${id}:mode"]`);
+    const wanted = [`${id}:${control}`, `${id}:trait`, `${id}:mode`];
+    const place = wanted.map((name) => canvas.querySelector(`[data-control="${name}"]`)).find((one) => one?.offsetParent);
     (place?.matches("button, select, input") ? place : place?.querySelector("input, select, button"))?.focus();
     edited();
   }

@@ -141,11 +141,12 @@ class SegmentAdmin(DeskAdmin):
             .prefetch_related(Prefetch("sizes", lately, to_attr="lately"), Prefetch("used_by", using))
         )
 
-    @display(description=_("segment"), header=True, ordering="name")
-    def shown_name(self, segment: Segment) -> tuple:
+    @display(description=_("segment"), ordering="name")
+    def shown_name(self, segment: Segment) -> str:
         """With what is the matter, where something is."""
         found = standing(segment, now(), segment.known)
-        return segment.name, found.reason or segment.description
+        cell = '<span class="seg-cell"><strong>{}</strong><span class="desk-muted">{}</span></span>'
+        return format_html(cell, segment.name, found.reason or segment.description)
 
     @display(
         description=_("state"),

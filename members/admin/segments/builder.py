@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.timezone import now
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from members.admin.segments.forms import read_json
@@ -28,7 +28,7 @@ _WORDS = {
     "any": _("At least one of these is true"),
     "none": _("None of these is true"),
     "notall": _("Not all of these are true"),
-    "not": pgettext("condition", "not"),
+    "not": pgettext_lazy("condition", "not"),
     "negate": _("Turn into its opposite"),
     "unnegate": _("Take the “not” away"),
     "mode": _("How the conditions count together"),
@@ -56,9 +56,9 @@ _WORDS = {
     "nothing": _("Nothing found"),
     "take_away": _("Take away: %(what)s"),
     "cancel": _("Cancel"),
-    "from": pgettext("range", "from"),
-    "to": pgettext("range", "to"),
-    "days": pgettext("unit", "days"),
+    "from": pgettext_lazy("range", "from"),
+    "to": pgettext_lazy("range", "to"),
+    "days": pgettext_lazy("unit", "days"),
     "when": _("When"),
     "ever": _("at any time"),
     "last_days": _("in the last … days"),
