@@ -30,6 +30,8 @@ _MARKETER = {
     "members.timelineevent": "view",
     "members.programme": "view",
     "members.purchaseimport": "view add change",
+    "members.customerimport": "view add",
+    "members.exportjob": "view add download",
     "members.pendingreaction": "view change",
     "rewards.transfer": "view add",
     "rewards.lot": "view",

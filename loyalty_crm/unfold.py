@@ -47,7 +47,9 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Settings"), "storefront", "members.Programme"),
             (_("Attributes"), "list_alt", "members.Attribute"),
             (_("Tags"), "sell", "members.Tag"),
-            (_("Imports"), "upload_file", "members.PurchaseImport"),
+            (_("Import customers"), "group_add", "members.CustomerImport"),
+            (_("Import purchases"), "upload_file", "members.PurchaseImport"),
+            (_("Exports"), "download", "members.ExportJob"),
         ),
     ),
     (

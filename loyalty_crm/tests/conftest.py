@@ -13,6 +13,7 @@ from campaigns.services.greeting import get_greeting
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
     AccessLog,
+    CustomerImport,
     Duplicate,
     Member,
     PendingReaction,
@@ -27,6 +28,8 @@ from members.services.attributes import define_attribute
 from members.services.consent import publish_wording, state_consent
 from members.services.data_exports import request_export
 from members.services.erasure import request_erasure
+from members.services.exports import create_export, run_export
+from members.services.imports.columns import Layout
 from members.services.merging import merge_members
 from members.services.retention import make_rules
 from members.services.segments import save_list, save_segment
@@ -78,6 +81,10 @@ def world(db, settings) -> dict[str, int]:
     )
     event = TimelineEvent.objects.order_by("id").first()
     transfer = member.accounts.get().credits.get()
+    exported = create_export(
+        members=Member.objects.all(), name="Members", columns=["name"], file_format="csv", language="en", at=AT
+    )
+    run_export(export_id=exported.pk)
     uploaded = PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, name="x.csv")
     segment = save_segment(names={"en": "Everybody"}, definition={"all": []}, at=AT)
     return {
@@ -102,6 +109,14 @@ def world(db, settings) -> dict[str, int]:
         "members_programme": 1,
         "members_pendingreaction": PendingReaction.objects.create(event=event, reaction="gone").pk,
         "members_purchaseimport": uploaded.pk,
+        "members_customerimport": CustomerImport.objects.create(
+            source="shop",
+            state=ImportState.DONE,
+            name="c.csv",
+            layout=Layout("utf-8", ",", True, ["e-mail"]).as_json(),
+            mapping={"email": 0},
+        ).pk,
+        "members_exportjob": exported.pk,
         "members_user": User.objects.create_user("somebody@example.com").pk,
         "auth_user": User.objects.get(email="somebody@example.com").pk,
         "auth_group": Group.objects.get(name="Till").pk,

@@ -1,6 +1,8 @@
 from members.admin import (
     attributes,
+    customer_imports,
     duplicates,
+    exports,
     merges,
     personas,
     privacy,
@@ -14,7 +16,9 @@ from members.admin import (
 
 __all__ = [
     "attributes",
+    "customer_imports",
     "duplicates",
+    "exports",
     "merges",
     "personas",
     "privacy",

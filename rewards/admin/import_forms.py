@@ -17,22 +17,8 @@ from unfold.widgets import (
 from members.enums import DateOrder, DecimalMark, ImportField
 from members.import_problems import FileRefused
 from members.models import PurchaseImport
-from members.services.imports.reading import DELIMITERS
 from members.validators import time_zones, validate_currency
 
-_ENCODINGS = (
-    ("utf-8", "UTF-8"),
-    ("gb18030", _("GB18030 (Chinese)")),
-    ("utf-16", _("UTF-16 (Excel “Unicode text”)")),
-    ("cp1252", _("Windows-1252 (Western European)")),
-)
-_DELIMITERS = (
-    ("comma", _("Comma")),
-    ("semicolon", _("Semicolon")),
-    ("tab", _("Tab")),
-    ("bar", _("Bar")),
-    ("space", _("Spaces")),
-)
 # Where a refusal is about one of the fields, it stands beside it.
 _BESIDE = {"dates_unclear": "date_order", "dates_unreadable": "date_order", "decimals_unclear": "decimal_mark"}
 _UNDECIDED = ("", _("– please choose –"))
@@ -41,8 +27,8 @@ _UNDECIDED = ("", _("– please choose –"))
 class UploadForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
-        help_text=_("CSV, or text with columns parted by tabs. One row for each purchase."),
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv,text/plain"}),
+        help_text=_("CSV, text with columns parted by tabs, or Excel (XLSX). One row for each purchase."),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,.xlsx,text/csv,text/plain"}),
     )
     source = forms.CharField(
         label=_("Source"),
@@ -51,22 +37,6 @@ class UploadForm(forms.Form):
                     " customer numbers belong to their source."),
         widget=UnfoldAdminTextInputWidget(attrs={"list": "sources", "autocomplete": "off"}),
     )  # fmt: skip
-
-
-class ReadForm(forms.Form):
-    encoding = forms.ChoiceField(label=_("Encoding"), choices=_ENCODINGS, widget=UnfoldAdminSelectWidget)
-    delimiter = forms.ChoiceField(label=_("Columns are parted by"), choices=_DELIMITERS, widget=UnfoldAdminSelectWidget)
-    header = forms.BooleanField(label=_("The first row names the columns"), required=False, widget=UnfoldBooleanWidget)
-
-    @staticmethod
-    def of(purchase_import: PurchaseImport) -> "ReadForm":
-        """Filled in with how the file is read now."""
-        layout = purchase_import.layout
-        names = {sign: name for name, sign in DELIMITERS.items()}
-        return ReadForm(initial={**layout, "delimiter": names[layout["delimiter"]]})
-
-    def clean_delimiter(self) -> str:
-        return DELIMITERS[self.cleaned_data["delimiter"]]
 
 
 class ColumnsForm(forms.Form):

@@ -22,6 +22,7 @@ from unfold.decorators import display
 
 from common.admin import ReadOnlyAdmin, found_or_404, plain_cell
 from common.moments import format_moment
+from members.admin.import_forms import ReadForm
 from members.enums import DateOrder, DecimalMark, ImportField, ImportState
 from members.import_problems import FileRefused
 from members.models import ImportProblem, PurchaseImport
@@ -36,7 +37,7 @@ from members.services.imports import (
     request_cancel,
     set_columns,
 )
-from rewards.admin.import_forms import ColumnsForm, ReadForm, UploadForm
+from rewards.admin.import_forms import ColumnsForm, UploadForm
 from rewards.queries import points_text
 from rewards.services.purchase_import import resume_import, start_import
 
