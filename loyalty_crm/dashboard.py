@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
-from django.utils.timezone import now
+from django.utils.timezone import localdate, now
 from django.utils.translation import gettext, ngettext
 
 from analytics import queries
@@ -19,7 +19,7 @@ from campaigns.models import Message
 from common.money import format_money, to_major
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.enums import ImportState
-from members.models import PendingReaction, Programme, PurchaseImport
+from members.models import PendingReaction, Programme, PurchaseImport, Task
 from members.queries import get_programme
 
 DEFAULT_DAYS = 30
@@ -53,6 +53,11 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
     """What waits for a person, each as (sentence, link), as far as this person may see it."""
     recent = now() - timedelta(days=30)
     found = []
+    if request.user.has_perm("members.view_task"):
+        due = Task.objects.filter(done_at=None, due_on__lte=localdate(), assignee=request.user.pk)
+        n = due.count()
+        text = ngettext("%(n)d task of yours is due", "%(n)d tasks of yours are due", n)
+        found.append((n, text, list_of("members_task", whose="me")))
     if request.user.has_perm("members.view_pendingreaction"):
         n = PendingReaction.objects.filter(parked_at__isnull=False).count()
         text = ngettext("%(n)d reaction was given up", "%(n)d reactions were given up", n)

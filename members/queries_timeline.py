@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
 from members.events import groups, kinds
-from members.models import PurchaseLine, TimelineEvent
+from members.models import Note, PurchaseLine, Task, TimelineEvent
 from members.queries import timeline
 
 
@@ -73,17 +73,20 @@ def _filtered(events: QuerySet[TimelineEvent], member_id: int, sought: Sought) -
     if sought.until:
         events = events.filter(at__lt=sought.until)
     if sought.text:
-        events = events.alias(
-            values=Values(F("data")), purchase_id=Cast(KT("data__purchase"), BigIntegerField())
-        ).filter(_says(member_id, sought.text))
+        keys = {f"{name}_id": Cast(KT(f"data__{name}"), BigIntegerField()) for name in ("purchase", "note", "task")}
+        events = events.alias(values=Values(F("data")), **keys).filter(_says(member_id, sought.text))
     return events
 
 
 def _says(member_id: int, text: str) -> Q:
-    """Events whose kind is called so, whose data say it, or whose purchase holds such a thing."""
+    """Events whose kind is called so, or whose data, purchase, note or task say it."""
     word = text.casefold()
     called = {name: group.label for name, group in groups().items()}
     named = [k.name for k in kinds().values() if word in f"{k.label} {called[k.name.partition('.')[0]]}".casefold()]
     lines = PurchaseLine.objects.filter(purchase__member=member_id, name__icontains=text).order_by()
     bought = Q(kind__startswith="purchase.", purchase_id__in=lines.values("purchase"))
-    return Q(kind__in=named) | Q(values__icontains=text) | bought
+    noted = Note.objects.filter(member=member_id, removed_at=None, text__icontains=text)
+    tasks = Task.objects.filter(member=member_id, title__icontains=text)
+    written = Q(kind__startswith="note.", note_id__in=noted.values("pk"))
+    written |= Q(kind__startswith="task.", task_id__in=tasks.values("pk"))
+    return Q(kind__in=named) | Q(values__icontains=text) | bought | written

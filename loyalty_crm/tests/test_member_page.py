@@ -160,11 +160,13 @@ def test_a_filter_stays_while_scrolling_and_its_parts_add_up(member, at, desk):
     assert len(kinds(kinds="purchase", text="old town")) == bought // 2
     assert len(kinds(text="longjing")) == bought
     assert kinds(text="goodwill") == ["points.adjusted"]
+    add_note(member_id=member.pk, text="Runs the book club", at=at, actor_id=None)
+    assert kinds(text="BOOK") == ["note.added"]
     assert kinds(text="Adjusted") == ["points.adjusted"]  # as the kind is called
     assert kinds(text="amount_minor") == []  # keys of the data are no words
     assert kinds(kinds="purchase", since="2026-05-11", until="2026-05-11") == ["purchase.paid"]
     assert len(kinds(since="nonsense", until="9999-12-31", kinds="nonsense", text="%")) == 0
-    assert len(kinds(since="2026-02-31", until="x")) == bought + 2
+    assert len(kinds(since="2026-02-31", until="x")) == bought + 3
 
 
 @pytest.mark.parametrize(
