@@ -90,7 +90,6 @@ WHERE m.merged_into_id IS NULL AND m.erased_at IS NULL AND m.personalised AND la
 def run(server: str) -> Iterator[Row]:
     from common.sql import fetch_all
     from members.segments import asking
-    from members.segments.compile import selecting
 
     with product_on(world(server)):
         for name, definition, by_hand in (
@@ -109,14 +108,6 @@ def run(server: str) -> Iterator[Row]:
             took, _ = side_by_side(lambda: seconds(guess), lambda: 0.0, 11)
             note = f"limit, not SQL; {min(about):,} to {max(about):,}, exactly {exact:,}"
             yield Row(f"segments: estimate, {name}", MEMBERS, took, PATIENCE, at_least=1, note=note)
-        some = [row[0] for row in fetch_all("SELECT id FROM members_member WHERE id %% 1000 = 7 LIMIT 1000", {})]
-
-        def narrowed() -> int:
-            statement, params = selecting(NESTED, at=AT, member_ids=some)
-            return len(asking._rows(statement, params))
-
-        by_hand = f"{_NESTED} AND m.id = ANY(%(some)s)"
-        yield _compared("1,000 members looked at again", narrowed, lambda: fetch_all(by_hand, {"some": some})[0][0])
 
 
 def _compared(name: str, ours: Callable[[], int], by_hand: Callable[[], int]) -> Row:

@@ -195,8 +195,8 @@ class Text(Kind):
     own = _by_name(
         Operator("any_of", _("is any of"), "texts", "%(value)s"),
         Operator("none_of", _("is none of"), "texts", _("none of %(value)s")),
-        Operator("contains", _("contains"), "text", _("with %(value)s in it")),
-        Operator("starts_with", _("starts with"), "text", _("starting with %(value)s")),
+        Operator("contains", _("contains"), "text", _("one with %(value)s in it")),
+        Operator("starts_with", _("starts with"), "text", _("one starting with %(value)s")),
     )
 
     def clean(self, operator: Operator, raw: Any, known: dict[Any, str] | None) -> Any:
