@@ -11,7 +11,6 @@ from members.enums import MARKETING, Channel, Purpose
 from members.models import Consent, ConsentWording, Member
 from members.queries import consent_state
 
-BY_CHANNEL = {Channel.EMAIL: _("By e-mail"), Channel.SMS: _("By text message")}
 MEANING: dict[str, Promise] = {
     Purpose.GREETINGS: _("A greeting on your birthday and on holidays, sometimes with a gift."),
     Purpose.OFFERS: _("What is new, and what costs less for members."),
@@ -76,12 +75,12 @@ def _channels(member: Member, purpose: Purpose, said: dict[tuple[str, str], Cons
     return [
         Switch(
             f"{channel}.{purpose}",
-            label,
+            channel.label,
             _is_on(said, channel, purpose),
             said.get((channel, purpose)),
             "" if has[channel] else channel,
         )
-        for channel, label in BY_CHANNEL.items()
+        for channel in Channel
     ]
 
 
