@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import psycopg
+from psycopg import sql
 
 from bench.base import on_server, product_on, url_of
 
@@ -50,7 +51,8 @@ _FILL = [
     """,
     """
     INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor)
-    SELECT id, 'sku' || id % 997, 'Article ' || id % 997, 'Category ' || id % 24, 'Brand ' || id % 60, 1, amount_minor
+    SELECT id, 'sku' || id % 997, 'Article ' || id % 997, 'Category ' || id / 2 % 24, 'Brand ' || id / 2 % 60, 1,
+           amount_minor
     FROM members_purchase WHERE id % 2 = 0
     """,
     """
@@ -91,6 +93,9 @@ _FILL = [
         ('rewards_tier', (SELECT max(id) FROM rewards_tier))) AS used (name, top)
     """,
 ]
+_TEXT_INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'members_member' AND indexdef LIKE '%USING gin%'
+"""
 
 
 @cache
@@ -111,7 +116,10 @@ def world(server: str) -> str:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '256MB'")
         connection.execute(_MIXED)
-        for statement in _FILL:
+        searched = connection.execute(_TEXT_INDEXES).fetchall()  # slow to fill row by row
+        for name_, _ in searched:
+            connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name_)))
+        for statement in [*_FILL, *(definition for _, definition in searched)]:
             connection.execute(statement)
     with product_on(url):
         from members.services.summaries import recompute

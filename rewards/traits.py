@@ -174,6 +174,8 @@ register(
             "who redeemed points %(test)s time%(window)s", "who redeemed points %(test)s times%(window)s", "count"
         ),
         found=ngettext_lazy("redeemed %(value)s time", "redeemed %(value)s times", "count"),
+        also=lambda query, leaf: _redemptions(query, leaf).column(SQL("max(hold.settled_at)")),
+        also_words=_("last on %(value)s"),
         missing=0,
         window="past",
         profiling=True,

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext
 from psycopg.sql import SQL, Composable
 
-from members.queries import get_programme
 from members.segments import words
 from members.segments.compile import Query, condition, selecting
+from members.segments.kinds import Moment
 from members.segments.tree import Group, Leaf, Node, Not, is_profiling, leaves, parse
 
 SMALL = 20_000  # members: up to here an exact count is as quick as an estimate
@@ -113,6 +114,7 @@ def why(definition: Any, *, member_id: int, at: datetime, segment_id: int | None
     for leaf in leaves(node):
         columns.append(SQL("{} IS TRUE").format(query.test(leaf)))
         columns.append((leaf.trait.shown or leaf.trait.datum)(query, leaf))
+        columns.append(leaf.trait.also(query, leaf) if leaf.trait.also else SQL("NULL"))
     pick = "SELECT include FROM members_segmentpick WHERE segment_id = {} AND member_id = m.id"
     columns.append(SQL("(" + pick + ")").format(query.param(segment_id)))  # type: ignore[arg-type]
     columns += [SQL("m.merged_into_id IS NULL AND m.erased_at IS NULL"), SQL("m.personalised")]
@@ -123,8 +125,9 @@ def why(definition: Any, *, member_id: int, at: datetime, segment_id: int | None
     if not rows:
         raise LookupError(member_id)
     *answers, picked, present, personalised = rows[0]
-    found = iter(zip(answers[::2], answers[1::2], strict=True))
-    tree = _explained(node, found, get_programme().currency)
+    found = iter(zip(answers[::3], answers[1::3], answers[2::3], strict=True))
+    with timezone.override(query.zone):  # the days by which leaves are tested
+        tree = _explained(node, found, query.currency)
     refused = is_profiling(node) and not personalised
     inside = present and picked is not False and (picked is True or (tree.value and not refused))
     reason = ""
@@ -140,17 +143,9 @@ def why(definition: Any, *, member_id: int, at: datetime, segment_id: int | None
 
 def _explained(node: Node, found: Any, currency: str) -> Why:
     match node:
-        case Leaf(trait):
-            value, datum = next(found)
-            kind = trait.shown_kind or trait.kind
-            if datum is None and trait.missing is not None:
-                datum = trait.missing
-            if datum is None:
-                said = str(trait.nothing) or gettext("not known")
-            else:
-                said = kind.said(datum, node.known, currency)
-                said = trait.found % {"value": said, "count": words.counted(datum)} if trait.found else said
-            return Why(words.clause(node, currency), value, said)
+        case Leaf():
+            value, datum, also = next(found)
+            return Why(words.clause(node, currency), value, _told(node, datum, also, currency))
         case Not(child):
             inside = _explained(child, found, currency)
             return Why(gettext("None of this"), not inside.value, "", (inside,), "not")
@@ -159,3 +154,19 @@ def _explained(node: Node, found: Any, currency: str) -> Why:
             holds = all(each.value for each in told) if every else any(each.value for each in told)
             sentence = gettext("All of these") if every else gettext("Any of these")
             return Why(sentence, holds, "", told, "all" if every else "any")
+
+
+def _told(leaf: Leaf, datum: Any, also: Any, currency: str) -> str:
+    """The datum behind a leaf, in words."""
+    trait = leaf.trait
+    if datum is None and trait.missing is not None:
+        datum = trait.missing
+    if datum is None:
+        return str(trait.nothing) or gettext("not known")
+    said = (trait.shown_kind or trait.kind).told(datum, leaf.known, currency)
+    if trait.found:
+        said = trait.found % {"value": said, "count": words.counted(datum)}
+    if also is not None:
+        then = trait.also_words % {"value": Moment().told(also, {}, currency)}
+        said = gettext("%(datum)s; %(also)s") % {"datum": said, "also": then}
+    return said

@@ -39,6 +39,8 @@ register(
         lambda query, leaf: _events(query, leaf).column(SQL("count(*)")),
         ngettext_lazy("with %(test)s event%(where)s%(window)s", "with %(test)s events%(where)s%(window)s", "count"),
         found=ngettext_lazy("%(value)s event", "%(value)s events", "count"),
+        also=lambda query, leaf: _events(query, leaf).column(SQL("max(event.at)")),
+        also_words=_("last on %(value)s"),
         missing=0,
         filters=(_KIND,),
         window="past",

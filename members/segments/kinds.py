@@ -74,8 +74,12 @@ class Kind:
         return str(operator.words) % {"value": self.said(value, known, currency)}
 
     def said(self, value: Any, known: dict[Any, str], currency: str) -> str:
-        """A value in words, one of a datum or of a leaf."""
+        """A value of a leaf in words."""
         raise NotImplementedError
+
+    def told(self, datum: Any, known: dict[Any, str], currency: str) -> str:
+        """A datum in words."""
+        return self.said(datum, known, currency)
 
     def whole_test(self, datum: Composable, operator: Operator, value: Any, query: "Query", missing: Any) -> Composable:
         """`test`, with what is known of every kind: (un)known, and the value that stands for no datum."""
@@ -167,9 +171,12 @@ class Money(Number):
         return super().stored(value.scaleb(minor_digits(query.currency)), query)
 
     def said(self, value: Any, known: dict[Any, str], currency: str) -> str:
-        if isinstance(value, Decimal):  # of a leaf: major units
-            return format_money(int(value.scaleb(minor_digits(currency))), currency)
-        return super().said(value, known, currency) if isinstance(value, tuple) else format_money(int(value), currency)
+        if isinstance(value, tuple):
+            return super().said(value, known, currency)
+        return format_money(int(value.scaleb(minor_digits(currency))), currency)
+
+    def told(self, datum: Any, known: dict[Any, str], currency: str) -> str:
+        return format_money(round(datum), currency)
 
 
 class Flag(Kind):

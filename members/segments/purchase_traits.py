@@ -167,6 +167,8 @@ register(
             "who bought %(test)s time%(where)s%(window)s", "who bought %(test)s times%(where)s%(window)s", "count"
         ),
         found=ngettext_lazy("bought %(value)s time", "bought %(value)s times", "count"),
+        also=_moment("max", "last_at"),
+        also_words=_("last on %(value)s"),
         missing=0,
     ),
     purchase(
@@ -176,6 +178,8 @@ register(
         _of_amounts("sum"),
         _("who spent %(test)s%(where)s%(window)s"),
         found=_("spent %(value)s"),
+        also=_moment("max", "last_at"),
+        also_words=_("last on %(value)s"),
         missing=0,
     ),
     purchase(

@@ -55,9 +55,10 @@ class Trait:
 
     `datum` gives its SQL for a leaf; `missing` is what no datum stands for (0 purchases). `clause` says a leaf in
     words as a relative clause ("who bought %(test)s times%(where)s%(window)s"), `clauses` the same for operators that
-    need other words; `found` says a datum ("bought %(value)s times"), `nothing` that there is none. `shown` is the SQL
-    of what is said where that is not the datum. `timed`: time alone changes it. `profiling`: it is behaviour, which
-    must not be used for who wants no personalised treatment.
+    need other words. The why says a datum by `found` ("bought %(value)s times"), or `nothing` where there is none;
+    `shown` is the SQL of what it says where that is not the datum, `also` that of a moment said besides ("last on
+    %(value)s"). `timed`: time alone changes it. `profiling`: it is behaviour, which must not be used for who wants no
+    personalised treatment.
     """
 
     name: str
@@ -71,6 +72,8 @@ class Trait:
     nothing: Words = ""
     shown: "Callable[[Query, Leaf], Composable] | None" = None
     shown_kind: Kind | None = None
+    also: "Callable[[Query, Leaf], Composable] | None" = None
+    also_words: Words = ""
     missing: Any = None
     filters: Sequence[Filter] = ()
     window: str = ""  # "", "past" or "next"

@@ -198,15 +198,18 @@ def test_why_tells_the_datum_of_each_leaf():
     tree = told.children[0]
     assert (told.sentence, told.value, tree.group) == ("Is not in this segment", False, "all")
     assert [(leaf.sentence, leaf.value, leaf.datum) for leaf in (tree.children[0], tree.children[1])] == [
-        ("who bought at least 3 times", False, "bought 1 time"),
+        ("who bought at least 3 times", False, "bought 1 time; last on May 3, 2026"),
         ("whose last purchase was in the last 30 days", True, "last bought on May 3, 2026"),
     ]
     either = tree.children[2]
     assert (either.sentence, either.value) == ("Any of these", True)
     assert (either.children[0].group, either.children[0].value) == ("not", False)
     assert either.children[0].children[0].datum == "“Berlin”"
-    assert either.children[1].datum == "spent €12.50"
+    assert either.children[1].datum == "spent €12.50; last on May 3, 2026"
     assert tree.children[3].datum == "never asked"
+    for trait, words_of_it in (("spent", "spent €12.50; last on May 3, 2026"), ("average", "€12.50 on average")):
+        leaf = {"trait": f"purchase.{trait}", "op": "at_least", "value": 12.5, "within": {"days": 30}}
+        assert asking.why(leaf, member_id=anna.pk, at=AT).children[0].datum == words_of_it
     with pytest.raises(LookupError):
         asking.why(definition, member_id=0, at=AT)
 
