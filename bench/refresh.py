@@ -4,6 +4,7 @@ Both work on the same database in turns: a fiftieth of the members is moved, one
 back, the other follows. The SQL by hand is what a careful person would write who knew these fifty conditions.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from bench.base import Row, migrated, most_memory, product_on, seconds, side_by_
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CITIES = ("Berlin", "Paris", "Rome", "Wien", "上海", "北京", "Oslo", "London")
-MEMBERS, BOUGHT_EACH, CHANGED = 200_000, 3, 1_000
+MEMBERS, BOUGHT_EACH, CHANGED = int(os.environ.get("BENCH_MEMBERS", "200000")), 3, 1_000
 
 # Roll-ups are written as the product would have them; purchases only for those who are to be added up anew.
 _FILL = """

@@ -13,18 +13,13 @@ from members.models import (
     Segment,
     SegmentChange,
     SegmentMember,
-    SegmentSize,
     TimelineEvent,
 )
 from members.queries_segments import (
-    DaySize,
     SegmentNotReady,
     State,
-    find_members,
     freshness,
-    overlap,
     segment_audience,
-    sizes,
 )
 from members.segments.tree import BadDefinition
 from members.services import derived
@@ -41,7 +36,6 @@ from members.services.segments import (
     refresh,
     refresh_due,
     save_segment,
-    set_picks,
 )
 from members.services.segments.refreshing import RIPPLE_MOST
 from members.tests.factories import make_member, new_purchase
@@ -360,79 +354,3 @@ def test_many_who_moved_make_those_that_use_it_be_refreshed_as_a_whole(at, monke
     assert freshness(user, at=at).state is State.STALE
     assert refresh_due(at=at) == 1
     assert held(user) == {member.pk for member in members}
-
-
-def test_picks_are_obeyed_and_a_never_in_at_once(at):
-    one, two, three = (make_member(city="Berlin") for _ in range(3))
-    outsider = make_member(city="Paris")
-    segment = built(city("Berlin"), at)
-    bring_up_to_date(at=at)
-    assert set_picks(segment_id=segment.pk, member_ids=[one.pk], include=False, at=at) == 1
-    assert one not in segment_audience(segment.pk, at=at)
-    assert one.pk in held(segment)
-    assert set_picks(segment_id=segment.pk, member_ids=[outsider.pk, two.pk], include=True, at=at) == 2
-    assert set_picks(segment_id=segment.pk, member_ids=[outsider.pk], include=True, at=at) == 0
-    bring_up_to_date(at=at)
-    assert held(segment) == {outsider.pk, two.pk, three.pk}
-    refresh(segment_id=segment.pk, at=at)
-    assert held(segment) == {outsider.pk, two.pk, three.pk}
-    assert set_picks(segment_id=segment.pk, member_ids=[one.pk, outsider.pk], include=None, at=at) == 2
-    bring_up_to_date(at=at)
-    assert held(segment) == {one.pk, two.pk, three.pk}
-
-
-def test_who_is_gone_is_out_and_nothing_fails(at):
-    stays, goes = make_member(city="Berlin"), make_member(city="Berlin")
-    segment = built(city("Berlin"), at)
-    set_picks(segment_id=segment.pk, member_ids=[goes.pk], include=True, at=at)
-    Member.objects.filter(pk=goes.pk).update(erased_at=at, email="", phone="")
-    assert list(segment_audience(segment.pk, at=at)) == [stays]
-    bring_up_to_date(at=at)
-    assert held(segment) == {stays.pk}
-    assert set_picks(segment_id=segment.pk, member_ids=[goes.pk], include=True, at=at) == 0
-
-
-def test_sizes_over_time_and_overlap(at):
-    one, two = make_member(city="Berlin"), make_member(city="Berlin")
-    make_member(city="Paris")
-    segment = built(city("Berlin"), at)
-    all_of_them = built(EVERYBODY, at, "All")
-    Member.objects.filter(pk=one.pk).update(city="Rome")
-    day = at.date()
-    refresh(segment_id=segment.pk, at=at + timedelta(days=2))
-    assert sizes(segment.pk, days=30, at=at + timedelta(days=3)) == [
-        DaySize(day, 2, 2, 0),
-        DaySize(day + timedelta(days=1), 2, 0, 0),
-        DaySize(day + timedelta(days=2), 1, 0, 1),
-        DaySize(day + timedelta(days=3), 1, 0, 0),
-    ]
-    assert sizes(segment.pk, days=1, at=at + timedelta(days=9)) == [DaySize(day + timedelta(days=9), 1, 0, 0)]
-    assert SegmentSize.objects.filter(segment=segment).count() == 2
-    assert overlap(segment.pk, all_of_them.pk) == (0, 1, 2)
-    assert overlap(all_of_them.pk, segment.pk) == (2, 1, 0)
-    assert two.pk in held(segment)
-
-
-def test_members_are_found_by_whatever_key_is_given(at, settings):
-    one = make_member(email="Ann@Example.com", phone="+4917612345678")
-    two = make_member()
-    two.identities.create(system="shop", value="K-77")
-    one.identities.create(system="shop", value="twice")
-    two.identities.create(system="till", value="twice")
-    gone = make_member()
-    old_card = gone.card_number
-    Member.objects.filter(pk=gone.pk).update(merged_into=two, email="", phone="")
-    settings.PHONENUMBER_DEFAULT_REGION = "DE"
-    keys = [
-        " ann@example.COM ",
-        one.card_number_grouped,
-        "0176 12345678",
-        "K-77",
-        old_card,
-        "nobody",
-        "twice",
-        "",
-        "\0",
-    ]
-    assert find_members(keys) == ([one.pk, two.pk], ["nobody"], ["twice"])
-    assert find_members([]) == ([], [], [])
