@@ -1,6 +1,5 @@
 """How many a definition is, who, and why somebody is in or not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,16 +51,15 @@ def _rows(statement: Composable, params: dict[str, Any]) -> list[tuple]:
         return cursor.fetchall()
 
 
-def _count(node: Node, at: datetime, member_ids: Sequence[int] | None = None) -> int:
-    """How many are in, of all or of some members."""
-    query = Query(at, member_ids)
+def _count(node: Node, query: Query) -> int:
+    """How many of those whom the query looks at are in."""
     where = SQL("{} AND {}").format(condition(query, node), query.scope(SQL("m.id")))
     return _rows(SQL("SELECT count(*) FROM {} WHERE {}").format(query.joined, where), query.params)[0][0]
 
 
 def count(definition: Any, *, at: datetime) -> int:
     """How many members are in, exactly, without regard to picks; BadDefinition."""
-    return _count(parse(definition), at)
+    return _count(parse(definition), Query(at))
 
 
 def _table_size() -> int:
@@ -79,17 +77,18 @@ def estimate(definition: Any, *, at: datetime) -> Estimate:
     """About how many members are in, from a sample of whole pages of the table; exact for few; BadDefinition."""
     node = parse(definition)
     size = _table_size()
-    if size <= SMALL:
-        return Estimate(_count(node, at), exact=True)
-    query = Query(at)
-    query.tree(node)  # to see how much it reads
-    sample = _sampled(size, SAMPLE // (1 + query.histories))
+    sample = _sampled(size, SAMPLE) if size > SMALL else []
     if not sample:
-        return Estimate(_count(node, at), exact=True)
+        return Estimate(_count(node, Query(at)), exact=True)
     with transaction.atomic():
         # A few thousand rows by their keys, without workers that take longer to start than this takes.
         _execute(SQL("SET LOCAL random_page_cost = 1; SET LOCAL max_parallel_workers_per_gather = 0"))
-        found = _count(node, at, sample)
+        query = Query(at, sample)
+        query.tree(node)
+        if query.histories:  # many rows of each member are read: of fewer members then
+            sample = sample[:: 1 + query.histories]
+            query = Query(at, sample)
+        found = _count(node, query)
     return Estimate(round(found * size / len(sample)), exact=False)
 
 
