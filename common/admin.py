@@ -125,6 +125,19 @@ class DeskAdmin(ModelAdmin):
             field.label = bilingual_label(db_field)
         return field
 
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Says what was saved, in the words of the house."""
+        if "_popup" in request.POST:
+            return super().response_change(request, obj)
+        self.message_user(request, gettext("%(what)s is saved.") % {"what": obj}, messages.SUCCESS)
+        return self.response_post_save_change(request, obj)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        if "_popup" in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        self.message_user(request, gettext("%(what)s is saved.") % {"what": obj}, messages.SUCCESS)
+        return self.response_post_save_add(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

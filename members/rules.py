@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
-from borax.calendars.lunardate import LCalendars, LunarDate
+from babel.dates import format_skeleton
+from borax.calendars.lunardate import LCalendars, LunarDate, TextUtils
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language, gettext, to_locale
 from django.utils.translation import gettext_lazy as _
 
 from members.enums import Calendar, LeapDayRule
@@ -96,6 +98,31 @@ def _lunar_matches(day: date) -> Iterator[BirthdayMatch]:
         days.append(30)
     for number in days:
         yield BirthdayMatch(Calendar.LUNAR, month, number, kept_here, None, year)
+
+
+def lunar_month_name(month: int) -> str:
+    """What a Chinese speaker calls a lunar month: 正月 … 冬月, 腊月."""
+    return f"{TextUtils.month_cn(month)}月"
+
+
+def lunar_day_name(day: int) -> str:
+    """What a Chinese speaker calls a day of a lunar month: 初一 … 三十."""
+    return TextUtils.day_cn(day)
+
+
+def birthday_words(birthday: Birthday) -> str:
+    """A birthday in the active language, as its owner said it: "June 21", "6月21日", "农历闰四月初八"."""
+    language = get_language() or "en"
+    if birthday.calendar == Calendar.SOLAR:
+        in_a_leap_year = date(2000, birthday.month, birthday.day)
+        return format_skeleton("MMMMd", in_a_leap_year, locale=to_locale(language))
+    if language.startswith("zh"):
+        leap = "闰" if birthday.leap_month else ""
+        return f"农历{leap}{lunar_month_name(birthday.month)}{lunar_day_name(birthday.day)}"
+    words = {"day": birthday.day, "month": birthday.month}
+    if birthday.leap_month:
+        return gettext("day %(day)d of the leap month after lunar month %(month)d") % words
+    return gettext("day %(day)d of lunar month %(month)d") % words
 
 
 def check_birthday(

@@ -19,7 +19,7 @@ from members.attributes import TEXT_LENGTH, clean_attribute
 from members.attributes import choices as attribute_choices
 from members.enums import MARKETING, AttributeKind, Calendar, Channel, Language, LeapDayRule, Purpose
 from members.models import Attribute, ConsentWording, Member, Programme, User
-from members.rules import FIRST_YEAR, LAST_YEAR
+from members.rules import FIRST_YEAR, LAST_YEAR, lunar_day_name, lunar_month_name
 from members.services.age import too_young
 from members.validators import CARD_DIGITS, countries
 
@@ -245,7 +245,16 @@ def time_zone_choices(language: str) -> list[tuple[str, str]]:
 
 
 def _month_choices() -> list[tuple[Any, str]]:
+    """By number and name; in Chinese with the name that lunar months go by as well."""
+    if (get_language() or "en").startswith("zh"):
+        return [("", "–")] + [(n, f"{name} · {lunar_month_name(n)}") for n, name in MONTHS.items()]
     return [("", "–")] + [(n, f"{n} · {name}") for n, name in MONTHS.items()]
+
+
+def _day_choices() -> list[tuple[Any, str]]:
+    if (get_language() or "en").startswith("zh"):
+        return [("", "–"), *((n, f"{n}日 · {lunar_day_name(n)}") for n in range(1, 31)), (31, "31日")]
+    return [("", "–"), *((n, str(n)) for n in range(1, 32))]
 
 
 class BirthdayForm(forms.Form):
@@ -257,7 +266,7 @@ class BirthdayForm(forms.Form):
     )
     birthday_day = forms.TypedChoiceField(
         label=_("Day"),
-        choices=[("", "–"), *((n, n) for n in range(1, 32))],
+        choices=_day_choices,
         coerce=int,
         empty_value=None,
         required=False,

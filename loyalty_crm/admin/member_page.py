@@ -17,6 +17,7 @@ from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
 from members.models import Member, Note, PurchaseSummary, Task, TimelineEvent
 from members.queries import PurchaseTotals, get_programme, purchase_totals
 from members.queries_timeline import Sought, timeline_page
+from members.rules import birthday_words
 from rewards import queries as rewards
 
 TIMELINE_PAGE, MORE = 20, 120
@@ -72,7 +73,7 @@ def _birthday(member: Member, today: date) -> dict[str, Any] | None:
     if birthday is None:
         return None
     following = birthday.next_on_or_after(today).day
-    return {"next": following, "is_today": following == today}
+    return {"next": following, "is_today": following == today, "words": birthday_words(birthday)}
 
 
 def _bought(member: Member, at: datetime) -> dict[str, Any]:

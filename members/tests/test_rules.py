@@ -5,11 +5,12 @@ from datetime import date, timedelta
 import pytest
 from borax.calendars.lunardate import LCalendars
 from django.core.exceptions import ValidationError
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
 from members.enums import Calendar, LeapDayRule
-from members.rules import Birthday, birthdays_between, check_birthday, matches_on
+from members.rules import Birthday, birthday_words, birthdays_between, check_birthday, matches_on
 
 SOLAR, LUNAR = Calendar.SOLAR, Calendar.LUNAR
 LONGEST = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -114,3 +115,20 @@ def test_what_can_be_is_accepted(stated):
 def test_leap_months_are_those_of_the_published_calendar():
     published = {2020: 4, 2023: 2, 2025: 6, 2028: 5, 2031: 3, 2033: 11, 2036: 6, 2039: 5, 2042: 2, 2044: 7}
     assert {year: LCalendars.leap_month(year) for year in published} == published
+
+
+@pytest.mark.parametrize(
+    ("birthday", "english", "chinese"),
+    [
+        (Birthday(Calendar.SOLAR, 2, 29), "February 29", "2月29日"),
+        (Birthday(Calendar.LUNAR, 1, 1), "day 1 of lunar month 1", "农历正月初一"),
+        (Birthday(Calendar.LUNAR, 11, 20), "day 20 of lunar month 11", "农历冬月二十"),
+        (Birthday(Calendar.LUNAR, 12, 30), "day 30 of lunar month 12", "农历腊月三十"),
+        (Birthday(Calendar.LUNAR, 4, 8, True), "day 8 of the leap month after lunar month 4", "农历闰四月初八"),
+    ],
+)
+def test_a_birthday_is_said_as_its_owner_says_it(birthday, english, chinese):
+    with override("en"):
+        assert birthday_words(birthday) == english
+    with override("zh-hans"):
+        assert birthday_words(birthday) == chinese

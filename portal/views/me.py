@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from members.models import Member
 from members.queries import attributes, consent_state
+from members.rules import birthday_words
 from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.forms import BirthdayForm, ProfileForm
@@ -25,7 +26,7 @@ from portal.views.access import MemberRequest, members_only
 def me(request: MemberRequest) -> HttpResponse:
     member = request.member
     granted = [consent for consent in consent_state(member.pk).values() if consent.granted]
-    context = {"next_birthday": _next_birthday(member), "granted": granted, "leaving": open_request(member.pk)}
+    context = {**_birthday(member), "granted": granted, "leaving": open_request(member.pk)}
     return render(request, "portal/me.html", context)
 
 
@@ -48,7 +49,7 @@ def birthday(request: MemberRequest) -> HttpResponse:
     if _save(request, form):
         messages.success(request, _("Saved."))
         return redirect("portal:birthday")
-    return render(request, "portal/birthday.html", {"form": form, "next_birthday": _next_birthday(member)})
+    return render(request, "portal/birthday.html", {"form": form, **_birthday(member)})
 
 
 def _save(request: MemberRequest, form: Form) -> bool:
@@ -64,6 +65,9 @@ def _save(request: MemberRequest, form: Form) -> bool:
     return True
 
 
-def _next_birthday(member: Member) -> Any:
+def _birthday(member: Member) -> dict[str, Any]:
+    """The birthday as the member said it, and the day on which it is kept next; empty where it was not said."""
     birthday = member.birthday
-    return birthday.next_on_or_after(timezone.localdate()).day if birthday else None
+    if birthday is None:
+        return {}
+    return {"birthday": birthday_words(birthday), "next_birthday": birthday.next_on_or_after(timezone.localdate()).day}
