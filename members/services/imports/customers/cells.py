@@ -93,6 +93,8 @@ def a_phone_reader(region: str | None) -> Reader:
     careful = phone_reader(region)
 
     def read(cell: str) -> str | Bad:
+        if cell.startswith("00"):  # what most of the world dials for +
+            cell = f"+{cell[2:]}"
         found = _PLUS.fullmatch(_LOOSE.sub("", cell))
         if found:
             digits = found[1]
