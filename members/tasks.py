@@ -80,9 +80,11 @@ def keep_promises() -> None:
     """Once an hour: wishes to be forgotten, what came in late of who was, files whose time is over."""
     from django.utils import timezone
 
+    from members.services.consent import apply_profiling_default
     from members.services.data_exports import delete_expired
     from members.services.erasure import erase_due, sweep_again
 
+    apply_profiling_default()  # who came in by a file was not asked either
     erase_due(at=timezone.now())
     sweep_again(at=timezone.now())
     delete_expired(at=timezone.now())

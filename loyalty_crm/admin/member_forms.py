@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +26,7 @@ from members.attributes import choices, clean_attribute
 from members.enums import MARKETING, AttributeKind, Channel, Purpose
 from members.models import Attribute, Member
 from members.queries import get_programme
+from members.services.age import GuardianConsent, write_guardian
 from members.services.profile import PROFILE_FIELDS, MemberGone, create_member, update_profile
 from members.validators import countries
 
@@ -59,6 +62,16 @@ class MemberForm(forms.ModelForm):
     country = forms.ChoiceField(
         label=_("Country"), choices=country_choices, required=False, widget=UnfoldAdminSelect2Widget
     )
+    guardian_name = forms.CharField(
+        label=_("Guardian's name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    guardian_evidence = forms.CharField(
+        label=_("Evidence"),
+        max_length=200,
+        required=False,
+        help_text=_("What proves it: form number, file, address."),
+        widget=UnfoldAdminTextInputWidget,
+    )
 
     class Meta:
         model = Member
@@ -81,6 +94,10 @@ class MemberForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        name, evidence = cleaned.get("guardian_name"), cleaned.get("guardian_evidence")
+        if bool(name) != bool(evidence):
+            self.add_error("guardian_evidence" if name else "guardian_name", _("Please give both, or neither."))
+        self.guardian = GuardianConsent(name, evidence) if name and evidence else None
         said: dict[str, Any] = {}
         for attribute in self.custom:
             name = f"attribute_{attribute.key}"
@@ -99,15 +116,22 @@ class MemberForm(forms.ModelForm):
         }
         try:
             if self.instance.pk is None:
-                self.instance = create_member(at=now(), profile=values, source="admin", actor_id=self.actor_id)
-            else:
-                self.instance = update_profile(
-                    member_id=self.instance.pk, changes=values, at=now(), actor_id=self.actor_id
+                self.instance = create_member(
+                    at=now(), profile=values, source="admin", actor_id=self.actor_id, guardian=self.guardian
                 )
+            else:
+                self.instance = self._update(values, now())
         except MemberGone:
             self.add_error(None, _("This member was merged or erased: nothing can be changed any more."))
         except ValidationError as error:
             self.add_error(None, error)
+
+    @transaction.atomic
+    def _update(self, values: dict[str, Any], at: datetime) -> Member:
+        member_id, by = self.instance.pk, self.actor_id
+        if self.guardian:
+            write_guardian(member_id=member_id, guardian=self.guardian, at=at, actor_id=by)
+        return update_profile(member_id=member_id, changes=values, at=at, actor_id=by)
 
 
 class AdjustPointsForm(forms.Form):

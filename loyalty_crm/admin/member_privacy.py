@@ -56,7 +56,9 @@ class EraseView(MemberAct):
         self._check(form)
         ids = everyone_merged([self.member.pk])
         points = sum(rewards.balances(ids, self.at).values())
-        held = Hold.objects.filter(account__member__in=ids, state=HoldState.RESERVED).count()
+        reserved = Hold.objects.filter(account__member__in=ids, state=HoldState.RESERVED)
+        amounts = list(reserved.values_list("amount", flat=True))
+        held, points = len(amounts), points + sum(amounts)
         waiting = Message.objects.filter(member__in=ids, state__in=[MessageState.QUEUED, MessageState.CLAIMED]).count()
         kept = sum(member.purchases.count() for member in Member.objects.filter(pk__in=ids))
         sentences = [
@@ -75,9 +77,9 @@ class EraseView(MemberAct):
         if held:
             text = ngettext("%(n)d reservation is cancelled.", "%(n)d reservations are cancelled.", held)
             sentences.append(text % {"n": held})
-        if points or held:
+        if points:
             sentences.append(
-                gettext("The points are written off: %(points)s now.") % {"points": rewards.points_text(points)}
+                gettext("The points are written off: %(points)s, as of now.") % {"points": rewards.points_text(points)}
             )
         if waiting:
             text = ngettext("%(n)d waiting message is stopped.", "%(n)d waiting messages are stopped.", waiting)
@@ -94,9 +96,7 @@ class EraseView(MemberAct):
         try:
             erased = erase_member(member_id=self.member.pk, at=self.at, actor_id=self.request.user.pk)
         except FileInUse as busy:
-            text = gettext(
-                "“%(name)s” names this member and is being worked on. Please try again when it is done."
-            )
+            text = gettext("“%(name)s” names this member and is being worked on. Please try again when it is done.")
             raise ValidationError(text % {"name": busy}) from busy
         except AlreadyErased as gone:
             raise ValidationError(gettext("This member is erased already.")) from gone

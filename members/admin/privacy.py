@@ -34,7 +34,7 @@ def whose(member: Member | None) -> Any:
 
 @admin.register(AccessLog)
 class AccessLogAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor", "shown_action", "of_member", "how_many", "what")
+    list_display = ("at", "actor", "shown_action", "of_member", "how_many", "shown_what")
     list_filter = ("action", ("at", RangeDateFilter), ("actor", admin.RelatedOnlyFieldListFilter))
     list_filter_submit = True
     list_select_related = ("actor", "member")
@@ -57,6 +57,10 @@ class AccessLogAdmin(ReadOnlyAdmin):
     @display(description=_("member"))
     def of_member(self, row: AccessLog) -> Any:
         return whose(row.member)
+
+    @display(description=_("what"))
+    def shown_what(self, row: AccessLog) -> str:
+        return gettext(row.what) if row.what else "–"
 
     @display(description=_("members"))
     def how_many(self, row: AccessLog) -> int:

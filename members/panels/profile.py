@@ -231,7 +231,11 @@ def _consents(member: Member, at: datetime, request: HttpRequest) -> dict[str, A
     return {
         "channels": [channel.label for channel in Channel],
         "marketing": [(p.label, [_said(state.get((c, p))) for c in Channel]) for p in MARKETING],
-        "others": [(p.label, _said(state.get(("", p)))) for p in Purpose if p not in MARKETING],
+        "others": [
+            (p.label, {**_said(state.get(("", p))), "default": p == Purpose.PROFILING and member.personalised})
+            for p in Purpose
+            if p not in MARKETING
+        ],
     }
 
 

@@ -2,8 +2,19 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop
+
 from members.enums import AccessAction
 from members.models import AccessLog
+
+# What the log says, for the translators; the pages show it in the reader's language.
+KNOWN = (
+    gettext_noop("member page"),
+    gettext_noop("all data of a member"),
+    gettext_noop("staff"),
+    gettext_noop("request"),
+    gettext_noop("retention"),
+)
 
 
 def log_access(

@@ -55,3 +55,9 @@ def too_young(programme: Programme) -> str:
     else:
         text = _("Our club is for people of %(age)d and older.")
     return str(text) % {"age": programme.minimum_age}
+
+
+def write_guardian(*, member_id: int, guardian: GuardianConsent, at: datetime, actor_id: int | None) -> Guardian:
+    """Writes down who agrees for a member; a second word replaces the first."""
+    values = {**guardian._asdict(), "actor_id": actor_id, "at": at}
+    return Guardian.objects.update_or_create(member_id=member_id, defaults=values)[0]

@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from members import events
-from members.models import Guardian, Identity, Member, TimelineEvent, User
+from members.models import Identity, Member, TimelineEvent, User
 from members.queries import get_programme
 from members.rules import check_birthday
-from members.services.age import GuardianConsent, check_age
+from members.services.age import GuardianConsent, check_age, write_guardian
 from members.services.attributes import changed_attributes
 from members.services.identities import claim
 from members.validators import validate_country
@@ -102,7 +102,7 @@ def create_member(
     _save(member, at, guardian)
     member.refresh_from_db(fields=["card_number"])
     if guardian:
-        Guardian.objects.create(member=member, **guardian._asdict(), actor_id=actor_id, at=at)
+        write_guardian(member_id=member.pk, guardian=guardian, at=at, actor_id=actor_id)
     if identity:
         system, value = identity
         _created = Identity.objects.get_or_create(system=system, value=value, defaults={"member": member})
