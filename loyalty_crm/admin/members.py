@@ -43,7 +43,7 @@ from loyalty_crm.templatetags.desk import render_panel
 from members import panels
 from members.enums import AccessAction, AttributeSection
 from members.models import PRESENT, Member
-from members.queries import attributes, found_exactly, search
+from members.queries import attributes, found_exactly, get_programme, search
 from members.services.access import log_access
 from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FIELDS, PROFILE_FIELDS
 
@@ -267,6 +267,10 @@ class MemberAdmin(ExportAdmin):
             (_("Address"), {"fields": ADDRESS_FIELDS}),
             (_("Birthday"), {"fields": BIRTHDAY_FIELDS}),
         ]
+        if get_programme().guardian_may_consent:
+            sets.append(
+                (_("Who agrees for a member who is too young"), {"fields": ("guardian_name", "guardian_evidence")})
+            )
         labels = {AttributeSection.PROFILE: _("More"), AttributeSection.PREFERENCES: _("Preferences")}
         return sets + [(labels[section], {"fields": names}) for section, names in custom.items() if names]
 
