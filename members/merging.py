@@ -81,12 +81,14 @@ def _nothing(merging: Merging) -> None:
 class Step:
     """What an app does beyond moving rows. All of it happens in the merge's transaction.
 
-    `lock(member_ids)` comes first. `merge` runs after the rows have moved; `undo` before they go back, so that it may
-    take rows out of journal["moved"], and `undone` after. `gather` runs after rows that came late have followed.
+    `lock(member_ids)` comes first. `prepare` runs before the rows move and `merge` after; `undo` before they go back,
+    so that it may take rows out of journal["moved"], and `undone` after. `gather` runs after rows that came late have
+    followed.
     """
 
     lock: Callable[[list[int]], None]
     merge: Work
+    prepare: Work = _nothing
     undo: Work = _nothing
     undone: Work = _nothing
     gather: Work = _nothing

@@ -94,7 +94,7 @@ class CompareView(ConfirmView):
     title = _("Are these two one person?")
     act_label = _("Merge")
     pair: Duplicate | None = None
-    members: tuple[Member, Member]
+    members: Any = ()  # two of them
     outcome: dict[str, Any] | None = None
     done: Merged | None = None
 

@@ -120,6 +120,8 @@ def _merge(survivor_id: int, merged_id: int, take: frozenset[str], at: datetime,
             raise CannotMerge("merged")
     row = MemberMerge.objects.create(survivor=survivor, merged=merged, actor_id=actor_id, at=at)
     merging = Merging(row.pk, survivor_id, merged_id, at, actor_id, {})
+    for step in steps():
+        step.prepare(merging)
     merged_rows.move(merging)
     merged_fields.merge(merging, survivor, merged, take)
     for step in steps():

@@ -28,9 +28,12 @@ def _wallets(*member_ids: int) -> list[int]:
     return list(wallets(member_ids).order_by("pk").values_list("pk", flat=True))
 
 
+def _prepare(merging: Merging) -> None:
+    """What has expired does not move: it expires now, and the event follows with the others."""
+    empty(_wallets(merging.survivor_id, merging.merged_id), merging.at)
+
+
 def _merge(merging: Merging) -> None:
-    both = _wallets(merging.survivor_id, merging.merged_id)
-    empty(both, merging.at)
     forward(member_ids=[merging.merged_id], at=merging.at)
     if status := MemberTier.objects.filter(member=merging.merged_id).first():
         merging.journal[_TIER] = {"tier": status.tier_id, "since": status.since.isoformat()}
@@ -98,5 +101,5 @@ def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
 
 register("rewards.Account.member", Strategy.LEAVE)  # the ledger is not rewritten: points move by transfers
 register("rewards.MemberTier.member", Strategy.LEAVE)  # the survivor is assessed by what both earned
-register_step(Step(lock=_lock, merge=_merge, undo=_undo, undone=_undone, gather=_gather))
+register_step(Step(lock=_lock, prepare=_prepare, merge=_merge, undo=_undo, undone=_undone, gather=_gather))
 register_facts(_facts)
