@@ -29,6 +29,7 @@ EUROPEAN_CITIES = (("Berlin", 12), ("Potsdam", 3), ("Hamburg", 2), ("Leipzig", 1
 CHINESE_CITIES = (("Berlin", 9), ("Potsdam", 1), ("Hamburg", 1), ("上海", 2), ("杭州", 1))
 ZONES = {"上海": "Asia/Shanghai", "杭州": "Asia/Shanghai", "Wien": "Europe/Vienna"}
 
+BRANDS = {"B01": "Morgenrot", "B02": "Yunnan Gold", "C05": "Morgenrot", "T01": "Longding", "T02": "Longding"}
 # (article, name, category, cents, how often)
 MENU = (
     ("C01", "Espresso", "Coffee", 240, 6),

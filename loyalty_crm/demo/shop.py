@@ -55,7 +55,14 @@ def _purchase(random: Random, guest: Guest, at: datetime, key: str) -> NewPurcha
     menu = data.ONLINE if online else data.MENU
     items = random.choices(menu, [item[4] for item in menu], k=random.choices((1, 2, 3, 4), (45, 35, 14, 6))[0])
     lines = tuple(
-        NewLine(amount_minor=cents * times, sku=sku, name=name, category=category, quantity=Decimal(times))
+        NewLine(
+            amount_minor=cents * times,
+            sku=sku,
+            name=name,
+            category=category,
+            brand=data.BRANDS.get(sku, ""),
+            quantity=Decimal(times),
+        )
         for (sku, name, category, cents, _often), times in _counted(items)
     )
     return NewPurchase(
