@@ -13,7 +13,7 @@ from members.tests.factories import make_member
 from tests.customer_files import bring_in, counts, take_back
 from tests.dirty_customers import ROWS, dirty_customers
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # each import commits, as it does in life
 
 
 @pytest.fixture
