@@ -22,6 +22,7 @@ from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FI
 
 TAGS_OFFERED = SEGMENTS_OFFERED = 100
 COUNT_UP_TO = 10_000
+SORTED_UP_TO = 5_000
 
 
 class MemberPaginator(desk.EstimatingPaginator):

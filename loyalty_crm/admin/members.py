@@ -26,6 +26,7 @@ from common.moments import format_day
 from loyalty_crm.admin.member_acts import AdjustPointsView, StateConsentView, TagMembersView
 from loyalty_crm.admin.member_forms import TAGGED_AT_ONCE, MemberForm, attribute_field
 from loyalty_crm.admin.member_list import (
+    SORTED_UP_TO,
     AccountFilter,
     ActiveFilter,
     ConsentFilter,
@@ -91,9 +92,9 @@ class MemberAdmin(ExportAdmin):
         return [*self.list_filter, *attribute_filters()]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
-        """Who is called exactly so comes first."""
+        """Who is called exactly so comes first, where that does not mean to sort half of all members."""
         found = search(search_term, queryset)
-        if not search_term.strip():
+        if not search_term.strip() or found.order_by().values("pk")[: SORTED_UP_TO + 1].count() > SORTED_UP_TO:
             return found, False
         exactly = Case(When(name__iexact=search_term.strip(), then=0), default=1)
         return found.alias(exactly=exactly).order_by("exactly", *(found.query.order_by or self.ordering)), False
