@@ -213,11 +213,6 @@
       problemSlot(node));
   }
 
-  function row(node, parent) {
-    if (!drawn.has(node.id)) drawn.set(node.id, drawLeaf(node, parent));
-    return drawn.get(node.id);
-  }
-
   /** When (a window) and of what (filters). */
   function drawScope(node, trait) {
     const scope = el("div", { class: "seg-scope" });
@@ -255,25 +250,42 @@
     return scope;
   }
 
+  /** A group with nothing in it yet: `holder` is where its children go, `hint` what it says without any. */
   function drawGroup(node, parent, depth) {
+    const holder = el("div", { class: "seg-children" });
     const inner = el("div", { class: `seg-group${depth % 2 ? " seg-odd" : ""}${depth > 5 ? " seg-deep" : ""}`, role: "group", "aria-label": MODES.find((mode) => mode.value === node.mode).label },
       el("div", { class: "seg-top" },
         el("div", { class: "seg-line" },
           select(MODES, node.mode, (mode) => { node.mode = mode; edited(); }, { class: "seg-input seg-mode", "data-control": `${node.id}:mode`, "aria-label": words.mode })),
         tools(node, parent)),
-      node.children.length
-        ? el("div", { class: "seg-children" }, node.children.map((child) => (child.children ? drawGroup(child, node, depth + 1) : row(child, node))))
-        : el("p", { class: "desk-muted seg-empty" }, parent ? words.empty_group : words.everybody),
+      holder,
       problemSlot(node),
       el("div", { class: "seg-add" },
         el("button", { type: "button", class: "seg-button", "data-control": `${node.id}:add`, onclick: () => addLeaf(node) }, icon("add"), words.add),
         el("button", { type: "button", class: "seg-button", onclick: () => { if (depth + 1 >= settings.depth) announce(words.too_deep); else add(node, group("any"), "mode"); } }, icon("add_box"), words.add_group)));
-    return parent ? el("div", { class: "seg-row seg-holds", id: node.id }, inner) : inner;
+    const element = parent ? el("div", { class: "seg-row seg-holds", id: node.id }, inner) : inner;
+    return { element, holder, depth, hint: el("p", { class: "desk-muted seg-empty" }, parent ? words.empty_group : words.everybody) };
   }
   const canvas = document.getElementById("segment-tree");
-  const drawn = new Map(); // rows that did not change are kept: five hundred of them take a second to make
+  const drawn = new Map(); // what did not change is kept: to make five hundred rows anew takes a second
+  function elementOf(node, parent, depth) {
+    const known = drawn.get(node.id);
+    if (known && (!node.children || known.depth === depth)) return known.element;
+    drawn.set(node.id, node.children ? drawGroup(node, parent, depth) : { element: drawLeaf(node, parent) });
+    return drawn.get(node.id).element;
+  }
+  /** Puts a group's children in their places, from the top down. */
+  function arrange(node, depth) {
+    const { holder, hint } = drawn.get(node.id);
+    const wanted = node.children.map((child) => elementOf(child, node, depth + 1));
+    if (!wanted.length) wanted.push(hint);
+    if (wanted.length !== holder.children.length || wanted.some((one, at) => one !== holder.children[at])) holder.replaceChildren(...wanted);
+    node.children.forEach((child) => { if (child.children) arrange(child, depth + 1); });
+  }
   function draw() {
-    canvas.replaceChildren(drawGroup(tree, null, 0));
+    const top = elementOf(tree, null, 0);
+    if (canvas.firstChild !== top) canvas.replaceChildren(top);
+    arrange(tree, 0);
   }
   /** After a change of shape: drawn anew, with the focus where the work goes on. */
   function changed(id, control) {
