@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.mail import send_mail
 from django.test import Client
@@ -181,6 +182,7 @@ def _files(member: m.Member, at: datetime) -> None:
 
 def _signing_in(user: m.User) -> None:
     """Sessions and limits: one signed in, one that asked for a code, one that mistyped the password."""
+    cache.clear()  # the limits of tests before this one
     Client().force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     Client().post("/accounts/login/code/", {"email": EMAIL})
     Client().post("/accounts/login/", {"login": EMAIL, "password": "wrong"})

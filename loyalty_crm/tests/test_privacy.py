@@ -40,7 +40,7 @@ def test_erasing_says_what_goes_asks_for_the_card_and_is_written_down(desk, anna
     seen = manager.post(url, {"card_number": anna.card_number_grouped}).content.decode()
     for words in (
         "1 reservation is cancelled.",
-        "The points are written off: 70 points now.",
+        "written off: 100 points, as of now.",
         "as nobody&#x27;s: 0 purch",
     ):
         assert words in seen
