@@ -55,7 +55,8 @@ def refresh(*, segment_id: int, at: datetime) -> Refreshed:
 
     Waits while another refresh or ripple runs. RefreshFailed, Superseded; Segment.DoesNotExist where it is archived.
     """
-    for used in in_order(beneath(segment_id)):
+    below = beneath(segment_id)
+    for used in in_order(below) if below else ():
         if used.built_version != used.version:
             _refresh(used.pk, at)
     return _refresh(segment_id, at)
@@ -103,8 +104,7 @@ def _refresh(segment_id: int, at: datetime, *, only_due: bool = False) -> Refres
             if only_due and not try_lock("members.refresh_due"):
                 raise _Busy
             lock(DERIVED)  # before anything is read: what is read is then newer than all that others have written
-            execute("SET LOCAL statement_timeout = %s", [f"{LONGEST}s"])
-            execute("SET LOCAL work_mem = '64MB'")
+            execute("SET LOCAL statement_timeout = %s; SET LOCAL work_mem = '64MB'", [f"{LONGEST}s"])
             there = _due(at) if only_due else Segment.objects.filter(archived_at=None)
             return _take_over(there.get(pk=segment_id), at)
     except FAILURES as error:
