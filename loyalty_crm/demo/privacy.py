@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from loyalty_crm.demo.people import Guest
 from members.enums import AccessAction, Purpose
@@ -23,7 +24,7 @@ def ask(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User
         state_consent(
             member_id=guest.member.pk, channel="", purpose=Purpose.PROFILING, granted=False, source="portal", at=said_at
         )
-    yes = {"channel": "", "purpose": Purpose.PROFILING, "granted": True, "source": "portal"}
+    yes: dict[str, Any] = {"channel": "", "purpose": Purpose.PROFILING, "granted": True, "source": "portal"}
     for guest in (anna, mei):
         state_consent(member_id=guest.member.pk, at=guest.first, **yes)
     manager, marketer = staff["Manager"], staff["Marketer"]

@@ -108,7 +108,7 @@ class DataExportAdmin(ReadOnlyAdmin):
         if not request.user.has_perm("members.add_dataexport"):
             raise PermissionDenied
         found = found_or_404(DataExport.objects.select_related("member"), object_id)
-        if found.actor_id is None or not found.is_ready or not found.file.storage.exists(found.file.name):
+        if found.actor_id is None or not found.is_ready or not found.file.storage.exists(str(found.file.name)):
             raise Http404
         what = "all data of a member"
         log_access(

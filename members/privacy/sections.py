@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from common.money import to_major
 from members.events import describe
 from members.models import (
     AccessLog,
@@ -103,8 +104,6 @@ def _purchases(member_id: int) -> list[dict[str, Any]]:
 def _purchase(purchase: Purchase) -> dict[str, Any]:
     """Amounts in major units of the currency."""
     lines, refunds = purchase.lines.all(), purchase.refunds.all()
-    for row in (*lines, *refunds):
-        row.purchase = purchase  # its currency, without a query for each
     return {
         "at": purchase.purchased_at,
         "source": purchase.source,
@@ -120,11 +119,18 @@ def _purchase(purchase: Purchase) -> dict[str, Any]:
                 "category": line.category,
                 "brand": line.brand,
                 "quantity": line.quantity,
-                "amount": line.amount,
+                "amount": to_major(line.amount_minor, purchase.currency),
             }
             for line in lines
         ],
-        "refunds": [{"at": refund.refunded_at, "amount": refund.amount, "reason": refund.reason} for refund in refunds],
+        "refunds": [
+            {
+                "at": refund.refunded_at,
+                "amount": to_major(refund.amount_minor, purchase.currency),
+                "reason": refund.reason,
+            }
+            for refund in refunds
+        ],
     }
 
 
@@ -163,7 +169,7 @@ def _notes(member_id: int) -> dict[str, Any]:
     }
 
 
-def _accesses(member_id: int) -> list[dict[str, Any]]:
+def _accesses(member_id: int) -> list[Any]:
     seen = AccessLog.objects.filter(Q(member=member_id) | Q(member__merged_into=member_id)).order_by("-at", "-id")
     return list(seen.values("at", "action", "what"))
 
@@ -178,13 +184,13 @@ def _requests(member_id: int) -> dict[str, Any]:
     }
 
 
-def _imports(member_id: int) -> list[dict[str, Any]]:
+def _imports(member_id: int) -> list[Any]:
     came = ImportedMember.objects.filter(member_id=member_id).order_by("pk")
     file_name, at = F("customer_import__name"), F("customer_import__as_of")
     return list(came.values("row", "created", "before", "after", file=file_name, at=at))
 
 
-def _identities(member_id: int) -> list[dict[str, Any]]:
+def _identities(member_id: int) -> list[Any]:
     return list(Identity.objects.filter(member_id=member_id).order_by("pk").values("system", "value", "verified_at"))
 
 

@@ -83,7 +83,7 @@ def export(request: MemberRequest, pk: int) -> FileResponse:
     found = DataExport.objects.filter(
         pk=pk, member=request.member, actor=None, state=JobState.DONE, expires_at__gt=timezone.now()
     ).first()
-    if found is None or not found.file.storage.exists(found.file.name):
+    if found is None or not found.file.storage.exists(str(found.file.name)):
         raise Http404
     return FileResponse(found.file.open("rb"), as_attachment=True, filename=f"{request.member.card_number}.zip")
 
