@@ -1,7 +1,6 @@
 """The list of members: what it is filtered by, how it is counted, what an export of it holds."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef
@@ -10,7 +9,6 @@ from django.utils.functional import cached_property
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from import_export.fields import Field
 
 from analytics.queries import ACTIVE_DAYS
 from common import admin as desk
@@ -18,7 +16,6 @@ from members.attributes import choices
 from members.enums import MARKETING, AttributeKind, Channel
 from members.models import PRESENT, Attribute, ConsentState, Member, MemberTag, Purchase, Segment, SegmentMember, Tag
 from members.queries import attributes
-from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FIELDS
 
 TAGS_OFFERED = SEGMENTS_OFFERED = 100
 COUNT_UP_TO = 10_000
@@ -153,51 +150,6 @@ def _attribute_filter(attribute: Attribute) -> type[admin.SimpleListFilter]:
             return queryset.filter(attributes__contains={attribute.key: value})
 
     return AttributeFilter
-
-
-class MemberResource(desk.PlainResource):
-    """One row per member, with headings that an import understands; custom attributes by their key."""
-
-    tags = Field(column_name="tags")
-    tier = Field("tier_name", "tier")
-    points = Field("points", "points")
-    purchases = Field("purchase_count", "purchases")
-    last_purchase_at = Field("last_purchase_at", "last_purchase_at")
-
-    class Meta:
-        model = Member
-        fields = (
-            "card_number",
-            *CONTACT_FIELDS,
-            *ADDRESS_FIELDS,
-            *BIRTHDAY_FIELDS,
-            "joined_at",
-            "source",
-            "tags",
-            "tier",
-            "points",
-            "purchases",
-            "last_purchase_at",
-        )
-        export_order = fields
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for attribute in attributes():
-            name = f"attribute.{attribute.key}"
-            self.fields[name] = Field(name, name)
-
-    def get_export_order(self) -> list[str]:
-        return [*self._meta.export_order, *(name for name in self.fields if name.startswith("attribute."))]
-
-    def export_field(self, field: Field, instance: Member, **kwargs: Any) -> Any:
-        if str(field.attribute or "").startswith("attribute."):
-            value = instance.attributes.get(str(field.attribute).partition(".")[2])
-            return desk.plain_cell("" if value is None else value)
-        return super().export_field(field, instance, **kwargs)
-
-    def dehydrate_tags(self, member: Member) -> str:
-        return desk.plain_cell("; ".join(pinned.tag.name for pinned in member.tags.all()))
 
 
 def only_search(request: HttpRequest) -> str:

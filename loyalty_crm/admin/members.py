@@ -32,7 +32,6 @@ from loyalty_crm.admin.member_list import (
     ConsentFilter,
     HouseholdFilter,
     MemberPaginator,
-    MemberResource,
     SegmentFilter,
     TagFilter,
     attribute_filters,
@@ -42,6 +41,7 @@ from loyalty_crm.admin.member_page import days_ago, member_head, member_page, me
 from loyalty_crm.admin.member_privacy import EraseView, HandOverView
 from loyalty_crm.templatetags.desk import render_panel
 from members import panels
+from members.admin.exports import ask_for_export
 from members.enums import AccessAction, AttributeSection
 from members.models import PRESENT, Member
 from members.queries import attributes, found_exactly, get_programme, search
@@ -52,8 +52,7 @@ from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FI
 @admin.register(Member)
 class MemberAdmin(ExportAdmin):
     form = MemberForm
-    resource_classes = (MemberResource,)
-    export_permission = "members.change_member"
+    export_permission = "members.add_exportjob"
     list_display = ("who", "tier", "shown_points", "last_visit", "purchases", "tags", "city", "joined")
     list_filter = (
         "tier_status__tier",
@@ -107,6 +106,13 @@ class MemberAdmin(ExportAdmin):
             if len(found) == 1:
                 return redirect("admin:members_member_change", found[0])
         return super().changelist_view(request, extra_context)
+
+    def export_action(self, request: HttpRequest) -> HttpResponse:
+        """The columns are chosen, and a worker writes the file."""
+        members = self.get_changelist_instance(request).get_queryset(request)
+        back = f"{reverse('admin:members_member_changelist')}?{request.GET.urlencode()}"
+        name = gettext("Members, filtered") if request.GET else gettext("Members")
+        return ask_for_export(self, request, members=members, name=name, back_url=back)
 
     @admin.action(description=_("Tag"), permissions=["tag"])
     def tag_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:

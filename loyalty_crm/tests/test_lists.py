@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from common import admin as desk_admin
 from common.sql import execute
+from members.admin import exports
 from members.enums import Channel, Purpose
 from members.models import Member, PendingReaction, TimelineEvent, User
 from members.services.consent import state_consent
@@ -167,20 +168,42 @@ def test_an_export_holds_what_the_filter_leaves_as_text_that_no_spreadsheet_runs
     make_member(name="Other")
     adjust(member, 7, NOW)
     url = f"{reverse('admin:members_member_export')}?city__icontains=sum"
-    answer = desk("Marketer").post(url, {"format": "0", "resource": "0"})
-    assert answer.headers["Content-Type"] == "text/csv"
-    assert answer.content.startswith(b"\xef\xbb\xbf")
-    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
-    assert (row["name"], row["city"], row["phone"], row["points"]) == ("'=HYPERLINK(1)", "'@SUM", "+4915112340001", "7")
-    assert desk("Manager").post(url, {"format": "1", "resource": "0"}).content.startswith(b"PK")  # XLSX
-    assert desk("Till").post(url, {"format": "0", "resource": "0"}).status_code == 403
+    asked = {"export": "1", "format": "csv", "columns": ["name", "city", "phone", "points"]}
+    client = desk("Marketer")
+    content = downloaded(client, client.post(url, asked))
+    assert content.startswith(b"\xef\xbb\xbf")
+    (row,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    assert (row["Name"], row["City"], row["Phone"], row["Points"]) == ("'=HYPERLINK(1)", "'@SUM", "+4915112340001", "7")
+    manager = desk("Manager")
+    assert downloaded(manager, manager.post(url, {**asked, "format": "xlsx"})).startswith(b"PK")
+    assert desk("Till").post(url, asked).status_code == 403
 
 
-def test_an_export_of_too_much_is_refused_in_words(rules, desk, monkeypatch):
-    monkeypatch.setattr(desk_admin, "EXPORT_UP_TO", 1)
+def downloaded(client, answer) -> bytes:
+    """The file that stands ready after a small export."""
+    assert answer.status_code == 302, answer.content
+    return b"".join(client.get(answer.url.replace("/change/", "/download/")).streaming_content)
+
+
+def test_a_large_export_is_left_to_a_worker_and_may_be_stopped(rules, desk, monkeypatch):
+    monkeypatch.setattr(exports, "AT_ONCE", 0)
     make_member()
-    make_member()
-    answer = desk("Marketer").post(reverse("admin:members_member_export"), {"format": "0", "resource": "0"})
+    client = desk("Marketer")
+    page = client.post(reverse("admin:members_member_export"), {"export": "1", "format": "csv", "columns": "name"}).url
+    assert "Waiting for a worker" in client.get(page).content.decode()
+    assert client.get(page.replace("/change/", "/download/")).status_code == 404
+    assert "There is no file." in client.post(page, {"cancel": "1"}, follow=True).content.decode()
+
+
+def test_an_export_of_no_column_is_refused_in_words(rules, desk):
+    answer = desk("Marketer").post(reverse("admin:members_member_export"), {"export": "1", "format": "csv"})
+    assert "Choose at least one column." in answer.content.decode()
+
+
+def test_an_export_of_too_many_purchases_is_refused_in_words(rules, desk, monkeypatch):
+    monkeypatch.setattr(desk_admin, "EXPORT_UP_TO", 0)
+    post(make_member(), NOW)
+    answer = desk("Marketer").post(reverse("admin:members_purchase_export"), {"format": "0", "resource": "0"})
     assert "Please filter the list first." in answer.content.decode()
 
 

@@ -451,11 +451,12 @@ def test_custom_attributes_are_part_of_the_form_the_page_the_list_and_the_export
     other = make_member(attributes={"milk": "soy", "news": False})
     for query, who in (({"attribute_milk": "oat"}, member), ({"attribute_news": "false"}, other)):
         assert list(client.get(reverse("admin:members_member_changelist"), query).context["cl"].result_list) == [who]
-    answer = client.post(
-        f"{reverse('admin:members_member_export')}?attribute_milk=oat", {"format": "0", "resource": "0"}
-    )
-    (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
-    assert (row["attribute.milk"], row["attribute.shoe"], row["attribute.news"]) == ("oat", "39.5", "True")
+    columns = ["attribute.milk", "attribute.shoe", "attribute.news"]
+    asked = {"export": "1", "format": "csv", "columns": columns}
+    answer = client.post(f"{reverse('admin:members_member_export')}?attribute_milk=oat", asked)
+    file = client.get(answer.url.replace("/change/", "/download/"))
+    (row,) = csv.DictReader(io.StringIO(b"".join(file.streaming_content).decode("utf-8-sig")))
+    assert (row["Milk"], row["Shoe size"], row["Wants the paper"]) == ("Oat milk", "39.5", "yes")
 
 
 @pytest.mark.parametrize(
