@@ -253,7 +253,7 @@
   /** A group with nothing in it yet: `holder` is where its children go, `hint` what it says without any. */
   function drawGroup(node, parent, depth) {
     const holder = el("div", { class: "seg-children" });
-    const inner = el("div", { class: `seg-group${depth % 2 ? " seg-odd" : ""}${depth > 5 ? " seg-deep" : ""}`, role: "group", "aria-label": MODES.find((mode) => mode.value === node.mode).label },
+    const inner = el("div", { class: `seg-group${depth % 2 ? " seg-odd" : ""}${depth > 5 ? " seg-deep" : ""}${depth > 12 ? " seg-deepest" : ""}`, role: "group", "aria-label": MODES.find((mode) => mode.value === node.mode).label },
       el("div", { class: "seg-top" },
         el("div", { class: "seg-line" },
           select(MODES, node.mode, (mode) => { node.mode = mode; edited(); }, { class: "seg-input seg-mode", "data-control": `${node.id}:mode`, "aria-label": words.mode })),
