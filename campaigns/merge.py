@@ -4,6 +4,7 @@ Apps register their fields in `AppConfig.ready()`. A resolver is asked once for 
 Of Liquid there are conditions and harmless filters only: no loops, no includes, nothing that grows without bound.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -126,7 +127,9 @@ def problems(source: str) -> list[str]:
         template = environment.from_string(source)
         found = template.analyze()
     except LiquidError as error:
-        return [_explain(error)]
+        return _braces(source) or [_explain(error)]
+    if wrong := _braces(source, readable=True):
+        return wrong
     there_are = fields()
     unknown = [
         (variable.span.line_col(source)[0], ".".join(str(segment) for segment in variable.segments))
@@ -140,6 +143,32 @@ def problems(source: str) -> list[str]:
         except LiquidError as error:
             return [_explain(error)]
     return sentences
+
+
+_PAIRED = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
+_SINGLE = re.compile(r"\{\s*([a-z_]+\.[a-z_]+)\s*\}")
+
+
+def _braces(source: str, *, readable: bool = False) -> list[str]:
+    """Braces without their partner, which Liquid only calls unreadable; and, where the text can be read, fields in
+    single braces, which it would print as they stand."""
+    sentences = {
+        "{{": gettext("Line %(line)d: a field begins with {{ and does not end with }}, as %(example)s does."),
+        "}}": gettext("Line %(line)d: there is a }} with no {{ before it. A field looks like this: %(example)s."),
+        "{%": gettext("Line %(line)d: a tag begins with {%% and does not end with %%}."),
+        "%}": gettext("Line %(line)d: there is a %%} with no {%% before it."),
+    }
+    single = gettext("Line %(line)d: a field stands between two braces on each side: %(example)s.")
+    found = []
+    rest = _PAIRED.sub(lambda pair: "\n" * pair[0].count("\n"), source)
+    for number, line in enumerate(rest.splitlines(), 1):
+        typed = _SINGLE.search(line)
+        mark = next((mark for mark in sentences if mark in line), "")
+        if typed and typed[1] in fields():
+            found.append(single % {"line": number, "example": f"{{{{ {typed[1]} }}}}"})
+        elif mark and not readable:
+            found.append(sentences[mark] % {"line": number, "example": "{{ member.name }}"})
+    return found
 
 
 def _unknown_field(line: int, path: str) -> str:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import escape
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -42,6 +43,7 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
 
     class Media:
         css = {"all": ["campaigns/desk.css"]}
+        js = ["campaigns/fields.js"]
 
     change_form_after_template = "campaigns/admin/greeting_panel_slot.html"
     actions_detail = ("who_is_due", "send_test_mail")
@@ -55,6 +57,7 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
     def get_urls(self) -> list:
         own = [
             path("panel/", self.admin_site.admin_view(self.panel), name="campaigns_birthdaygreeting_panel"),
+            path("outlook/", self.admin_site.admin_view(self.outlook), name="campaigns_birthdaygreeting_outlook"),
             path("upcoming/", self.admin_site.admin_view(self.upcoming), name="campaigns_birthdaygreeting_upcoming"),
             path(
                 "upcoming/<int:member_id>/<str:day>/",
@@ -78,9 +81,12 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:
         greeting = self._greeting(request)
         context = self._panel(greeting, [])
-        # Beside the panel: the settings do not change it, and among a million members it takes a second.
-        context["outlook"] = outlook(upcoming_counts(greeting, at=now(), days=DAYS), DAYS)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def outlook(self, request: HttpRequest) -> HttpResponse:
+        """How many are due soon. Asked by the page once it stands: among a million members it takes a second."""
+        counts = upcoming_counts(self._greeting(request), at=now(), days=DAYS)
+        return HttpResponse(escape(outlook(counts, DAYS)))
 
     def panel(self, request: HttpRequest) -> HttpResponse:
         """What the settings would do as they stand in the form, saved or not, and the mail in both languages."""
@@ -89,7 +95,8 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
         problems = (
             [] if form.is_valid() else [(form[n].label, text) for n, texts in form.errors.items() for text in texts]
         )
-        return TemplateResponse(request, "campaigns/admin/greeting_panel.html", self._panel(greeting, problems))
+        context = self._panel(greeting, problems) | {"has_change_permission": self.has_change_permission(request)}
+        return TemplateResponse(request, "campaigns/admin/greeting_panel.html", context)
 
     def _panel(self, greeting: BirthdayGreeting, problems: list) -> dict[str, Any]:
         context = {"problems": problems, "merge_fields": merge.fields(), "warning": health(greeting, now())}

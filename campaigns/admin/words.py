@@ -10,6 +10,7 @@ from campaigns.enums import SkipReason
 from campaigns.models import BirthdayGreeting
 from common.moments import format_moment
 from members.enums import Calendar
+from members.rules import Birthday, birthday_words
 from rewards.queries import points_text
 
 QUIET = timedelta(minutes=10)
@@ -93,14 +94,9 @@ def why_words(why: Mapping[str, Any]) -> str:
     """Why a message was planned, from what it keeps: "Birthday on 12 May; 09:00 in Asia/Shanghai, 7 days before."."""
     if not why:
         return "–"
-    lunar = why["calendar"] == Calendar.LUNAR
-    words = {"month": why["month"], "day": why["day"], "hour": why["hour"][:5], "zone": why["time_zone"]}
-    if lunar and why["leap_month"]:
-        text = gettext("Birthday on day %(day)s of lunar leap month %(month)s; due at %(hour)s in %(zone)s")
-    elif lunar:
-        text = gettext("Birthday on day %(day)s of lunar month %(month)s; due at %(hour)s in %(zone)s")
-    else:
-        text = gettext("Birthday on day %(day)s of month %(month)s; due at %(hour)s in %(zone)s")
+    said = Birthday(Calendar(why["calendar"]), why["month"], why["day"], why["leap_month"])
+    words = {"birthday": birthday_words(said), "hour": why["hour"][:5], "zone": why["time_zone"]}
+    text = gettext("Birthday on %(birthday)s; due at %(hour)s in %(zone)s")
     if not why["days_ahead"]:
         return text % words
     ahead = ngettext("%(n)d day before", "%(n)d days before", why["days_ahead"]) % {"n": why["days_ahead"]}

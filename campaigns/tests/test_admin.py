@@ -54,6 +54,14 @@ def test_the_list_leads_to_the_one_page(desk):
     assert "What this would do if it were switched on" in text(answer)
 
 
+def test_the_page_does_not_wait_for_the_count_and_fields_are_put_in_by_a_button(desk):
+    page = text(desk().get(CHANGE))
+    outlook = reverse("admin:campaigns_birthdaygreeting_outlook")
+    assert f'hx-get="{outlook}"' in page
+    assert 'data-field="member.name"' in page
+    assert "campaigns/fields" in page
+
+
 def test_saving_switches_on_from_now(desk):
     desk().post(CHANGE, form_data(active="on", send_hour=10, gift_points=50))
     greeting = get_greeting()
@@ -76,7 +84,9 @@ def test_the_panel_says_what_unsaved_settings_would_do(desk):
     )
     assert "At 18:00 in their own time zone, 3 days before their birthday" in text(answer)
     assert "500 points are given with it, to spend within 60 days." in text(answer)
-    assert "In the next 30 days 1 member has a birthday: 1 will be greeted." in text(client.get(CHANGE))
+    assert "In the next 30 days 1 member has a birthday: 1 will be greeted." in text(
+        client.get(reverse("admin:campaigns_birthdaygreeting_outlook"))
+    )
     assert "Hey Mei Lin" in text(answer)
     assert "Line 1" in text(client.post(PANEL, form_data(subject_en="{{ nope }}")))
     assert get_greeting().send_hour == 9
@@ -136,7 +146,7 @@ def test_a_message_is_found_by_its_member_and_tells_its_story(desk):
     found = client.get("/admin/campaigns/message/", {"q": anna.email})
     assert [m.member for m in found.context["cl"].result_list] == [anna]
     page = text(client.get(f"/admin/campaigns/message/{Message.objects.get(member=anna).pk}/change/"))
-    assert "Birthday on day 12 of month 5; due at 09:00 in UTC" in page
+    assert "Birthday on May 12; due at 09:00 in UTC" in page
     assert "Happy birthday, Anna Berg!" in page
     assert "Birthday gift" in page
 

@@ -81,7 +81,7 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (
             f"campaigns_birthdaygreeting_{page}"
-            for page in ("panel", "upcoming", "mail", "who_is_due", "send_test_mail")
+            for page in ("panel", "outlook", "upcoming", "mail", "who_is_due", "send_test_mail")
         ),
         MARKETER_UP,
     ),
