@@ -251,9 +251,9 @@ class UndoView(ConfirmView):
             % {"name": both[0]},
             ngettext("%(n)d record goes back.", "%(n)d records go back.", rows) % {"n": rows},
         ]
-        for member, (label, value) in zip(both, told_then, strict=True):
-            words = {"card": member.card_number_grouped, "label": label, "value": value}
-            sentences.append(gettext("Card %(card)s then: %(label)s, %(value)s.") % words)
+        for member, (_label, value) in zip(both, told_then, strict=True):
+            words = {"card": member.card_number_grouped, "points": value}
+            sentences.append(gettext("Card %(card)s will then have %(points)s.") % words)
         return sentences + done.remarks
 
     def act(self, form: forms.Form) -> str:

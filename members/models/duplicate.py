@@ -32,7 +32,7 @@ class Duplicate(models.Model):
         indexes = [models.Index(fields=["-score", "id"], condition=Q(state="open"), name="members_duplicate_open")]
 
     def __str__(self) -> str:
-        return f"{self.first_id} = {self.second_id}"
+        return f"{self.first} = {self.second}"
 
 
 class MemberMerge(models.Model):
@@ -61,4 +61,4 @@ class MemberMerge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.merged_id} → {self.survivor_id}"
+        return f"{self.merged} → {self.survivor}"
