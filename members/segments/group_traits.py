@@ -72,6 +72,9 @@ class Consented(Flag):
             case _:
                 return SQL("({}) IS NULL").format(datum)
 
+    def told(self, datum: Any, known: dict[Any, str], currency: str) -> str:
+        return gettext("agreed") if datum else gettext("refused")
+
 
 def _consent(purpose: Purpose, channel: Channel | None) -> Trait:
     """The trait of one purpose, by one channel where it has any."""

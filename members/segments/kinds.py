@@ -158,6 +158,9 @@ class Number(Kind):
             }
         return number_words(value)
 
+    def told(self, datum: Any, known: dict[Any, str], currency: str) -> str:
+        return number_words(round(datum, 2))
+
 
 class Money(Number):
     """An amount of the programme's currency: a definition has it in major units, the datum in minor ones."""
