@@ -152,22 +152,21 @@ _SINGLE = re.compile(r"\{\s*([a-z_]+\.[a-z_]+)\s*\}")
 def _braces(source: str, *, readable: bool = False) -> list[str]:
     """Braces without their partner, which Liquid only calls unreadable; and, where the text can be read, fields in
     single braces, which it would print as they stand."""
-    sentences = {
-        "{{": gettext("Line %(line)d: a field begins with {{ and does not end with }}, as %(example)s does."),
-        "}}": gettext("Line %(line)d: there is a }} with no {{ before it. A field looks like this: %(example)s."),
-        "{%": gettext("Line %(line)d: a tag begins with {%% and does not end with %%}."),
-        "%}": gettext("Line %(line)d: there is a %%} with no {%% before it."),
-    }
+    begun = gettext("Line %(line)d: %(open)s has no %(close)s after it. A field looks like this: %(example)s.")
+    ended = gettext("Line %(line)d: %(close)s has no %(open)s before it. A field looks like this: %(example)s.")
+    marks = {"{{": ("{{", "}}", begun), "}}": ("{{", "}}", ended), "{%": ("{%", "%}", begun), "%}": ("{%", "%}", ended)}
     single = gettext("Line %(line)d: a field stands between two braces on each side: %(example)s.")
     found = []
     rest = _PAIRED.sub(lambda pair: "\n" * pair[0].count("\n"), source)
     for number, line in enumerate(rest.splitlines(), 1):
         typed = _SINGLE.search(line)
-        mark = next((mark for mark in sentences if mark in line), "")
+        mark = next((mark for mark in marks if mark in line), "")
         if typed and typed[1] in fields():
             found.append(single % {"line": number, "example": f"{{{{ {typed[1]} }}}}"})
         elif mark and not readable:
-            found.append(sentences[mark] % {"line": number, "example": "{{ member.name }}"})
+            opening, closing, sentence = marks[mark]
+            words = {"line": number, "open": opening, "close": closing, "example": "{{ member.name }}"}
+            found.append(sentence % words)
     return found
 
 
