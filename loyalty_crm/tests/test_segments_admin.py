@@ -258,6 +258,9 @@ def test_members_page_by_page_without_gaps(client, db):
         client.get(reverse("admin:members_member_changelist") + f"?segment={made.pk}&q={gone.name}")
     )
     assert listed.context["cl"].result_count == 45
+    export = reverse("admin:members_member_export") + f"?segment={made.pk}"
+    assert export in text(client.get(url))
+    assert "45" in text(client.get(export))
 
 
 def test_suggestions_are_values_there_are_and_nothing_of_them_is_sql(people):

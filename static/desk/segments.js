@@ -41,6 +41,7 @@
     if (!within) return !traits.get(node.trait).needs_window;
     return "days" in within ? !isNothing(within.days) : Boolean(within.from || within.to);
   }
+  const isFilled = (node) => (node.children ? node.children.some(isFilled) : isWhole(node));
   const needsValue = (op) => Boolean(op.value) && op.value !== "none";
 
   /** The definition as JSON, and the path of each node in it. Where `draft`, rows not yet filled in are left out. */
@@ -65,9 +66,9 @@
       const at = [...path, ...(negated ? ["not"] : []), key];
       paths.set(at.slice(0, -1).join("."), node.id);
       const kept = node.children.filter((child) => {
-        const whole = !draft || child.children || isWhole(child);
-        if (!whole) open += 1;
-        return whole;
+        const stays = !draft || isFilled(child);
+        if (!stays) open += sizeOf(child);
+        return stays;
       });
       const inner = { [key]: kept.map((child, n) => write(child, [...at, n])) };
       return negated ? { not: inner } : inner;
