@@ -105,7 +105,13 @@ class MemberAdmin(ExportAdmin):
             found = found_exactly(sought)
             if len(found) == 1:
                 return redirect("admin:members_member_change", found[0])
-        return super().changelist_view(request, extra_context)
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", {}).get("cl")
+        if shown is not None and shown.query:  # never what was searched for: it may be a name
+            found_now = len(shown.result_list)
+            by, action = request.user.pk, AccessAction.SEARCHED
+            log_access(actor_id=by, action=action, what="search of members", members=found_now, at=now())
+        return response
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         """The columns are chosen, and a worker writes the file."""

@@ -80,6 +80,13 @@ def test_the_log_of_accesses_is_read_and_never_changed(desk, anna):
         AccessLog.objects.filter(pk=line.pk).update(what="nothing")
 
 
+def test_a_search_is_written_down_without_what_was_sought(desk, anna):
+    make_member(name="Anna Bolt")
+    desk("Marketer").get(page("member_changelist"), {"q": "Anna B"})
+    line = AccessLog.objects.get()
+    assert (line.action, line.members, line.what, line.member) == ("searched", 2, "search of members", None)
+
+
 def test_a_rule_is_switched_on_after_it_said_what_it_takes(desk, anna, at):
     make_rules()
     rule = RetentionRule.objects.get(subject="card_claims")
