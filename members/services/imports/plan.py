@@ -27,6 +27,11 @@ FROM (SELECT asked.id, ({select}) AS member_id FROM {{who}} AS asked
       WHERE asked.{column} <> '' AND asked.member_id IS NULL {{only}} OFFSET 0) AS found
 WHERE who.id = found.id AND found.member_id IS NOT NULL
 """
+# The card, address and phone in the member's own row come first, then the further ones (members.models.Identity).
+_FURTHER = """
+(SELECT identity.member_id FROM members_identity AS identity
+ WHERE identity.system = '{system}' AND identity.value = asked.{column})
+"""
 FIND = {
     ImportField.CUSTOMER: _FIND.format(
         column="ref",
@@ -35,18 +40,21 @@ FIND = {
     ),
     ImportField.CARD: _FIND.format(
         column="ref",
-        select="""SELECT member.id FROM members_member AS member
-                  WHERE asked.kind = 'card' AND member.card_number = asked.ref""",
+        select=f"""CASE WHEN asked.kind = 'card' THEN coalesce(
+                       (SELECT coalesce(member.merged_into_id, member.id) FROM members_member AS member
+                        WHERE member.card_number = asked.ref), {_FURTHER.format(system="card", column="ref")}) END""",
     ),
     ImportField.EMAIL: _FIND.format(
         column="email",
-        select="""SELECT member.id FROM members_member AS member
-                  WHERE member.email <> '' AND lower(member.email) = asked.email""",
+        select=f"""coalesce((SELECT member.id FROM members_member AS member
+                   WHERE member.email <> '' AND lower(member.email) = asked.email),
+                   {_FURTHER.format(system="email", column="email")})""",
     ),
     ImportField.PHONE: _FIND.format(
         column="phone",
-        select="""SELECT member.id FROM members_member AS member
-                  WHERE member.phone <> '' AND member.phone = asked.phone""",
+        select=f"""coalesce((SELECT member.id FROM members_member AS member
+                   WHERE member.phone <> '' AND member.phone = asked.phone),
+                   {_FURTHER.format(system="phone", column="phone")})""",
     ),
 }
 _NAMES = """
@@ -66,8 +74,13 @@ _FACTS = (
     GROUP BY who.id, said.kind, said.value
     """,
     """
-    UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
+    UPDATE {fact} AS fact SET member_id = coalesce(member.merged_into_id, member.id) FROM members_member AS member
     WHERE fact.kind = 'card' AND member.card_number = fact.value
+    """,
+    # What we call further cards, addresses and phones is what a fact's kind is called.
+    """
+    UPDATE {fact} AS fact SET member_id = identity.member_id FROM members_identity AS identity
+    WHERE fact.member_id IS NULL AND identity.system = fact.kind AND identity.value = fact.value
     """,
     """
     UPDATE {fact} AS fact SET member_id = member.id FROM members_member AS member
