@@ -9,8 +9,10 @@ from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, gettext, to_locale
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDateWidget,
@@ -27,7 +29,9 @@ from members.enums import MARKETING, AttributeKind, Channel, Purpose
 from members.models import Attribute, Member
 from members.queries import get_programme
 from members.services.age import GuardianConsent, write_guardian
+from members.services.duplicates import LookAlike, look_alikes
 from members.services.profile import PROFILE_FIELDS, MemberGone, create_member, update_profile
+from members.similarity import REASONS
 from members.validators import countries
 
 MOST = 1_000_000_000  # points at once
@@ -114,6 +118,9 @@ class MemberForm(forms.ModelForm):
         values = {
             name: value for name, value in self.cleaned_data.items() if name in PROFILE_FIELDS or name == "attributes"
         }
+        if self.instance.pk is None and not self.data.get("despite") and (like := look_alikes(values)):
+            self.add_error(None, self._looks_like(like))
+            return
         try:
             if self.instance.pk is None:
                 self.instance = create_member(
@@ -125,6 +132,29 @@ class MemberForm(forms.ModelForm):
             self.add_error(None, _("This member was merged or erased: nothing can be changed any more."))
         except ValidationError as error:
             self.add_error(None, error)
+
+    def _looks_like(self, like: list[LookAlike]) -> str:
+        """Who may be here already, and a tick for who is sure that this is somebody else."""
+        people = format_html_join(
+            "",
+            '<li><a class="desk-link" href="{}">{}</a> {}: {}</li>',
+            (
+                (
+                    reverse("admin:members_member_change", args=[found.member.pk]),
+                    found.member,
+                    found.member.card_number_grouped,
+                    " ".join(str(REASONS[reason][1]) for reason in found.reasons),
+                )
+                for found in like
+            ),
+        )
+        # The note stands above the form; the tick belongs to it by its id.
+        return format_html(
+            '{}<ul>{}</ul><label><input type="checkbox" name="despite" value="1" form="member_form"> {}</label>',
+            gettext("This looks like somebody who is a member already:"),
+            people,
+            gettext("This is another person: add them."),
+        )
 
     @transaction.atomic
     def _update(self, values: dict[str, Any], at: datetime) -> Member:
