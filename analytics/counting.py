@@ -52,12 +52,12 @@ class PaperFigures:
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> "PaperFigures":
-        return cls(
-            **{name: data[name] for name in ("comparable", "expiring", "stores")},
-            **{name: Figure(**data[name]) for name in ("joined", "members", "active", "outstanding", "messages")},
-            revenue={currency: Figure(**figure) for currency, figure in data["revenue"].items()},
-            flows=PointFlows(**{name: Figure(**figure) for name, figure in data["flows"].items()}),
-        )
+        plain = {name: data[name] for name in ("comparable", "expiring", "stores")}
+        names = ("joined", "members", "active", "outstanding", "messages")
+        told: dict[str, Any] = {**plain, **{name: Figure(**data[name]) for name in names}}
+        revenue = {currency: Figure(**figure) for currency, figure in data["revenue"].items()}
+        flows = PointFlows(**{name: Figure(**figure) for name, figure in data["flows"].items()})
+        return cls(**told, revenue=revenue, flows=flows)
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,10 @@ class GroupFilter(admin.SimpleListFilter):
         return Group.choices
 
     def queryset(self, request, queryset):
-        if self.value() not in Group.values:
+        chosen = self.value() or ""
+        if chosen not in Group.values:
             return queryset
-        cells = [10 * recency + value for recency, value in cells_of(Group(self.value()))]
+        cells = [10 * recency + value for recency, value in cells_of(Group(chosen))]
         return queryset.alias(cell=10 * F("score__recency") + F("score__value")).filter(cell__in=cells)
 
 
@@ -62,4 +63,5 @@ class QualityFilter(admin.SimpleListFilter):
         return [(key, check.label) for key, check in BY_KEY.items()]
 
     def queryset(self, request, queryset):
-        return faulty(queryset, self.value(), now()) if self.value() in BY_KEY else queryset
+        chosen = self.value() or ""
+        return faulty(queryset, chosen, now()) if chosen in BY_KEY else queryset

@@ -94,13 +94,16 @@ def lives(period: Period) -> Lives:
     at = {state: list(accumulate(changes))[:-1] for state, changes in change.items()}
     new, active, lapsing, ever = (at.get(s, [0] * len(moments)) for s in ("new", "active", "lapsing", "ever"))
     lost = [e - n - a - g for e, n, a, g in zip(ever, new, active, lapsing, strict=True)]
-    states = (Figure(numbers[-1], numbers[0], numbers[1:]) for numbers in (new, active, lapsing, lost))
-    return Lives(*states, back)
+    return Lives(_standing(new), _standing(active), _standing(lapsing), _standing(lost), back)
+
+
+def _standing(numbers: list[int]) -> Figure:
+    return Figure(numbers[-1], numbers[0], numbers[1:])
 
 
 def _step(rhythm: str = "rhythm_days") -> ExpressionWrapper:
-    days = Coalesce(F(rhythm), Value(float(FALLBACK)))
-    days = Least(Greatest(days, Value(float(SHORTEST))), Value(float(LONGEST)))
+    rhythm_or_not = Coalesce(F(rhythm), Value(float(FALLBACK)))
+    days = Least(Greatest(rhythm_or_not, Value(float(SHORTEST))), Value(float(LONGEST)))
     return ExpressionWrapper(days * Value(timedelta(days=1)), output_field=DurationField())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
@@ -24,7 +25,7 @@ class Check:
     key: str
     label: Promise | str
     mend: Promise | str
-    where: Callable[[datetime], Q | Exists]
+    where: Callable[[datetime], Any]  # a condition of a queryset of members
 
 
 def _of_member(rows: QuerySet) -> Exists:

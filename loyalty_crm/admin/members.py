@@ -301,4 +301,5 @@ class MemberAdmin(ExportAdmin):
         super().response_change(request, obj)
         return redirect("admin:members_member_change", obj.pk)
 
-    response_add = response_change
+    def response_add(self, request: HttpRequest, obj: Member, post_url_continue: str | None = None) -> HttpResponse:
+        return self.response_change(request, obj)

@@ -48,7 +48,7 @@ def save_tier(*, tier_id: int | None, name_en: str, name_zh_hans: str, threshold
     _check_order(tier, [other for other in tiers if other != tier], threshold)
     moved = tier is None or tier.threshold != threshold
     tier = tier or Tier()
-    tier.name_en, tier.name_zh_hans = name_en, name_zh_hans
+    tier.name_en, tier.name_zh_hans = name_en, name_zh_hans  # type: ignore[attr-defined]
     tier.threshold, tier.multiplier = threshold, multiplier
     tier.full_clean(validate_unique=False, validate_constraints=False)
     tier.save()
