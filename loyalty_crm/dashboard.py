@@ -19,7 +19,7 @@ from campaigns.models import Message
 from common.money import format_money, to_major
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.enums import ImportState
-from members.models import PendingReaction, Programme, PurchaseImport, Task
+from members.models import CustomerImport, PendingReaction, Programme, PurchaseImport, Task
 from members.queries import get_programme
 
 DEFAULT_DAYS = 30
@@ -69,14 +69,17 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
         n = Message.objects.filter(state=MessageState.FAILED, changed_at__gte=recent).count()
         text = ngettext("%(n)d message could not be sent", "%(n)d messages could not be sent", n)
         found.append((n, text, list_of("campaigns_message", state__exact=MessageState.FAILED)))
-    if request.user.has_perm("members.view_purchaseimport"):
-        imports = PurchaseImport.objects.filter(created_at__gte=recent)
+    for model in (PurchaseImport, CustomerImport):
+        page = f"members_{model._meta.model_name}"
+        if not request.user.has_perm(f"members.view_{model._meta.model_name}"):
+            continue
+        imports = model._default_manager.filter(created_at__gte=recent, dismissed_at=None)
         n = imports.filter(state=ImportState.FAILED).count()
         text = ngettext("%(n)d import failed", "%(n)d imports failed", n)
-        found.append((n, text, list_of("members_purchaseimport", state__exact=ImportState.FAILED)))
+        found.append((n, text, list_of(page, state__exact=ImportState.FAILED)))
         n = imports.filter(state=ImportState.DONE, dry_run=False, problems__gt=0).count()
         text = ngettext("%(n)d import left bad rows behind", "%(n)d imports left bad rows behind", n)
-        found.append((n, text, list_of("members_purchaseimport", state__exact=ImportState.DONE)))
+        found.append((n, text, list_of(page, state__exact=ImportState.DONE)))
     return [(text % {"n": n}, link) for n, text, link in found if n]
 
 

@@ -3,9 +3,11 @@
 import os
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import quote
 
 from django.core.files import File
+from django.core.files.storage import storages
 from django.db import connection
 
 from members.models import Purchase, PurchaseImport
@@ -67,4 +69,6 @@ def child_env() -> dict[str, str]:
     login = quote(database["USER"]) + (f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else "")
     host, port = quote(database["HOST"], safe=""), database["PORT"] or 5432
     url = f"postgres://{login}@{host}:{port}/{database['NAME']}"
-    return os.environ | {"DATABASE_URL": url, "SECRET_KEY": "child", "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    state = Path(storages["private"].location).parent  # where this test keeps its files
+    own = {"DATABASE_URL": url, "SECRET_KEY": "child", "CRM_STATE": str(state)}
+    return os.environ | own | {"DJANGO_SETTINGS_MODULE": "tests.settings"}

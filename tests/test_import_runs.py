@@ -262,17 +262,17 @@ def test_what_fails_again_and_again_is_given_up_with_its_reason(programme, monke
     def broken(*args, **kwargs):
         raise ValueError("no such luck")
 
-    monkeypatch.setattr(purchase_import, "award_purchases", broken)
     waiting = prepare(a_file(10))
-    for _ in range(leases.MAX_ATTEMPTS + 1):  # the first had read the file, which was some progress
-        with pytest.raises(ValueError, match="luck"):
-            run_import(import_id=waiting.pk)
-        lapse(waiting.pk)
+    with monkeypatch.context() as only_here:
+        only_here.setattr(purchase_import, "award_purchases", broken)
+        for _ in range(leases.MAX_ATTEMPTS + 1):  # the first had read the file, which was some progress
+            with pytest.raises(ValueError, match="luck"):
+                run_import(import_id=waiting.pk)
+            lapse(waiting.pk)
     waiting.refresh_from_db()
     assert waiting.state == ImportState.FAILED
     assert waiting.error_sentence == "The import stopped because of an error that was not foreseen: no such luck"
     assert Purchase.objects.count() == 0
-    monkeypatch.undo()
     resume_import(import_id=waiting.pk)
     assert run_import(import_id=waiting.pk).purchases == 10
 

@@ -307,7 +307,7 @@ def _kept(i: CustomerImport) -> Any:
 
 def _kind(code: str) -> str:
     """A kind of problem without its details."""
-    details = dict.fromkeys(("value", "attribute", "key", "amount", "day", "found", "expected", "most", "first"), "…")
+    details = dict.fromkeys(("value", "attribute", "found", "expected", "most", "first"), "…")
     return sentence(code, {**details, "order": "…", "other": "…", "field": "…"})
 
 

@@ -31,6 +31,7 @@ from members.services.imports import (
     TooLate,
     create_import,
     discard,
+    dismiss,
     ends_open,
     look_into,
     read_anew,
@@ -149,6 +150,8 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
                 resume_import(import_id=i.pk)
             elif "cancel" in request.POST:
                 request_cancel(import_id=i.pk, at=now())
+            elif "dismiss" in request.POST:
+                dismiss(import_id=i.pk, at=now())
             elif "discard" in request.POST:
                 discard(import_id=i.pk)
                 messages.success(request, gettext("The file was thrown away. Nothing had come in."))
@@ -235,6 +238,8 @@ class PurchaseImportAdmin(ReadOnlyAdmin):
             settings=_settings(i),
             may_change=may_add and _may_change(i) and bool(i.layout),
             may_resume=may_add and _may_resume(i),
+            may_dismiss=may_add and not i.dry_run and not i.is_open and i.dismissed_at is None,
+            by_contact=_by_contact(i),
         )
 
     def bad_rows_file(self, request: HttpRequest, import_id: int) -> StreamingHttpResponse:
@@ -310,6 +315,16 @@ def _headline(i: PurchaseImport) -> str:
     if not i.purchases:
         return gettext("No new purchase is in this file. Nothing was changed.")
     return gettext("%(purchases)s came in, with %(members)s and %(points)s.") % what
+
+
+def _by_contact(i: PurchaseImport) -> str:
+    if not i.by_contact:
+        return ""
+    return ngettext(
+        "%(n)s of the customers is a member already, found by e-mail or phone alone.",
+        "%(n)s of the customers are members already, found by e-mail or phone alone.",
+        i.by_contact,
+    ) % {"n": _number(i.by_contact)}
 
 
 def _import_label(i: PurchaseImport) -> str:

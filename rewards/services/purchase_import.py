@@ -83,6 +83,7 @@ def run_import(
     except Exception as error:
         log.exception("import stopped", purchase_import=import_id, attempts=purchase_import.attempts)
         if purchase_import.attempts >= leases.MAX_ATTEMPTS:
+            _reassess(purchase_import)  # what came in counts for tiers, and stays
             leases.refuse(purchase_import, FileRefused("unexpected", detail=str(error)[:500]))
         raise
     purchase_import.refresh_from_db()
@@ -157,6 +158,12 @@ def _post(purchase_import: PurchaseImport) -> None:
 
 
 def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
+    _reassess(purchase_import)
+    leases.end(purchase_import, state)
+
+
+def _reassess(purchase_import: PurchaseImport) -> None:
+    """Assesses the tiers of all who are in the import."""
     purchase_import.refresh_from_db()
     if purchase_import.purchases and purchase_import.with_points and not purchase_import.dry_run:
         if purchase_import.purchases > CHUNK:
@@ -166,4 +173,3 @@ def _end(purchase_import: PurchaseImport, state: ImportState) -> None:
             reassess(at=purchase_import.as_of, member_ids=members)
             leases.prolong(purchase_import)
             last = members[-1]
-    leases.end(purchase_import, state)

@@ -3,7 +3,7 @@
 All of it is SQL over the staged rows, with no row in Python.
 """
 
-from common.sql import execute
+from common.sql import execute, fetch_all
 from members.enums import ImportField
 from members.models import PurchaseImport
 from members.services.imports.cells import WHO
@@ -158,6 +158,12 @@ _UNKNOWN_CARDS = """
 UPDATE {row} AS row SET problem = 'card_unknown', params = jsonb_build_object('value', row.ref)
 FROM {who} AS who WHERE row.kind = 'card' AND who.kind = 'card' AND who.ref = row.ref AND who.member_id IS NULL
 """
+# Customers who are members already, as only their e-mail or phone tells: staff look at this before they say yes.
+_BY_CONTACT = """
+SELECT count(DISTINCT member_id) FROM {who} AS who WHERE member_id IS NOT NULL AND (
+    kind IN ('email', 'phone') OR (kind = 'customer' AND NOT EXISTS (
+        SELECT FROM members_identity AS identity WHERE identity.system = %(source)s AND identity.value = who.ref)))
+"""
 # Two ways that lead to one member are one customer.
 _SAME_MEMBER = """
 UPDATE {who} AS who SET root = first.root
@@ -230,5 +236,8 @@ def make_plan(purchase_import: PurchaseImport) -> None:
         run(_UNKNOWN_CARDS)
     if ImportField.NAME in purchase_import.mapping:
         run(_NAMES)
+    if not purchase_import.posted_rows:
+        found = fetch_all(_BY_CONTACT.format(**names), params)[0][0]
+        PurchaseImport.objects.filter(pk=purchase_import.pk).update(by_contact=found)
     run(_SAME_MEMBER, "CREATE INDEX ON {who} (root)", _PLAN, "CREATE UNIQUE INDEX ON {plan} (n)", "ANALYZE {plan}")
     run("DROP TABLE {row}", "DROP TABLE IF EXISTS {fact}")
