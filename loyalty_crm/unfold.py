@@ -26,6 +26,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Lists"), "playlist_add_check", "members.MemberList"),
             (_("Tasks"), "task_alt", "members.Task"),
             (_("Likely duplicates"), "join_inner", "members.Duplicate"),
+            (_("Merges"), "merge", "members.MemberMerge"),
             (_("Purchases"), "shopping_bag", "members.Purchase"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
