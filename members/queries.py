@@ -63,15 +63,11 @@ def _exactly(text: str) -> QuerySet:
     digits = clean_card_number(text.removeprefix("+"))
     found = _by_number(text)
     if "@" in text:
-        address = text.lower()
-        # Written so that the unique index on lower(email) finds it.
-        primary = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=address)
-        return found.union(primary.values("pk"), _by_identity(OWN_EMAIL, address))
+        return found.union(_by_email(text.lower()))
     if len(digits) == CARD_DIGITS:
         found = found.union(_by_card(digits))
     if len(digits) >= FEWEST_OF_PHONE and not any(c.isalpha() for c in text):
-        phones = Member.objects.exclude(phone="").filter(phone__in=_phone_readings(text, digits))
-        found = found.union(phones.values("pk"), _by_identity(OWN_PHONE, text, digits))
+        found = found.union(_by_phone(text, digits))
     return found
 
 
@@ -87,6 +83,17 @@ def _by_card(digits: str) -> QuerySet:
     """Ids of the members who have a card now: of its first owner, or of whom that owner was merged into."""
     owner = Member.objects.filter(card_number=digits).annotate(now=Coalesce("merged_into", "pk"))
     return owner.values("now").union(_by_identity(OWN_CARD, digits))
+
+
+def _by_email(address: str) -> QuerySet:
+    # Written so that the unique index on lower(email) finds it.
+    primary = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=address)
+    return primary.values("pk").union(_by_identity(OWN_EMAIL, address))
+
+
+def _by_phone(text: str, digits: str) -> QuerySet:
+    primary = Member.objects.exclude(phone="").filter(phone__in=_phone_readings(text, digits))
+    return primary.values("pk").union(_by_identity(OWN_PHONE, text, digits))
 
 
 def _by_identity(system: str, text: str, digits: str | None = None) -> QuerySet:
@@ -106,16 +113,11 @@ def find_member(
     if card:
         found = _by_card(clean_card_number(card))
     elif email:
-        address = email.strip().lower()
-        # Written so that the unique index on lower(email) finds it.
-        primary = Member.objects.annotate(lower=Lower("email")).exclude(email="").filter(lower=address)
-        found = primary.values("pk").union(_by_identity(OWN_EMAIL, address))
+        found = _by_email(email.strip().lower())
     elif phone:
-        digits = clean_card_number(phone.strip().removeprefix("+"))
-        primary = Member.objects.exclude(phone="").filter(phone__in=_phone_readings(phone, digits))
-        found = primary.values("pk").union(_by_identity(OWN_PHONE, phone, digits))
+        found = _by_phone(phone, clean_card_number(phone.strip().removeprefix("+")))
     elif identity:
-        found = Identity.objects.filter(system=identity[0], value=identity[1]).values("member")
+        found = _by_identity(*identity)
     else:
         return None
     return Member.objects.filter(PRESENT, pk__in=found).order_by("pk").first()

@@ -22,7 +22,7 @@ def currencies() -> frozenset[str]:
 def countries() -> frozenset[str]:
     """ISO 3166-1 codes of two letters (CLDR)."""
     made_up = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}  # CLDR's own
-    return frozenset(code for code in Locale("en").territories if len(code) == 2 and code.isalpha()) - made_up
+    return frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2 and code.isalpha()) - made_up
 
 
 def clean_card_number(text: str) -> str:

@@ -156,7 +156,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
             response["HX-Refresh"] = "true"
         return response
 
-    def download(self, request: HttpRequest, export_id: int) -> HttpResponse:
+    def download(self, request: HttpRequest, export_id: int) -> FileResponse:
         """The file itself; who took it stands in the log."""
         if not request.user.has_perm("members.download_exportjob"):
             raise PermissionDenied

@@ -34,6 +34,7 @@ def test_the_programme_is_one_row_made_when_first_saved(manager):
         "time_zone": "Europe/Berlin",
         "postal_address": "",
         "contact_email": "",
+        "minimum_age": "14",
     }
     assert "is not a currency code" in manager.post(url, {**form, "currency": "XXY"}).content.decode()
     manager.post(url, form)

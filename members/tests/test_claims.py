@@ -150,7 +150,8 @@ def test_a_mistyped_card_number_is_told_so(member, user, at, damage):
         "short": number[:-1],
         "letters": "my card",
     }[damage]
-    with pytest.raises(ValidationError, match="has 12 digits" if damage == "short" else "a digit is wrong or two are swapped"):
+    sentence = "has 12 digits" if damage == "short" else "a digit is wrong or two are swapped"
+    with pytest.raises(ValidationError, match=sentence):
         start(user, typed, at)
     assert not CardClaim.objects.exists()
 
