@@ -8,7 +8,7 @@ from members.services.duplicates import scan
 from members.services.identities import add_identity
 from members.services.merging import merge_members
 from members.services.profile import create_member
-from members.services.purchases import NewPurchase
+from members.services.purchases import NewLine, NewPurchase
 from rewards.services.purchases import post_purchases
 
 BIRTHDAY = ("birthday_calendar", "birthday_month", "birthday_day", "birthday_year", "birthday_leap_month")
@@ -40,10 +40,11 @@ def _double(member: Member, at: datetime, **profile: str) -> Member:
             key=f"demo-double-{double.pk}-{n}",
             purchased_at=at - timedelta(days=29 - 9 * n),
             currency=data.CURRENCY,
-            amount_minor=840 + 310 * n,
+            amount_minor=cents,
             store=data.STORES[n],
+            lines=(NewLine(amount_minor=cents, sku=sku, name=name, category=category),),
         )
-        for n in range(2)
+        for n, (sku, name, category, cents, _often) in enumerate(data.ONLINE)
     ]
     post_purchases(purchases=bought, at=at)
     return double
