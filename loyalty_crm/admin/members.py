@@ -41,12 +41,12 @@ from loyalty_crm.admin.member_page import days_ago, member_head, member_page, me
 from loyalty_crm.admin.member_privacy import EraseView, HandOverView
 from loyalty_crm.templatetags.desk import render_panel
 from members import panels
-from members.admin.exports import ask_for_export
 from members.enums import AccessAction, AttributeSection
 from members.models import PRESENT, Member
 from members.queries import attributes, found_exactly, get_programme, search
 from members.services.access import log_access
 from members.services.profile import ADDRESS_FIELDS, BIRTHDAY_FIELDS, CONTACT_FIELDS, PROFILE_FIELDS
+from members.views import ask_for_export
 
 
 @admin.register(Member)

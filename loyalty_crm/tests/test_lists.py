@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from common import admin as desk_admin
 from common.sql import execute
-from members.admin import exports
+from members import views
 from members.enums import Channel, Purpose
 from members.models import Member, PendingReaction, TimelineEvent, User
 from members.services.consent import state_consent
@@ -186,7 +186,7 @@ def downloaded(client, answer) -> bytes:
 
 
 def test_a_large_export_is_left_to_a_worker_and_may_be_stopped(rules, desk, monkeypatch):
-    monkeypatch.setattr(exports, "AT_ONCE", 0)
+    monkeypatch.setattr(views, "AT_ONCE", 0)
     make_member()
     client = desk("Marketer")
     page = client.post(reverse("admin:members_member_export"), {"export": "1", "format": "csv", "columns": "name"}).url

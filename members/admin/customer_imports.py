@@ -21,8 +21,9 @@ from common.admin import ReadOnlyAdmin, found_or_404
 from common.cells import plain_cell
 from common.moments import format_moment
 from members.admin import import_words as words
-from members.admin.import_forms import ChoicesForm, ReadForm, UploadForm
+from members.admin.import_forms import ChoicesForm, UploadForm
 from members.enums import ImportState
+from members.forms import ReadForm
 from members.import_problems import FileRefused, sentence
 from members.models import CustomerImport, ImportedMember
 from members.services.imports.columns import Layout

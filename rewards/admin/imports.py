@@ -22,8 +22,8 @@ from unfold.decorators import display
 
 from common.admin import ReadOnlyAdmin, found_or_404, plain_cell
 from common.moments import format_moment
-from members.admin.import_forms import ReadForm
 from members.enums import DateOrder, DecimalMark, ImportField, ImportState
+from members.forms import ReadForm
 from members.import_problems import FileRefused
 from members.models import ImportProblem, PurchaseImport
 from members.services.imports import (

@@ -50,7 +50,7 @@ def waiting(model: type[Job]) -> list[int]:
     """Jobs that wait for a worker, or whose worker died."""
     queued = Q(state=ImportState.QUEUED) | Q(state=ImportState.RUNNING, lease_until=None)
     lapsed = Q(state=ImportState.RUNNING, lease_until__lte=timezone.now())
-    return list(model._default_manager.filter(queued | lapsed).order_by("id").values_list("id", flat=True))
+    return list(model._default_manager.filter(queued | lapsed).order_by("pk").values_list("pk", flat=True))
 
 
 def hold(job: Job) -> None:

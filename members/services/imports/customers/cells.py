@@ -78,7 +78,7 @@ def _lengths(code: int) -> tuple[frozenset[int], re.Pattern | None]:
     if not regions:
         return frozenset(), None
     metadata = PhoneMetadata.metadata_for_region(regions[0], None)
-    if metadata is None:
+    if metadata is None or metadata.general_desc is None:
         return frozenset(), None
     prefix = metadata.national_prefix_for_parsing
     return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None

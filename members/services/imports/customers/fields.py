@@ -35,7 +35,7 @@ CONSENTS = [
     ("", Purpose.PROFILING),
     ("", Purpose.SHARING),
 ]
-_NAMES = {
+_NAMES: dict[str, str] = {
     CustomerField.CARD: """card, card no, card number, loyalty card, membership card, kartennummer, 卡号, 会员卡,
         会员卡号""",
     CustomerField.CUSTOMER: """customer, customer id, customer no, customer number, customer code, cust id, client id,
@@ -163,9 +163,9 @@ def _known() -> dict[str, str]:
         with translation.override(language):
             known |= {plain_name(word): field for field, word in labels().items()}
     for field, a in attributes().items():
-        for word in (a.key, a.label_en, a.label_zh_hans):
+        for word in (a.key, getattr(a, "label_en", ""), getattr(a, "label_zh_hans", "")):
             known.setdefault(plain_name(word or ""), field)
-    lists = {**_NAMES, **_CONSENT_NAMES, **{e.name: e.names for e in _extras.values()}}
+    lists: dict[str, str] = {**_NAMES, **_CONSENT_NAMES, **{e.name: e.names for e in _extras.values()}}
     for field, names in lists.items():
         known |= {plain_name(name): str(field) for name in re.split(r",\s*", names)}
     known |= {plain_name(field): field for field in labels()}

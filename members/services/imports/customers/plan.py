@@ -32,7 +32,10 @@ _HOLDER = {
 }
 _PLAN = """
 CREATE UNLOGGED TABLE {row} AS
-SELECT raw.*, {member} AS member_id, {holders}, 'bad' AS act FROM {raw} AS raw {joins}
+SELECT raw.*, {member} AS member_id, {holders},
+       CASE WHEN raw.faults IS NOT NULL THEN 'bad' WHEN {member} IS NULL THEN 'create'
+            WHEN %(mode)s = 'create' THEN 'skip' ELSE 'update' END AS act
+FROM {raw} AS raw {joins}
 """
 _NO_HOLDER = "NULL::bigint AS {name}_holder"
 _FAULT = "jsonb_build_object('code', '{code}', 'params', jsonb_build_object('field', '{field}', 'value', row.{field}))"
@@ -43,7 +46,7 @@ _TAKEN = {
     CustomerKey.CUSTOMER: "number_of_another",
 }
 _JUDGE = """
-UPDATE {row} AS row SET faults = found.faults
+UPDATE {row} AS row SET act = 'bad', faults = found.faults
 FROM (SELECT row.n, jsonb_path_query_array(jsonb_build_array({faults}), '$[*] ? (@ != null)') AS faults
       FROM {row} AS row LEFT JOIN members_member AS member ON member.id = row.member_id
       WHERE row.faults IS NULL AND ({any_fault})) AS found
@@ -65,13 +68,9 @@ JOIN {{row}} AS first ON first.n = same.n
 JOIN {{row}} AS row ON row.{field} = same.value AND row.n > same.n AND row.faults IS NULL
 """
 _JUDGE_TWICE = """
-UPDATE {row} AS row SET faults = found.faults
+UPDATE {row} AS row SET act = 'bad', faults = found.faults
 FROM (SELECT n, jsonb_agg(fault ORDER BY place) AS faults FROM ({each}) AS fault GROUP BY n) AS found
 WHERE row.n = found.n
-"""
-_ACT = """
-UPDATE {row} SET act = CASE WHEN member_id IS NULL THEN 'create' WHEN %(mode)s = 'create' THEN 'skip' ELSE 'update' END
-WHERE faults IS NULL
 """
 
 
@@ -108,7 +107,6 @@ def make_plan(i: CustomerImport, raw: str) -> None:
         for place, field in enumerate((*used, "member_id"))
     ]
     run(_JUDGE_TWICE, each=" UNION ALL ".join(twice))
-    run(_ACT)
     run("ANALYZE {row}")
 
 

@@ -11,7 +11,6 @@ from common.sql import execute, fetch_all
 from members import events
 from members.enums import Purpose
 from members.models import CustomerImport
-from members.queries import get_programme
 from members.services.imports.customers.difference import CHANGES, MINE, TEXTS, set_birthday
 from members.services.imports.customers.fields import extras
 from members.services.imports.tables import tables
@@ -26,18 +25,19 @@ class Chunk:
     customer_import: CustomerImport
     after: int
     to: int
+    language: str
+    time_zone: str
 
     @property
     def params(self) -> dict[str, Any]:
         i = self.customer_import
-        programme = get_programme()
         return {
             "import": i.pk,
             "source": i.source,
             "as_of": i.as_of,
             "actor": i.created_by_id,
-            "language": programme.language,
-            "time_zone": programme.time_zone,
+            "language": self.language,
+            "time_zone": self.time_zone,
             "after": self.after,
             "to": self.to,
         }
@@ -165,6 +165,7 @@ SELECT n, number, new_id, true, '{{}}', '{{}}' FROM newcomer
 _LOCK = f"""
 SELECT member.id FROM members_member AS member
 WHERE member.id IN (SELECT row.member_id FROM $row AS row WHERE {MINE} AND row.act = 'update')
+  AND member.merged_into_id IS NULL AND member.erased_at IS NULL
 ORDER BY member.id FOR NO KEY UPDATE
 """
 _FINDCHANGES = f"""
@@ -247,12 +248,12 @@ def post(chunk: Chunk) -> Counts:
     """Brings the chunk in."""
     i = chunk.customer_import
     chunk.run(_TOUCHED)
-    chunk.run(_GONE)
     create, update, skip = chunk.ask(_COUNT)[0]
+    if update and len(chunk.ask(_LOCK)) < update:
+        update -= chunk.run(_GONE)
     if create:
         chunk.run(_CREATE)
     if update:
-        chunk.ask(_LOCK)
         chunk.run(_FINDCHANGES)
         chunk.run("ANALYZE touched")
         chunk.run(_UPDATE)

@@ -174,7 +174,9 @@ def _post_chunk(i: CustomerImport) -> None:
 def _post(i: CustomerImport, *, again: bool) -> None:
     leases.hold(i)
     after = i.posted_rows
-    chunk = posting.Chunk(i, after, min(after + CHUNK, i.rows))
+    programme = get_programme()
+    to = min(after + CHUNK, i.rows)
+    chunk = posting.Chunk(i, after, to, language=programme.language, time_zone=programme.time_zone)
     if i.dry_run:
         counts = posting.count(chunk)
     else:

@@ -11,13 +11,15 @@ import pgtrigger
 from django.db.models import ForeignKey
 from django.db.models.fields.reverse_related import ForeignObjectRel
 
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, lock
 from members import events
 from members.enums import Purpose
 from members.merging import Strategy, relations
 from members.models import CustomerImport, Member
 from members.services.imports.customers.difference import BIRTHDAY, TEXTS, set_birthday
 from members.services.imports.customers.fields import extras
+from members.services.segments.membership import take_out
+from members.services.summaries import DERIVED
 
 APPEND_ONLY = ("members.TimelineEvent:append_only", "members.Consent:append_only")
 # What an import writes itself, and what follows from it without anybody's doing. Who has nothing else can go.
@@ -176,6 +178,7 @@ def undo_chunk(i: CustomerImport, *, most: int) -> TakenBack:
     def run(statement: str) -> None:
         execute(statement, params)
 
+    lock(DERIVED)  # a refresh in its middle would put a member who goes here into a segment
     run(_TAKE)
     run("ANALYZE undone")
     fetch_all(_LOCK)
@@ -245,6 +248,7 @@ def _take_extras_back(i: CustomerImport) -> None:
 def _let_go() -> None:
     """Removes the new members, or makes nobody of those whose row something else needs."""
     going, removed = _GOING.format(which=""), _GOING.format(which="AND NOT stays")
+    take_out(going)
     with pgtrigger.ignore(*APPEND_ONLY):
         execute(
             "DELETE FROM members_pendingreaction USING members_timelineevent AS event"
