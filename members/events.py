@@ -171,14 +171,22 @@ def _money(data: dict[str, Any]) -> str:
     return format_money(data["amount_minor"], data["currency"])
 
 
+# What a file of customers may change beside the fields of a profile.
+_BESIDE = {
+    "birthday": _("birthday"),
+    "identities": _("customer number"),
+    "tags": _("tags"),
+    "points": _("points"),
+}
+
+
 def _fields(data: dict[str, Any]) -> str:
-    """Which fields of a profile changed, never their values."""
+    """Which fields of a profile changed, never their values. An attribute is called by its key."""
     from members.models import Member
 
-    names = [name for name in data.get("fields", []) if not name.startswith("attributes.")]
-    words = [str(Member._meta.get_field(name).verbose_name) for name in names]  # type: ignore[union-attr]
-    words += [name.partition(".")[2] for name in data.get("fields", []) if name.startswith("attributes.")]
-    return gettext("Profile changed: %(fields)s") % {"fields": ", ".join(words)}
+    words = {field.name: field.verbose_name for field in Member._meta.fields} | _BESIDE
+    names = [str(name).removeprefix("attributes.") for name in data.get("fields", [])]
+    return gettext("Profile changed: %(fields)s") % {"fields": ", ".join(str(words.get(n, n)) for n in names)}
 
 
 def _consent(data: dict[str, Any]) -> str:

@@ -158,7 +158,7 @@ register("members.Duplicate.second", Strategy.LEAVE)
 register("members.MemberMerge.survivor", Strategy.LEAVE)  # the journal itself
 register("members.MemberMerge.merged", Strategy.LEAVE)
 register("members.DataExport.member", Strategy.LEAVE)  # a file about the card as it was; it goes after some days
-register("members.Guardian.member", Strategy.LEAVE)
+register("members.Guardian.member", Strategy.LEAVE)  # goes with the profile (members.services.merged_fields)
 # Who asked to be forgotten is, under whichever card.
 register(
     "members.ErasureRequest.member",

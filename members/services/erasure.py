@@ -23,6 +23,7 @@ from members.enums import AccessAction
 from members.models import (
     AccessLog,
     CardClaim,
+    ChangedMember,
     Consent,
     DataExport,
     Duplicate,
@@ -40,7 +41,6 @@ from members.models import (
     Purchase,
     Refund,
     SegmentChange,
-    SegmentMember,
     SegmentPick,
     Task,
     User,
@@ -49,11 +49,13 @@ from members.models.member import NextCardNumber
 from members.privacy import erasers
 from members.queries import get_programme
 from members.services.access import log_access
+from members.services.segments.membership import take_out
 from members.services.traces import clear_admin_log, end_sessions, names_of, remove_files
 
 log = structlog.get_logger(__name__)
 WAIT = timedelta(days=14)  # from a member's own wish to its coming true
 SWEEP = timedelta(days=2)
+SWEPT_AT_ONCE = 500
 
 
 class AlreadyErased(Exception):
@@ -95,7 +97,8 @@ def erase_members(*, member_ids: Sequence[int], at: datetime, actor_id: int | No
     ids = everyone_merged(member_ids)
     # NO KEY: a purchase that is being posted goes on; what it writes is taken away by sweep_again.
     list(Member.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
-    new = list(Member.objects.filter(pk__in=ids, erased_at=None, merged_into=None).values_list("pk", flat=True))
+    fresh = list(Member.objects.filter(pk__in=ids, erased_at=None))
+    new = [member.pk for member in fresh if member.merged_into_id is None]
     users = list(User.objects.filter(member__in=ids, is_staff=False).values_list("pk", flat=True))
     names = names_of(ids)
     for erase in erasers():
@@ -106,6 +109,8 @@ def erase_members(*, member_ids: Sequence[int], at: datetime, actor_id: int | No
     _clear_members(ids, at)
     _clear_users(users)
     end_sessions(users, names)
+    # A refresh that read before this was committed may put them back into a segment: it is looked at once more.
+    ChangedMember.objects.bulk_create([ChangedMember(member=member) for member in fresh])
     for member_id in new:
         events.record(member_id=member_id, kind=events.MEMBER_ERASED, at=at, data={"why": why}, actor_id=actor_id)
         log_access(actor_id=actor_id, action=AccessAction.ERASED, what=why, member_id=member_id, at=at)
@@ -149,14 +154,6 @@ UPDATE members_timelineevent SET data = (
 WHERE member_id = ANY(%s) AND kind = ANY(%s)
 """
 _REST = "DELETE FROM members_timelineevent WHERE member_id = ANY(%s) AND kind <> ALL(%s)"
-_SEGMENTS = """
-WITH gone AS (
-    DELETE FROM members_segmentmember WHERE member_id = ANY(%(ids)s) RETURNING segment_id
-)
-UPDATE members_segment AS segment SET size = greatest(segment.size - left_by.members, 0)
-FROM (SELECT segment_id, count(*) AS members FROM gone GROUP BY segment_id) AS left_by
-WHERE segment.id = left_by.segment_id
-"""
 
 
 def _clear_tables(ids: list[int], at: datetime) -> None:
@@ -174,7 +171,7 @@ def _clear_tables(ids: list[int], at: datetime) -> None:
         Consent.objects.filter(member__in=ids).update(evidence="", source="erased", actor=None)
         Refund.objects.filter(purchase__in=Purchase.objects.filter(member__in=ids)).update(reason="")
         AccessLog.objects.filter(member__in=ids).update(what="")
-    execute(_SEGMENTS, {"ids": ids})
+    take_out("= ANY(%(ids)s)", {"ids": ids})
     for model in (
         Identity,
         MemberTag,
@@ -182,7 +179,6 @@ def _clear_tables(ids: list[int], at: datetime) -> None:
         Task,
         Guardian,
         CardClaim,
-        SegmentMember,
         SegmentChange,
         SegmentPick,
         MemberListEntry,
@@ -307,7 +303,9 @@ def erase_due(*, at: datetime) -> int:
 
 def sweep_again(*, at: datetime) -> int:
     """Takes away what was on its way in while members were erased; how many members were looked at."""
-    ids = list(Member.objects.filter(erased_at__gt=at - SWEEP).values_list("pk", flat=True))
-    if ids:
+    swept, after = 0, 0
+    erased = Member.objects.filter(erased_at__gt=at - SWEEP).order_by("pk")
+    while ids := list(erased.filter(pk__gt=after).values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
         erase_members(member_ids=ids, at=at, why="sweep")
-    return len(ids)
+        swept, after = swept + len(ids), ids[-1]
+    return swept

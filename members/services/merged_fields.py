@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from members.merging import Merging
-from members.models import Household, Identity, Member, User
+from members.models import Guardian, Household, Identity, Member, User
 from members.services.identities import claim
 
 # What is taken from one of the two as a whole.
@@ -102,9 +102,11 @@ def merge(merging: Merging, survivor: Member, merged: Member, take: Collection[s
                     defaults={"verified_at": values[verified]},
                 )
         Identity.objects.filter(member=survivor, system=field, value=str(getattr(survivor, field))).delete()
+    guarded = not Guardian.objects.filter(member=survivor).exists()
+    guarded = guarded and bool(Guardian.objects.filter(member=merged).update(member=survivor))
     if mine["user_id"] and theirs["user_id"]:
         merging.remarks.append(gettext("Both had a portal account: one of the two is no longer linked to a member."))
-    merging.journal |= {"before": mine, "after": values_of(survivor), "merged": theirs}
+    merging.journal |= {"before": mine, "after": values_of(survivor), "merged": theirs, "guardian": guarded}
 
 
 def undo(merging: Merging, survivor: Member, merged: Member) -> None:
@@ -124,6 +126,8 @@ def undo(merging: Merging, survivor: Member, merged: Member) -> None:
         survivor.user_id = before["user_id"]
     survivor.save()
     _set(merged, {name: theirs[name] for name in _GONE})
+    if merging.journal.get("guardian"):
+        Guardian.objects.filter(member=survivor).update(member=merged)
     merged.merged_into = None
     _leave_out_what_is_taken(merging, merged)
     merged.save()

@@ -20,6 +20,7 @@ from members.enums import DuplicateState
 from members.merging import Merging, steps
 from members.models import ChangedMember, Duplicate, Member, MemberMerge
 from members.services import merged_fields, merged_rows
+from members.services.segments.membership import take_out
 
 T = TypeVar("T")
 # Shorter than PostgreSQL's deadlock_timeout of a second: where a till and a merge wait for each other, it is always
@@ -122,6 +123,7 @@ def _merge(survivor_id: int, merged_id: int, take: frozenset[str], at: datetime,
     merging = Merging(row.pk, survivor_id, merged_id, at, actor_id, {})
     for step in steps():
         step.prepare(merging)
+    take_out("= %(merged)s", {"merged": merged_id})
     merged_rows.move(merging)
     merged_fields.merge(merging, survivor, merged, take)
     for step in steps():

@@ -35,7 +35,8 @@ class FileInUse(Exception):
 def names_of(member_ids: Sequence[int]) -> list[str]:
     """What these members can be known by in a text: names, addresses, numbers, in small letters."""
     found: set[str] = set()
-    for row in Member.objects.filter(pk__in=member_ids).values_list("name", "email", "phone", "card_number"):
+    known = Member.objects.filter(pk__in=member_ids, erased_at=None)  # an erased one's card number was never anybody's
+    for row in known.values_list("name", "email", "phone", "card_number"):
         found |= {str(value or "") for value in row}
         found.add(str(row[2] or "").removeprefix("+"))
     found |= set(Identity.objects.filter(member_id__in=member_ids).values_list("value", flat=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import DatabaseError, connection, transaction
@@ -156,11 +156,14 @@ def ripple(*, member_ids: Sequence[int], at: datetime, segment_ids: Collection[i
         if difference.entered or difference.left:
             moved[segment.pk] = difference
     if moved:
+        execute(_IN_TURN.format(which="= ANY(%(ids)s)"), _columns(moved))
         execute(_GROW, _columns(moved))
         note_sizes(moved, at)
         tell(moved.values())
 
 
+# Whoever changes the sizes of several segments locks them in this order, so that no two wait for each other.
+_IN_TURN = "SELECT FROM members_segment WHERE id {which} ORDER BY id FOR NO KEY UPDATE"
 _GROW = """
 UPDATE members_segment AS segment SET size = size + moved.entered - moved."left"
 FROM unnest(%(ids)s::bigint[], %(entered)s::int[], %(left)s::int[]) AS moved (id, entered, "left")
@@ -175,6 +178,21 @@ ON CONFLICT (segment_id, day) DO UPDATE
 SET size = excluded.size, entered = noted.entered + excluded.entered, "left" = noted."left" + excluded."left"
 WHERE excluded.entered > 0 OR excluded."left" > 0 OR noted.size <> excluded.size
 """
+
+
+_TAKE_OUT = """
+WITH gone AS (DELETE FROM members_segmentmember WHERE member_id {which} RETURNING segment_id)
+UPDATE members_segment AS segment SET size = greatest(segment.size - left_by.members, 0)
+FROM (SELECT segment_id, count(*) AS members FROM gone GROUP BY segment_id) AS left_by
+WHERE segment.id = left_by.segment_id
+"""
+
+
+def take_out(which: str, params: dict[str, Any] | None = None) -> None:
+    """Takes members who are gone out of all segments, in silence. `which` is SQL that follows "member_id"."""
+    held = f"IN (SELECT segment_id FROM members_segmentmember WHERE member_id {which})"
+    execute(_IN_TURN.format(which=held), params)
+    execute(_TAKE_OUT.format(which=which), params)
 
 
 def _columns(moved: dict[int, Difference]) -> dict[str, list[int]]:
