@@ -4,19 +4,18 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import available_timezones
 
-from babel.dates import format_date
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import get_language, to_locale
 
 
 def format_day(at: datetime | None) -> str:
     """The day of a moment: "Nov 21, 2026"; "" for None."""
-    return format_date(localtime(at), "medium", locale=to_locale(get_language() or "en")) if at else ""
+    return date_format(localtime(at), "DATE_FORMAT") if at else ""
 
 
 def format_moment(at: datetime | None) -> str:
     """A moment to the minute: "Nov 21, 2026 13:16"; "" for None."""
-    return f"{format_day(at)} {localtime(at):%H:%M}" if at else ""
+    return date_format(localtime(at), "DATETIME_FORMAT") if at else ""
 
 
 @cache

@@ -31,7 +31,7 @@ def test_points_expire_at_their_moment_and_not_before(at):
     assert expire_due(at=end) == (0, 0)
     transfer = Transfer.objects.get(kind=TransferKind.EXPIRE)
     assert (transfer.at, transfer.amount, transfer.credit.kind) == (end, 10, "expired")
-    assert queries.explain(transfer) == "Expired on Feb. 28, 2025"
+    assert queries.explain(transfer) == "Expired on Feb 28, 2025"
     assert (Lot.objects.get().remaining, Account.objects.get(member=member).balance) == (0, 0)
 
 
