@@ -1,6 +1,5 @@
 """What members see of themselves, gathered from the rooms below."""
 
-
 from django.db.models import Case, F, QuerySet, Sum, Value, When
 
 from members.models import ConsentWording, Purchase

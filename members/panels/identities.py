@@ -42,9 +42,9 @@ def _identities(member: Member, at: datetime, request: HttpRequest) -> dict[str,
         ],
         "old_cards": list(cards),
         "systems": [*SYSTEMS.items(), (ELSEWHERE, _("Number elsewhere"))],
-        "likely": [
-            (pair, other) for pair, other in others if other.merged_into_id is None and other.erased_at is None
-        ][:OTHERS],
+        "likely": [(pair, other) for pair, other in others if other.merged_into_id is None and other.erased_at is None][
+            :OTHERS
+        ],
     }
 
 
