@@ -7,8 +7,8 @@ from typing import Any
 from django.db import connection
 
 
-def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> int:
-    """Runs a statement; the number of rows it touched."""
+def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = ()) -> int:
+    """Runs a statement, with None for one in which % stands for itself; the number of rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return cursor.rowcount

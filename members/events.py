@@ -5,7 +5,7 @@ function subscribed to that kind with `reacts_to`. members.services.reactions ru
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -86,13 +86,23 @@ def kinds() -> dict[str, Kind]:
     return _kinds
 
 
-def describe(event: "TimelineEvent") -> str:
-    """The event as a sentence in the active language."""
+def attribute_labels(events: Iterable["TimelineEvent"]) -> dict[str, str]:
+    """What the attributes that events name ("attributes.milk") are called in the active language: one query for all."""
+    from members.models import Attribute
+
+    names = {str(name) for event in events if event.kind == PROFILE_CHANGED for name in event.data.get("fields", [])}
+    keys = [name.removeprefix("attributes.") for name in names if name.startswith("attributes.")]
+    return {f"attributes.{a.key}": a.label for a in Attribute.objects.filter(key__in=keys)} if keys else {}
+
+
+def describe(event: "TimelineEvent", labels: dict[str, str] | None = None) -> str:
+    """The event as a sentence in the active language. For many, give the `attribute_labels` of all."""
     known = _kinds.get(event.kind)
     if known is None:
         return event.kind
+    labels = attribute_labels([event]) if labels is None else labels
     try:
-        return known.sentence(event.data)
+        return known.sentence(event.data | {"labels": labels} if labels else event.data)
     except (KeyError, ValueError, TypeError):  # written by an older or newer version
         return str(known.label)
 
@@ -181,12 +191,12 @@ _BESIDE = {
 
 
 def _fields(data: dict[str, Any]) -> str:
-    """Which fields of a profile changed, never their values. An attribute is called by its key."""
+    """Which fields of a profile changed, never their values. An attribute is called by its label while there is one."""
     from members.models import Member
 
-    words = {field.name: field.verbose_name for field in Member._meta.fields} | _BESIDE
-    names = [str(name).removeprefix("attributes.") for name in data.get("fields", [])]
-    return gettext("Profile changed: %(fields)s") % {"fields": ", ".join(str(words.get(n, n)) for n in names)}
+    words = {field.name: field.verbose_name for field in Member._meta.fields} | _BESIDE | data.get("labels", {})
+    names = [str(words.get(name, name)).removeprefix("attributes.") for name in data.get("fields", [])]
+    return gettext("Profile changed: %(fields)s") % {"fields": ", ".join(names)}
 
 
 def _consent(data: dict[str, Any]) -> str:

@@ -162,15 +162,14 @@ def _told(page: list[TimelineEvent], request: HttpRequest) -> list[dict[str, Any
         ids = [event.data[name] for event in page if event.kind.startswith(f"{name}.") and name in event.data]
         if ids and request.user.has_perm(f"members.view_{name}"):
             words |= {(name, pk): text for pk, text in model.objects.filter(pk__in=ids).values_list("pk", field)}
-    told = []
+    told, labels = [], events.attribute_labels(page)
     for event in page:
         group = event.kind.partition(".")[0]
         more = event.data.get("store", "") or words.get((group, event.data.get(group)), "")
         icon = events.groups()[group].icon if event.kind in events.kinds() else "circle"
         link = _link(event, request)
-        told.append(
-            {"event": event, "sentence": events.describe(event), "more": more[:MORE], "icon": icon, "link": link}
-        )
+        sentence = events.describe(event, labels)
+        told.append({"event": event, "sentence": sentence, "more": more[:MORE], "icon": icon, "link": link})
     return told
 
 

@@ -7,7 +7,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from common.money import to_major
-from members.events import describe
+from members.events import attribute_labels, describe
 from members.models import (
     AccessLog,
     Attribute,
@@ -140,9 +140,10 @@ def _habits(member_id: int) -> dict[str, Any] | None:
 
 
 def _timeline(member_id: int) -> list[dict[str, Any]]:
+    events = list(timeline(member_id))
+    labels = attribute_labels(events)
     return [
-        {"at": event.at, "kind": event.kind, "what": describe(event), "details": event.data}
-        for event in timeline(member_id)
+        {"at": event.at, "kind": event.kind, "what": describe(event, labels), "details": event.data} for event in events
     ]
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import override
 
 from members.attributes import choices, clean_attribute, in_words
+from members.events import describe
 from members.models import Attribute, Member, TimelineEvent
 from members.queries import attributes
 from members.services.attributes import archive_attribute, define_attribute, restore_attribute
@@ -127,13 +128,16 @@ def test_an_archived_attribute_keeps_what_members_said(db, at):
 
 def test_a_profile_changes_only_the_attributes_it_is_given(db, at):
     milk()
-    define_attribute(key="size", label_en="Size", kind="text")
+    define_attribute(key="size", label_en="Size", label_zh_hans="尺码", kind="text")
     member = make_member(attributes={"milk": "oat", "size": "M"})
     update_profile(member_id=member.pk, changes={"attributes": {"size": None, "milk": "oat"}, "country": "de"}, at=at)
     member = Member.objects.get(pk=member.pk)
     assert (member.attributes, member.country) == ({"milk": "oat"}, "DE")
     event = TimelineEvent.objects.get(kind="member.profile_changed")
     assert event.data == {"fields": ["country", "attributes.size"]}
+    assert describe(event) == "Profile changed: country, Size"
+    with override("zh-hans"):
+        assert describe(event).endswith("尺码")
     with pytest.raises(ValueError, match="no such attribute: shoe"):
         update_profile(member_id=member.pk, changes={"attributes": {"shoe": 1}}, at=at)
     with pytest.raises(ValidationError) as refused:
