@@ -201,7 +201,7 @@ class LotAdmin(ReadOnlyAdmin):
     def sentence(self, lot: Lot) -> str:
         return explain(lot.transfer)
 
-    @display(description=_("came by"))
+    @display(description=_("came from"))
     def came(self, lot: Lot) -> str:
         return transfer_link(lot.transfer)
 
