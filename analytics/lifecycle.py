@@ -108,7 +108,9 @@ def _step(rhythm: str = "rhythm_days") -> ExpressionWrapper:
 
 
 def in_state(members: QuerySet[Member], state: str, at: datetime) -> QuerySet[Member]:
-    """The members who are in a state of analytics.enums.Lifecycle at `at`."""
+    """The members who are in a state of analytics.enums.Lifecycle at `at`; without those who want no personalised
+    treatment, as in segments."""
+    members = members.filter(personalised=True)
     customers = PurchaseSummary.objects.filter(member=OuterRef("pk"))
     if state == Lifecycle.NEVER:
         return members.filter(~Exists(customers))
@@ -124,7 +126,8 @@ def in_state(members: QuerySet[Member], state: str, at: datetime) -> QuerySet[Me
 
 
 def won_back(members: QuerySet[Member], since: datetime, at: datetime) -> QuerySet[Member]:
-    """The members who bought between `since` and `at` after they had been lost."""
+    """The members who bought between `since` and `at` after they had been lost; without those who want no
+    personalised treatment."""
     before = Purchase.objects.filter(
         member=OuterRef("member"),
         purchased_at__lt=OuterRef("purchased_at"),
@@ -136,7 +139,7 @@ def won_back(members: QuerySet[Member], since: datetime, at: datetime) -> QueryS
         .annotate(step=_step("member__purchase_summary__rhythm_days"))
         .filter(~Exists(before))
     )
-    return members.filter(pk__in=came.values("member"))
+    return members.filter(personalised=True, pk__in=came.values("member"))
 
 
 def state_of(member_id: int, at: datetime) -> Lifecycle:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext, ngettext
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
@@ -15,6 +15,9 @@ from common.moments import format_moment
 from common.sql import fetch_all, fetch_one
 from members.models import PRESENT, ChangedMember, Member, Segment, SegmentMember, SegmentPick, SegmentSize
 from members.queries import get_programme
+from members.segments.compile import asks_behaviour
+from members.segments.tree import BadDefinition
+from members.segments.tree import parse as read_tree
 from members.validators import CARD_DIGITS, clean_card_number
 
 GRACE = timedelta(minutes=15)  # a refresh that is later than this is not on its way but missing
@@ -47,13 +50,22 @@ class SegmentNotReady(Exception):
 def segment_audience(segment_id: int, *, at: datetime) -> QuerySet[Member]:
     """The members in a segment, for whatever is sent to it. SegmentNotReady while that cannot be trusted.
 
-    Who is gone, or kept out by hand a moment ago, is left out at once.
+    Who is gone, was kept out by hand a moment ago, or has just said no to personalised treatment where the segment
+    asks for behaviour, is left out at once.
     """
     segment = Segment.objects.get(pk=segment_id)
     state, reason = freshness(segment, at=at)
     if state is not State.FRESH:
         raise SegmentNotReady(reason, state=state)
-    return members_of(segment_id)
+    members = members_of(segment_id)
+    try:
+        behaviour = asks_behaviour(read_tree(segment.definition))
+    except BadDefinition as bad:  # a tag or a tier that it asks for went a moment ago
+        raise SegmentNotReady(str(bad), state=State.FAILING) from bad
+    if behaviour:
+        put_in = SegmentPick.objects.filter(segment_id=segment_id, member=OuterRef("pk"), include=True)
+        members = members.filter(Q(personalised=True) | Exists(put_in))
+    return members
 
 
 def members_of(segment_id: int) -> QuerySet[Member]:

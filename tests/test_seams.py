@@ -5,17 +5,24 @@ from threading import Thread
 
 import pytest
 from django.db import connection, transaction
+from django.urls import reverse
 
+from analytics.lifecycle import in_state
 from common.sql import lock
+from members.enums import AttributeKind
 from members.events import describe
-from members.models import ChangedMember, Guardian, Member, Segment, SegmentMember, TimelineEvent
-from members.privacy import erasers
+from members.models import Attribute, ChangedMember, Guardian, Member, Segment, SegmentMember, Task, TimelineEvent
+from members.queries_segments import segment_audience
+from members.segments.asking import why
+from members.services.attributes import archive_attribute, define_attribute
+from members.services.consent import state_consent
 from members.services.derived import bring_up_to_date
 from members.services.erasure import erase_member, sweep_again
 from members.services.merging import merge_members, undo_merge
-from members.services.segments import refresh, save_segment
+from members.services.segments import refresh, save_segment, set_picks
 from members.services.segments.membership import make_equal
 from members.services.summaries import DERIVED
+from members.services.tasks import add_task, finish_task
 from members.tests.factories import make_member
 from tests.customer_files import bring_in, take_back
 
@@ -118,4 +125,41 @@ def test_sweeping_looks_at_nobody_s_new_card_number_and_wakes_nothing(at, monkey
     monkeypatch.setattr("members.services.erasure.SWEPT_AT_ONCE", 2)
     assert sweep_again(at=at + timedelta(hours=1)) == 3
     assert (searched, ChangedMember.objects.count()) == ([], 0)
-    assert erasers()
+
+
+def test_who_wants_no_personal_treatment_is_out_of_what_stands_on_behaviour_at_once(at):
+    anna, berta, picked = (make_member() for _ in range(3))
+    bought = {"trait": "purchase.count", "op": "at_least", "value": 1}
+    buyers = save_segment(names={"en": "Buyers"}, definition=bought, at=at)
+    asks = {"all": [{"trait": "segment", "op": "none_of", "value": [buyers.pk]}]}
+    others = save_segment(names={"en": "Others"}, definition=asks, at=at)
+    set_picks(segment_id=others.pk, member_ids=[picked.pk], include=True, at=at)
+    refresh(segment_id=others.pk, at=at)
+    assert held(others)[0] == {anna.pk, berta.pk, picked.pk}
+    for member in (berta, picked):
+        state_consent(member_id=member.pk, channel="", purpose="profiling", granted=False, source="portal", at=at)
+    assert set(segment_audience(others.pk, at=at)) == {anna, picked}
+    settle(at)
+    assert held(others)[0] == {anna.pk, picked.pk}
+    told = why(asks, member_id=berta.pk, at=at, segment_id=others.pk)
+    assert (told.value, told.datum) == (False, "wants no personalised treatment, and this segment asks for behaviour")
+    assert set(in_state(Member.objects.all(), "never", at)) == {anna}
+
+
+def test_a_link_alone_changes_nothing(at, client, admin_user, settings):
+    """Pages are read ahead by browsers, and links are sent around: only a form that was sent writes."""
+    settings.REQUIRE_STAFF_MFA = False
+    client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
+    task = add_task(member_id=make_member().pk, title="Call", at=at, actor_id=admin_user.pk)
+    finish_task(task_id=task.pk, at=at, actor_id=admin_user.pk)
+    attribute = define_attribute(key="milk", label_en="Milk", kind=AttributeKind.TEXT)
+    archive_attribute(attribute_id=attribute.pk, at=at)
+    for model, row, page in ((Task, task, "reopen"), (Attribute, attribute, "restore")):
+        address = reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{page}", args=[row.pk])
+        before = model.objects.filter(pk=row.pk).values().get()
+        assert client.get(address).status_code == 200
+        assert model.objects.filter(pk=row.pk).values().get() == before
+        assert client.post(address).status_code == 200
+        assert model.objects.filter(pk=row.pk).values().get() == before
+        client.post(address, {"confirmed": "1"})
+        assert model.objects.filter(pk=row.pk).values().get() != before

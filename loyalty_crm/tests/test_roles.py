@@ -7,7 +7,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from common.sql import fetch_all
 from loyalty_crm.roles import MANAGER, MARKETER, ROLES, TILL
+from members import panels
 from members.models import User
 
 NOBODY: set[str] = set()
@@ -125,14 +127,43 @@ def test_every_page_has_an_entry():
     assert {pattern.name for pattern in PATTERNS} == set(ACCESS)
 
 
+WRITTEN = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables"
+LOGS = {"members_accesslog", "django_session"}  # who looked, and their being signed in
+
+
+def written() -> set[tuple[str, int]]:
+    """How many rows this transaction has written, by table."""
+    return {(table, rows) for table, rows in fetch_all(WRITTEN) if table not in LOGS}
+
+
 @pytest.mark.parametrize("role", [TILL, MARKETER, MANAGER])
-def test_a_role_opens_its_pages_and_no_other(role, world, desk):
+def test_a_role_opens_its_pages_and_no_other_and_looking_writes_nothing(role, world, desk):
     client, wrong = desk(role), {}
     for pattern in PATTERNS:
+        before = written()
         answer = client.get(address(pattern, world), follow=True)
         opened = answer.status_code < 400 and not answer.request["PATH_INFO"].startswith("/accounts/")
         if opened != (role in ACCESS[pattern.name]):
             wrong[pattern.name] = answer.status_code
+        if changed := written() - before:
+            wrong[pattern.name] = changed
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("role", [TILL, MARKETER])
+def test_what_a_role_may_not_open_it_cannot_do_either(role, world, desk):
+    client, wrong = desk(role), {}
+    acts = [
+        reverse("admin:members_member_act", args=[world["members_member"], panel.key, act])
+        for panel in panels.panels()
+        for act in panel.acts
+    ]
+    closed = [address(pattern, world) for pattern in PATTERNS if role not in ACCESS[pattern.name]]
+    for url in closed + (acts if role == TILL else []):
+        before = written()
+        answer = client.post(url, {"confirmed": "1", "export": "1", "columns": "name", "format": "csv"})
+        if answer.status_code < 300 or written() - before:
+            wrong[url] = answer.status_code, written() - before
     assert wrong == {}
 
 

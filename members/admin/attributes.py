@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -108,6 +107,18 @@ class ArchiveView(ConfirmView):
         return gettext("“%(label)s” is archived.") % {"label": attribute.label}
 
 
+class RestoreView(ArchiveView):
+    title = act_label = _("Bring back")
+
+    def preview(self, form: forms.Form) -> list[str]:
+        words = {"label": self.get_object().label}
+        return [gettext("“%(label)s” is asked for again, and what members said of it is shown again.") % words]
+
+    def act(self, form: forms.Form) -> str:
+        attribute = restore_attribute(attribute_id=self.get_object().pk)
+        return gettext("“%(label)s” is in use again.") % {"label": attribute.label}
+
+
 class ArchivedFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "archived"
@@ -141,8 +152,9 @@ class AttributeAdmin(DeskAdmin, TranslationAdmin):
 
     @action(description=_("Bring back"), url_path="restore", permissions=["change"], icon="unarchive")
     def restore(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        restore_attribute(attribute_id=found_or_404(Attribute, object_id).pk)
-        return redirect("admin:members_attribute_change", object_id)
+        return RestoreView.answer(self, request, object_id=object_id)
+
+    restore.dialog = {"title": ""}
 
     def get_actions_detail(self, request: HttpRequest, object_id: int):
         """One of the two."""

@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, now
@@ -125,6 +124,18 @@ class FinishView(ConfirmView):
         return gettext("“%(task)s” is done.") % {"task": task.title}
 
 
+class ReopenView(FinishView):
+    title = act_label = _("Not done after all")
+    form_class = forms.Form  # type: ignore[assignment]
+
+    def preview(self, form: forms.Form) -> list[str]:
+        return [gettext("“%(task)s” is to be done again.") % {"task": self.get_object().title}]
+
+    def act(self, form: forms.Form) -> str:
+        task = reopen_task(task_id=self.get_object().pk)
+        return gettext("“%(task)s” is to be done again.") % {"task": task.title}
+
+
 @admin.register(Task)
 class TaskAdmin(DeskAdmin):
     """Tasks are set on the member's page, where it is seen for whom."""
@@ -164,8 +175,9 @@ class TaskAdmin(DeskAdmin):
 
     @action(description=_("Not done after all"), url_path="open", permissions=["change"], icon="undo")
     def reopen(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        reopen_task(task_id=found_or_404(Task, object_id).pk)
-        return redirect("admin:members_task_change", object_id)
+        return ReopenView.answer(self, request, object_id=object_id)
+
+    reopen.dialog = {"title": ""}
 
     def get_actions_detail(self, request: HttpRequest, object_id: int):
         """Only what makes sense: done while it is open, open again when it is done."""

@@ -10,9 +10,9 @@ from django.utils.translation import gettext
 from psycopg.sql import SQL, Composable
 
 from members.segments import words
-from members.segments.compile import Query, condition, selecting
+from members.segments.compile import Query, asks_behaviour, condition, selecting
 from members.segments.kinds import Moment
-from members.segments.tree import Group, Leaf, Node, Not, is_profiling, leaves, parse
+from members.segments.tree import Group, Leaf, Node, Not, leaves, parse
 
 SMALL = 20_000  # members: up to here an exact count is as quick as an estimate
 SAMPLE = 4_000  # members looked at for an estimate; fewer where many rows of each are read
@@ -127,7 +127,7 @@ def why(definition: Any, *, member_id: int, at: datetime, segment_id: int | None
     found = iter(zip(answers[::3], answers[1::3], answers[2::3], strict=True))
     with timezone.override(query.zone):  # the days by which leaves are tested
         tree = _explained(node, found, query.currency)
-    refused = is_profiling(node) and not personalised
+    refused = not personalised and asks_behaviour(node)
     inside = present and picked is not False and (picked is True or (tree.value and not refused))
     reason = ""
     if not present:

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 
+from common.sql import fetch_all
 from members.queries import get_programme
-from members.segments.tree import BadDefinition, Group, Leaf, Node, Not, Problem, is_profiling, parse
+from members.segments.traits import find
+from members.segments.tree import BadDefinition, Group, Leaf, Node, Not, Problem, is_profiling, parse, segments_used
 
 MOST_SOURCES = 60
 
@@ -182,10 +184,30 @@ def too_many_sources() -> str:
     return words % {"most": MOST_SOURCES}
 
 
+_TRAITS_BENEATH = """
+WITH RECURSIVE reached (id) AS (
+    SELECT unnest(%s::bigint[])
+    UNION SELECT link.to_segment_id FROM members_segment_uses AS link JOIN reached ON link.from_segment_id = reached.id
+)
+SELECT DISTINCT trait #>> '{}' FROM members_segment JOIN reached USING (id),
+    jsonb_path_query(definition, '$.**.trait') AS trait
+"""
+
+
+def asks_behaviour(node: Node) -> bool:
+    """Whether the tree, or a segment that it asks for, asks what members did: who wants no personalised treatment is
+    then not in, not even by not being in such a segment."""
+    used = segments_used(node)
+    if is_profiling(node) or not used:
+        return is_profiling(node)
+    names = {name for (name,) in fetch_all(_TRAITS_BENEATH, [sorted(used)])}
+    return any(trait.profiling for trait in find(names).values())
+
+
 def condition(query: Query, node: Node) -> Composable:
     """Who is in by the tree: present, and not profiled against their wish."""
     parts = [PRESENT, query.tree(node)]
-    if is_profiling(node):
+    if asks_behaviour(node):
         parts.append(SQL("m.personalised"))
     return SQL(" AND ").join(parts)
 

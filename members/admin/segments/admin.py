@@ -269,7 +269,7 @@ class SegmentAdmin(DeskAdmin):
         """Who is always in or never in: named, in a file, or taken back."""
         segment = found_or_404(Segment, object_id)
         at, actor = now(), request.user.pk
-        if "take_back" in request.POST and request.POST["take_back"].isdigit():
+        if "take_back" in request.POST and request.POST["take_back"].isdecimal():
             set_picks(
                 segment_id=segment.pk, member_ids=[int(request.POST["take_back"])], include=None, at=at, actor_id=actor
             )
@@ -321,7 +321,7 @@ def _beginning(request: HttpRequest) -> dict[str, Any]:
     if key := request.GET.get("template"):
         template = templates.find(key)
         return blank | (template.beginning() if template else {})
-    if (copy := request.GET.get("copy", "")).isdigit():
+    if (copy := request.GET.get("copy", "")).isdecimal():
         other = found_or_404(Segment, copy)
         form = SegmentForm.of(other)
         return form | {

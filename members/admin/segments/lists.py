@@ -134,7 +134,7 @@ class MemberListAdmin(DeskAdmin):
         members: list[Member] = []
         if row:
             on_it = Member.objects.filter(PRESENT, list_entries__list=row).order_by("-id")
-            if after.isdigit() and len(after) < 19:
+            if after.isdecimal() and len(after) < 19:
                 on_it = on_it.filter(pk__lt=int(after))
             members = list(on_it[: PAGE + 1])
         context = {

@@ -76,7 +76,7 @@ def _members(segment: Segment, request: HttpRequest, at: datetime) -> dict[str, 
     rows = SegmentMember.objects.filter(segment=segment).select_related("member").order_by("-member_id")
     if q:
         rows = rows.filter(member__in=search(q, Member.objects.all()).values("pk"))
-    begun = after.isdigit() and len(after) < 19
+    begun = after.isdecimal() and len(after) < 19
     if begun:
         rows = rows.filter(member_id__lt=int(after))
     found = list(rows[: MEMBERS + 1])
@@ -93,7 +93,7 @@ def _changes(segment: Segment, older: str) -> dict[str, Any]:
     rows = SegmentChange.objects.filter(segment=segment).select_related("member").order_by("-at", "-id")
     moment, _bar, last = older.partition("|")
     try:
-        before = parse_datetime(moment) if last.isdigit() and len(last) < 19 else None
+        before = parse_datetime(moment) if last.isdecimal() and len(last) < 19 else None
     except ValueError:  # an address that somebody typed
         before = None
     if before is not None:

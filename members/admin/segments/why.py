@@ -22,7 +22,7 @@ def why_page(segment: Segment, request: HttpRequest, *, at: datetime) -> dict[st
     q, key = request.GET.get("q", "").strip(), request.GET.get("m", "")
     found: list[Member] = []
     member = None
-    if key.isdigit() and len(key) < 19:
+    if key.isdecimal() and len(key) < 19:
         member = Member.objects.filter(pk=int(key)).first()
     elif q:
         found = list(search(q, Member.objects.filter(PRESENT)).order_by("name", "id")[:MOST_FOUND])
