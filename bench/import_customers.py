@@ -1,14 +1,10 @@
 """Import of customers, half of them members already, beside hand-written SQL that writes the same rows.
 
 By hand: COPY into a table, then an upsert by e-mail with the timeline. The product also judges every row, and keeps a
-journal by which all of it can be taken back. The import runs in a process of its own, so that its memory can be
-measured.
+journal by which all of it can be taken back.
 """
 
 import csv
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +13,8 @@ from pathlib import Path
 
 import psycopg
 
-from bench.base import Row, contents, copied, migrated, most_memory, seconds, side_by_side
+from bench.base import Row, copied, migrated, seconds
+from bench.importing import Import, assert_flat, say
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 CITIES = ("Berlin", "Shanghai", "Paris", "London", "Hamburg", "Beijing")
@@ -42,9 +39,7 @@ SELECT 'Before ' || i, 'customer' || i || '@example.com', '', 'en', 'UTC', 'Rome
 FROM generate_series(0, %(rows)s - 1, 2) AS i;
 ANALYZE members_member;
 """
-RAW = """
-CREATE TEMP TABLE raw (email text, name text, phone text, city text, zip text, birthday date, language text)
-"""
+RAW = "email text, name text, phone text, city text, zip text, birthday date, language text"
 BY_HAND = """
 ANALYZE raw;
 CREATE TEMP TABLE told AS
@@ -77,27 +72,7 @@ COUNTED = {
 }
 
 
-def by_hand(url: str, path: Path) -> float:
-    """Seconds for hand-written SQL."""
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-
-        def write() -> None:
-            cursor.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL work_mem = '64MB'")
-            cursor.execute(RAW)
-            with path.open("rb") as file, cursor.copy("COPY raw FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
-                while block := file.read(1 << 18):
-                    copy.write(block)
-            psycopg.ClientCursor(connection).execute(BY_HAND, {"as_of": AS_OF})
-            connection.commit()
-
-        return seconds(write)
-
-
-def by_import(url: str, path: Path) -> tuple[float, float]:
-    """Seconds for the product's import, and the most memory that its process had, in MB."""
-    command = [sys.executable, "-W", "ignore", "-m", "bench.import_customers", str(path)]
-    told = subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, stdout=subprocess.PIPE)
-    return tuple(json.loads(told.stdout.splitlines()[-1]))
+IMPORT = Import("import customers", "bench.import_customers", RAW, BY_HAND, AS_OF, COUNTED, at_least=0.4)
 
 
 def child(path: Path) -> None:
@@ -120,39 +95,21 @@ def child(path: Path) -> None:
             made.file.delete(save=False)
         assert (done.state, done.problems) == ("done", 0), done.error_sentence
 
-    taken = seconds(bring_in)
-    print(json.dumps([taken, most_memory()]))
+    say(seconds(bring_in))
 
 
 def run(server: str) -> Iterator[Row]:
-    most: dict[int, float] = {}
+    made = []
     with migrated(server, "bench_customers"), tempfile.TemporaryDirectory() as folder:
         for rows, times in ((100_000, 3), (1_000_000, 1)):
             path = Path(folder) / "customers.csv"
             write_file(path, rows)
-            left: dict[str, dict] = {}
             with copied(server, "bench_customers", "bench_customers_half") as half:
                 with psycopg.connect(half) as connection:
                     psycopg.ClientCursor(connection).execute(BEFORE, {"as_of": AS_OF, "rows": rows})
-
-                def ours(path: Path = path, rows: int = rows, left: dict = left) -> float:
-                    with copied(server, "bench_customers_half", "bench_customers_ours") as url:
-                        taken, most[rows] = by_import(url, path)
-                        left["ours"] = contents(url, COUNTED)
-                        return taken
-
-                def theirs(path: Path = path, left: dict = left) -> float:
-                    with copied(server, "bench_customers_half", "bench_customers_hand") as url:
-                        taken = by_hand(url, path)
-                        left["by hand"] = contents(url, COUNTED)
-                        return taken
-
-                mine, hand = side_by_side(ours, theirs, times)
-            assert left["ours"] == left["by hand"], left
-            yield Row("import customers", rows, mine, hand, at_least=0.4, megabytes=most[rows])
-    few, many = most.values()
-    assert many < 300, f"the import took {many:.0f} MB"
-    assert many < 1.25 * few, f"memory grew with the file: {few:.0f} MB, then {many:.0f} MB"
+                made.append(IMPORT.compared(server, "bench_customers_half", path, rows, times))
+            yield made[-1]
+    assert_flat(*made)
 
 
 if __name__ == "__main__":

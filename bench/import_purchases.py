@@ -1,14 +1,11 @@
 """Import of purchases with points, beside hand-written SQL that writes the same rows on the same server.
 
 Both read the same file into a database that holds nothing else, and must leave the same number of rows and points.
-The import runs in a process of its own, so that its memory can be measured.
 """
 
 import csv
-import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import psycopg
-
-from bench.base import Row, contents, copied, migrated, most_memory, product_on, seconds, side_by_side
+from bench.base import Row, migrated, product_on, seconds
+from bench.importing import Import, assert_flat, say
 
 SOURCE, CURRENCY, STORES = "till", "EUR", 20
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
@@ -93,7 +89,7 @@ INSERT INTO members_timelineevent (member_id, kind, at, data)
     FROM stands JOIN rewards_tier AS tier ON tier.id = stands.tier_id, rewards_tier AS base
     WHERE base.threshold = 0 AND tier.id <> base.id;
 """
-RAW = "CREATE TEMP TABLE raw (customer text, purchased_at timestamptz, amount numeric, receipt text, store text)"
+RAW = "customer text, purchased_at timestamptz, amount numeric, receipt text, store text"
 COUNTED = {
     "members": "SELECT count(*) FROM members_member",
     "identities": "SELECT count(*) FROM members_identity",
@@ -106,30 +102,10 @@ COUNTED = {
 }
 
 
-def by_hand(url: str, path: Path) -> float:
-    """Seconds for hand-written SQL."""
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-
-        def write() -> None:
-            cursor.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL work_mem = '64MB'")
-            cursor.execute(RAW)
-            with path.open("rb") as file, cursor.copy("COPY raw FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
-                while block := file.read(1 << 18):
-                    copy.write(block)
-            psycopg.ClientCursor(connection).execute(BY_HAND, {"as_of": AS_OF})
-            connection.commit()
-
-        return seconds(write)
+IMPORT = Import("import purchases", "bench.import_purchases", RAW, BY_HAND, AS_OF, COUNTED, at_least=0.5)
 
 
 # --- by the product -----------------------------------------------------------------------------------------------
-def by_import(url: str, path: Path) -> tuple[float, float]:
-    """Seconds for the product's import, and the most memory that its process had, in MB."""
-    command = [sys.executable, "-W", "ignore", "-m", "bench.import_purchases", str(path)]
-    told = subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, stdout=subprocess.PIPE)
-    return tuple(json.loads(told.stdout))
-
-
 def child(path: Path) -> None:
     """The import alone, in its own process."""
     import django
@@ -140,7 +116,7 @@ def child(path: Path) -> None:
     options = {"source": SOURCE, "currency": CURRENCY, "at": AS_OF}
     with Path(os.devnull).open("w") as nowhere:
         taken = seconds(lambda: call_command("import_purchases", str(path), **options, stdout=nowhere))
-    print(json.dumps([taken, most_memory()]))
+    say(taken)
 
 
 # --- side by side -------------------------------------------------------------------------------------------------
@@ -155,33 +131,16 @@ def prepare() -> None:
 
 
 def run(server: str) -> Iterator[Row]:
-    most: dict[int, float] = {}
+    made = []
     with migrated(server, "bench_import") as template, tempfile.TemporaryDirectory() as folder:
         with product_on(template):
             prepare()
         for rows, members, times in ((100_000, 20_000, 3), (1_000_000, 200_000, 1)):
             path = Path(folder) / "purchases.csv"
             write_file(path, rows, members)
-            left: dict[str, dict] = {}
-
-            def ours(path: Path = path, rows: int = rows, left: dict = left) -> float:
-                with copied(server, "bench_import", "bench_import_ours") as url:
-                    taken, most[rows] = by_import(url, path)
-                    left["ours"] = contents(url, COUNTED)
-                    return taken
-
-            def theirs(path: Path = path, left: dict = left) -> float:
-                with copied(server, "bench_import", "bench_import_hand") as url:
-                    taken = by_hand(url, path)
-                    left["by hand"] = contents(url, COUNTED)
-                    return taken
-
-            mine, hand = side_by_side(ours, theirs, times)
-            assert left["ours"] == left["by hand"], left
-            yield Row("import purchases", rows, mine, hand, at_least=0.5, megabytes=most[rows])
-    few, many = most.values()
-    assert many < 300, f"the import took {many:.0f} MB"
-    assert many < 1.25 * few, f"memory grew with the file: {few:.0f} MB, then {many:.0f} MB"
+            made.append(IMPORT.compared(server, "bench_import", path, rows, times))
+            yield made[-1]
+    assert_flat(*made)
 
 
 if __name__ == "__main__":

@@ -1,75 +1,74 @@
 """Segments kept fresh, beside hand-written SQL that leaves the same memberships, histories and timelines.
 
-Both work on the same database in turns: a fiftieth of the members is moved, one of the two follows, they are moved
-back, the other follows. The SQL by hand is what a careful person would write who knew these fifty conditions.
+Both work on the same copy of the shared world in turns: a fiftieth of the members is moved, one of the two follows,
+they are moved back, the other follows. The SQL by hand is what a careful person would write who knew these fifty
+conditions.
 """
 
-import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 
-from bench.base import Row, migrated, most_memory, product_on, seconds, side_by_side
+from bench.base import Row, copied, most_memory, name_of, product_on, seconds, side_by_side
+from bench.world import AT, MEMBERS, world
 
-AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
-CITIES = ("Berlin", "Paris", "Rome", "Wien", "上海", "北京", "Oslo", "London")
-MEMBERS, BOUGHT_EACH, CHANGED = int(os.environ.get("BENCH_MEMBERS", "200000")), 3, 1_000
-
-# Roll-ups are written as the product would have them; purchases only for those who are to be added up anew.
-_FILL = """
-INSERT INTO members_member (name, email, phone, language, time_zone, city, birthday_calendar, birthday_leap_month,
-                            leap_day_rule, joined_at)
-    SELECT 'M' || n, '', '', CASE WHEN n %% 3 = 0 THEN 'zh-hans' ELSE 'en' END, 'UTC', (%(cities)s::text[])[n %% 8 + 1],
-           'solar', false, 'feb28', %(at)s - n %% 2000 * interval '1 day'
-    FROM generate_series(1, %(members)s) AS n;
-INSERT INTO members_purchasesummary (member_id, purchases, visit_days, spent_minor, first_at, last_at, rhythm_days)
-    SELECT id, 1 + id %% 20, 1 + id %% 20, id * 7919 %% 100000, %(at)s - (id %% 1500 + 900) * interval '1 day',
-           %(at)s - id * 31 %% 900 * interval '1 day', CASE WHEN id %% 20 > 1 THEN 3 + id * 13 %% 60 END
-    FROM members_member WHERE id %% 10 > 0;
-INSERT INTO members_purchase (member_id, source, key, fingerprint, purchased_at, currency, amount_minor)
-    SELECT id, 'till', id || '/' || n, gen_random_uuid(), %(at)s - (id * 31 %% 900 + n * 20) * interval '1 day', 'EUR',
-           id * 7919 %% 50000
-    FROM members_member, generate_series(1, %(each)s) AS n WHERE id %% 5 = 0;
-"""
-_TABLES = ("member", "purchasesummary", "purchase", "segmentmember", "segmentchange")
+SEGMENTS, CHANGED = 50, 1_000
+_JOINS = {
+    "s.": "LEFT JOIN members_purchasesummary AS s ON s.member_id = m.id",
+    "t.": "LEFT JOIN rewards_membertier AS t ON t.member_id = m.id",
+    "w.": "LEFT JOIN rewards_account AS w ON w.member_id = m.id AND w.unit = 'points'",
+    "c.": "LEFT JOIN members_consentstate AS c ON c.member_id = m.id AND c.channel = 'email' AND c.purpose = 'offers'",
+}
 
 
-def conditions(n: int) -> tuple[dict[str, Any], str]:
-    """The n-th condition, as a definition and as SQL over m (members) and s (summaries)."""
-    spent, times, days, city = 100 + 20 * (n % 30), 2 + n % 15, 30 + 17 * (n % 20), CITIES[n % 8]
-    since = AT.replace(hour=0) - timedelta(days=days)
-    much = {"trait": "purchase.spent", "op": "at_least", "value": spent}
-    often = {"trait": "purchase.count", "op": "at_least", "value": times}
-    lately = {"trait": "purchase.last", "op": "on_or_after", "value": since.date().isoformat()}
-    there = {"trait": "city", "op": "any_of", "value": [city]}
-    chinese = {"trait": "language", "op": "any_of", "value": ["zh-hans"]}
-    rare = {"trait": "purchase.rhythm", "op": "at_least", "value": 30}
-    by_hand = {
-        "much": f"s.spent_minor >= {spent * 100}",
-        "often": f"s.purchases >= {times}",
-        "lately": f"s.last_at >= '{since.isoformat()}'",
-        "there": f"lower(m.city) = lower('{city}')",
-        "chinese": "m.language = 'zh-hans'",
-        "rare": "s.rhythm_days >= 30",
+def conditions(n: int) -> tuple[dict[str, Any], str, str]:
+    """The n-th condition, as a definition, and as the joins and the SQL over them by which a hand would ask it."""
+    spent, times, days, points = 250 + 20 * (n % 30), 12 + n % 15, 30 + 17 * (n % 20), 500 + 40 * (n % 30)
+    since = AT.replace(hour=0, minute=0) - timedelta(days=days)
+    leaves = {
+        "much": ("purchase.spent", "at_least", spent, f"s.spent_minor >= {spent * 100}"),
+        "often": ("purchase.count", "at_least", times, f"s.purchases >= {times}"),
+        "lately": ("purchase.last", "on_or_after", since.date().isoformat(), f"s.last_at >= '{since.isoformat()}'"),
+        "rare": ("purchase.rhythm", "at_least", 90, "s.rhythm_days >= 90"),
+        "there": ("city", "any_of", [f"City {n % 40}"], f"lower(m.city) = 'city {n % 40}'"),
+        "chinese": ("language", "any_of", ["zh-hans"], "m.language = 'zh-hans'"),
+        "high": ("tier", "any_of", [3, 4], "t.tier_id IN (3, 4)"),
+        "rich": ("points", "at_least", points, f"w.balance >= {points}"),
+        "agreed": ("consent.offers_email", "yes", None, "c.granted"),
     }
+    a = {name: {"trait": trait, "op": op, "value": value} for name, (trait, op, value, _) in leaves.items()}
     definition, text = (
-        ({"all": [much, lately]}, "{much} AND {lately}"),
-        ({"all": [{"any": [much, often]}, there]}, "({much} OR {often}) AND {there}"),
-        ({"all": [much, {"not": {"all": [often, lately]}}]}, "{much} AND ({often} AND {lately}) IS NOT TRUE"),
-        ({"any": [{"all": [chinese, much]}, {"all": [there, rare]}]}, "({chinese} AND {much} OR {there} AND {rare})"),
+        ({"all": [a["much"], a["lately"], a["agreed"]]}, "{much} AND {lately} AND {agreed}"),
+        ({"all": [{"any": [a["much"], a["often"]]}, a["there"]]}, "({much} OR {often}) AND {there}"),
         (
-            {"all": [{"any": [much, {"all": [often, rare]}]}, {"any": [lately, chinese]}, {"not": there}]},
-            "({much} OR {often} AND {rare}) AND ({lately} OR {chinese}) AND ({there}) IS NOT TRUE",
+            {"all": [a["much"], a["high"], {"not": {"all": [a["often"], a["lately"]]}}]},
+            "{much} AND {high} AND ({often} AND {lately}) IS NOT TRUE",
+        ),
+        (
+            {"any": [{"all": [a["chinese"], a["rich"], a["lately"]]}, {"all": [a["there"], a["rare"]]}]},
+            "({chinese} AND {rich} AND {lately} OR {there} AND {rare})",
+        ),
+        (
+            {
+                "all": [
+                    {"any": [a["much"], {"all": [a["often"], a["high"]]}]},
+                    {"any": [a["lately"], a["chinese"]]},
+                    {"not": a["there"]},
+                    a["rich"],
+                ]
+            },
+            "({much} OR {often} AND {high}) AND ({lately} OR {chinese}) AND ({there}) IS NOT TRUE AND {rich}",
         ),
     )[n % 5]
-    return definition, text.format(**by_hand)
+    where = text.format(**{name: by_hand for name, (*_, by_hand) in leaves.items()})
+    return definition, " ".join(join for alias, join in _JOINS.items() if alias in where), where
 
 
 _BY_HAND = """
 WITH wanted AS MATERIALIZED (
-    SELECT m.id FROM members_member AS m LEFT JOIN members_purchasesummary AS s ON s.member_id = m.id
+    SELECT m.id FROM members_member AS m {joins}
     WHERE m.merged_into_id IS NULL AND m.erased_at IS NULL AND m.personalised AND ({condition})
 ),
 gone AS (
@@ -98,41 +97,35 @@ told AS (
 UPDATE members_segment SET built_at = %(at)s, size = (SELECT count(*) FROM wanted) WHERE id = %(segment)s
 """
 _MOVE = """
-UPDATE members_purchasesummary
-SET spent_minor = 100000 - spent_minor, purchases = 21 - purchases WHERE member_id %% 50 = 7
+UPDATE members_purchasesummary SET spent_minor = 100000 - spent_minor, purchases = 41 - purchases
+WHERE member_id %% 50 = 7 AND spent_minor BETWEEN 0 AND 100000 AND purchases <= 40
 """
 _HELD = "SELECT segment_id, count(*), sum(member_id) FROM members_segmentmember GROUP BY 1 ORDER BY 1"
 
 
 def run(server: str) -> Iterator[Row]:
-    with migrated(server, "bench_refresh") as url, psycopg.connect(url) as connection, product_on(url):
+    template = name_of(world(server))
+    with copied(server, template, "bench_refresh") as url, psycopg.connect(url) as connection, product_on(url):
         client = psycopg.ClientCursor(connection)
 
         def do(statement: str, **params: Any) -> None:
             client.execute(statement, params)
             connection.commit()
 
-        do(_FILL, members=MEMBERS, each=BOUGHT_EACH, cities=list(CITIES), at=AT)
+        from common.sql import execute, fetch_all
         from members.models import ChangedMember, Segment, SegmentChange, TimelineEvent
         from members.services.derived import bring_up_to_date
         from members.services.purchases import NewPurchase, record_purchases
         from members.services.segments import refresh, save_segment
-        from members.services.summaries import recompute
 
-        buyers = range(5, 5 + 5 * 5 * CHANGED, 5)  # of those who have purchases
-        recompute(member_ids=buyers)
         by_hand = {}
-        for n in range(50):
-            definition, condition = conditions(n)
+        for n in range(SEGMENTS):
+            definition, joins, where = conditions(n)
             segment = save_segment(names={"en": f"S{n}", "zh-hans": f"S{n}"}, definition=definition, at=AT)
             refresh(segment_id=segment.pk, at=AT)
-            by_hand[segment.pk] = _BY_HAND.format(condition=condition), f"S{n}"
+            by_hand[segment.pk] = _BY_HAND.format(joins=joins, condition=where), f"S{n}"
         rows = SegmentChange.objects.count()
-        for table in _TABLES:
-            connection.commit()
-            connection.autocommit = True
-            connection.execute(f"VACUUM ANALYZE members_{table}")
-            connection.autocommit = False
+        execute("VACUUM ANALYZE members_segmentmember, members_segmentchange")
 
         def ours_all() -> None:
             for pk in by_hand:
@@ -169,13 +162,24 @@ def run(server: str) -> Iterator[Row]:
         yield Row("refresh of 50 segments, 2 % moved", rows, mine, hand, at_least=1 / 1.5, megabytes=most_memory())
 
         # --- nothing moved -------------------------------------------------------------------------------------------
-        before = written()
+        def touched() -> dict[str, int]:
+            """Rows written since the database was made, by table, as the server counts them."""
+            for count_all in (execute, do):
+                count_all("SELECT pg_stat_force_next_flush()")
+            return dict(fetch_all("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables"))
+
+        ours_all()  # notes the sizes that the SQL by hand left
+        before = touched()
+        ours_all()
+        wrote = {table: many - before[table] for table, many in touched().items() if many != before[table]}
+        # Each segment notes when it was last looked at; that is all.
+        assert wrote == {"members_segment": SEGMENTS}, wrote
         mine, hand = side_by_side(lambda: seconds(ours_all), lambda: seconds(by_hand_all), times=3)
-        assert written() == before, "a refresh that changed nothing wrote something"
         yield Row("the same, nothing moved: nothing written", rows, mine, hand, at_least=1 / 1.5)
 
         # --- some members bought -------------------------------------------------------------------------------------
         taken = []
+        buyers = range(1, MEMBERS, max(MEMBERS // (5 * CHANGED), 1))
         for turn in range(5):
             ChangedMember.objects.all().delete()
             record_purchases(
@@ -183,7 +187,7 @@ def run(server: str) -> Iterator[Row]:
                     NewPurchase(
                         member_id=pk, source="till", key=f"new/{pk}", purchased_at=AT, currency="EUR", amount_minor=9900
                     )
-                    for pk in buyers[turn * CHANGED : (turn + 1) * CHANGED]
+                    for pk in buyers[turn::5]
                 ]
             )
             before = written()
