@@ -1,7 +1,7 @@
 """The post of the demo café: every mail is taken and none delivered."""
 
 from datetime import datetime, time, timedelta
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 from django.core.mail.backends.base import BaseEmailBackend
 from django.test.utils import override_settings
@@ -14,13 +14,13 @@ NOON = time(12)
 
 
 class Postman(BaseEmailBackend):
-    """A mail server that knows some addresses to be wrong."""
-
-    idempotent = True
+    """A mail server that knows some addresses to be wrong, and goes away in the middle of a mail."""
 
     def send_messages(self, email_messages) -> int:
         for email in email_messages:
             for address in email.to:
+                if address == data.UNSURE_ADDRESS:
+                    raise SMTPServerDisconnected("Connection unexpectedly closed")
                 if address in data.WRONG_ADDRESSES:
                     raise SMTPRecipientsRefused({address: (550, b"5.1.1 No such mailbox here")})
         return len(email_messages)
