@@ -74,11 +74,16 @@ def open_account(*, member_id: int, user: User, language: str, at: datetime) -> 
 
 
 def use_sign_in_address(*, member: Member, at: datetime) -> Member:
-    """A member with an account is written to at the address they sign in with, unless another member holds it."""
+    """A member with an account is written to at the address they sign in with, which they have verified; unless another
+    member holds it."""
     assert member.user is not None
     try:
-        return update_profile(
+        member = update_profile(
             member_id=member.pk, changes={"email": member.user.email.lower()}, at=at, actor_id=member.user_id
         )
     except ValidationError:
         return member
+    if member.email_verified_at is None:
+        member.email_verified_at = at
+        member.save(update_fields=["email_verified_at", "updated_at"])
+    return member

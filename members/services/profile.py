@@ -125,6 +125,8 @@ def update_profile(*, member_id: int, changes: dict[str, Any], at: datetime, act
     changed = sorted(name for name, value in fields.items() if getattr(member, name) != value)
     for name in changed:
         setattr(member, name, fields[name])
+        if name in ("email", "phone"):
+            setattr(member, f"{name}_verified_at", None)
     changed += [f"attributes.{key}" for key in changed_attributes(member, attributes)]
     if not changed:
         return member

@@ -8,7 +8,7 @@ from members.enums import Channel, Purpose
 from members.models import Member, Programme, User
 from members.queries import has_consented
 from members.services.joining import claim_by_email, join
-from members.services.profile import AlreadyLinked, link_account
+from members.services.profile import AlreadyLinked, link_account, update_profile
 from members.tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,11 @@ def test_the_card_of_the_verified_address_comes_first(user, at):
     assert joined(user, at) == member
     member.refresh_from_db()
     assert (Member.objects.get().user, member.language) == (user, "zh-hans")
+    assert member.email_verified_at == at
+    update_profile(member_id=member.pk, changes={"city": "Berlin"}, at=at)
+    assert Member.objects.get().email_verified_at == at
+    update_profile(member_id=member.pk, changes={"email": "else@example.com"}, at=at)
+    assert Member.objects.get().email_verified_at is None
 
 
 def test_an_address_that_another_member_holds_stays_theirs(user, at):
