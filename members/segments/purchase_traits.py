@@ -106,6 +106,11 @@ def _overdue(query: Query, leaf: Leaf) -> Composable:
     )
 
 
+def _overdue_shown(query: Query, leaf: Leaf) -> Composable:
+    """To one decimal, cut off: who is told to be away for 2 times is so."""
+    return SQL("trunc(({})::numeric, 1)").format(_overdue(query, leaf))
+
+
 class Top(Kind):
     """A share of the best: 20 is the top 20 %. Who has as much as the last of them is among them too."""
 
@@ -245,6 +250,7 @@ register(
         Number(whole=False, nullable=True),
         _overdue,
         _("who have stayed away for %(test)s times their usual rhythm"),
+        shown=_overdue_shown,
         found=_("away for %(value)s times the usual rhythm"),
         nothing=_("fewer than three visits"),
         narrowed=False,
