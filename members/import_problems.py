@@ -59,6 +59,9 @@ ROW_PROBLEMS = {
     "consent_no_phone": _("The row says yes to text messages, but the member has no phone number."),
     "member_unknown": _("No member has this %(field)s: %(value)s."),
     "member_erased": _("This member was erased and can no longer be changed."),
+    "too_young": _(
+        "This person is too young to join by a file. With a parent or guardian who agrees, add them by hand."
+    ),
     "card_of_another": _("The card %(value)s belongs to another member."),
     "number_of_another": _("The customer number %(value)s belongs to another member."),
     "twice_in_file": _("Row %(first)s of this file has the same %(field)s: %(value)s."),

@@ -1,23 +1,36 @@
 """Where the parts of the product meet: what one of them does while another is in its middle, or right after it."""
 
 from datetime import timedelta
+from io import BytesIO
 from threading import Thread
 
 import pytest
 from django.db import connection, transaction
 from django.urls import reverse
+from openpyxl import load_workbook
 
 from analytics.lifecycle import in_state
 from common.sql import lock
 from members.enums import AttributeKind
 from members.events import describe
-from members.models import Attribute, ChangedMember, Guardian, Member, Segment, SegmentMember, Task, TimelineEvent
+from members.models import (
+    Attribute,
+    ChangedMember,
+    Guardian,
+    Member,
+    Programme,
+    Segment,
+    SegmentMember,
+    Task,
+    TimelineEvent,
+)
 from members.queries_segments import segment_audience
 from members.segments.asking import why
 from members.services.attributes import archive_attribute, define_attribute
 from members.services.consent import state_consent
 from members.services.derived import bring_up_to_date
 from members.services.erasure import erase_member, sweep_again
+from members.services.exports import create_export, run_export
 from members.services.merging import merge_members, undo_merge
 from members.services.segments import refresh, save_segment, set_picks
 from members.services.segments.membership import make_equal
@@ -163,3 +176,40 @@ def test_a_link_alone_changes_nothing(at, client, admin_user, settings):
         assert model.objects.filter(pk=row.pk).values().get() == before
         client.post(address, {"confirmed": "1"})
         assert model.objects.filter(pk=row.pk).values().get() != before
+
+
+@pytest.mark.parametrize("guardian_may_consent", [True, False])
+def test_nobody_too_young_comes_in_by_a_file(at, guardian_may_consent):
+    Programme.objects.create(pk=1, minimum_age=14, guardian_may_consent=guardian_may_consent)
+    child = make_member(email="child@example.com")
+    Guardian.objects.create(member=child, name="Berta", evidence="form 7", at=at)
+    done = bring_in(
+        "email,birthday\n"
+        "old@example.com,2012-05-12\n"  # 14 on this day
+        "young@example.com,2012-05-13\n"
+        "child@example.com,2016-01-01\n"
+        "unsaid@example.com,05-13\n"
+        "moon@example.com,农历2014年八月十五\n",
+        key="email",
+    )
+    refused = {3, 6} if guardian_may_consent else {3, 4, 6}
+    assert set(done.problem_rows.values_list("row", flat=True)) == refused
+    assert "too young" in done.problem_rows.first().sentence
+    child.refresh_from_db()
+    assert child.birthday_year == (2016 if guardian_may_consent else None)
+
+
+def test_what_a_shop_calls_a_column_is_no_formula_in_a_file(at):
+    make_member()
+    define_attribute(key="f", label_en="=cmd()", kind=AttributeKind.TEXT)
+    for kind in ("csv", "xlsx"):
+        job = create_export(
+            members=Member.objects.all(), name="x", columns=["attribute.f"], file_format=kind, language="en", at=at
+        )
+        with run_export(export_id=job.pk).file.open("rb") as file:
+            written = file.read()
+        if kind == "csv":
+            assert written.decode("utf-8-sig").startswith("'=cmd()")
+        else:
+            cell = load_workbook(BytesIO(written)).active["A1"]
+            assert (cell.value, cell.data_type) == ("'=cmd()", "s")

@@ -22,10 +22,11 @@ from common.cells import plain_cell
 from common.moments import format_moment
 from members.admin import import_words as words
 from members.admin.import_forms import ChoicesForm, UploadForm
-from members.enums import ImportState
+from members.enums import AccessAction, ImportState
 from members.forms import ReadForm
 from members.import_problems import FileRefused, sentence
 from members.models import CustomerImport, ImportedMember
+from members.services.access import log_access
 from members.services.imports.columns import Layout
 from members.services.imports.customers import intake, running
 from members.services.imports.customers.posting import MOST_PROBLEMS
@@ -269,6 +270,8 @@ class CustomerImportAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         i = found_or_404(CustomerImport, import_id)
+        by, what = request.user.pk, "bad rows of a file"
+        log_access(actor_id=by, action=AccessAction.DOWNLOADED, what=what, members=i.problems, at=now())
         return _csv_response(f"bad-rows-{i.pk}.csv", _bad_rows(i))
 
     def kept_file(self, request: HttpRequest, import_id: int) -> StreamingHttpResponse:
@@ -320,7 +323,7 @@ def _bad_rows(i: CustomerImport) -> Iterator[list[Any]]:
     names = [name or gettext("Column %(number)s") % {"number": n} for n, name in enumerate(layout.columns, 1)]
     try:
         with raw_file(i) as file:
-            yield [*names, gettext("problem")]
+            yield [*map(plain_cell, names), gettext("problem")]
             for row in read_rows(file, layout.encoding, layout.delimiter):
                 if bad is None:
                     return

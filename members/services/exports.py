@@ -142,7 +142,7 @@ def _write(job: ExportJob) -> None:
     with tempfile.TemporaryFile() as file:
         write = _write_xlsx if job.format == ExportFormat.XLSX else _write_csv
         names = headings()
-        write(file, [names[key] for key in job.columns], _rows(job, table))
+        write(file, [plain_cell(names[key]) for key in job.columns], _rows(job, table))
         file.seek(0)
         done = timezone.now()
         name = job.file.storage.save(f"exports/{done:%Y/%m}/members-{job.pk}.{job.format}", File(file))

@@ -7,6 +7,7 @@ earlier one has changed a member meanwhile, so that a dry run counts what the re
 from common.sql import execute
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE, CustomerKey, ImportMode
 from members.models import CustomerImport
+from members.queries import get_programme
 from members.services.imports.tables import tables
 
 # Whom each value belongs to: in the member's own row, or among the further ones; who was merged is who they are now.
@@ -45,6 +46,16 @@ _TAKEN = {
     CustomerKey.CARD: "card_of_another",
     CustomerKey.CUSTOMER: "number_of_another",
 }
+# Full years as members.services.age counts them; a date of the Chinese calendar is taken to be a month later in ours.
+_YOUNG = """
+CASE WHEN row.birthday ~ '/[1-9][0-9]*/[01]$' THEN
+    make_date(split_part(row.birthday, '/', 4)::int, split_part(row.birthday, '/', 2)::int, 1)
+    + (split_part(row.birthday, '/', 3)::int - 1)
+    + CASE WHEN row.birthday LIKE 'lunar%%' THEN interval '1 month' ELSE interval '0' END
+    > %(as_of)s::date - %(age)s * interval '1 year' END
+"""
+_UNGUARDED = " AND NOT EXISTS (SELECT FROM members_guardian AS guardian WHERE guardian.member_id = row.member_id)"
+_TOO_YOUNG = "jsonb_build_object('code', 'too_young', 'params', '{{}}'::jsonb)"
 _JUDGE = """
 UPDATE {row} AS row SET act = 'bad', faults = found.faults
 FROM (SELECT row.n, jsonb_path_query_array(jsonb_build_array({faults}), '$[*] ? (@ != null)') AS faults
@@ -79,7 +90,8 @@ def make_plan(i: CustomerImport, raw: str) -> None:
     names = {**tables(i), "raw": raw}
     used = [key for key in CustomerKey if key in i.mapping]
     others = [key for key in used if key != i.key]
-    params = {"source": i.source, "mode": i.mode}
+    programme = get_programme()
+    params = {"source": i.source, "mode": i.mode, "as_of": i.as_of, "age": programme.minimum_age}
 
     def run(statement: str, **more: str) -> None:
         execute(statement.format(**{name: part.format(**names) for name, part in more.items()}, **names), params)
@@ -94,6 +106,8 @@ def make_plan(i: CustomerImport, raw: str) -> None:
     run("CREATE UNIQUE INDEX ON {row} (n)")
     run("ANALYZE {row}")
     conditions = _conditions(i, others)
+    if programme.minimum_age:
+        conditions.append((_YOUNG + (_UNGUARDED if programme.guardian_may_consent else ""), _TOO_YOUNG))
     run(
         _JUDGE,
         faults=", ".join(f"CASE WHEN {when} THEN {fault} END" for when, fault in conditions),
