@@ -147,7 +147,9 @@ def _segments(member: m.Member, at: datetime) -> None:
 
 def _files(member: m.Member, at: datetime) -> None:
     """Uploads in several codes, one of them called by the member's name, and an export."""
-    purchases = {"source": "till", "currency": "EUR", "state": ImportState.DONE}
+    # A first row that was taken for the names of columns.
+    read = {"layout": {"columns": [f"Anna {WORD}", "", EMAIL]}, "error_params": {"found": f"Anna {WORD}"}}
+    purchases = {"source": "till", "currency": "EUR", "state": ImportState.DONE, **read}
     for code in ("utf-8", "utf-16", "gb18030"):
         m.PurchaseImport.objects.create(
             **purchases, name="x.csv", file=ContentFile(f"name,sum\nANNA {WORD.upper()},3\n".encode(code), "x.csv")
@@ -163,7 +165,7 @@ def _files(member: m.Member, at: datetime) -> None:
     path = Path(settings.PRIVATE_ROOT) / "customers.xlsx"
     book.save(path)
     brought = m.CustomerImport.objects.create(
-        name=f"Anna {WORD}.xlsx", source="shop", state=ImportState.DONE,
+        name=f"Anna {WORD}.xlsx", source="shop", state=ImportState.DONE, **read,
         file=ContentFile(path.read_bytes(), "customers.xlsx"),
     )  # fmt: skip
     path.unlink()

@@ -85,8 +85,7 @@ COLUMNS = {
     **{
         f"members_{table}.{column}": "how a whole file is read"
         for table in ("purchaseimport", "customerimport")
-        for column in ("error", "error_params", "mapping", "layout", "source", "fixed", "problem_counts", "currency",
-                       "time_zone")
+        for column in ("error", "mapping", "source", "fixed", "problem_counts", "currency", "time_zone")
     },
     **{f"members_exportjob.{column}": "why a file was not written" for column in ("error", "error_params")},
 }  # fmt: skip

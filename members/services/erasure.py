@@ -127,13 +127,24 @@ def erase_member(*, member_id: int, at: datetime, actor_id: int | None = None, w
     return erased
 
 
-# Bad rows that quote one of the names, and files that were called by one.
+# Bad rows that quote one of the names, files that were called by one, and what was read of files before they came in.
 _IMPORTS = (
     "DELETE FROM members_importproblem WHERE params::text ILIKE ANY(%(names)s) OR others::text ILIKE ANY(%(names)s)",
     "DELETE FROM members_customerproblem WHERE faults::text ILIKE ANY(%(names)s)",
     *(
         f"UPDATE members_{table} SET name = '' WHERE name ILIKE ANY(%(names)s)"
         for table in ("purchaseimport", "customerimport", "exportjob")
+    ),
+    # What was taken for the names of columns may be a file's first row, and why it was refused may quote a cell.
+    *(
+        f"""
+        UPDATE members_{table} SET
+            layout = layout || jsonb_build_object('columns', (
+                SELECT coalesce(jsonb_agg(''::text), '[]') FROM jsonb_array_elements(layout -> 'columns'))),
+            error_params = (SELECT coalesce(jsonb_object_agg(key, '…'::text), '{{}}') FROM jsonb_each(error_params))
+        WHERE layout::text ILIKE ANY(%(names)s) OR error_params::text ILIKE ANY(%(names)s)
+        """
+        for table in ("purchaseimport", "customerimport")
     ),
 )
 
