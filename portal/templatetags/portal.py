@@ -18,7 +18,7 @@ from rewards.enums import TransferKind
 from rewards.models import Transfer
 
 register = template.Library()
-ICONS = {
+ICONS: dict[str, str] = {
     TransferKind.EARN: "shopping-bag",
     TransferKind.GIFT: "gift",
     TransferKind.ADJUST: "pencil-square",
@@ -27,6 +27,7 @@ ICONS = {
     TransferKind.HOLD: "lock-closed",
     TransferKind.RELEASE: "lock-open",
     TransferKind.REVERSE: "arrow-uturn-left",
+    TransferKind.MERGE: "arrows-right-left",
 }
 
 
@@ -72,7 +73,7 @@ def change(points: int) -> SafeString:
 @register.simple_tag
 def movement_icon(movement: Transfer) -> str:
     """A small picture of what a movement was. The words beside it say the same."""
-    return heroicon_mini(ICONS[TransferKind(movement.kind)], aria_hidden="true")
+    return heroicon_mini(ICONS.get(movement.kind, "arrows-right-left"), aria_hidden="true")
 
 
 @register.simple_tag

@@ -8,9 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from members.services.merging import merge_members, undo_merge
 from members.services.profile import update_profile
-from portal.templatetags.portal import number
+from members.tests.factories import make_member
+from portal.templatetags.portal import ICONS, movement_icon, number
 from portal.views.home import greeting
+from rewards.enums import TransferKind
+from rewards.models import Transfer
 from rewards.services.adjustments import adjust_points
 from rewards.services.tiers import reassess
 from rewards.tests.factories import post
@@ -46,6 +50,21 @@ def test_balance_expiry_tier_and_the_last_three_movements(as_anna, anna):
     assert "You are at the top." in page  # 1,290 points in 12 months
     assert "65 days left to keep Gold" in page
     assert "Earn 310 more points by Jul 16, 2026." in page
+
+
+def test_every_kind_of_movement_has_its_picture(as_anna, anna):
+    assert set(ICONS) == set(TransferKind.values)
+    for kind in TransferKind.values:
+        assert "<svg" in movement_icon(Transfer(kind=kind))
+
+
+def test_after_a_merge_and_its_undoing_the_page_says_what_moved(as_anna, anna):
+    other = make_member()
+    post(other, NOON)
+    done = merge_members(survivor_id=anna.pk, merged_id=other.pk, at=NOON)
+    assert "Bought for €10.00" in as_anna.get("/").content.decode()
+    undo_merge(merge_id=done.merge_id, at=NOON)
+    assert "the merge of two cards was undone" in as_anna.get("/").content.decode()
 
 
 def test_a_lower_tier_says_what_is_missing(as_anna, anna):
