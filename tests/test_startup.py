@@ -112,6 +112,19 @@ def test_the_data_survives_kill_9_of_the_database_and_of_the_supervisor(copy):
     assert gone(postmaster)
 
 
+def test_the_log_of_the_database_keeps_nothing_of_a_person(copy):
+    """It is no erasure's to clear, so nothing may come in: neither by statements nor by details."""
+    table = (
+        CURSOR + "c.execute('CREATE TABLE who (name text UNIQUE)'); c.execute('INSERT INTO who VALUES (%s)', ['Qz'])"
+    )
+    assert copy.call("manage", "shell", "-v0", "-c", table)[0] == 0
+    again = CURSOR + "c.execute('INSERT INTO who VALUES (%s)', ['Qz'])"
+    assert "already exists" in copy.call("manage", "shell", "-v0", "-c", again)[2]
+    logs = "".join(path.read_text() for path in (copy.state / "servers").glob("postgres.log*"))
+    assert "duplicate key value" in logs
+    assert "Qz" not in logs
+
+
 def test_one_owner_a_state_and_others_borrow_its_servers(copy):
     owner = copy.keep()
     assert copy.count() == "1"

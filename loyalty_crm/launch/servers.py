@@ -43,6 +43,9 @@ POSTGRES = {
     "jit": "off",
     "lc_messages": "C",
     "logging_collector": "off",
+    # Statements and details hold what was to be written: names, addresses. Who is erased would live on in the log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # Only for data that is thrown away: what a test wrote need not survive a power cut.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
