@@ -22,4 +22,4 @@ def _points(member: "Member", at: datetime, request: HttpRequest) -> dict[str, A
 
 def register_all() -> None:
     """Called once, when the app is ready."""
-    register("points", _("Points"), 30, "admin/member/points.html", _points, "rewards.view_transfer")
+    register("points", _("Points"), 30, "admin/member/points.html", _points, "rewards.view_transfer", lasting=True)

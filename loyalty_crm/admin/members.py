@@ -182,6 +182,11 @@ class MemberAdmin(ExportAdmin):
             return False
         return super().has_change_permission(request, obj)
 
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list:
+        """Nothing can be done for who is merged or erased."""
+        here = Member.objects.filter(PRESENT, pk=object_id).exists()
+        return super().get_actions_detail(request, object_id) if here else []
+
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:
         """Who this is, at a glance. The form has a page of its own; the till sees what the till needs."""
         response = super().change_view(request, object_id, form_url, extra_context)

@@ -16,7 +16,8 @@ from members.enums import Channel, Purpose
 from members.models import AccessLog, Consent, Member, Note, Tag, Task, TimelineEvent, User
 from members.queries import timeline
 from members.services.attributes import define_attribute
-from members.services.consent import publish_wording
+from members.services.consent import publish_wording, state_consent
+from members.services.erasure import erase_member
 from members.services.notes import add_note
 from members.services.profile import update_profile
 from members.services.purchases import NewLine
@@ -209,6 +210,30 @@ def test_a_merged_member_leads_to_who_stays(member, desk):
     assert reverse("admin:members_member_change", args=[member.pk]) in answer.content.decode()
     assert gone not in client.get(reverse("admin:members_member_changelist")).context["cl"].result_list
     assert client.get(reverse("admin:members_member_edit_profile", args=[gone.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("how", ["merged", "erased"])
+def test_nothing_is_offered_for_who_is_gone(member, desk, at, how):
+    post(member, at)
+    said = {"channel": Channel.EMAIL, "purpose": Purpose.OFFERS, "granted": True, "source": "portal"}
+    state_consent(member_id=member.pk, at=at, **said)
+    if how == "erased":
+        erase_member(member_id=member.pk, at=at)
+    else:
+        gone = {"email": "", "merged_into": make_member()}
+        Member.objects.filter(pk=member.pk).update(**gone)
+    client = desk("Manager")
+    shown = page(client, member)
+    source = shown.content.decode()
+    assert "/panel/" not in source
+    for name in ("adjust_points", "edit_profile", "state_consent", "hand_over_data", "erase"):
+        url = reverse(f"admin:members_member_{name}", args=[member.pk])
+        assert url not in source
+        assert client.get(url).status_code == 404
+    assert reverse("admin:members_membermerge_add") + "?first=" not in source
+    assert "there is nobody to write to" in text(shown)
+    assert f"{Purpose.OFFERS.label} · E-mail agreed" in text(shown)
+    assert "Bought for" in text(shown)
 
 
 # --- Panels ---------------------------------------------------------------------------------------------------------

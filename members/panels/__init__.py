@@ -25,7 +25,7 @@ TOP, MAIN, SIDE = "top", "main", "side"
 @dataclass(frozen=True, slots=True)
 class Panel:
     """`order` is the place in its column, smallest first; `permission` is asked of who looks, `act_permission` of who
-    does one of its `acts` ("app.codename"). Forms of its template post to `admin:members_member_act`."""
+    does one of its `acts` ("app.codename"). A `lasting` one is shown of who is merged or erased, too. Forms of its template post to `admin:members_member_act`."""
 
     key: str
     title: Promise | str
@@ -36,6 +36,7 @@ class Panel:
     column: str = MAIN
     acts: Mapping[str, Act] = field(default_factory=dict)
     act_permission: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,12 @@ def register(
     column: str = MAIN,
     acts: Mapping[str, Act] | None = None,
     act_permission: str = "",
+    lasting: bool = False,
 ) -> None:
     """Adds a panel to the member page. ValueError where the key is taken."""
     if key in _panels:
         raise ValueError(f"panel {key} is registered twice")
-    _panels[key] = Panel(key, title, order, template, context, permission, column, acts or {}, act_permission)
+    _panels[key] = Panel(key, title, order, template, context, permission, column, acts or {}, act_permission, lasting)
 
 
 def panels() -> list[Panel]:
@@ -75,11 +77,14 @@ def show(panel: Panel, member: "Member", *, at: datetime, request: HttpRequest) 
     """A panel as it is to be drawn for this reader; None where it has nothing to say or is not for them."""
     if panel.permission and not request.user.has_perm(panel.permission):
         return None
+    gone = member.merged_into_id is not None or member.erased_at is not None
+    if gone and not panel.lasting:
+        return None
     context = panel.context(member, at, request)
     if context is None:
         return None
-    may_act = bool(panel.acts) and request.user.has_perm(panel.act_permission)
-    return Shown(panel, {"member": member, "panel": panel, "may_act": may_act, "at": at, **context})
+    may_act = bool(panel.acts) and not gone and request.user.has_perm(panel.act_permission)
+    return Shown(panel, {"member": member, "panel": panel, "may_act": may_act, "gone": gone, "at": at, **context})
 
 
 def show_all(member: "Member", *, at: datetime, request: HttpRequest) -> list[Shown]:

@@ -21,7 +21,7 @@ from members.services.notes import NotYours, add_note, edit_note, pin_note, remo
 from members.services.tags import add_tag, remove_tag
 from members.services.tasks import add_task, finish_task, reopen_task
 
-NOTES, TASKS_DONE, SUGGESTED_TAGS, PURCHASES = 20, 3, 200, 5
+NOTES, TASKS_DONE, SUGGESTED_TAGS, PURCHASES, CONSENTS = 20, 3, 200, 5, 30
 
 
 def _number(request: HttpRequest, name: str) -> int:
@@ -229,6 +229,7 @@ def _said(consent: Consent | None) -> dict[str, Any]:
 def _consents(member: Member, at: datetime, request: HttpRequest) -> dict[str, Any]:
     state = consent_state(member.pk)
     return {
+        "log": member.consents.order_by("-at", "-id")[:CONSENTS],
         "channels": [channel.label for channel in Channel],
         "marketing": [(p.label, [_said(state.get((c, p))) for c in Channel]) for p in MARKETING],
         "others": [
@@ -265,4 +266,5 @@ def register_all() -> None:
             column,
             acts,
             f"members.{act_permission}",
+            lasting=key in ("consents", "purchases"),
         )
