@@ -3,6 +3,7 @@
 from datetime import timedelta
 from io import BytesIO
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection, transaction
@@ -10,6 +11,7 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from analytics.lifecycle import in_state
+from campaigns.services.unsubscribe import unsubscribe_url
 from common.sql import lock
 from members.enums import AttributeKind
 from members.events import describe
@@ -24,6 +26,7 @@ from members.models import (
     Task,
     TimelineEvent,
 )
+from members.queries import consent_state
 from members.queries_segments import segment_audience
 from members.segments.asking import why
 from members.services.attributes import archive_attribute, define_attribute
@@ -213,3 +216,19 @@ def test_what_a_shop_calls_a_column_is_no_formula_in_a_file(at):
         else:
             cell = load_workbook(BytesIO(written)).active["A1"]
             assert (cell.value, cell.data_type) == ("'=cmd()", "s")
+
+
+def test_the_link_in_a_mail_still_stops_mails_after_its_reader_was_merged(at, client):
+    anna, double = make_member(), make_member()
+    chain = make_member()
+    for member in (anna, double, chain):
+        state_consent(member_id=member.pk, channel="email", purpose="offers", granted=True, source="till", at=at)
+    links = [unsubscribe_url(member_id=pk, channel="email", purpose="offers") for pk in (double.pk, chain.pk)]
+    merge_members(survivor_id=double.pk, merged_id=chain.pk, at=at)
+    merge_members(survivor_id=anna.pk, merged_id=double.pk, at=at)
+    for link in links:
+        state_consent(member_id=anna.pk, channel="email", purpose="offers", granted=True, source="till", at=at)
+        assert client.post(urlsplit(link).path, {"List-Unsubscribe": "One-Click"}).status_code == 200
+        assert consent_state(anna.pk)["email", "offers"].granted is False
+    erase_member(member_id=anna.pk, at=at)
+    assert client.post(urlsplit(links[0]).path).status_code == 404

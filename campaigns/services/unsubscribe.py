@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
+from django.db.models import Q
 from django.urls import reverse
 
 from members.enums import Channel, Purpose
@@ -36,10 +37,12 @@ def unsubscribe_url(*, member_id: int, channel: str, purpose: str) -> str:
 
 
 def read_token(token: str) -> Subscription:
-    """What a link is about. BadLink where it is not one of ours."""
+    """What a link is about; in a mail to somebody who was merged since, it is about who they are now. BadLink where it
+    is not one of ours."""
     try:
         member_id, channel, purpose = _signer.unsign(token).split(".")
-        return Subscription(Member.objects.get(PRESENT, pk=member_id), Channel(channel), Purpose(purpose))
+        there = Q(pk=member_id) | Q(merged_members=member_id)
+        return Subscription(Member.objects.get(PRESENT, there), Channel(channel), Purpose(purpose))
     except (BadSignature, ValueError, Member.DoesNotExist) as error:
         raise BadLink from error
 
