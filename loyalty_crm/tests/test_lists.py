@@ -5,6 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -44,7 +45,7 @@ def busy_member(n: int) -> Member:
     adjust(member, 5, NOW, key=f"a{n}")
     event = TimelineEvent.objects.filter(member=member).first()
     PendingReaction.objects.create(event=event, reaction="gone", parked_at=NOW, error="ValueError: no")
-    User.objects.create_user(f"user{n}@example.com").groups.set([1])
+    User.objects.create_user(f"user{n}@example.com").groups.add(Group.objects.get(name="Till"))
     return member
 
 

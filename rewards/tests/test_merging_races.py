@@ -51,11 +51,10 @@ def test_a_merge_beside_tills_that_sell_refund_reserve_and_adjust_loses_nothing(
             lambda n=n, m=merged: adjust(m, 3, at, key=f"a{n}").amount,
         ]
         acts = [lambda s=survivor, m=merged: bool(merge_members(survivor_id=s.pk, merged_id=m.pk, at=at)), *sales]
-        results = at_once([*acts, *others])
+        results = at_once([*acts, *others], settle=lambda: gather_latecomers(at=at))
         assert set(results) <= {True, 10, 0, 4, 3}, results  # nobody was told to come again
         assert queries.balance(survivor.pk, at) == 7 * 10 - 5 + 3
         assert set(Purchase.objects.filter(member__in=[one, two]).values_list("member", flat=True)) == {survivor.pk}
-        gather_latecomers(at=at)
         assert not TimelineEvent.objects.filter(member=merged).exists()
     sound()
 
