@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 CHUNK = 10_000  # rows of one transaction: tills wait for the wallets of so many
 REASSESS = 5_000  # members of one transaction
 TRIES = 3
-# After ten thousand rows the planner must know that these tables are no longer small, or it joins row by row.
+MANY = 1_000
+# After many rows the planner must know that these tables are no longer small, or it joins row by row.
 _ANALYZE = """
 ANALYZE members_member, members_identity, members_purchase, members_timelineevent, rewards_account, rewards_transfer,
         rewards_lot, rewards_membertier
@@ -166,7 +167,7 @@ def _reassess(purchase_import: PurchaseImport) -> None:
     """Assesses the tiers of all who are in the import."""
     purchase_import.refresh_from_db()
     if purchase_import.purchases and purchase_import.with_points and not purchase_import.dry_run:
-        if purchase_import.purchases > CHUNK:
+        if purchase_import.purchases > MANY:
             execute(_ANALYZE)
         last = 0
         while members := chunks.touched_members(purchase_import, last, REASSESS):
