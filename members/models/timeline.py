@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 class TimelineEvent(models.Model):
     """Something that happened to a member. `kind` is one of the kinds that the apps declare in their `events.py`."""
 
-    member = models.ForeignKey("members.Member", models.PROTECT, related_name="timeline", verbose_name=_("member"))
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="timeline", verbose_name=_("member")
+    )
     kind = models.CharField(_("kind"), max_length=40)
     at = models.DateTimeField(_("when"))
     data = models.JSONField(_("details"), default=dict, db_default={}, blank=True)
@@ -29,6 +31,8 @@ class TimelineEvent(models.Model):
         indexes = [
             # A member's timeline, newest first (member page, portal).
             models.Index(fields=["member", "-at", "-id"], name="members_event_timeline"),
+            # What seldom happened to a member, among ten thousand other things (timeline filtered by kind).
+            models.Index(fields=["member", "kind"], name="members_event_kind"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
