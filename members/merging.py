@@ -68,6 +68,7 @@ class Merging:
     actor_id: int | None
     journal: dict[str, Any]
     remarks: list[str] = field(default_factory=list)
+    unlinked_id: int | None = None  # the account that is left without a member
 
 
 Work = Callable[[Merging], None]

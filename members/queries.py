@@ -11,7 +11,18 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, format_number,
 
 from common.sql import fetch_all
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE, Channel, Purpose
-from members.models import PRESENT, Attribute, Consent, Identity, Member, Programme, Purchase, TimelineEvent
+from members.models import (
+    PRESENT,
+    Attribute,
+    Consent,
+    Identity,
+    Member,
+    MemberMerge,
+    Programme,
+    Purchase,
+    TimelineEvent,
+    User,
+)
 from members.rules import matches_on
 from members.validators import CARD_DIGITS, clean_card_number
 
@@ -133,6 +144,14 @@ def family(member_ids: Iterable[int]) -> list[int]:
     """The members and all who were merged into them: whose wallets and traces belong together now."""
     ids = list(member_ids)
     return sorted({*ids, *Member.objects.filter(merged_into__in=ids).values_list("pk", flat=True)})
+
+
+def accounts_of(member_ids: Iterable[int]) -> QuerySet[User]:
+    """The portal accounts of members, and those that a merge of these has left without a member."""
+    ids = list(member_ids)
+    merges = MemberMerge.objects.filter(Q(survivor__in=ids) | Q(merged__in=ids), undone_at=None)
+    left = Q(pk__in=merges.exclude(unlinked=None).values("unlinked"), member=None)
+    return User.objects.filter(Q(member__in=ids) | left, is_staff=False)
 
 
 _EVER = """

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members.models import User
 from members.privacy import exempt, register_eraser, register_export
+from members.queries import accounts_of
 
 
 def _account(member_id: int) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def _is_of(session: Session, user: User) -> bool:
 
 
 def _erase(member_ids: Sequence[int], at: datetime) -> None:
-    users = User.objects.filter(member__in=member_ids, is_staff=False)
+    users = accounts_of(member_ids)
     EmailAddress.objects.filter(user__in=users).delete()
     Authenticator.objects.filter(user__in=users).delete()
 

@@ -2,7 +2,8 @@
 
 from django.db.models import Case, F, QuerySet, Sum, Value, When
 
-from members.models import ConsentWording, Purchase
+from members.models import ConsentWording, Member, MemberMerge, Purchase, User
+from members.queries import find_member
 from rewards.enums import TransferKind
 
 
@@ -21,3 +22,10 @@ def purchases(member_id: int) -> QuerySet[Purchase]:
     )
     found = Purchase.objects.filter(member_id=member_id).annotate(points=Sum(given, default=0))
     return found.prefetch_related("lines").order_by("-purchased_at", "-id")
+
+
+def card_elsewhere(user: User) -> Member | None:
+    """Whose card an account's card is now, where a merge of two with accounts has left this one without."""
+    merges = MemberMerge.objects.filter(unlinked=user, undone_at=None).select_related("merged")
+    last = merges.order_by("-at", "-id").first()
+    return find_member(card=last.merged.card_number) if last else None

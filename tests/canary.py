@@ -131,7 +131,9 @@ def _messages(member: m.Member, at: datetime) -> None:
 def _merged(member: m.Member, at: datetime) -> None:
     old = m.Member.objects.create(name=f"Old {WORD}", city=WORD, merged_into=member, joined_at=at)
     m.Identity.objects.create(member=old, system="email", value=f"old.{EMAIL}")
-    m.MemberMerge.objects.create(survivor=member, merged=old, at=at, journal={"name": f"Old {WORD}"})
+    left = m.User.objects.create_user(f"left.{EMAIL}", "a-Good-password-7", first_name=WORD)
+    EmailAddress.objects.create(user=left, email=left.email, verified=True, primary=True)
+    m.MemberMerge.objects.create(survivor=member, merged=old, at=at, journal={"name": f"Old {WORD}"}, unlinked=left)
     other = make_member()
     first, second = sorted((member, other), key=lambda one: one.pk)
     m.Duplicate.objects.create(first=first, second=second, reasons=[{"code": WORD}], score=90, found_at=at)

@@ -47,6 +47,15 @@ class MemberMerge(models.Model):
         "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
     )
     at = models.DateTimeField(_("when"))
+    unlinked = models.ForeignKey(
+        "members.User",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("account no longer linked"),
+        help_text=_("Where both had a portal account: whoever signs in with this one is told where their card is."),
+    )
     undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
     undone_by = models.ForeignKey(
         "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("undone by")

@@ -25,7 +25,8 @@ TOP, MAIN, SIDE = "top", "main", "side"
 @dataclass(frozen=True, slots=True)
 class Panel:
     """`order` is the place in its column, smallest first; `permission` is asked of who looks, `act_permission` of who
-    does one of its `acts` ("app.codename"). A `lasting` one is shown of who is merged or erased, too. Forms of its template post to `admin:members_member_act`."""
+    does one of its `acts` ("app.codename"). A `lasting` one is shown of who is merged or erased, too. Forms of its
+    template post to `admin:members_member_act`."""
 
     key: str
     title: Promise | str

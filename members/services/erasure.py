@@ -47,7 +47,7 @@ from members.models import (
 )
 from members.models.member import NextCardNumber
 from members.privacy import erasers
-from members.queries import get_programme
+from members.queries import accounts_of, get_programme
 from members.services.access import log_access
 from members.services.segments.membership import take_out
 from members.services.traces import clear_admin_log, end_sessions, names_of, remove_files
@@ -99,7 +99,7 @@ def erase_members(*, member_ids: Sequence[int], at: datetime, actor_id: int | No
     list(Member.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
     fresh = list(Member.objects.filter(pk__in=ids, erased_at=None))
     new = [member.pk for member in fresh if member.merged_into_id is None]
-    users = list(User.objects.filter(member__in=ids, is_staff=False).values_list("pk", flat=True))
+    users = list(accounts_of(ids).values_list("pk", flat=True))
     names = names_of(ids)
     for erase in erasers():
         erase(ids, at)
@@ -196,7 +196,7 @@ def _clear_tables(ids: list[int], at: datetime) -> None:
         ImportedMember,
     ):
         model._default_manager.filter(member__in=ids).delete()
-    CardClaim.objects.filter(user__member__in=ids).delete()
+    CardClaim.objects.filter(user__in=accounts_of(ids)).delete()
     Duplicate.objects.filter(Q(first__in=ids) | Q(second__in=ids)).delete()
     # Without its journal a merge cannot be undone any more.
     MemberMerge.objects.filter(Q(survivor__in=ids) | Q(merged__in=ids)).update(journal={})

@@ -105,7 +105,13 @@ def merge(merging: Merging, survivor: Member, merged: Member, take: Collection[s
     guarded = not Guardian.objects.filter(member=survivor).exists()
     guarded = guarded and bool(Guardian.objects.filter(member=merged).update(member=survivor))
     if mine["user_id"] and theirs["user_id"]:
-        merging.remarks.append(gettext("Both had a portal account: one of the two is no longer linked to a member."))
+        merging.unlinked_id = mine["user_id"] if survivor.user_id == theirs["user_id"] else theirs["user_id"]
+        users = User.objects.in_bulk([mine["user_id"], theirs["user_id"]])
+        text = gettext(
+            "Both had a portal account. %(stays)s keeps the card; %(goes)s is no longer linked to one, and is told so"
+            " when they next sign in."
+        )
+        merging.remarks.append(text % {"stays": users[survivor.user_id], "goes": users[merging.unlinked_id]})
     merging.journal |= {"before": mine, "after": values_of(survivor), "merged": theirs, "guardian": guarded}
 
 

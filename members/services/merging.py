@@ -129,7 +129,8 @@ def _merge(survivor_id: int, merged_id: int, take: frozenset[str], at: datetime,
     for step in steps():
         step.merge(merging)
     row.journal = json.loads(json.dumps(merging.journal, default=str))
-    row.save(update_fields=["journal"])
+    row.unlinked_id = merging.unlinked_id
+    row.save(update_fields=["journal", "unlinked"])
     _pair(merging).update(state=DuplicateState.MERGED, settled_at=at, settled_by=actor_id)
     events.record(
         member_id=survivor_id,

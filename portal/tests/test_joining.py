@@ -14,7 +14,8 @@ from members.enums import Channel, Purpose
 from members.models import CardClaim, ConsentWording, Member, Programme, TimelineEvent, User
 from members.queries import has_consented
 from members.services.claims import send_due_codes
-from members.tests.factories import make_member
+from members.services.merging import merge_members, undo_merge
+from members.tests.factories import JOINED, make_member
 from portal.tests.conftest import PASSWORD, make_account, make_user, signed_in
 
 SIGN_UP, CODE = "/accounts/signup/", "/accounts/confirm-email/"
@@ -262,3 +263,28 @@ def test_a_known_address_costs_the_same_work_as_a_new_one(club, settings):
         sign_up(Client(), "twice@example.com")
         work.append(CountingHasher.hashed - before)
     assert work[0] == work[1] > 0
+
+
+def test_who_lost_the_card_to_a_merge_is_told_where_it_is(anna, bob, as_bob):
+    account, other = bob.user, make_member()
+    done = merge_members(survivor_id=anna.pk, merged_id=bob.pk, at=JOINED)
+    assert "anna@example.com keeps the card; bob@example.com is no longer linked" in done.remarks[0]
+    page = as_bob.get("/", follow=True).content.decode()
+    assert f"ends in {anna.card_number[-4:]}" in page
+    assert "a•••@example.com" in page
+    assert "anna@" not in page
+    assert "Get my card" not in as_bob.post(reverse("portal:join"), {"versions": WORDING_SHOWN}).content.decode()
+    assert not Member.objects.filter(user=account).exists()
+
+    merge_members(survivor_id=other.pk, merged_id=anna.pk, at=JOINED)  # the chain is followed
+    assert f"ends in {other.card_number[-4:]}" in as_bob.get(reverse("portal:join")).content.decode()
+    Member.objects.filter(pk=other.pk).update(user=None)
+    assert reverse("portal:claim") in as_bob.get(reverse("portal:join")).content.decode()
+
+
+def test_after_the_merge_is_undone_the_account_has_its_card_again(anna, bob, as_bob):
+    done = merge_members(survivor_id=anna.pk, merged_id=bob.pk, take=["account"], at=JOINED)
+    assert "bob@example.com keeps the card; anna@example.com is no longer linked" in done.remarks[0]
+    undo_merge(merge_id=done.merge_id, at=JOINED)
+    assert as_bob.get("/").status_code == 200
+    assert Member.objects.get(user=anna.user_id).pk == anna.pk

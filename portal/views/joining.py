@@ -17,10 +17,16 @@ from members.services.claims import CodeExpired, CodeWrong, TooManyClaims, confi
 from members.services.joining import join as join_club
 from members.services.profile import AlreadyLinked
 from portal.forms import ClaimCodeForm, ClaimForm, JoinForm
-from portal.queries import current_wordings
+from portal.queries import card_elsewhere, current_wordings
 from portal.views.access import AccountRequest
 
 CLAIM_KEY = "card_claim"
+
+
+def masked(email: str) -> str:
+    """An address that says enough to who knows it: a•••@example.com."""
+    name, _at, domain = email.rpartition("@")
+    return f"{name[:1]}•••@{domain}"
 
 
 @never_cache
@@ -30,6 +36,9 @@ def join(request: AccountRequest) -> HttpResponse:
     """Offers the choice before a card is made, so that nobody ends up with two."""
     if request.member:
         return redirect("portal:home")
+    if member := card_elsewhere(request.user):  # a new card would be the next duplicate
+        account = member.user and masked(member.user.email)
+        return render(request, "portal/card_elsewhere.html", {"ends": member.card_number[-4:], "account": account})
     form = JoinForm(
         request.POST or None, wordings=current_wordings(), name=request.user.first_name, programme=get_programme()
     )
