@@ -13,8 +13,9 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from members.enums import ImportState
-from members.models import Member, Programme, Purchase, PurchaseImport, User
+from members.models import CustomerImport, Member, Programme, Purchase, PurchaseImport, User
 from members.services.imports import chunks
+from members.services.imports.customers.running import run_customer_import
 from rewards.admin import imports as pages
 from rewards.services import purchase_import
 from rewards.services.purchase_import import run_import
@@ -200,7 +201,7 @@ def test_a_draft_can_be_thrown_away(marketer):
 def test_bad_rows_are_paged_and_can_be_taken_along(marketer, monkeypatch):
     monkeypatch.setattr(pages, "PAGE", 4)
     monkeypatch.setattr(chunks, "MOST_PROBLEMS", 9)
-    monkeypatch.setattr(pages, "MOST_PROBLEMS", 9)
+    monkeypatch.setattr(pages.imports, "MOST_PROBLEMS", 9)
     lines = "".join(f"C1,2026-05-03,=cmd{n}\n" for n in range(11))
     i = bring_in("customer,date,amount\nC1,2026-05-03,1.00\n" + lines)
     response = marketer.get(page_of(i), {"page": 2})
@@ -321,3 +322,30 @@ def test_in_a_browser_the_bar_moves_and_the_result_comes_by_itself(page, live_se
     run_import(import_id=i.pk)
     expect(page.get_by_text("2 purchases came in, with 2 new members and 20 points.")).to_be_visible(timeout=10_000)
     assert noise == []
+
+
+def test_a_file_of_customers_goes_through_its_pages_and_back(marketer):
+    file = SimpleUploadedFile("c.csv", b"e-mail,name\na@example.com,Ada\nnobody,Bea\n")
+    made = marketer.post(reverse("admin:members_customerimport_add"), {"file": file, "source": "shop"})
+    page, i = made.url, CustomerImport.objects.get()
+    assert page == reverse("admin:members_customerimport_change", args=[i.pk])
+    form = marketer.get(page).context["form"]
+    told = {name: form[name].initial or "" for name in form.fields if form[name].initial is not True}
+
+    def press(button: str) -> str:
+        marketer.post(page, {**told, button: "1"})
+        run_customer_import(import_id=i.pk)
+        return marketer.get(page).content.decode()
+
+    assert "nobody" in press("check")
+    assert (Member.objects.count(), CustomerImport.objects.get().created) == (0, 1)
+    assert "nobody" in press("import")
+    assert list(Member.objects.values_list("name", flat=True)) == ["Ada"]
+    rows = b"".join(marketer.get(reverse("admin:members_customerimport_bad_rows", args=[i.pk]))).decode()
+    assert "nobody,Bea" in rows
+    assert marketer.get(f"{page}?undo").status_code == 200
+    assert Member.objects.count() == 1  # only asked
+    press("undo")
+    assert Member.objects.count() == 0
+    listed = marketer.get(reverse("admin:members_customerimport_changelist")).content.decode()
+    assert "Taken back" in listed

@@ -23,7 +23,7 @@ from members.services.imports.columns import Layout
 from members.services.imports.customers import intake, posting, undo
 from members.services.imports.customers.plan import make_plan
 from members.services.imports.customers.rows import COLUMNS, RowReader
-from members.services.imports.intake import go_on, request_cancel
+from members.services.imports.intake import go_on
 from members.services.imports.staging import copy_rows
 from members.services.imports.tables import drop_tables, is_staged, tables
 
@@ -59,11 +59,6 @@ def resume_customer_import(*, import_id: int) -> None:
     """Lets a cancelled or failed import go on. TooLate."""
     go_on(import_id=import_id, model=CustomerImport)
     ring(RUN, import_id)
-
-
-def cancel_customer_import(*, import_id: int, at: datetime) -> None:
-    """Stops an import before its next chunk. TooLate."""
-    request_cancel(import_id=import_id, at=at, model=CustomerImport)
 
 
 def resume_customer_imports() -> None:
