@@ -86,7 +86,12 @@ class EstimatingPaginator(Paginator):
 
 
 class QuickChangeList(ChangeList):
-    """Says “of how many” only where something was left out."""
+    """Is called what it lists, and says “of how many” only where something was left out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_popup:
+            self.title = capfirst(str(self.opts.verbose_name_plural))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
