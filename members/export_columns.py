@@ -7,11 +7,12 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.money import to_major
 from members.attributes import option_label
-from members.enums import MARKETING, AttributeKind, Channel, CustomerField, Purpose
+from members.enums import MARKETING, AttributeKind, Calendar, Channel, CustomerField, Language, Purpose
 from members.exporting import register_columns
 from members.models import Attribute, ConsentState, Identity, Member, MemberTag, PurchaseSummary
 from members.queries import get_programme
@@ -19,6 +20,10 @@ from members.queries import get_programme
 _FIELDS = ("card_number", "name", "email", "phone", "language", "time_zone", "street", "postal_code", "city", "country")
 _BIRTHDAY = ("birthday_calendar", "birthday_month", "birthday_day", "birthday_year", "birthday_leap_month")
 _PROFILE = (*_FIELDS, *_BIRTHDAY, "joined_at", "source")
+_CHOICES: dict[str, dict[str, Promise | str]] = {
+    "language": dict(Language.choices),
+    "birthday_calendar": dict(Calendar.choices),
+}
 Values = dict[int, dict[str, Any]]
 
 
@@ -29,14 +34,20 @@ def _profile_columns() -> Mapping[str, Promise | str]:
 
 def _profile(member_ids: Sequence[int], keys: Sequence[str]) -> Values:
     rows = Member.objects.filter(pk__in=member_ids).values("pk", *keys)
-    return {row["pk"]: {key: _plain(row[key]) for key in keys} for row in rows}
+    return {row["pk"]: {key: _words(key, _plain(row[key])) for key in keys} for row in rows}
+
+
+def _words(key: str, value: Any) -> Any:
+    """A word for what members hold as a code; an import of customers understands both."""
+    words = _CHOICES.get(key)
+    return str(words[value]) if words and value in words else value
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if hasattr(value, "tzinfo"):
-        return f"{localtime(value):%Y-%m-%d %H:%M}"
+        return localtime(value).replace(tzinfo=None)  # sheets know no time zones
     return str(value) if hasattr(value, "as_e164") else value
 
 

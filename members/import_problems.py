@@ -37,7 +37,9 @@ ROW_PROBLEMS = {
     "email_unreadable": _("“%(value)s” is not an e-mail address."),
     "phone_unreadable": _("“%(value)s” is not a phone number with its country code."),
     "contact_taken": _("The %(field)s %(value)s belongs to another member."),
-    "phone_no_country": _("“%(value)s” has no country code. Write it as +49… or +86…, or set PHONE_REGION."),
+    "phone_no_country": _(
+        "“%(value)s” has no country code. Choose the country of such numbers, or write it as +49… or +86…."
+    ),
     "formula": _("“%(value)s” is a formula, not a value."),
     "neither_yes_nor_no": _("“%(value)s” is neither yes nor no."),
     "no_number": _("“%(value)s” is not a whole number."),
@@ -54,8 +56,8 @@ ROW_PROBLEMS = {
     "attribute_date": _("“%(value)s” is not a date, for %(attribute)s."),
     "attribute_boolean": _("“%(value)s” is neither yes nor no, for %(attribute)s."),
     "attribute_choice": _("“%(value)s” is not one of the options of %(attribute)s."),
-    "consent_no_date": _("The row says yes or no to something, but not when."),
-    "consent_no_source": _("The row says yes or no to something, but not where that was said."),
+    "consent_no_date": _("“%(column)s” says yes, but not when that was said."),
+    "consent_no_source": _("“%(column)s” says yes, but not where that was said."),
     "consent_no_phone": _("The row says yes to text messages, but the member has no phone number."),
     "member_unknown": _("No member has this %(field)s: %(value)s."),
     "member_erased": _("This member was erased and can no longer be changed."),
@@ -72,6 +74,43 @@ ROW_PROBLEMS = {
     ),
     "key_of_another": _("Receipt %(key)s is already there for another customer."),
     "key_of_another_in_file": _("Receipt %(key)s stands in this file before, in row %(first)s, for another customer."),
+}
+KINDS = {
+    "columns": _("The row has more or fewer columns than the file."),
+    "missing": _("The value by which members are found is missing."),
+    "too_long": _("A value is too long."),
+    "date_unreadable": _("A date is not a day that exists."),
+    "date_other_order": _("A date is written in another order than was chosen."),
+    "date_past": _("A date is before 1970."),
+    "date_future": _("A date is in the future."),
+    "card_mistyped": _("A card number is mistyped."),
+    "card_unknown": _("No member has the card."),
+    "email_unreadable": _("An e-mail address is none."),
+    "phone_unreadable": _("A phone number is none."),
+    "phone_no_country": _("A phone number has no country code. Choose the country of such numbers under the columns."),
+    "contact_taken": _("An e-mail or phone belongs to another member."),
+    "formula": _("A cell holds a formula, not a value."),
+    "neither_yes_nor_no": _("A cell is neither yes nor no."),
+    "no_number": _("A part of a birthday is not a whole number."),
+    "no_points": _("The points are not a whole number."),
+    "language_unknown": _("A language is none that members can choose: en or zh-hans."),
+    "time_zone_unknown": _("A time zone is none, such as Europe/Berlin or Asia/Shanghai."),
+    "country_unknown": _("A country is none."),
+    "calendar_unknown": _("A calendar is none: write solar or lunar."),
+    "birthday_impossible": _("A birthday is no day that there is."),
+    "tag_long": _("A tag is longer than 40 characters."),
+    "attribute_text": _("A value of an attribute is too long."),
+    "attribute_number": _("A value of an attribute is not a number."),
+    "attribute_date": _("A value of an attribute is not a date."),
+    "attribute_boolean": _("A value of an attribute is neither yes nor no."),
+    "attribute_choice": _("A value is not one of the options of its attribute."),
+    "consent_no_date": _("A consent has no date."),
+    "consent_no_source": _("A consent does not say where it was given."),
+    "member_unknown": _("No member is found by the row."),
+    "card_of_another": _("A card belongs to another member."),
+    "number_of_another": _("A customer number belongs to another member."),
+    "twice_in_file": _("An earlier row has the same e-mail, phone, card or number."),
+    "member_twice": _("An earlier row is the same member."),
 }
 FILE_PROBLEMS = {
     "empty": _("The file is empty."),
@@ -101,6 +140,7 @@ FILE_PROBLEMS = {
     "column_twice": _("More than one column is chosen for %(field)s."),
     "field_unknown": _("“%(field)s” is no field. Fields are: %(fields)s."),
     "dates_unclear": _("The dates can be read in more than one way, such as “%(value)s”. Say which comes first."),
+    "dates_disagree": _("The dates are not all written in one way: %(values)s. Say which comes first."),
     "dates_unreadable": _("The column of dates holds no dates, such as “%(value)s”. Choose another column."),
     "decimals_unclear": _(
         "The amounts can be read in two ways, such as “%(value)s”. Say which sign starts the decimals."
@@ -130,6 +170,11 @@ def sentence(code: str, params: Mapping[str, Any]) -> str:
     return str(template) % {name: _readable(name, value, params) for name, value in _complete(params).items()}
 
 
+def kind(code: str) -> str:
+    """What all problems of a kind have in common, in the active language; for files of customers."""
+    return str(KINDS[code]) if code in KINDS else sentence(code, {})
+
+
 def sentences(faults: Iterable[Mapping[str, Any]]) -> str:
     """All faults of a row, each {"code": …, "params": {…}}, as sentences in the active language."""
     return " ".join(sentence(fault["code"], fault["params"]) for fault in faults)
@@ -154,6 +199,8 @@ def _readable(name: str, value: Any, params: Mapping[str, Any]) -> str:
         return field_label(value)
     if name == "fields":
         return ", ".join(map(field_label, value))
+    if name == "values":
+        return ", ".join(f"“{each}”" for each in value)
     if name in ("order", "other") and value in DateOrder.values:
         return str(DateOrder(value).label)
     if name == "amount":

@@ -1,7 +1,7 @@
 """Files of members, as a worker writes them."""
 
 import csv
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import pytest
@@ -82,11 +82,15 @@ def test_only_who_is_asked_for_and_present():
 
 
 def test_a_sheet():
-    make_member(email="a@example.com", name="=1+1")
-    job = run_export(export_id=ask(["name", "email", "points"], "xlsx").pk)
+    make_member(email="a@example.com", name="=1+1", joined_at=AT, birthday_month=5, birthday_day=12)
+    columns = ["name", "email", "points", "joined_at", "birthday_calendar", "birthday_leap_month"]
+    job = run_export(export_id=ask(columns, "xlsx", language="zh-hans").pk)
     with job.file.open("rb") as file:
-        rows = list(load_workbook(BytesIO(file.read())).active.values)
-    assert rows == [("Name", "E-mail", "Points"), ("'=1+1", "a@example.com", 0)]
+        content = file.read()
+    _header, row = load_workbook(BytesIO(content)).active.rows
+    assert [cell.value for cell in row] == ["=1+1", "a@example.com", 0, datetime(2026, 5, 12, 10, 0), "公历", "否"]  # noqa: DTZ001
+    assert (row[0].data_type, row[0].quotePrefix, row[3].is_date) == ("s", True, True)
+    assert counts(bring_in(content)) == (1, 0, 0, 1, 0, 0)
 
 
 def test_who_asked_and_who_took_it_stands_in_the_log():

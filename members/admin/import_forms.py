@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
+from phonenumbers import SUPPORTED_REGIONS
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
@@ -17,6 +20,7 @@ from members.enums import CustomerKey, DateOrder, DecimalMark, ImportMode
 from members.import_problems import FileRefused
 from members.models import CustomerImport
 from members.services.imports.customers.fields import groups
+from members.services.imports.customers.rows import phone_country
 
 _BESIDE = {
     "dates_unclear": "date_order",
@@ -64,6 +68,12 @@ class ChoicesForm(forms.Form):
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
+    phone_country = forms.ChoiceField(
+        label=_("Phone numbers without + are of"),
+        required=False,
+        help_text=_("For numbers without a country code, and for those whose + a spreadsheet took away."),
+        widget=UnfoldAdminSelectWidget,
+    )
     clear_empty = forms.BooleanField(
         label=_("Empty cells empty the field"),
         required=False,
@@ -100,8 +110,12 @@ class ChoicesForm(forms.Form):
             "last_row_whole": layout["last_row_whole"],
             **i.fixed,
             "consent_on": i.fixed.get("consent_on", "")[:10],
+            "phone_country": phone_country(i) or "",
         }
         super().__init__(*args, **kwargs | {"initial": initial})
+        names = Locale.parse(to_locale(get_language() or "en")).territories
+        countries = sorted((names.get(code, code), code) for code in SUPPORTED_REGIONS)
+        self.fields["phone_country"].choices = [("", "–"), *((code, name) for name, code in countries)]  # type: ignore[attr-defined]
         held = {column: field for field, column in i.mapping.items()}
         choices = [("", "–"), *((group.label, group.fields) for group in groups())]
         self.columns = [f"column_{n}" for n in range(len(layout["columns"]))]

@@ -12,7 +12,7 @@ from members.enums import Calendar, CustomerField, CustomerKey, ImportMode, Impo
 from members.import_problems import sentences
 from members.models import CustomerImport
 from members.services.imports.cells import Bad
-from members.services.imports.customers.fields import ATTRIBUTE, CONSENT, consent_label, labels
+from members.services.imports.customers.fields import ATTRIBUTE, CONSENT, labels
 from members.services.imports.customers.rows import Values
 from members.services.imports.reading import Row
 
@@ -109,6 +109,15 @@ def settings_of(i: CustomerImport) -> list[tuple[str, str]]:
     return [(str(name), str(value)) for name, value in told]
 
 
+def warnings(mapping: dict[str, int]) -> list[str]:
+    """What somebody may have overlooked in choosing columns."""
+    told = [field for field in (CustomerField.CONSENT_AT, CustomerField.CONSENT_SOURCE) if field in mapping]
+    if told and not any(field.startswith(CONSENT) for field in mapping):
+        words = {"columns": ", ".join(str(field.label) for field in told)}
+        return [gettext("No consent comes in: there is a column for the %(columns)s, but none says yes or no.") % words]
+    return []
+
+
 def understood(rows: list[tuple[Row, Values, list[Bad]]], mapping: dict[str, int]) -> dict[str, Any]:
     """The first rows as a table: headings, and for each row its number, cells and what is wrong."""
     known = labels()
@@ -159,7 +168,4 @@ def _cell(field: str, values: Values) -> str:
         return str(Language(value).label)
     if field.startswith(ATTRIBUTE):
         return str(json.loads(value))
-    return str(value)
-
-
-__all__ = ["KEPT", "consent_label", "doing", "headline", "import_label", "number", "settings_of", "understood"]
+    return str(value).removesuffix(" 00:00:00")

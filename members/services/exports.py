@@ -5,7 +5,8 @@ import io
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import IO, Any
 
 import structlog
@@ -14,6 +15,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone, translation
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from common.cells import plain_cell
 from common.doorbell import ring
@@ -142,7 +145,7 @@ def _write(job: ExportJob) -> None:
     with tempfile.TemporaryFile() as file:
         write = _write_xlsx if job.format == ExportFormat.XLSX else _write_csv
         names = headings()
-        write(file, [plain_cell(names[key]) for key in job.columns], _rows(job, table))
+        write(file, [names[key] for key in job.columns], _rows(job, table))
         file.seek(0)
         done = timezone.now()
         name = job.file.storage.save(f"exports/{done:%Y/%m}/members-{job.pk}.{job.format}", File(file))
@@ -168,7 +171,7 @@ def _rows(job: ExportJob, table: str) -> Iterator[list[Any]]:
                 values: dict[str, Any] = {}
                 for rows in found:
                     values |= rows.get(pk, {})
-                yield [_cell(values.get(key)) for key in job.columns]
+                yield [values.get(key) for key in job.columns]
         if time.monotonic() - told > 1 or after + BATCH >= job.rows:
             told = time.monotonic()
             if leases.prolong(job):
@@ -176,23 +179,39 @@ def _rows(job: ExportJob, table: str) -> Iterator[list[Any]]:
             ExportJob.objects.filter(pk=job.pk).update(written=min(after + BATCH, job.rows))
 
 
-def _cell(value: Any) -> Any:
-    return "" if value is None else plain_cell(value)
-
-
 def _write_csv(file: IO[bytes], header: list[str], rows: Iterator[list[Any]]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")  # Excel knows Chinese by the byte order mark
     writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(map(plain_cell, header))
+    writer.writerows([_csv_cell(value) for value in row] for row in rows)
     text.flush()
     text.detach()
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "" if value is None else plain_cell(value)
 
 
 def _write_xlsx(file: IO[bytes], header: list[str], rows: Iterator[list[Any]]) -> None:
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
-    sheet.append(header)
-    for row in rows:
-        sheet.append(row)
+    for row in chain([header], rows):
+        sheet.append([_xlsx_cell(sheet, value) for value in row])
     book.save(file)
+
+
+def _xlsx_cell(sheet: Any, value: Any) -> Any:
+    if isinstance(value, date):
+        cell = WriteOnlyCell(sheet, value)
+        cell.number_format = "yyyy-mm-dd hh:mm" if isinstance(value, datetime) else "yyyy-mm-dd"
+        return cell
+    if isinstance(value, str):
+        value = ILLEGAL_CHARACTERS_RE.sub("", value)
+        if plain_cell(value) != value:
+            # A text is never run here; marked as one, it stays a text for who edits the cell.
+            cell = WriteOnlyCell(sheet, value)
+            cell.data_type, cell.quotePrefix = "s", True
+            return cell
+    return value

@@ -25,6 +25,7 @@ MAX_BYTES = 4_000_000_000  # of a part, unpacked
 MAX_SMALL = 20_000_000  # of a part that is read as a whole
 MAX_RATIO = 200  # unpacked to packed: what is beyond it, and large, is a bomb
 MAX_COLUMNS = 16_384
+MAX_FORMULA = 100  # pieces of it: enough to be recognised by
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -160,7 +161,8 @@ class _Sheet(_Parser):
         self._kind, self._style = "n", 0
         self._value: list[str] = []
         self._length = 0
-        self._taking = False
+        self._taking = self._in_formula = self._has_value = False
+        self._formula: list[str] | None = None
 
     def rows(self) -> Iterator[Row]:
         more = True
@@ -174,8 +176,11 @@ class _Sheet(_Parser):
             self._column = _column(attributes["r"]) if "r" in attributes else self._column + 1
             self._kind, self._style = attributes.get("t", "n"), int(attributes.get("s", 0))
             self._value, self._length = [], 0
+            self._formula, self._has_value = None, False
         elif tag in ("v", "t"):
-            self._taking = True
+            self._taking = self._has_value = True
+        elif tag == "f":
+            self._formula, self._in_formula = [], True
         elif tag == "row":
             self._number = int(attributes.get("r", self._number + 1))
             self._cells, self._column, self._problem = [], -1, ""
@@ -184,25 +189,37 @@ class _Sheet(_Parser):
         if self._taking and self._length <= MAX_CHARACTERS:
             self._value.append(text)
             self._length += len(text)
+        elif self._in_formula and self._formula is not None and len(self._formula) < MAX_FORMULA:
+            self._formula.append(text)
 
     def end(self, tag: str) -> None:
         if tag in ("v", "t"):
             self._taking = False
+        elif tag == "f":
+            self._in_formula = False
+        elif tag == "c" and self._formula is not None and not self._has_value:
+            # Written by a program that does not calculate: the formula stands for itself, so that it can be reported.
+            self._put(f"={''.join(self._formula)}")
         elif tag == "c" and self._value:
             if self._length > MAX_CHARACTERS:
                 self._problem = "row_too_long"
-            if self._column >= MAX_COLUMNS:
-                raise ValueError("more columns than Excel has")
-            self._cells.extend([""] * (self._column - len(self._cells)))
-            self._cells.append(self._readable("".join(self._value)))
+            self._put(self._readable("".join(self._value)))
         elif tag == "row" and (self._problem or any(cell.strip() for cell in self._cells)):
             self._ready.append(Row(self._number, self._cells, self._problem, padded=True))
+
+    def _put(self, value: str) -> None:
+        if self._column >= MAX_COLUMNS:
+            raise ValueError("more columns than Excel has")
+        self._cells.extend([""] * (self._column - len(self._cells)))
+        self._cells.append(value)
 
     def _readable(self, value: str) -> str:
         if self._kind == "s":
             if self._texts is None:
                 raise ValueError("no shared texts")
-            return self._texts[int(value)]
+            value = self._texts[int(value)]
+        if self._kind in ("s", "inlineStr", "str"):
+            return f"'{value}" if value.startswith("=") else value  # a text, not a formula
         if self._kind == "b":
             return "yes" if value == "1" else "no"
         if self._kind != "n":

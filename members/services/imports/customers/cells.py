@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from django.core.exceptions import ValidationError
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException, PhoneMetadata, is_valid_number, parse
 
 from members.attributes import clean_attribute
 from members.enums import AttributeKind, Calendar, DateOrder, Language
@@ -35,7 +35,7 @@ _LANGUAGES = {
     ),
 }
 _CALENDARS = {
-    **dict.fromkeys(("solar", "gregorian", "阳历", "公历", "新历"), Calendar.SOLAR),
+    **dict.fromkeys(("solar", "gregorian", "solar (gregorian)", "阳历", "公历", "新历"), Calendar.SOLAR),
     **dict.fromkeys(("lunar", "chinese", "chinese lunar", "农历", "阴历", "旧历"), Calendar.LUNAR),
 }
 _NUMERALS = {c: i for i, c in enumerate("〇一二三四五六七八九十")} | {"零": 0, "正": 1, "冬": 11, "腊": 12}
@@ -88,6 +88,13 @@ _PLUS = re.compile(r"\+([1-9]\d{6,14})")
 _LOOSE = re.compile(r"[ ()./-]")
 
 
+def _is_of(cell: str, region: str | None) -> bool:
+    try:
+        return is_valid_number(parse(cell, region))
+    except NumberParseException:
+        return False
+
+
 def a_phone_reader(region: str | None) -> Reader:
     """Reads to E.164. As members.services.imports.cells.phone_reader, only faster for whole international numbers."""
     careful = phone_reader(region)
@@ -106,6 +113,8 @@ def a_phone_reader(region: str | None) -> Reader:
                     if len(rest) in lengths and rest[0] != "0" and not (prefix and prefix.match(rest)):
                         return f"+{digits}"
                     break
+        if cell[:1] != "+" and region and not _is_of(cell, region) and _is_of(f"+{cell}", None):
+            cell = f"+{cell}"  # a spreadsheet took the + for a sign
         number = careful(cell)
         if isinstance(number, Bad) and not region and cell[:1] != "+":
             return bad("phone_no_country", cell)

@@ -57,6 +57,8 @@ def _differs(said: str, known: str, name: str) -> str:
         differs += f" AND ({said} NOT LIKE '%%/0/_' OR {said} <> regexp_replace({known}, '/\\d{{4}}/', '/0/'))"
     if name == "email":
         differs += f" AND {said} <> lower({known})"
+    if name == "joined_at":  # files tell it to the minute
+        differs = f"date_trunc('minute', {said}) <> date_trunc('minute', {known})"
     return differs
 
 

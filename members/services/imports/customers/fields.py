@@ -63,7 +63,8 @@ _NAMES: dict[str, str] = {
     CustomerField.BIRTHDAY_CALENDAR: "birthday calendar, calendar, 生日历法, 历法",
     CustomerField.BIRTHDAY_LEAP_MONTH: "leap month, birthday leap month, 闰月",
     CustomerField.JOINED_AT: """joined, joined at, member since, signup date, sign up date, registered, registered at,
-        registration date, created, created at, 入会日期, 入会时间, 注册日期, 注册时间""",
+        registration date, created, created at, 入会日期, 入会时间, 加入日期, 加入时间, 注册日期,
+        注册时间""",
     CustomerField.TAGS: "tags, tag, labels, label, 标签",
     CustomerField.CONSENT_AT: """consent date, consent at, date of consent, date of the consent, opt in date,
         opt in at, 同意日期, 同意时间""",
@@ -71,9 +72,13 @@ _NAMES: dict[str, str] = {
     CustomerField.CONSENT_EVIDENCE: "consent evidence, evidence of the consent, 同意凭证",
 }
 _CONSENT_NAMES = {
-    f"{CONSENT}email.offers": """newsletter, email opt in, email marketing, marketing email,
-        accepts email marketing, 邮件营销, 接收邮件""",
-    f"{CONSENT}sms.offers": "sms opt in, sms marketing, marketing sms, accepts sms marketing, 短信营销, 接收短信",
+    f"{CONSENT}email.offers": """newsletter, newsletter consent, email opt in, email marketing, marketing email,
+        accepts email marketing, email consent, e mail consent, mail consent, consent mail, consent email,
+        consent e mail, email marketing consent, marketing consent, subscribed, 邮件营销, 邮件营销同意, 接收邮件,
+        同意邮件, 同意接收邮件, 邮件订阅""",
+    f"{CONSENT}sms.offers": """sms opt in, sms marketing, marketing sms, accepts sms marketing, sms consent,
+        consent sms, text message consent, sms marketing consent, 短信营销, 短信营销同意, 接收短信, 同意短信,
+        同意接收短信, 短信订阅""",
 }
 
 
@@ -189,6 +194,7 @@ def look_at(
 
 
 MOST_COLUMNS = 500
+_SHAPED = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})\b")
 _PHONE = re.compile(r"\+?[\d\s()./-]{7,20}")
 
 
@@ -198,7 +204,12 @@ def _looks_like_data(cell: str) -> bool:
 
 def propose_formats(look: Look) -> None:
     """Sets the layout's order of dates and decimal mark, as far as the columns now mapped leave no doubt."""
-    look.layout.date_order = detect_date_order(_doubtful(look))
+    dates = _doubtful(look)
+    order = detect_date_order(dates)
+    shaped = [cell for cell in dates if _SHAPED.match(cell)]
+    if order and shaped and sum(read_date(cell, order) is not None for cell in shaped) <= 0.9 * len(shaped):
+        order = None  # the rows disagree: a person decides
+    look.layout.date_order = order
     numbers = [cell for field in number_fields(look.mapping) for cell in _values(look, field)]
     look.layout.decimal_mark = detect_decimal_mark(numbers)
 
@@ -266,9 +277,13 @@ def check(*, layout: Layout, mapping: dict[str, int], key: str, mode: str, fixed
         raise FileRefused("birthday_half")
     look.mapping = mapping
     if layout.date_order is None:
-        unclear = [v for v in _doubtful(look) if sum(read_date(v, order) is not None for order in DateOrder) > 1]
+        dates = _doubtful(look)
+        unclear = [v for v in dates if sum(read_date(v, order) is not None for order in DateOrder) > 1]
         if unclear:
-            raise FileRefused("dates_unclear", value=unclear[0].strip()[:60])
+            raise FileRefused("dates_unclear", value=unclear[0][:60])
+        shaped = [v for v in dates if _SHAPED.match(v)]
+        if any(read_date(v, order) for v in shaped for order in (DateOrder.DMY, DateOrder.MDY)):
+            raise FileRefused("dates_disagree", values=list(dict.fromkeys(v[:30] for v in shaped))[:3])
     numbers = [cell for field in number_fields(mapping) for cell in _values(look, field)]
     if layout.decimal_mark is None and numbers:
         raise FileRefused("decimals_unclear", value=numbers[0].strip()[:60])

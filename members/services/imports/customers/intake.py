@@ -81,6 +81,7 @@ def set_choices(
     consent_on: date | None = None,
     consent_source: str = "",
     consent_evidence: str = "",
+    phone_country: str | None = None,
     date_order: str | None = None,
     decimal_mark: str | None = None,
     last_row_whole: bool = True,
@@ -96,7 +97,7 @@ def set_choices(
             mode=mode,
             clear_empty=clear_empty,
             new_options=new_options,
-            fixed=_fixed(consent_on, consent_source, consent_evidence),
+            fixed=_fixed(consent_on, consent_source, consent_evidence, phone_country),
             date_order=date_order,
             decimal_mark=decimal_mark,
             last_row_whole=last_row_whole,
@@ -129,13 +130,14 @@ def _decide(
     return look
 
 
-def _fixed(consent_on: date | None, source: str, evidence: str) -> dict[str, str]:
+def _fixed(consent_on: date | None, source: str, evidence: str, phone_country: str | None) -> dict[str, str]:
     found = {"consent_source": source.strip()[:40], "consent_evidence": evidence.strip()[:200]}
     if consent_on is not None:
         # Midday, so that it is this day in every time zone that matters.
         zone = get_programme().time_zone
         found["consent_on"] = f"{consent_on.isoformat()} 12:00:00" if zone in time_zones() else consent_on.isoformat()
-    return {name: value for name, value in found.items() if value}
+    found = {name: value for name, value in found.items() if value}
+    return found if phone_country is None else {**found, "phone_country": phone_country}  # "": none, whatever is set up
 
 
 def preview(
@@ -145,11 +147,12 @@ def preview(
     consent_on: date | None = None,
     consent_source: str = "",
     consent_evidence: str = "",
+    phone_country: str | None = None,
     **chosen: Any,
 ) -> list[tuple[Row, Values, list[Bad]]]:
     """The first rows as they would be understood with these choices; nothing is saved. FileRefused."""
     i = CustomerImport.objects.get(pk=import_id)
-    look = _decide(i, fixed=_fixed(consent_on, consent_source, consent_evidence), **chosen)
+    look = _decide(i, fixed=_fixed(consent_on, consent_source, consent_evidence, phone_country), **chosen)
     if i.key not in i.mapping:
         raise FileRefused("columns_missing", fields=[i.key])
     reader = RowReader(i, new_option=(lambda attribute, word: word) if i.new_options else None)

@@ -38,6 +38,26 @@ SELECT raw.*, {member} AS member_id, {holders},
             WHEN %(mode)s = 'create' THEN 'skip' ELSE 'update' END AS act
 FROM {raw} AS raw {joins}
 """
+# A plan made anew after a part is in: who held each value that this import itself has moved since. Nobody, where it
+# brought the value in.
+_BEFORE = """
+CREATE TEMP TABLE before ON COMMIT DROP AS
+WITH mine AS MATERIALIZED (SELECT * FROM members_importedmember WHERE customer_import_id = %(import)s),
+moved (kind, value, member_id) AS (
+    SELECT 'email', lower(member.email), NULL::bigint FROM mine JOIN members_member AS member ON member.id = member_id
+    WHERE created
+    UNION ALL SELECT 'phone', member.phone, NULL FROM mine JOIN members_member AS member ON member.id = member_id
+    WHERE created
+    UNION ALL SELECT field, lower(after ->> field), NULL FROM mine, unnest(ARRAY['email', 'phone']) AS field
+    UNION ALL SELECT field, lower(mine.before ->> field), member_id
+    FROM mine, unnest(ARRAY['email', 'phone']) AS field WHERE NOT created
+    UNION ALL SELECT 'customer', known.value, NULL FROM mine, jsonb_array_elements(added -> 'identities') AS id
+    JOIN members_identity AS known ON known.id = id::bigint
+)
+SELECT DISTINCT ON (kind, value) * FROM moved WHERE value <> '' ORDER BY kind, value, member_id
+"""
+_JOIN_BEFORE = """
+LEFT JOIN before AS before_{key} ON before_{key}.kind = '{key}' AND before_{key}.value = raw.{key}"""
 _NO_HOLDER = "NULL::bigint AS {name}_holder"
 _FAULT = "jsonb_build_object('code', '{code}', 'params', jsonb_build_object('field', '{field}', 'value', row.{field}))"
 _TAKEN = {
@@ -91,17 +111,23 @@ def make_plan(i: CustomerImport, raw: str) -> None:
     used = [key for key in CustomerKey if key in i.mapping]
     others = [key for key in used if key != i.key]
     programme = get_programme()
-    params = {"source": i.source, "mode": i.mode, "as_of": i.as_of, "age": programme.minimum_age}
+    params = {"import": i.pk, "source": i.source, "mode": i.mode, "as_of": i.as_of, "age": programme.minimum_age}
 
     def run(statement: str, **more: str) -> None:
         execute(statement.format(**{name: part.format(**names) for name, part in more.items()}, **names), params)
 
     run("SET LOCAL work_mem = '96MB'")
     run("ANALYZE {raw}")
+    known, joins = dict(_HOLDER), "".join(_HOLDERS[key] for key in used)
+    if i.posted_rows:
+        run(_BEFORE)
+        for key in (key for key in used if key != CustomerKey.CARD):
+            known[key] = f"CASE WHEN before_{key}.kind IS NULL THEN {known[key]} ELSE before_{key}.member_id END"
+            joins += _JOIN_BEFORE.format(key=key)
     holders = ", ".join(
-        f"{_HOLDER[key]} AS {key}_holder" if key in used else _NO_HOLDER.format(name=key) for key in CustomerKey
+        f"{known[key]} AS {key}_holder" if key in used else _NO_HOLDER.format(name=key) for key in CustomerKey
     )
-    run(_PLAN, member=_HOLDER[CustomerKey(i.key)], holders=holders, joins="".join(_HOLDERS[key] for key in used))
+    run(_PLAN, member=known[CustomerKey(i.key)], holders=holders, joins=joins)
     run("DROP TABLE {raw}")
     run("CREATE UNIQUE INDEX ON {row} (n)")
     run("ANALYZE {row}")

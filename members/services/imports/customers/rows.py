@@ -28,6 +28,11 @@ _CLEARABLE = frozenset((F.EMAIL, F.PHONE, F.NAME, F.STREET, F.POSTAL_CODE, F.CIT
 Values = dict[str, Any]
 
 
+def phone_country(i: CustomerImport) -> str | None:
+    """Of which country numbers without + are taken to be (ISO code): as chosen for the file, else as set up."""
+    return i.fixed.get("phone_country", settings.PHONENUMBER_DEFAULT_REGION) or None
+
+
 class RowReader:
     """Reads the rows of an import. `new_option` makes unknown choices of an attribute known; None: they are bad."""
 
@@ -40,7 +45,7 @@ class RowReader:
         readers: dict[str, Reader] = {field: read.text_reader(field, most) for field, most in _TEXTS.items()} | {
             F.CARD: read_card,
             F.EMAIL: read.read_an_email,
-            F.PHONE: read.a_phone_reader(settings.PHONENUMBER_DEFAULT_REGION),
+            F.PHONE: read.a_phone_reader(phone_country(i)),
             F.LANGUAGE: read.read_language,
             F.TIME_ZONE: read.read_time_zone,
             F.COUNTRY: read.read_country,
@@ -68,6 +73,7 @@ class RowReader:
         ]
         self._key, self._key_at = i.key, i.mapping[i.key]
         self._clear, self._as_of, self._fixed = i.clear_empty, i.as_of, i.fixed
+        self._source, self._columns = i.source, i.mapping
         self._birthday_parts = F.BIRTHDAY_DAY in i.mapping
         self._names = F.FIRST_NAME in i.mapping or F.LAST_NAME in i.mapping
 
@@ -135,20 +141,27 @@ class RowReader:
             values[F.BIRTHDAY] = value
 
     def _put_consents_together(self, values: Values, faults: list[Bad]) -> None:
-        said = [(what, values.pop(field)) for field, what in self._consents.items() if field in values]
+        said = [(field, what, values.pop(field)) for field, what in self._consents.items() if field in values]
         at = values.pop(F.CONSENT_AT, None) or self._fixed.get("consent_on")
         source = values.pop(F.CONSENT_SOURCE, None) or self._fixed.get("consent_source")
         evidence = values.pop(F.CONSENT_EVIDENCE, None) or self._fixed.get("consent_evidence") or ""
         if not said:
             return
-        if not at and not any(fault.code.startswith("date") for fault in faults):
-            faults.append(Bad("consent_no_date", {}))
-        if not source:
-            faults.append(Bad("consent_no_source", {}))
+        agreed = next((field for field, _what, word in said if word == "true"), None)
+        if agreed is not None:  # a no needs no evidence
+            if not at and not any(fault.code.startswith("date") for fault in faults):
+                faults.append(Bad("consent_no_date", {"column": self._name(agreed)}))
+            if not source:
+                faults.append(Bad("consent_no_source", {"column": self._name(agreed)}))
+        at, source = at or self._as_of.isoformat(), source or self._source
         values["consents"] = [
             {"channel": c, "purpose": p, "granted": word == "true", "at": at, "source": source, "evidence": evidence}
-            for (c, p), word in said
+            for _field, (c, p), word in said
         ]
+
+    def _name(self, field: str) -> str:
+        column = self._columns[field]
+        return self._layout.columns[column] or str(column + 1)
 
     def line(self, n: int, row: Row) -> str:
         """The n-th row for COPY (text format) into COLUMNS."""
