@@ -9,7 +9,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from campaigns.services import unsubscribe as service
-from members.enums import Channel, Purpose
+from members.enums import Channel, Language, Purpose
+
+
+def language_of(request: HttpRequest, subscription: service.Subscription) -> str:
+    """The member's language, unless the page was asked for in the other one."""
+    asked = request.GET.get("language", "")
+    return asked if asked in Language.values else subscription.member.language
 
 
 # Mail services post without a cookie; the token is what proves the right to act.
@@ -27,10 +33,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             step, subscription = "done", service.unsubscribe(token=token, at=timezone.now())
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
-    with override(subscription.member.language):
-        context = {"step": step, "subscription": subscription, "token": token}
+    with override(language := language_of(request, subscription)):
+        context = {"step": step, "greetings": subscription.purpose == Purpose.GREETINGS, "token": token}
         response = render(request, "campaigns/unsubscribe.html", context)
-        response["Content-Language"] = subscription.member.language
+        response["Content-Language"] = language
         return response
 
 
@@ -48,12 +54,12 @@ def choices(request: HttpRequest, token: str) -> HttpResponse:
             subscription = service.stop(token=token, what=what, at=timezone.now())
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
-    with override(subscription.member.language):
+    with override(language := language_of(request, subscription)):
         on = [
             {"key": f"{channel}.{purpose}", "purpose": Purpose(purpose), "channel": channel and Channel(channel).label}
             for channel, purpose in service.what_is_on(subscription)
         ]
         context = {"on": on, "token": token, "stopped": request.method == "POST"}
         response = render(request, "campaigns/choices.html", context)
-        response["Content-Language"] = subscription.member.language
+        response["Content-Language"] = language
         return response

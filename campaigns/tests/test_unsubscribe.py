@@ -95,6 +95,22 @@ def test_it_speaks_the_members_language_whatever_the_browser_says(client):
     assert 'lang="zh-Hans"' in answer.content.decode()
 
 
+def test_it_speaks_of_what_the_link_is_about(client):
+    member = celebrant(5, 12)
+    url = unsubscribe_url(member_id=member.pk, channel="email", purpose="offers").removeprefix("http://localhost:8000")
+    for answer in (client.get(url), client.post(url), client.post(url, {"undo": "1"})):
+        page = answer.content.decode()
+        assert "offers and news" in page
+        assert "greetings" not in page
+
+
+def test_it_can_be_read_in_the_other_language(client):
+    page = client.get(link(celebrant(5, 12)), {"language": "zh-hans"})
+    assert page["Content-Language"] == "zh-hans"
+    assert 'href="?language=en"' in page.content.decode()
+    assert client.get(link(celebrant(5, 12)), {"language": "xx"})["Content-Language"] == "en"
+
+
 def test_the_page_keeps_out_of_caches_and_search(client):
     answer = client.get(link(celebrant(5, 12)))
     assert "no-store" in answer["Cache-Control"]
