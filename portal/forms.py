@@ -152,6 +152,7 @@ class ProfileForm(forms.Form):
         label=_("Phone"),
         required=False,
         help_text=_("With the country code, like +49 30 123456."),
+        error_messages={"invalid": _("This is no phone number. Please write it with the country code.")},
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )
     street = forms.CharField(
@@ -228,8 +229,22 @@ def attribute_field(attribute: Attribute) -> forms.Field:
 @lru_cache(maxsize=8)
 def country_choices(language: str) -> list[tuple[str, str]]:
     """Countries as `language` calls them."""
-    names = Locale.parse(to_locale(language)).territories
+    names = {**Locale("en").territories, **Locale.parse(to_locale(language)).territories}  # "zh" lacks Sark
     return [("", "–"), *sorted(((code, names.get(code, code)) for code in countries()), key=lambda choice: choice[1])]
+
+
+@lru_cache(maxsize=1)
+def _other_names() -> dict[str, list[str]]:
+    """What time zones were called before: some cities are named under the old name alone."""
+    found: dict[str, list[str]] = {}
+    for old, new in get_global("zone_aliases").items():
+        found.setdefault(new, []).append(old)
+    return found
+
+
+def _city(name: str, locale: Locale) -> str:
+    known = (locale.time_zones.get(zone, {}).get("city") for zone in (name, *_other_names().get(name, ())))
+    return next(filter(None, known), None) or get_timezone_location(name, locale=locale, return_city=True)
 
 
 @lru_cache(maxsize=8)
@@ -237,7 +252,7 @@ def time_zone_choices(language: str) -> list[tuple[str, str]]:
     """Time zones by country and city, as `language` calls them."""
     locale = Locale.parse(to_locale(language))
     choices = [
-        (name, f"{locale.territories[territory]} – {get_timezone_location(name, locale=locale, return_city=True)}")
+        (name, f"{locale.territories[territory]} – {_city(name, locale)}")
         for name, territory in get_global("zone_territories").items()
         if name in time_zones() and territory in locale.territories and territory != "ZZ"  # nowhere
     ]

@@ -103,7 +103,7 @@ def test_the_cost_does_not_grow_with_the_ledger(as_anna, anna):
             " SELECT 'more' || n, kind, debit_id, credit_id, 5, at - n * interval '1 hour', reason, why"
             " FROM rewards_transfer, generate_series(1, 1980) AS n WHERE key = 'adjust:a0'"
         )
-    assert queries() == few == 10  # session, user, member, programme, balance, expiring, 2 tier, 2 movements
+    assert queries() == few == 11  # session, user, member, programme, leaving, balance, expiring, 2 tier, 2 movements
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from members.models import TimelineEvent
 from members.services.attributes import define_attribute
 from members.services.profile import record_sign_in
 from members.tests.factories import make_member
+from portal.forms import country_choices, time_zone_choices
 from portal.tests.conftest import PASSWORD
 
 PROFILE = {"name": "Anna B.", "phone": "+4930123456", "city": "Köln", "language": "en", "time_zone": "Asia/Tokyo"}
@@ -173,3 +174,10 @@ def test_an_address_on_another_card_is_left_there(as_anna, anna, mailoutbox):
     assert "Another card has this address" in page
     anna.refresh_from_db()
     assert anna.email == "anna@example.com"
+
+
+def test_countries_and_time_zones_are_named_in_the_members_language():
+    assert ("Europe/Kyiv", "乌克兰 – 基辅") in time_zone_choices("zh-hans")
+    assert [label for code, label in country_choices("zh-hans") if code == label] == []
+    mixed = [label for name, label in time_zone_choices("zh-hans") if name != "UTC" and label.isascii()]
+    assert mixed == []

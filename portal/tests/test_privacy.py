@@ -140,7 +140,7 @@ def test_the_file_is_made_kept_for_days_and_fetched(as_anna, anna):
     assert as_anna.post(reverse("portal:data"), follow=True).content.decode().count("download") == 1
     export = DataExport.objects.get()
     answer = as_anna.get(reverse("portal:export", args=[export.pk]))
-    assert answer["Content-Disposition"] == f'attachment; filename="{anna.card_number}.zip"'
+    assert answer["Content-Disposition"] == f'attachment; filename="my-data-{timezone.localdate()}.zip"'
     assert "no-store" in answer["Cache-Control"]
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
         told = json.loads(archive.read("data.json"))
@@ -168,6 +168,7 @@ def test_leaving_asks_for_the_password_waits_and_can_be_taken_back(
     assert asked["Location"] == f"/accounts/reauthenticate/?next={url.replace('/', '%2F')}"
     assert as_anna.post(url)["Location"] == url  # no shortcut around the password
     assert not ErasureRequest.objects.exists()
+    assert "You are about to delete your account" in as_anna.get(asked["Location"]).content.decode()
     page = as_anna.post(asked["Location"], {"password": PASSWORD, "next": url}, follow=True).content.decode()
     assert "the 70 points on it" in page
     with django_capture_on_commit_callbacks(execute=True):
@@ -177,7 +178,9 @@ def test_leaving_asks_for_the_password_waits_and_can_be_taken_back(
     assert timedelta(days=13) < wish.due_at - timezone.now() <= timedelta(days=14)
     assert mailoutbox[-1].to == ["anna@example.com"]
     assert "If that was not you" in mailoutbox[-1].body
+    assert "Keep my account" in as_anna.get("/").content.decode()
     as_anna.post(reverse("portal:stay"))
+    assert "Keep my account" not in as_anna.get("/").content.decode()
     assert erase_due(at=wish.due_at) == 0
     anna.refresh_from_db()
     assert anna.erased_at is None

@@ -14,6 +14,7 @@ from django.views.i18n import set_language
 from common.money import to_minor
 from members.enums import Language
 from members.queries import get_programme
+from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.views.access import AccountRequest, MemberRequest, members_only
 from rewards.models import EarningRule, Tier
@@ -50,6 +51,7 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "expiring": expiring_next(member.pk, at),
         "standing": standing,
         "days_to_keep": (keep_until - timezone.localdate(at)).days if keep_until else None,
+        "leaving": open_request(member.pk),
         "movements": [(movement, explain(movement)) for movement in history(member.pk)[:NEWEST]],
     }
     return render(request, "portal/home.html", context)

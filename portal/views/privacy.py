@@ -76,6 +76,11 @@ def data(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/data.html", context)
 
 
+def file_name() -> str:
+    """What the file is called in a folder of downloads, in the member's language."""
+    return _("my-data-%(day)s.zip") % {"day": timezone.localdate().isoformat()}
+
+
 @require_safe
 @members_only
 def export(request: MemberRequest, pk: int) -> FileResponse:
@@ -85,7 +90,7 @@ def export(request: MemberRequest, pk: int) -> FileResponse:
     ).first()
     if found is None or not found.file.storage.exists(str(found.file.name)):
         raise Http404
-    return FileResponse(found.file.open("rb"), as_attachment=True, filename=f"{request.member.card_number}.zip")
+    return FileResponse(found.file.open("rb"), as_attachment=True, filename=file_name())
 
 
 @reauthentication_required
