@@ -215,7 +215,7 @@ def test_what_a_shop_calls_a_column_is_no_formula_in_a_file(at):
             assert written.decode("utf-8-sig").startswith("'=cmd()")
         else:
             cell = load_workbook(BytesIO(written)).active["A1"]
-            assert (cell.value, cell.data_type) == ("'=cmd()", "s")
+            assert (cell.value.lstrip("'"), cell.data_type) == ("=cmd()", "s")  # text, whatever it looks like
 
 
 def test_the_link_in_a_mail_still_stops_mails_after_its_reader_was_merged(at, client):
