@@ -119,8 +119,11 @@ class Paper(Teller):
         if not what or abs(deviation[what]) < UNUSUAL:
             return gettext("A usual %(days)d days: %(purchases)s purchases, and nothing changed beyond chance.") % words
         after, before = found[what]
-        sentence = _CHANGED[what][after < before]() % {
+        # Past three times as many a percentage says nothing; a file of customers makes it thousands.
+        told = _MANIFOLD if after > 3 * before else _CHANGED
+        sentence = told[what][after < before]() % {
             "percent": percent(abs(after - before) / before),
+            "times": number(round(after / before)),
             "days": self.period.days,
             "after": number(after),
             "before": number(before),
@@ -236,6 +239,22 @@ class Paper(Teller):
         ]
 
 
+_MANIFOLD = {
+    "purchases": (
+        lambda: gettext("About %(times)s times the purchases of the %(days)d days before: %(after)s after %(before)s."),
+    ),
+    "members": (
+        lambda: gettext(
+            "About %(times)s times the new members of the %(days)d days before, files brought in included:"
+            " %(after)s after %(before)s."
+        ),
+    ),
+    "redemptions": (
+        lambda: gettext(
+            "About %(times)s times the redemptions of the %(days)d days before: %(after)s after %(before)s."
+        ),
+    ),
+}
 # Whole sentences, (up, down): a translator needs to see them whole.
 _CHANGED = {
     "purchases": (

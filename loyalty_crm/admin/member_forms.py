@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.urls import reverse
+from django.utils.dates import MONTHS
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
 from django.utils.translation import get_language, gettext, to_locale
@@ -57,6 +58,11 @@ def country_choices() -> list[tuple[str, str]]:
     return [("", "–"), *sorted(((code, known.get(code, code)) for code in countries()), key=lambda item: item[1])]
 
 
+def _months() -> list[tuple[int | str, str]]:
+    """By number, which lunar months go by, and name."""
+    return [("", "–"), *((n, f"{n} · {name}") for n, name in MONTHS.items())]
+
+
 class MemberForm(forms.ModelForm):
     """A member's profile. The service checks and saves in one go, so what it refuses stands beside the field."""
 
@@ -65,6 +71,22 @@ class MemberForm(forms.ModelForm):
     time_zone = TimeZoneField()
     country = forms.ChoiceField(
         label=_("Country"), choices=country_choices, required=False, widget=UnfoldAdminSelect2Widget
+    )
+    birthday_month = forms.TypedChoiceField(
+        label=_("Birthday month"),
+        choices=_months,
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    birthday_day = forms.TypedChoiceField(
+        label=_("Birthday day"),
+        choices=[("", "–"), *((n, n) for n in range(1, 32))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
     guardian_name = forms.CharField(
         label=_("Guardian's name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget

@@ -161,7 +161,7 @@ class _Sheet(_Parser):
         self._kind, self._style = "n", 0
         self._value: list[str] = []
         self._length = 0
-        self._taking = self._in_formula = self._has_value = False
+        self._taking = self._in_formula = False
         self._formula: list[str] | None = None
 
     def rows(self) -> Iterator[Row]:
@@ -176,9 +176,9 @@ class _Sheet(_Parser):
             self._column = _column(attributes["r"]) if "r" in attributes else self._column + 1
             self._kind, self._style = attributes.get("t", "n"), int(attributes.get("s", 0))
             self._value, self._length = [], 0
-            self._formula, self._has_value = None, False
+            self._formula = None
         elif tag in ("v", "t"):
-            self._taking = self._has_value = True
+            self._taking = True
         elif tag == "f":
             self._formula, self._in_formula = [], True
         elif tag == "row":
@@ -197,8 +197,9 @@ class _Sheet(_Parser):
             self._taking = False
         elif tag == "f":
             self._in_formula = False
-        elif tag == "c" and self._formula is not None and not self._has_value:
-            # Written by a program that does not calculate: the formula stands for itself, so that it can be reported.
+        elif tag == "c" and self._formula is not None and not self._value and self._kind != "str":
+            # Written by a program that does not calculate (an empty text would be told as one): the formula stands for
+            # itself, so that it can be reported.
             self._put(f"={''.join(self._formula)}")
         elif tag == "c" and self._value:
             if self._length > MAX_CHARACTERS:
