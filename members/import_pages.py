@@ -32,7 +32,7 @@ class FileImportAdmin(ReadOnlyAdmin):
     """What an import page shows depends on how far the file is.
 
     A subclass has `folder` (of its templates), `intake` (a module with look_into, read_anew and discard), `acts` (by
-    the name of a button, what is done with the import's key), and answers `choices`, `check`, `may_change`, `doing`,
+    the name of a button, what is done with the import's key), and answers `choices`, `decide`, `may_change`, `doing`,
     `_result` and `bad_rows_file`.
     """
 
@@ -49,7 +49,7 @@ class FileImportAdmin(ReadOnlyAdmin):
         """The form of what staff decide, with `columns` and `refuse`."""
         raise NotImplementedError
 
-    def check(self, i: Any, form: Any) -> None:
+    def decide(self, i: Any, form: Any) -> None:
         """Keeps what was decided and starts the dry run. FileRefused; ValidationError; TooLate."""
         raise NotImplementedError
 
@@ -171,7 +171,7 @@ class FileImportAdmin(ReadOnlyAdmin):
         form = self.choices(i, request.POST)
         if form.is_valid():
             try:
-                self.check(i, form)
+                self.decide(i, form)
                 return None
             except FileRefused as problem:
                 form.refuse(problem)

@@ -87,7 +87,7 @@ class CustomerImportAdmin(FileImportAdmin):
     def choices(self, i: CustomerImport, data: Any = None) -> ChoicesForm:
         return ChoicesForm(data, customer_import=i)
 
-    def check(self, i: CustomerImport, form: ChoicesForm) -> None:
+    def decide(self, i: CustomerImport, form: ChoicesForm) -> None:
         intake.set_choices(import_id=i.pk, mapping=form.mapping, **form.cleaned_data)
         running.start_customer_import(import_id=i.pk, dry_run=True, at=now())
 

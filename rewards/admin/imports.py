@@ -75,7 +75,7 @@ class PurchaseImportAdmin(FileImportAdmin):
     def choices(self, i: PurchaseImport, data: Any = None) -> ColumnsForm:
         return ColumnsForm(data, purchase_import=i)
 
-    def check(self, i: PurchaseImport, form: ColumnsForm) -> None:
+    def decide(self, i: PurchaseImport, form: ColumnsForm) -> None:
         values = {k: v for k, v in form.cleaned_data.items() if k not in form.columns}
         imports.set_columns(import_id=i.pk, mapping=form.mapping, **values)
         start_import(import_id=i.pk, dry_run=True, at=now())
