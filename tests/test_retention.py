@@ -142,11 +142,13 @@ def test_a_rule_that_fails_stops_no_other_and_changes_nothing(at, monkeypatch):
     PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.RUNNING, file=ContentFile(b"1", ""))
     PurchaseImport.objects.update(file="")  # an import whose file nobody knows: no erasure while it runs
     for subject in ("card_claims", "inactive_members"):
-        switch_on(subject, 30, at)
+        switch_on(subject, 365, at)
     assert run_rules(at=at + YEARS) == {"card_claims": 1}
     assert Member.objects.filter(erased_at=None).count() == 1
 
 
-def test_no_time_shorter_than_a_week(at):
+def test_no_time_shorter_than_a_week_nor_than_a_year_for_members(at):
+    with pytest.raises(ValidationError):
+        switch_on("inactive_members", 364, at)
     with pytest.raises(ValidationError):
         switch_on("uploads", 6, at)

@@ -85,10 +85,23 @@ class MemberAdmin(ExportAdmin):
 
     # --- The list ---------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
-        return with_overview(super().get_queryset(request).filter(PRESENT)).prefetch_related("tags__tag")
+        members = super().get_queryset(request).filter(PRESENT)
+        if not self.may_browse(request) and not request.GET.get("q", "").strip():
+            members = members.none()
+        return with_overview(members).prefetch_related("tags__tag")
+
+    def may_browse(self, request: HttpRequest) -> bool:
+        """The till looks somebody up; it does not read through the members, nor about their habits."""
+        return request.user.has_perm("members.view_purchase")
+
+    def get_list_display(self, request: HttpRequest) -> tuple:
+        return self.list_display if self.may_browse(request) else ("who", "tier", "shown_points")
 
     def get_list_filter(self, request: HttpRequest) -> list:
-        return [*self.list_filter, *attribute_filters()]
+        return [*self.list_filter, *attribute_filters()] if self.may_browse(request) else []
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return bool(request and self.may_browse(request)) and super().lookup_allowed(lookup, value, request)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         """Who is called exactly so comes first, where that does not mean to sort half of all members."""
@@ -107,10 +120,11 @@ class MemberAdmin(ExportAdmin):
                 return redirect("admin:members_member_change", found[0])
         response = super().changelist_view(request, extra_context)
         shown = getattr(response, "context_data", {}).get("cl")
-        if shown is not None and shown.query:  # never what was searched for: it may be a name
-            found_now = len(shown.result_list)
-            by, action = request.user.pk, AccessAction.SEARCHED
-            log_access(actor_id=by, action=action, what="search of members", members=found_now, at=now())
+        if shown is not None and (found_now := len(shown.result_list)):
+            # Never what was searched for: it may be a name.
+            searched = (AccessAction.SEARCHED, "search of members")
+            action, what = searched if shown.query else (AccessAction.VIEWED, "list of members")
+            log_access(actor_id=request.user.pk, action=action, what=what, members=found_now, at=now())
         return response
 
     def export_action(self, request: HttpRequest) -> HttpResponse:

@@ -76,7 +76,7 @@ def test_the_list_shows_what_a_member_has_and_did(rules, desk):
     for days in (3, 5):
         post(member, NOW, purchased_at=NOW - timedelta(days=days))
     post(member, NOW - timedelta(days=400), purchased_at=NOW - timedelta(days=400))  # expired, not yet swept
-    rows = {row.name: row for row in listed(desk("Till"), "members_member")}
+    rows = {row.name: row for row in listed(desk("Manager"), "members_member")}
     busy = rows["Busy"]
     assert (busy.points, busy.purchase_count, busy.tier_name) == (20, 3, "Bronze")
     assert busy.last_purchase_at == NOW - timedelta(days=3)
@@ -99,7 +99,7 @@ def test_members_are_found_and_filtered(rules, desk):
         state_consent(member_id=mei.pk, channel=Channel.SMS, purpose=Purpose.OFFERS, granted=granted, source="x", at=at)
     state_consent(member_id=anna.pk, channel=Channel.SMS, purpose=Purpose.OFFERS, granted=True, source="x", at=NOW)
     link_account(member_id=anna.pk, user=User.objects.create_user("anna@portal.example"), at=NOW)
-    client = desk("Till")
+    client = desk("Marketer")
     for query, expected in (
         ({"q": "becker"}, {anna}),
         ({"q": anna.card_number[-5:], "language__exact": "en"}, {anna}),
@@ -139,7 +139,7 @@ def test_a_big_table_is_estimated_and_a_filtered_one_counted(rules, desk, monkey
         make_member(city="Berlin")
     make_member(city="Wien")
     execute("ANALYZE members_member")
-    client = desk("Till")
+    client = desk("Marketer")
 
     def seen(**query) -> str:
         return client.get(reverse("admin:members_member_changelist"), query).content.decode()
@@ -156,7 +156,7 @@ def test_only_a_small_table_is_sorted_by_computed_columns(rules, desk, monkeypat
     rich, poor = make_member(), make_member()
     adjust(rich, 50, NOW)
     adjust(poor, 5, NOW, key="a2")
-    client = desk("Till")
+    client = desk("Marketer")
     assert listed(client, "members_member", o="3") == [poor, rich]
     execute("ANALYZE members_member")
     monkeypatch.setattr(desk_admin.DeskAdmin, "sortable_up_to", 1)
@@ -177,7 +177,7 @@ def test_an_export_holds_what_the_filter_leaves_as_text_that_no_spreadsheet_runs
     assert (row["Name"], row["City"], row["Phone"], row["Points"]) == ("'=HYPERLINK(1)", "'@SUM", "+4915112340001", "7")
     manager = desk("Manager")
     assert downloaded(manager, manager.post(url, {**asked, "format": "xlsx"})).startswith(b"PK")
-    assert desk("Till").post(url, asked).status_code == 403
+    assert desk("Till").post(url.partition("?")[0], asked).status_code == 403
 
 
 def downloaded(client, answer) -> bytes:

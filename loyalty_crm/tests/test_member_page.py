@@ -97,7 +97,22 @@ def test_a_scan_opens_the_member_at_once(member, desk):
         assert client.get(there, {"q": typed}).headers["Location"] == here, typed
     found = client.get(there, {"q": "anna"}).context["cl"].result_list
     assert list(found) == [other, member]  # who is called exactly so comes first
-    assert client.get(there, {"q": "anna@example.com", "language__exact": "en"}).status_code == 200
+    assert desk("Marketer").get(there, {"q": "anna@example.com", "language__exact": "en"}).status_code == 200
+
+
+def test_the_till_looks_up_and_does_not_browse(member, desk):
+    client, url = desk("Till"), reverse("admin:members_member_changelist")
+    assert list(client.get(url).context["cl"].result_list) == []
+    assert not AccessLog.objects.exists()
+    shown = client.get(url, {"q": "anna"}).context["cl"]
+    assert list(shown.result_list) == [member]
+    assert {"city", "tags", "purchases", "last_visit"}.isdisjoint(shown.list_display)
+    assert client.get(url, {"q": "anna", "tags__id__exact": "1"}).status_code == 400
+
+
+def test_reading_the_list_is_written_down(member, desk):
+    desk("Marketer").get(reverse("admin:members_member_changelist"))
+    assert AccessLog.objects.values_list("action", "what", "members").get() == ("viewed", "list of members", 1)
 
 
 def test_the_page_costs_the_same_for_a_long_history(member, desk):

@@ -20,7 +20,7 @@ from members.enums import AccessAction, JobState
 from members.models import AccessLog, DataExport, ErasureRequest, Member, RetentionRule
 from members.privacy import retentions
 from members.services.access import log_access
-from members.services.retention import LEAST_DAYS, make_rules, preview, set_rule
+from members.services.retention import check_days, make_rules, preview, set_rule
 
 
 def whose(member: Member | None) -> Any:
@@ -136,7 +136,7 @@ class DataExportAdmin(ReadOnlyAdmin):
 
 class RetentionForm(forms.Form):
     days = forms.IntegerField(
-        label=_("Kept for days"), min_value=LEAST_DAYS, max_value=36_500, widget=UnfoldAdminIntegerFieldWidget
+        label=_("Kept for days"), min_value=1, max_value=36_500, widget=UnfoldAdminIntegerFieldWidget
     )
     active = forms.TypedChoiceField(
         label=_("After that"),
@@ -172,16 +172,14 @@ class SetRetentionView(ConfirmView):
 
     def preview(self, form: forms.Form) -> list[str]:
         days = form.cleaned_data["days"]
+        check_days(subject=self.rule.subject, days=days)
         seen = preview(subject=self.rule.subject, days=days, at=self.at)
-        older = gettext("%(n)d are older than %(days)d days now.") % {"n": seen.count, "days": days}
-        sentences = [older]
+        if not form.cleaned_data["active"]:
+            return [gettext("Nothing goes: the rule is off.")]
+        sentences = [gettext("%(n)d are older than %(days)d days now.") % {"n": seen.count, "days": days}]
         if seen.sample:
             sentences.append(gettext("Among them: %(names)s") % {"names": "; ".join(seen.sample)})
-        if form.cleaned_data["active"]:
-            sentences.append(gettext("They go in the coming night, and cannot be brought back."))
-        else:
-            sentences.append(gettext("Nothing goes: the rule is off."))
-        return sentences
+        return [*sentences, gettext("They go in the coming night, and cannot be brought back.")]
 
     def act(self, form: forms.Form) -> str:
         data = form.cleaned_data

@@ -51,7 +51,10 @@ class RetentionRule(models.Model):
         constraints = [models.CheckConstraint(name="members_retention_days", condition=models.Q(days__gt=0))]
 
     def __str__(self) -> str:
-        return self.subject
+        from members.privacy import retentions
+
+        known = retentions().get(self.subject)
+        return str(known.label) if known else self.subject
 
 
 class DataExport(models.Model):

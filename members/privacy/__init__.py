@@ -29,7 +29,8 @@ class Retention:
     """Something that need not be kept for ever.
 
     `due(before)` counts what is older; `sample(before)` names a few, as sentences; `apply(before, limit)` deletes or
-    anonymises up to `limit` of them and says how many, 0 when nothing is left.
+    anonymises up to `limit` of them and says how many, 0 when nothing is left. Nobody can ask for less than
+    `least_days`.
     """
 
     subject: str
@@ -39,6 +40,7 @@ class Retention:
     due: Callable[[datetime], int]
     sample: Callable[[datetime], list[str]]
     apply: Callable[[datetime, int], int]
+    least_days: int = 7
 
 
 _sections: dict[str, Section] = {}

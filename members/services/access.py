@@ -11,6 +11,7 @@ from members.models import AccessLog
 KNOWN = (
     gettext_noop("member page"),
     gettext_noop("search of members"),
+    gettext_noop("list of members"),
     gettext_noop("all data of a member"),
     gettext_noop("staff"),
     gettext_noop("request"),

@@ -29,6 +29,7 @@ from members.privacy import Retention, register_retention
 from members.services.erasure import erase_members
 
 SAMPLE = 5
+MONTH, YEAR = 30, 365  # days
 _ENDED = (ImportState.DONE, ImportState.FAILED, ImportState.CANCELLED)
 
 
@@ -138,6 +139,7 @@ def register_all() -> None:
             lambda before: _inactive(before).count(),
             lambda before: _member_sample(_inactive(before)),
             lambda before, limit: _erase(_inactive(before), limit),
+            least_days=YEAR,
         )
     )
     register_retention(
@@ -149,6 +151,7 @@ def register_all() -> None:
             lambda before: _withdrawn(before).count(),
             lambda before: _member_sample(_withdrawn(before)),
             lambda before, limit: _erase(_withdrawn(before), limit),
+            least_days=MONTH,
         )
     )
     register_retention(

@@ -14,7 +14,6 @@ from members.privacy import Retention, retentions
 
 log = structlog.get_logger(__name__)
 CHUNK = 500
-LEAST_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,17 @@ def preview(*, subject: str, days: int, at: datetime) -> Preview:
     return Preview(retention.due(before), retention.sample(before))
 
 
+def check_days(*, subject: str, days: int) -> None:
+    """ValidationError for a time that is shorter than what the subject may be given."""
+    least = retentions()[subject].least_days
+    if days < least:
+        raise ValidationError({"days": _("At least %(days)d days, please.") % {"days": least}})
+
+
 @transaction.atomic
 def set_rule(*, subject: str, days: int, active: bool, at: datetime, actor_id: int | None) -> RetentionRule:
-    """Sets the time of a subject and switches it on or off. ValidationError for less than LEAST_DAYS."""
-    if days < LEAST_DAYS:
-        raise ValidationError({"days": _("At least %(days)d days, please.") % {"days": LEAST_DAYS}})
+    """Sets the time of a subject and switches it on or off. ValidationError for too short a time."""
+    check_days(subject=subject, days=days)
     rule = RetentionRule.objects.select_for_update().get(subject=subject)
     rule.days, rule.active = days, active
     rule.save(update_fields=["days", "active"])
