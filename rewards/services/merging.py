@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db.models import Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -9,7 +10,8 @@ from django.utils.translation import ngettext
 from common.sql import execute, fetch_all
 from members.merging import Merging, Step, Strategy, register, register_facts, register_step
 from members.queries import family
-from rewards.models import MemberTier
+from rewards.enums import HoldState
+from rewards.models import Hold, MemberTier
 from rewards.queries import balance, points_text, tier_standing, wallets
 from rewards.services.expiry import empty
 from rewards.services.ledger import lock_wallets
@@ -92,8 +94,10 @@ def _undone(merging: Merging) -> None:
 
 def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
     standing = tier_standing(member_id, at)
+    held = Hold.objects.filter(account__member__in=family([member_id]), state=HoldState.RESERVED)
     return [
         (_("Points"), points_text(balance(member_id, at))),
+        (_("Reserved"), points_text(held.aggregate(n=Sum("amount", default=0))["n"])),
         (_("Tier"), str(standing.tier) if standing.tier else "–"),
         (_("Points in 12 months"), points_text(standing.qualifying_points)),
     ]
