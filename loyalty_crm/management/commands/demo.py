@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import desk, privacy
+        from loyalty_crm.demo import desk, files, privacy
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.segments import Watch
@@ -86,6 +86,7 @@ class Command(BaseCommand):
         live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
         desk.work(Random(SEED), guests, at, staff)  # noqa: S311
         privacy.ask(Random(SEED), guests, at, staff)  # noqa: S311
+        files.carry(at, staff)
         make_doubles(at, staff["Marketer"])
         recompute()
         score_all(at=at)
