@@ -162,7 +162,7 @@ class SetRetentionView(ConfirmView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_object(self) -> RetentionRule:
-        return self.rule
+        return RetentionRule(pk=self.rule.pk, subject=str(self.subject.label))  # as the path to the page calls it
 
     def get_success_url(self) -> str:
         return reverse("admin:members_retentionrule_changelist")

@@ -51,10 +51,7 @@ class RetentionRule(models.Model):
         constraints = [models.CheckConstraint(name="members_retention_days", condition=models.Q(days__gt=0))]
 
     def __str__(self) -> str:
-        from members.privacy import retentions
-
-        known = retentions().get(self.subject)
-        return str(known.label) if known else self.subject
+        return self.subject
 
 
 class DataExport(models.Model):
