@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Language(models.TextChoices):
@@ -136,7 +137,7 @@ class CustomerField(models.TextChoices):
     CUSTOMER = "customer", _("customer number")
     EMAIL = "email", _("e-mail")
     PHONE = "phone", _("phone")
-    NAME = "name", _("name")
+    NAME = "name", pgettext_lazy("person", "name")
     FIRST_NAME = "first_name", _("first name")
     LAST_NAME = "last_name", _("last name")
     LANGUAGE = "language", _("language")

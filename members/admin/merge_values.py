@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from common.moments import format_day
 from members.attributes import in_words
 from members.merging import facts
 from members.models import Member, PurchaseSummary
 from members.queries import attributes
+from members.rules import birthday_words
 from members.services.merged_fields import ATTRIBUTE, GROUPS, is_empty, values_of
 
 LABELS: dict[str, Promise | str] = {
@@ -72,9 +73,8 @@ def _words(member: Member, group: str) -> str:
             place = " ".join(part for part in (member.postal_code, member.city) if part)
             return ", ".join(part for part in (member.street, place, member.country) if part)
         case "birthday":
-            day = f"{member.birthday_month}-{member.birthday_day:02}"
-            day = f"{member.birthday_year}-{day}" if member.birthday_year else day
-            return gettext("%(day)s (lunar)") % {"day": day} if member.birthday_calendar == "lunar" else day
+            day = birthday_words(member.birthday)
+            return f"{day} ({member.birthday_year})" if member.birthday_year else day
         case "household":
             return str(member.household)
         case "account":

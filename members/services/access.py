@@ -13,6 +13,8 @@ KNOWN = (
     gettext_noop("search of members"),
     gettext_noop("list of members"),
     gettext_noop("all data of a member"),
+    gettext_noop("members as csv"),
+    gettext_noop("members as xlsx"),
     gettext_noop("staff"),
     gettext_noop("request"),
     gettext_noop("retention"),
