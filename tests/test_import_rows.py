@@ -65,7 +65,14 @@ def test_a_bad_row_is_told_in_a_sentence_and_the_others_come_in(text):
 def test_every_problem_reads_as_a_sentence_in_both_languages(language):
     names = "found expected value most key encoding columns column detail first attribute"
     params = dict.fromkeys(names.split(), "X")
-    params |= {"field": "amount", "fields": ["amount", "customer"], "order": "dmy", "other": "mdy", "currency": "EUR"}
+    params |= {
+        "field": "amount",
+        "fields": ["amount", "customer"],
+        "values": ["X", "Y"],
+        "order": "dmy",
+        "other": "mdy",
+        "currency": "EUR",
+    }
     params |= {"amount_minor": 1250, "purchased_at": "2026-05-03T08:00:00+00:00"}
     with translation.override(language):
         for code in (*ROW_PROBLEMS, *FILE_PROBLEMS):

@@ -198,7 +198,8 @@ class MemberAdmin(ExportAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list:
         """Nothing can be done for who is merged or erased."""
-        here = Member.objects.filter(PRESENT, pk=object_id).exists()
+        known = str(object_id).isdecimal()  # the address is whatever somebody typed
+        here = known and Member.objects.filter(PRESENT, pk=object_id).exists()
         return super().get_actions_detail(request, object_id) if here else []
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None) -> HttpResponse:
