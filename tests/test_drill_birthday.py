@@ -48,7 +48,7 @@ class Stage:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.redis_url = f"redis://127.0.0.1:{self.port}/0"
-        self.app = Celery(broker=self.redis_url)
+        self.app = Celery(broker=self.redis_url, set_as_current=False)
         self.app.conf.task_default_queue = settings.CELERY_TASK_DEFAULT_QUEUE
         self.app.conf.broker_transport_options = {"socket_connect_timeout": 1}
         self.broker = self.start_broker()
