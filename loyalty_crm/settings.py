@@ -45,6 +45,7 @@ CONTENT_SECURITY_POLICY = {
 INSTALLED_APPS = [
     "loyalty_crm.apps.ShellConfig",
     "portal.apps.PortalConfig",
+    "api.apps.ApiConfig",
     "analytics.apps.AnalyticsConfig",
     "campaigns.apps.CampaignsConfig",
     "rewards.apps.RewardsConfig",

@@ -24,9 +24,11 @@ class RewardsConfig(AppConfig):
 
 
 def open_system_accounts(using: str, **kwargs) -> None:
-    """The programme's own accounts exist wherever the tables do."""
-    from rewards.enums import AccountKind
-    from rewards.models import Account
+    """The programme's own accounts, and the row of settings, exist wherever the tables do."""
+    from rewards.enums import MEMBERS_OWN, AccountKind, Unit
+    from rewards.models import Account, RewardSettings
 
-    system = [kind for kind in AccountKind if kind != AccountKind.WALLET]
-    Account.objects.using(using).bulk_create([Account(kind=kind) for kind in system], ignore_conflicts=True)
+    kinds = [kind for kind in AccountKind if kind not in MEMBERS_OWN]
+    system = [Account(kind=kind, unit=unit) for unit in Unit for kind in kinds]
+    Account.objects.using(using).bulk_create(system, ignore_conflicts=True)
+    RewardSettings.objects.using(using).bulk_create([RewardSettings()], ignore_conflicts=True)

@@ -8,7 +8,7 @@ from django.core.management import get_commands
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-APPS = ("loyalty_crm", "portal", "analytics", "campaigns", "rewards", "members")
+APPS = ("loyalty_crm", "portal", "api", "analytics", "campaigns", "rewards", "members")
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)

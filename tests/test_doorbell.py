@@ -11,7 +11,7 @@ from common import doorbell
 from members.models import Programme
 
 ROOT = Path(__file__).parent.parent
-APPS = ("loyalty_crm", "portal", "analytics", "campaigns", "rewards", "members")
+APPS = ("loyalty_crm", "portal", "api", "analytics", "campaigns", "rewards", "members")
 
 
 def test_every_bell_and_every_tick_has_its_task():

@@ -1,5 +1,6 @@
 from members.models.claim import CardClaim
 from members.models.consent import Consent, ConsentState, ConsentWording
+from members.models.custom_event import CustomEvent
 from members.models.customer_import import CustomerImport, CustomerProblem, ImportedMember
 from members.models.duplicate import Duplicate, MemberMerge
 from members.models.export_job import ExportJob
@@ -7,7 +8,7 @@ from members.models.member import PRESENT, Identity, Member
 from members.models.privacy import AccessLog, DataExport, ErasureRequest, Guardian, RetentionRule
 from members.models.profile import Attribute, Household, MemberTag, Note, Tag, Task
 from members.models.programme import Programme
-from members.models.purchase import Purchase, PurchaseLine, PurchaseSummary, Refund
+from members.models.purchase import Purchase, PurchaseLine, PurchaseSummary, Refund, RefundLine
 from members.models.purchase_import import ImportProblem, PurchaseImport
 from members.models.segment import (
     MemberList,
@@ -20,6 +21,7 @@ from members.models.segment import (
     SegmentSize,
     SegmentVersion,
 )
+from members.models.till import MemberPin, TillCode
 from members.models.timeline import ChangedMember, PendingReaction, TimelineEvent
 from members.models.user import User
 
@@ -32,6 +34,7 @@ __all__ = [
     "Consent",
     "ConsentState",
     "ConsentWording",
+    "CustomEvent",
     "CustomerImport",
     "CustomerProblem",
     "DataExport",
@@ -47,6 +50,7 @@ __all__ = [
     "MemberList",
     "MemberListEntry",
     "MemberMerge",
+    "MemberPin",
     "MemberTag",
     "Note",
     "PendingReaction",
@@ -57,6 +61,7 @@ __all__ = [
     "PurchaseLine",
     "PurchaseSummary",
     "Refund",
+    "RefundLine",
     "RetentionRule",
     "Segment",
     "SegmentChange",
@@ -66,6 +71,7 @@ __all__ = [
     "SegmentVersion",
     "Tag",
     "Task",
+    "TillCode",
     "TimelineEvent",
     "User",
 ]

@@ -75,6 +75,12 @@ class PurchaseLine(models.Model):
     brand = models.CharField(_("brand"), max_length=80, blank=True, db_default="")
     quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, default=Decimal(1))
     amount_minor = models.BigIntegerField(_("amount in minor units"))
+    discount_minor = models.BigIntegerField(
+        _("discount, in minor units"),
+        default=0,
+        db_default=0,
+        help_text=_("What was taken off already: the line's own discount and its share of coupons."),
+    )
 
     class Meta:
         verbose_name = _("purchase line")
@@ -120,6 +126,27 @@ class Refund(models.Model):
     def amount(self) -> Decimal:
         """What was given back, in major units."""
         return to_major(self.amount_minor, self.purchase.currency)
+
+
+class RefundLine(models.Model):
+    """What of a line a refund gave back. Never more in all than was bought."""
+
+    refund = models.ForeignKey(Refund, models.PROTECT, related_name="lines", verbose_name=_("refund"))
+    line = models.ForeignKey(PurchaseLine, models.PROTECT, related_name="refund_lines", verbose_name=_("line"))
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, null=True, blank=True)
+    amount_minor = models.BigIntegerField(_("amount in minor units"))
+
+    class Meta:
+        verbose_name = _("line of a refund")
+        verbose_name_plural = _("lines of refunds")
+        constraints = [
+            models.UniqueConstraint("refund", "line", name="members_refundline_once"),
+            models.CheckConstraint(name="members_refundline_quantity", condition=Q(quantity=None) | Q(quantity__gt=0)),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor}"
 
 
 class PurchaseSummary(models.Model):

@@ -1,4 +1,47 @@
-from rewards.models.ledger import Account, Hold, Lot, LotUse, Transfer
-from rewards.models.programme import EarningRule, MemberTier, Tier
+from rewards.models.catalogue import (
+    Redemption,
+    Reward,
+    RewardPicture,
+    RewardPrice,
+    RewardSession,
+    WaitingEntry,
+)
+from rewards.models.coupons import Coupon, CouponJob, CouponUse, Offer
+from rewards.models.earning import CheckInPoint, EarningRule, Evaluation, Replay, RuleVersion
+from rewards.models.grants import GrantRequest
+from rewards.models.ledger import Account, Hold, Lot, LotChange, LotUse, Transfer
+from rewards.models.settings import RewardSettings
+from rewards.models.tiers import Benefit, BenefitUse, MembershipPlan, MemberTier, PlanMembership, Tier, TierChange
 
-__all__ = ["Account", "EarningRule", "Hold", "Lot", "LotUse", "MemberTier", "Tier", "Transfer"]
+__all__ = [
+    "Account",
+    "Benefit",
+    "BenefitUse",
+    "CheckInPoint",
+    "Coupon",
+    "CouponJob",
+    "CouponUse",
+    "EarningRule",
+    "Evaluation",
+    "GrantRequest",
+    "Hold",
+    "Lot",
+    "LotChange",
+    "LotUse",
+    "MemberTier",
+    "MembershipPlan",
+    "Offer",
+    "PlanMembership",
+    "Redemption",
+    "Replay",
+    "Reward",
+    "RewardPicture",
+    "RewardPrice",
+    "RewardSession",
+    "RewardSettings",
+    "RuleVersion",
+    "Tier",
+    "TierChange",
+    "Transfer",
+    "WaitingEntry",
+]

@@ -7,13 +7,17 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from rewards.enums import AccountKind, HoldState, TransferKind, Unit
+from rewards.enums import MEMBERS_OWN, AccountKind, HoldState, LotAct, TransferKind, Unit
 
 APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
 
 class Account(models.Model):
-    """A member's wallet in a unit, or one of the programme's own accounts. Only wallets keep a balance."""
+    """A member's wallet or arrears in a unit, or one of the programme's own accounts, which keep no balance.
+
+    A balance is what came in less what went out: never below 0 in a wallet, never above 0 in arrears, where it is what
+    the member owes.
+    """
 
     kind = models.CharField(_("kind"), max_length=10, choices=AccountKind)
     unit = models.CharField(_("unit"), max_length=10, choices=Unit, default=Unit.POINTS, db_default=Unit.POINTS)
@@ -26,13 +30,23 @@ class Account(models.Model):
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
         constraints = [
-            models.CheckConstraint(name="rewards_account_balance", condition=Q(balance__gte=0)),
+            models.CheckConstraint(
+                name="rewards_account_balance",
+                condition=Q(balance=None)
+                | Q(kind=AccountKind.WALLET, balance__gte=0)
+                | Q(kind=AccountKind.ARREARS, balance__lte=0),
+            ),
             models.CheckConstraint(
                 name="rewards_account_shape",
-                condition=Q(kind=AccountKind.WALLET, member__isnull=False, balance__isnull=False)
-                | (~Q(kind=AccountKind.WALLET) & Q(member=None, balance=None)),
+                condition=Q(kind__in=MEMBERS_OWN, member__isnull=False, balance__isnull=False)
+                | (~Q(kind__in=MEMBERS_OWN) & Q(member=None, balance=None)),
             ),
-            models.UniqueConstraint("member", "unit", condition=Q(member__isnull=False), name="rewards_account_wallet"),
+            models.UniqueConstraint(
+                "member", "unit", condition=Q(kind=AccountKind.WALLET), name="rewards_account_wallet"
+            ),
+            models.UniqueConstraint(
+                "member", "unit", condition=Q(kind=AccountKind.ARREARS), name="rewards_account_arrears"
+            ),
             models.UniqueConstraint("kind", "unit", condition=Q(member=None), name="rewards_account_system"),
         ]
 
@@ -56,6 +70,18 @@ class Transfer(models.Model):
     amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
     at = models.DateTimeField(_("when"))
     reason = models.CharField(_("reason"), max_length=200, blank=True, db_default="")
+    note = models.CharField(
+        _("note for the member"), max_length=200, blank=True, db_default="", help_text=_("The member reads it.")
+    )
+    rule = models.ForeignKey(
+        "rewards.RuleVersion",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="transfers",
+        verbose_name=_("rule"),
+    )
     why = models.JSONField(_("why"), default=dict, db_default={}, blank=True)
     actor = models.ForeignKey(
         "members.User",
@@ -101,6 +127,13 @@ class Transfer(models.Model):
             models.Index(fields=["purchase"], condition=Q(purchase__isnull=False), name="rewards_transfer_purchase"),
             # What was taken back of a transfer (refunds, verify).
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="rewards_transfer_reverses"),
+            # What a rule gave, and when (cost and take-up of rules, budgets in verify).
+            models.Index(
+                fields=["rule", "at"],
+                include=("amount",),
+                condition=Q(rule__isnull=False),
+                name="rewards_transfer_rule",
+            ),
             # Points issued, redeemed, expired in a period (dashboard).
             models.Index(fields=["at", "kind"], include=("amount",), name="rewards_transfer_period"),
         ]
@@ -111,7 +144,11 @@ class Transfer(models.Model):
 
 
 class Lot(models.Model):
-    """Points that came in together. A debit takes from the lot that expires soonest; what never expires goes last."""
+    """Points that came in together. A debit takes from the lot that expires soonest; what never expires goes last.
+
+    Pending until `available_from`. With `inactivity_months`, each activity of the member moves `expires_at` that far
+    ahead; staff move either time by a LotChange.
+    """
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="lots", db_index=False, verbose_name=_("account"))
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="lot", verbose_name=_("transfer"))
@@ -119,6 +156,9 @@ class Lot(models.Model):
     remaining = models.BigIntegerField(_("remaining"))
     available_from = models.DateTimeField(_("available from"))
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    inactivity_months = models.PositiveSmallIntegerField(
+        _("expires after months without activity"), null=True, blank=True
+    )
 
     class Meta:
         verbose_name = _("lot")
@@ -142,14 +182,44 @@ class Lot(models.Model):
             models.Index(fields=["expires_at", "id"], condition=Q(remaining__gt=0), name="rewards_lot_expiry"),
         ]
         triggers = [
-            pgtrigger.ReadOnly(
-                name="read_only", fields=["account", "transfer", "amount", "available_from", "expires_at"]
+            pgtrigger.ReadOnly(name="read_only", fields=["account", "transfer", "amount", "inactivity_months"]),
+            # A moment changes only by a LotChange (whose service passes by this trigger), or by activity.
+            pgtrigger.Protect(
+                name="times",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__available_from__df=pgtrigger.F("new__available_from"))
+                | pgtrigger.Q(
+                    pgtrigger.Q(old__expires_at__df=pgtrigger.F("new__expires_at")), old__inactivity_months__isnull=True
+                ),
             ),
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:
         return f"{self.remaining}/{self.amount}"
+
+
+class LotChange(models.Model):
+    """Staff moved a time of a lot: activated it before its day, or let it live longer. Kept for ever."""
+
+    key = models.CharField(_("key"), max_length=120, unique=True)
+    lot = models.ForeignKey(Lot, models.PROTECT, related_name="changes", verbose_name=_("lot"))
+    act = models.CharField(_("act"), max_length=10, choices=LotAct)
+    was = models.DateTimeField(_("before"), null=True, blank=True)
+    now = models.DateTimeField(_("after"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=200)
+    actor = models.ForeignKey(
+        "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
+    )
+    at = models.DateTimeField(_("when"))
+
+    class Meta:
+        verbose_name = _("change of a lot")
+        verbose_name_plural = _("changes of lots")
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class LotUse(models.Model):

@@ -1,0 +1,51 @@
+"""Points that one person wants to give and another has to agree to. docs/grants.md."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from rewards.enums import GrantState, Unit
+
+
+class GrantRequest(models.Model):
+    """A gift by hand above what one person may give: it waits for another. What is approved has its transfer."""
+
+    key = models.CharField(_("key"), max_length=120, unique=True)
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, related_name="grant_requests", verbose_name=_("member")
+    )
+    unit = models.CharField(_("unit"), max_length=10, choices=Unit, default=Unit.POINTS)
+    amount = models.PositiveBigIntegerField(_("amount"))
+    reason = models.CharField(_("reason"), max_length=200)
+    note = models.CharField(_("note for the member"), max_length=200, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    why = models.JSONField(_("why it waits"), default=dict)
+    state = models.CharField(_("state"), max_length=10, choices=GrantState, default=GrantState.WAITING)
+    requested_by = models.ForeignKey("members.User", models.PROTECT, related_name="+", verbose_name=_("asked by"))
+    requested_at = models.DateTimeField(_("asked"))
+    decided_by = models.ForeignKey(
+        "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
+    )
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    decision = models.CharField(_("remark"), max_length=200, blank=True)
+    transfer = models.OneToOneField(
+        "rewards.Transfer", models.PROTECT, null=True, blank=True, related_name="grant", verbose_name=_("transfer")
+    )
+
+    class Meta:
+        verbose_name = _("grant to be approved")
+        verbose_name_plural = _("grants to be approved")
+        constraints = [
+            models.CheckConstraint(name="rewards_grant_amount", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="rewards_grant_four_eyes",
+                condition=~Q(state=GrantState.APPROVED) | ~Q(decided_by=F("requested_by")) & Q(transfer__isnull=False),
+            ),
+        ]
+        indexes = [
+            # What waits, oldest first.
+            models.Index(fields=["requested_at"], condition=Q(state="waiting"), name="rewards_grant_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
