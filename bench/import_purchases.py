@@ -76,7 +76,7 @@ INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, re
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, points, points, purchased_at, purchased_at + interval '12 months' FROM earned;
 CREATE TEMP TABLE stands AS
-    SELECT member_id, points, (SELECT id FROM rewards_tier WHERE threshold <= points ORDER BY threshold DESC LIMIT 1)
+    SELECT member_id, points, (SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= points ORDER BY rank DESC LIMIT 1)
            AS tier_id
     FROM (SELECT member_id, sum(points) AS points FROM bought WHERE purchased_at + interval '12 months' > %(as_of)s
           GROUP BY member_id) AS total;
@@ -87,7 +87,7 @@ INSERT INTO members_timelineevent (member_id, kind, at, data)
            jsonb_build_object('from', base.id, 'to', tier.id, 'up', true, 'name', jsonb_build_object('en', tier.name_en,
                               'zh-hans', tier.name_zh_hans))
     FROM stands JOIN rewards_tier AS tier ON tier.id = stands.tier_id, rewards_tier AS base
-    WHERE base.threshold = 0 AND tier.id <> base.id;
+    WHERE base.rank = 0 AND tier.id <> base.id;
 """
 RAW = "customer text, purchased_at timestamptz, amount numeric, receipt text, store text"
 COUNTED = {
@@ -126,8 +126,10 @@ def prepare() -> None:
     from rewards.services.rules import publish_rule
 
     publish_rule(currency=CURRENCY, points_per_unit=Decimal(1), valid_months=12, at=AS_OF - timedelta(days=400))
-    for name, chinese, threshold, multiplier in (("Member", "会员", 0, 1), ("Silver", "银卡", 400, "1.25")):
-        Tier.objects.create(name_en=name, name_zh_hans=chinese, threshold=threshold, multiplier=Decimal(multiplier))
+    steps = (("Member", "会员", None, 1), ("Silver", "银卡", 400, "1.25"))
+    for rank, (name, chinese, threshold, multiplier) in enumerate(steps):
+        told = {"name_en": name, "name_zh_hans": chinese, "threshold": threshold}
+        Tier.objects.create(rank=rank, multiplier=Decimal(multiplier), **told)
 
 
 def run(server: str) -> Iterator[Row]:

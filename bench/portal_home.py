@@ -59,8 +59,8 @@ def _member_with(days: int):
 
     now = timezone.now()
     publish_rule(currency="EUR", points_per_unit=1, valid_months=12, at=now)
-    for threshold, name in ((0, "Bronze"), (500, "Silver"), (50_000, "Gold")):
-        Tier.objects.get_or_create(threshold=threshold, defaults={"name_en": name})
+    for rank, (threshold, name) in enumerate(((None, "Bronze"), (500, "Silver"), (50_000, "Gold"))):
+        Tier.objects.get_or_create(rank=rank, defaults={"threshold": threshold, "name_en": name})
     user = User.objects.create_user(f"member{days}@example.com")
     member = create_member(at=now, profile={"name": f"Member {days}"}, source="bench")
     link_account(member_id=member.pk, user=user, at=now)

@@ -56,9 +56,9 @@ _FILL = [
     FROM members_purchase WHERE id % 2 = 0
     """,
     """
-    INSERT INTO rewards_tier (id, name, name_en, threshold, multiplier)
-    VALUES (1, 'Bronze', 'Bronze', 0, 1), (2, 'Silver', 'Silver', 500, 1), (3, 'Gold', 'Gold', 1000, 1),
-           (4, 'Platinum', 'Platinum', 3000, 1)
+    INSERT INTO rewards_tier (id, name, name_en, description, rank, threshold, combine, multiplier, color)
+    VALUES (1, 'Bronze', 'Bronze', '', 0, NULL, 'all', 1, ''), (2, 'Silver', 'Silver', '', 1, 500, 'all', 1, ''),
+           (3, 'Gold', 'Gold', '', 2, 1000, 'all', 1, ''), (4, 'Platinum', 'Platinum', '', 3, 3000, 'all', 1, '')
     """,
     f"""
     INSERT INTO rewards_membertier (member_id, tier_id, qualifying_points, since, assessed_at)

@@ -85,19 +85,19 @@ def _points(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 
 
 def _tier(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
-    steps = list(Tier.objects.order_by("threshold"))
+    steps = list(Tier.objects.order_by("rank"))
     standing = MemberTier.objects.in_bulk([recipient.member.pk for recipient in recipients])
     answers: list[Mapping[str, Any]] = []
     for recipient in recipients:
         held = standing.get(recipient.member.pk)
         points = held.qualifying_points if held else 0
         now = next((step for step in steps if held and step.pk == held.tier_id), steps[0] if steps else None)
-        following = next((step for step in steps if now and step.threshold > now.threshold), None)
+        following = next((step for step in steps if now and step.rank > now.rank), None)
         answers.append(
             {
                 "name": now.name if now else "",
                 "next": following.name if following else "",
-                "points_to_next": Number(max(0, following.threshold - points) if following else 0),
+                "points_to_next": Number(max(0, (following.threshold or 0) - points) if following else 0),
             }
         )
     return answers

@@ -152,9 +152,9 @@ _STANDING = f"""
 WITH earned AS ({EARNED}),
 total AS (SELECT coalesce(sum(points), 0)::bigint AS points FROM earned),
 present AS (
-    SELECT id, threshold FROM rewards_tier
+    SELECT id, coalesce(threshold, 0) AS threshold FROM rewards_tier
     WHERE id = coalesce((SELECT tier_id FROM rewards_membertier WHERE member_id = %(member)s),
-                        (SELECT id FROM rewards_tier WHERE threshold = 0))
+                        (SELECT id FROM rewards_tier WHERE rank = 0))
 ),
 falling AS (
     SELECT until, total.points - sum(earned.points) OVER (ORDER BY until) AS left_over FROM earned, total
@@ -166,7 +166,7 @@ lost AS (
 SELECT tier.*, tier.id = present.id AS is_present, total.points AS qualifying_points,
        present.threshold > total.points AS is_lost, lost.until, lost.missing
 FROM total CROSS JOIN rewards_tier AS tier LEFT JOIN present ON true LEFT JOIN lost ON true
-ORDER BY tier.threshold
+ORDER BY tier.rank
 """
 
 
@@ -178,9 +178,9 @@ def tier_standing(member_id: int, at: datetime) -> TierStanding:
         return TierStanding(None, 0, None, None, None, None)
     points = tiers[0].qualifying_points
     tier = next((t for t in tiers if t.is_present), None)
-    above = next((t for t in tiers if t.threshold > points and (tier is None or t.threshold > tier.threshold)), None)
+    above = next((t for t in tiers if t.rank and t.threshold > points and (tier is None or t.rank > tier.rank)), None)
     to_next = above.threshold - points if above else None
-    if tier is None or tier.threshold == 0:
+    if tier is None or tier.rank == 0:
         return TierStanding(tier, points, above, to_next, None, None)
     if tier.is_lost:
         return TierStanding(tier, points, above, to_next, timezone.localdate(at), tier.threshold - points)

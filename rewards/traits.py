@@ -17,7 +17,7 @@ class OnTier(Choice):
     """Who has no row stands on the tier from 0."""
 
     def test(self, datum: Composable, operator: Operator, value: Any, query: Query) -> Composable:
-        base = Tier.objects.filter(threshold=0).values_list("pk", flat=True).first()
+        base = Tier.objects.filter(rank=0).values_list("pk", flat=True).first()
         reached = super().test(datum, self.operators["any_of"], value, query)
         if base in value:
             reached = SQL("({} OR {} IS NULL)").format(reached, datum)
@@ -25,7 +25,7 @@ class OnTier(Choice):
 
 
 def _tiers() -> dict[int, str]:
-    return {tier.pk: tier.name for tier in Tier.objects.order_by("threshold")}
+    return {tier.pk: tier.name for tier in Tier.objects.order_by("rank")}
 
 
 def _status(column: str):
@@ -33,7 +33,7 @@ def _status(column: str):
 
 
 def _tier_shown(query: Query, leaf: Leaf) -> Composable:
-    base = "coalesce({}.tier_id, (SELECT id FROM rewards_tier WHERE threshold = 0))"
+    base = "coalesce({}.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))"
     return SQL(base).format(query.one("rewards_membertier"))
 
 

@@ -111,10 +111,10 @@ def test_the_sample_comes_in_whole_and_its_points_and_tiers_are_right(sample):
 
     stands = MemberTier.objects.values_list("member__identities__value", "qualifying_points", "tier__threshold")
     reached = {
-        customer: max(tier.threshold for tier in tiers.values() if tier.threshold <= n)
+        customer: max(step for tier in tiers.values() if (step := tier.threshold or 0) <= n)
         for customer, n in lately.items()
     }
-    assert {(c, n, t) for c, n, t in stands} == {(c, n, reached[c]) for c, n in lately.items()}
+    assert {(c, n, t or 0) for c, n, t in stands} == {(c, n, reached[c]) for c, n in lately.items()}
     assert Counter(reached.values())[1000] > 0
     assert Counter(reached.values())[500] > 0
     assert differences() == []

@@ -152,7 +152,7 @@ class MemberAdmin(ExportAdmin):
     def who(self, member: Member) -> tuple:
         return member.name or member.email or "–", member.card_number_grouped
 
-    @display(description=_("tier"), ordering="tier_status__tier__threshold")
+    @display(description=_("tier"), ordering="tier_status__tier__rank")
     def tier(self, member: Member) -> str | None:
         return member.tier_name
 

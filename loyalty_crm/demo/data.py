@@ -63,7 +63,7 @@ BIRTHDAY_GIFT = 25
 UNSURE_ADDRESS = "guest329@corner-cafe.example"
 WRONG_ADDRESSES = tuple(f"guest{n}@corner-cafe.example" for n in range(7, 400, 40))
 
-TIERS = ((0, "1.00", "Member", "会员"), (200, "1.25", "Silver", "银卡会员"), (600, "1.50", "Gold", "金卡会员"))
+TIERS = ((None, "1.00", "Member", "会员"), (200, "1.25", "Silver", "银卡会员"), (600, "1.50", "Gold", "金卡会员"))
 WORDINGS = {
     "greetings": (
         "Yes, congratulate me on my birthday and on holidays. I can withdraw this at any time.",

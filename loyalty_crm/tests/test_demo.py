@@ -42,7 +42,7 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up(small):
     assert Refund.objects.exists()
     assert Consent.objects.filter(granted=True, wording__isnull=False).exists()
     assert set(MemberTier.objects.values_list("tier__name_zh_hans", flat=True)) <= {zh for *_x, zh in data.TIERS}
-    assert MemberTier.objects.filter(tier__threshold__gt=0).exists()
+    assert MemberTier.objects.filter(tier__rank__gt=0).exists()
     assert Member.objects.get(email="mei@demo.example").birthday_calendar == Calendar.LUNAR
     assert [check for check in verify() if check.difference] == []
     assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 5

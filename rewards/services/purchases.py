@@ -107,7 +107,7 @@ _EARNED = """
 JOIN rewards_earningrule AS rule ON rule.currency = purchase.currency AND rule.active
 JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit) ON currency.code = purchase.currency
 LEFT JOIN rewards_membertier AS status ON status.member_id = purchase.member_id
-LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE threshold = 0))
+LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
 CROSS JOIN LATERAL (SELECT purchase.amount_minor - purchase.refunded_minor AS minor) AS net
 CROSS JOIN LATERAL (
     SELECT floor(net.minor * currency.unit * rule.points_per_unit * coalesce(tier.multiplier, 1))::bigint AS points

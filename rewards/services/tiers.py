@@ -28,14 +28,14 @@ points AS (
 ),
 assessed AS (
     SELECT points.member_id, points.at, points.points, status.qualifying_points AS points_before,
-           reached.id AS tier_id, reached.threshold, coalesce(status.tier_id, base.id) AS from_id,
-           coalesce(old.threshold, 0) AS from_threshold
+           reached.id AS tier_id, reached.rank, coalesce(status.tier_id, base.id) AS from_id,
+           coalesce(old.rank, 0) AS from_rank
     FROM points
     LEFT JOIN rewards_membertier AS status ON status.member_id = points.member_id
     LEFT JOIN rewards_tier AS old ON old.id = status.tier_id
-    LEFT JOIN rewards_tier AS base ON base.threshold = 0
+    LEFT JOIN rewards_tier AS base ON base.rank = 0
     LEFT JOIN LATERAL (
-        SELECT id, threshold FROM rewards_tier WHERE threshold <= points.points ORDER BY threshold DESC LIMIT 1
+        SELECT id, rank FROM rewards_tier WHERE coalesce(threshold, 0) <= points.points ORDER BY rank DESC LIMIT 1
     ) AS reached ON true
 ),
 kept AS (
@@ -51,7 +51,7 @@ gone AS (
     DELETE FROM rewards_membertier AS status USING assessed
     WHERE status.member_id = assessed.member_id AND assessed.tier_id IS NULL
 )
-SELECT assessed.member_id, assessed.at, from_id, tier_id, coalesce(assessed.threshold, 0) > from_threshold,
+SELECT assessed.member_id, assessed.at, from_id, tier_id, coalesce(assessed.rank, 0) > from_rank,
        tier.name_en, tier.name_zh_hans
 FROM assessed LEFT JOIN rewards_tier AS tier ON tier.id = assessed.tier_id
 WHERE assessed.tier_id IS DISTINCT FROM from_id

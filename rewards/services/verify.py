@@ -273,7 +273,8 @@ CHECKS = [
         ) AS earned
         LEFT JOIN rewards_membertier AS status ON status.member_id = earned.member_id
         LEFT JOIN LATERAL (
-            SELECT id FROM rewards_tier WHERE threshold <= earned.points ORDER BY threshold DESC LIMIT 1
+            SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= earned.points
+            ORDER BY rank DESC LIMIT 1
         ) AS reached ON true
         WHERE NOT EXISTS (SELECT FROM members_purchaseimport WHERE finished_at IS NULL AND NOT dry_run)
         """,

@@ -23,12 +23,16 @@ def make_rule(currency: str = "EUR", points_per_unit: str = "1", valid_months: i
 
 def make_tiers(**multipliers: str) -> dict[str, Tier]:
     """Bronze from 0, Silver from 500, Gold from 1,000; `multipliers` by name in lower case."""
-    steps = [("bronze", "Bronze", "铜卡", 0), ("silver", "Silver", "银卡", 500), ("gold", "Gold", "金卡", 1000)]
+    steps = [("bronze", "Bronze", "铜卡", None), ("silver", "Silver", "银卡", 500), ("gold", "Gold", "金卡", 1000)]
     return {
         key: Tier.objects.create(
-            name_en=en, name_zh_hans=zh, threshold=threshold, multiplier=Decimal(multipliers.get(key, "1"))
+            name_en=en,
+            name_zh_hans=zh,
+            rank=rank,
+            threshold=threshold,
+            multiplier=Decimal(multipliers.get(key, "1")),
         )
-        for key, en, zh, threshold in steps
+        for rank, (key, en, zh, threshold) in enumerate(steps)
     }
 
 

@@ -75,7 +75,7 @@ def test_points_follow_lot_by_lot_with_their_times_and_the_tier_is_that_of_both(
     assert points(double, at) == 0
     new = Lot.objects.filter(account__member=anna, transfer__kind="merge")
     assert set(new.values_list("remaining", "available_from", "expires_at")) == old
-    assert MemberTier.objects.get(member=anna).tier.threshold == 500  # neither had come so far alone
+    assert MemberTier.objects.get(member=anna).tier.rank == 1  # neither had come so far alone
     assert MemberTier.objects.get(member=anna).qualifying_points == 550
     assert not MemberTier.objects.filter(member=double).exists()
     assert sorted(t.change for t in queries.history(anna.pk)) == [40, 250, 300]  # not the way between the wallets
@@ -86,7 +86,7 @@ def test_points_follow_lot_by_lot_with_their_times_and_the_tier_is_that_of_both(
     assert (
         set(Lot.objects.filter(account__member=double).values_list("remaining", "available_from", "expires_at")) == old
     )
-    assert [MemberTier.objects.get(member=m).tier.threshold for m in (anna, double)] == [0, 0]
+    assert [MemberTier.objects.get(member=m).tier.rank for m in (anna, double)] == [0, 0]
     assert sum(t.change for t in queries.history(double.pk)) == 290
     sound()
 

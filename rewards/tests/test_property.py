@@ -309,7 +309,7 @@ class LedgerMachine(RuleBasedStateMachine):
             member: sum(lot.remaining for lot in lots) for member, lots in self.model.lots.items()
         }
         tiers = dict(MemberTier.objects.values_list("member_id", "tier__threshold"))
-        assert {member: tiers.get(member, 0) for member in self.model.tier} == self.model.tier
+        assert {member: tiers.get(member) or 0 for member in self.model.tier} == self.model.tier
         assert [(r.check, r.difference) for r in verify() if r.difference] == []
 
 

@@ -187,7 +187,7 @@ DAMAGES = [
     ),
     (
         "A member's tier",
-        "UPDATE rewards_membertier SET tier_id = (SELECT id FROM rewards_tier WHERE threshold = 1000)"
+        "UPDATE rewards_membertier SET tier_id = (SELECT id FROM rewards_tier WHERE rank = 2)"
         " WHERE member_id = (SELECT max(id) FROM members_member)",
     ),
 ]

@@ -60,9 +60,9 @@ class Command(BaseCommand):
                 "contact_email": data.CONTACT,
             },
         )
-        for threshold, multiplier, english, chinese in data.TIERS:
+        for rank, (threshold, multiplier, english, chinese) in enumerate(data.TIERS):
             values = {"multiplier": Decimal(multiplier), "name_en": english, "name_zh_hans": chinese}
-            Tier.objects.update_or_create(threshold=threshold, defaults=values)
+            Tier.objects.update_or_create(rank=rank, defaults={**values, "threshold": threshold})
         publish_rule(currency=data.CURRENCY, points_per_unit=Decimal(1), valid_months=12, at=start)
         if not ConsentWording.objects.exists():
             for purpose, (english, chinese) in data.WORDINGS.items():
