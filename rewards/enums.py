@@ -233,3 +233,4 @@ class GrantState(models.TextChoices):
     APPROVED = "approved", _("Approved")
     REFUSED = "refused", _("Refused")
     WITHDRAWN = "withdrawn", _("Withdrawn")
+    FREE = "free", _("Within the limit")  # nobody had to be asked

@@ -10,7 +10,7 @@ from rewards.models.coupons import Coupon, CouponJob, CouponUse, Offer
 from rewards.models.earning import CheckInPoint, EarningRule, Evaluation, Replay, RuleVersion
 from rewards.models.grants import GrantRequest
 from rewards.models.ledger import Account, Hold, Lot, LotChange, LotUse, Transfer
-from rewards.models.settings import RewardSettings
+from rewards.models.settings import RewardSettings, RewardSettingsChange
 from rewards.models.tiers import Benefit, BenefitUse, MembershipPlan, MemberTier, PlanMembership, Tier, TierChange
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "RewardPrice",
     "RewardSession",
     "RewardSettings",
+    "RewardSettingsChange",
     "RuleVersion",
     "Tier",
     "TierChange",

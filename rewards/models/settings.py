@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pgtrigger
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -63,3 +64,22 @@ class RewardSettings(models.Model):
 
     def __str__(self) -> str:
         return str(_("reward settings"))
+
+
+class RewardSettingsChange(models.Model):
+    """Who changed which of these settings, from what to what: {field: [before, after]} as texts. Kept for ever."""
+
+    at = models.DateTimeField(_("when"))
+    actor = models.ForeignKey(
+        "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
+    )
+    changes = models.JSONField(_("changes"))
+
+    class Meta:
+        verbose_name = _("change of the reward settings")
+        verbose_name_plural = _("changes of the reward settings")
+        ordering = ("-at", "-id")
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
