@@ -70,9 +70,9 @@ ANALYZE earned;
 INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, why, purchase_id)
     SELECT earned.id, 'earn:purchase:' || purchase_id, 'earn', (SELECT id FROM rewards_account WHERE kind = 'issued'),
            wallet_id, points, purchased_at, '',
-           jsonb_build_object('rule', rule.id, 'version', rule.version, 'points_per_unit', rule.points_per_unit,
+           jsonb_build_object('rule', rule.rule_id, 'version', rule.number, 'points_per_unit', 1,
                               'multiplier', 1, 'amount_minor', minor, 'currency', 'EUR'), purchase_id
-    FROM earned, (SELECT * FROM rewards_earningrule WHERE active) AS rule;
+    FROM earned, rewards_ruleversion AS rule;
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, points, points, purchased_at, purchased_at + interval '12 months' FROM earned;
 CREATE TEMP TABLE stands AS

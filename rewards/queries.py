@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Case, F, Min, Q, QuerySet, Sum, When
@@ -12,8 +13,8 @@ from django.utils.translation import gettext, ngettext
 
 from common.money import format_money
 from common.sql import fetch_all
-from rewards.enums import AccountKind, HoldState, TransferKind, Unit
-from rewards.models import Account, Lot, Tier, Transfer
+from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
+from rewards.models import Account, Lot, RuleVersion, Tier, Transfer
 
 QUALIFYING_MONTHS = 12
 
@@ -64,6 +65,37 @@ def expiring_next(member_id: int, at: datetime) -> Expiring | None:
     days = lots.annotate(day=TruncDate("expires_at")).values("day")
     first = days.annotate(first=Min("expires_at"), points=Sum("remaining")).order_by("day").first()
     return Expiring(first["first"], int(first["points"])) if first else None
+
+
+def plain_rules(currency: str) -> QuerySet[RuleVersion]:
+    """The published versions of the plain rule of a currency: so many points for each 1.00, and nothing else asked."""
+    versions = RuleVersion.objects.filter(state=VersionState.PUBLISHED)
+    plain = {"definition__effect__kind": "per_amount", "definition__conditions": {"currency": currency}}
+    return (
+        versions.filter(rule__trigger="purchase", rule__unit=Unit.POINTS, **plain)
+        .exclude(rule__state=RuleState.ENDED)
+        .select_related("rule")
+    )
+
+
+class Rate(NamedTuple):
+    """What each 1.00 of a currency earns, and for how many months."""
+
+    currency: str
+    points_per_unit: Decimal
+    valid_months: int | None
+
+
+def plain_rate(currency: str, at: datetime) -> Rate | None:
+    """The rate of the currency's plain rule at `at`; None where there is none, or it rests."""
+    begun = Q(valid_from=None) | Q(valid_from__lte=at)
+    lasting = Q(valid_until=None) | Q(valid_until__gt=at)
+    version = plain_rules(currency).filter(begun, lasting, rule__state=RuleState.LIVE).order_by("rule_id").first()
+    if version is None:
+        return None
+    effect = version.definition["effect"]
+    expiry = version.definition.get("expiry") or {}
+    return Rate(currency, Decimal(effect["points"]) / Decimal(effect["per"]), expiry.get("months"))
 
 
 class Purses(NamedTuple):

@@ -17,8 +17,8 @@ from members.queries import get_programme
 from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.views.access import AccountRequest, MemberRequest, members_only
-from rewards.models import EarningRule, Tier
-from rewards.queries import balance, expiring_next, explain, history, tier_standing
+from rewards.models import Tier
+from rewards.queries import balance, expiring_next, explain, history, plain_rate, tier_standing
 
 NEWEST = 3
 
@@ -33,7 +33,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     programme = get_programme()
     context = {
         "tiers": Tier.objects.all(),
-        "rule": EarningRule.objects.filter(currency=programme.currency, active=True).first(),
+        "rule": plain_rate(programme.currency, timezone.now()),
         "unit_minor": to_minor(Decimal(1), programme.currency),
     }
     return render(request, "portal/landing.html", context)

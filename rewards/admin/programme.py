@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
-from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
@@ -19,12 +20,12 @@ from common.money import format_money, minor_digits, to_minor
 from members.queries import get_programme
 from members.validators import validate_currency
 from rewards.models import EarningRule, Tier
-from rewards.queries import points_text
+from rewards.queries import Rate, plain_rate, points_text
 from rewards.services.rules import publish_rule
 from rewards.services.tier_steps import moves, save_tier
 
 
-def rule_words(rule: EarningRule, tiers: list[Tier]) -> str:
+def rule_words(rule: Rate, tiers: list[Tier]) -> str:
     """ "A purchase of €10.00 earns 10 points, Silver 12, Gold 15." """
     amount = Decimal(10 if minor_digits(rule.currency) else 1_000)
     plain = int(amount * rule.points_per_unit)
@@ -41,7 +42,7 @@ def rule_words(rule: EarningRule, tiers: list[Tier]) -> str:
     return gettext("A purchase of %(amount)s earns %(points)s%(tiers)s.") % words
 
 
-def validity_words(rule: EarningRule) -> str:
+def validity_words(rule: Rate) -> str:
     text = ngettext(
         "They expire %(n)d month after the purchase.", "They expire %(n)d months after the purchase.", rule.valid_months
     )
@@ -74,7 +75,7 @@ class PublishRuleView(ConfirmView):
 
     def get_initial(self) -> dict:
         currency = get_programme().currency
-        rule = EarningRule.objects.filter(currency=currency, active=True).first()
+        rule = plain_rate(currency, timezone.now())
         if rule is None:
             return {"currency": currency, "points_per_unit": 1, "valid_months": 12}
         return {
@@ -86,14 +87,18 @@ class PublishRuleView(ConfirmView):
     def get_success_url(self) -> str:
         return reverse("admin:rewards_earningrule_changelist")
 
-    def _publish(self, form: Form) -> EarningRule:
-        return publish_rule(**form.cleaned_data, at=self.at, actor_id=self.request.user.pk)
+    def _publish(self, form: Form) -> Rate:
+        publish_rule(**form.cleaned_data, at=self.at, actor_id=self.request.user.pk)
+        rate = plain_rate(form.cleaned_data["currency"], self.at)
+        if rate is None:
+            raise RuntimeError("what was just published holds")
+        return rate
 
     def preview(self, form: Form) -> list[str]:
-        present = EarningRule.objects.filter(currency=form.cleaned_data["currency"], active=True).first()
+        present = plain_rate(form.cleaned_data["currency"], self.at)
         rule = rehearse(lambda: self._publish(form))
         tiers = list(Tier.objects.all())
-        if present is not None and present.version == rule.version:
+        if present == rule:
             return [gettext("This is what holds already: nothing will change."), rule_words(rule, tiers)]
         sentences = [rule_words(rule, tiers), validity_words(rule)]
         if present is not None:
@@ -108,40 +113,17 @@ class PublishRuleView(ConfirmView):
 class EarningRuleAdmin(DeskAdmin):
     """Versions are never edited: the add page publishes the next one."""
 
-    list_display = ("currency", "version", "holds", "words", "valid_months", "created_at", "created_by")
-    list_filter = ("active", "currency")
+    list_display = ("name", "trigger", "unit", "state", "created_at", "created_by")
+    list_filter = ("state",)
     list_select_related = ("created_by",)
-    ordering = ("-active", "currency", "-version")
-    sortable_by = ()
-    fields = (
-        "words",
-        ("currency", "version"),
-        ("points_per_unit", "valid_months"),
-        "active",
-        ("created_at", "created_by"),
-    )
-    readonly_fields = ("words", "created_at")
+    fields = ("name", "description", ("trigger", "unit"), ("budget", "budget_spent"), ("created_at", "created_by"))
+    readonly_fields = ("created_at", "budget_spent")
 
     def has_change_permission(self, request: HttpRequest, obj: EarningRule | None = None) -> bool:
         return False
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
         return PublishRuleView.answer(self, request)
-
-    def get_changelist_instance(self, request: HttpRequest):
-        shown = super().get_changelist_instance(request)
-        tiers = list(Tier.objects.all())
-        for rule in shown.result_list:
-            rule.tiers = tiers
-        return shown
-
-    @display(description=pgettext_lazy("rule", "holds"), label={"yes": "success", "no": ""})
-    def holds(self, rule: EarningRule) -> tuple:
-        return ("yes", _("now")) if rule.active else ("no", _("past"))
-
-    @display(description=_("in words"))
-    def words(self, rule: EarningRule) -> str:
-        return rule_words(rule, getattr(rule, "tiers", None) or list(Tier.objects.all()))
 
 
 class TierForm(forms.Form):
@@ -203,7 +185,7 @@ class SaveTierView(ConfirmView):
         tier = rehearse(lambda: self._save(form))
         found = moves(tier_id=self.tier.pk if self.tier else None, threshold=tier.threshold)
         sentences = [gettext("%(tier)s begins at %(points)s.") % {"tier": tier, "points": points_text(tier.threshold)}]
-        rule = EarningRule.objects.filter(currency=get_programme().currency, active=True).first()
+        rule = plain_rate(get_programme().currency, timezone.now())
         if rule is not None:
             sentences.append(rule_words(rule, [tier]))
         if not found.up and not found.down:
@@ -249,7 +231,7 @@ class TierAdmin(DeskAdmin):
     @display(description=_("in words"))
     def words(self, tier: Tier) -> str:
         currency = get_programme().currency
-        rule = EarningRule.objects.filter(currency=currency, active=True).first()
+        rule = plain_rate(currency, timezone.now())
         if rule is None or not tier.pk:
             return "–"
         return rule_words(rule, [tier])

@@ -15,8 +15,8 @@ from members import events
 from members.models import Purchase, Refund, TimelineEvent
 from members.queries import ever_with
 from members.services.purchases import KeyReused, NewPurchase, follow_merges, record_purchases
-from rewards.enums import AccountKind, TransferKind
-from rewards.models import EarningRule, Transfer
+from rewards.enums import AccountKind, TransferKind, VersionState
+from rewards.models import RuleVersion, Transfer
 from rewards.services.ledger import Posted, credit, debit, lock_followed, lock_wallets
 from rewards.services.moved_points import CHAIN, ORIGIN
 from rewards.services.tiers import assess
@@ -104,20 +104,26 @@ def _key(purchase_id: int) -> str:
 # What `purchase` earns, as `earned.points`. The unit of a currency is 0.01 for cents: all factors are exact decimals,
 # and floor() rounds once, at the end.
 _EARNED = """
-JOIN rewards_earningrule AS rule ON rule.currency = purchase.currency AND rule.active
+JOIN rewards_ruleversion AS version
+    ON version.definition->'conditions' = jsonb_build_object('currency', purchase.currency)
+   AND version.definition->'effect'->>'kind' = 'per_amount' AND version.state = 'published'
+   AND tstzrange(version.valid_from, version.valid_until) @> purchase.purchased_at
+JOIN rewards_earningrule AS rule ON rule.id = version.rule_id AND rule.state = 'live' AND rule.trigger = 'purchase'
 JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit) ON currency.code = purchase.currency
 LEFT JOIN rewards_membertier AS status ON status.member_id = purchase.member_id
 LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
-CROSS JOIN LATERAL (SELECT purchase.amount_minor - purchase.refunded_minor AS minor) AS net
+CROSS JOIN LATERAL (SELECT purchase.amount_minor - purchase.refunded_minor AS minor,
+                           (version.definition->'effect'->>'points')::numeric AS rate) AS net
 CROSS JOIN LATERAL (
-    SELECT floor(net.minor * currency.unit * rule.points_per_unit * coalesce(tier.multiplier, 1))::bigint AS points
+    SELECT floor(net.minor * currency.unit * net.rate * coalesce(tier.multiplier, 1))::bigint AS points
 ) AS earned
 """
 # A purchase that a till dates into the future is spendable from the moment it is posted.
 _EARN = f"""
 SELECT 'earn:purchase:' || purchase.id, purchase.member_id, earned.points, purchase.purchased_at,
-       least(purchase.purchased_at, %(at)s), purchase.purchased_at + make_interval(months => rule.valid_months), '',
-       jsonb_build_object('rule', rule.id, 'version', rule.version, 'points_per_unit', rule.points_per_unit,
+       least(purchase.purchased_at, %(at)s),
+       purchase.purchased_at + make_interval(months => (version.definition->'expiry'->>'months')::int), '',
+       jsonb_build_object('rule', rule.id, 'version', version.number, 'points_per_unit', net.rate,
                           'multiplier', coalesce(tier.multiplier, 1), 'amount_minor', net.minor,
                           'currency', purchase.currency),
        NULL::bigint, purchase.id
@@ -126,15 +132,17 @@ WHERE purchase.id = ANY(%(purchases)s) AND earned.points > 0
 """
 
 
-def foresee_points(*, select: str, params: dict[str, Any]) -> int:
+def foresee_points(*, select: str, params: dict[str, Any], at: datetime) -> int:
     """The points that purchases would give now: SQL for rows of (member_id or NULL, currency, amount_minor)."""
-    bought = f"SELECT *, 0 AS refunded_minor FROM ({select}) AS told (member_id, currency, amount_minor)"
+    bought = f"""SELECT *, 0 AS refunded_minor, %(at)s::timestamptz AS purchased_at
+                 FROM ({select}) AS told (member_id, currency, amount_minor)"""
     statement = f"SELECT coalesce(sum(earned.points), 0)::bigint FROM ({bought}) AS purchase {_EARNED}"
-    return fetch_all(statement, {**params, **_units()})[0][0]
+    return fetch_all(statement, {**params, "at": at, **_units()})[0][0]
 
 
 def _units() -> dict[str, list[str]]:
-    currencies = list(EarningRule.objects.filter(active=True).values_list("currency", flat=True))
+    rules = RuleVersion.objects.filter(state=VersionState.PUBLISHED)
+    currencies = list({rule["currency"] for rule in rules.values_list("definition__conditions", flat=True)})
     return {"currencies": currencies, "units": [f"1e-{minor_digits(currency)}" for currency in currencies]}
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common.money import minor_digits
 from common.sql import execute, fetch_all
 from members.merging import Strategy, relations
-from rewards.models import EarningRule
+from members.models import Purchase
 from rewards.queries import QUALIFYING_MONTHS
 
 
@@ -164,8 +164,8 @@ CHECKS = [
                       OR (transfer.why->>'amount_minor')::bigint IN (
                           SELECT purchase.amount_minor - sum(refund.amount_minor) OVER (ORDER BY refund.id)
                           FROM members_refund AS refund WHERE refund.purchase_id = purchase.id)
-               THEN floor((transfer.why->>'amount_minor')::numeric * currency.unit * rule.points_per_unit
-                     * (transfer.why->>'multiplier')::numeric)
+               THEN floor((transfer.why->>'amount_minor')::numeric * currency.unit
+                     * (version.definition->'effect'->>'points')::numeric * (transfer.why->>'multiplier')::numeric)
                     || ' to member ' || coalesce(buyer.merged_into_id, buyer.id) END AS expected,
                transfer.amount || ' to member ' || coalesce(owner.merged_into_id, owner.id) AS found
         FROM rewards_transfer AS transfer
@@ -173,11 +173,12 @@ CHECKS = [
         LEFT JOIN members_member AS owner ON owner.id = wallet.member_id
         LEFT JOIN members_purchase AS purchase ON purchase.id = transfer.purchase_id
         LEFT JOIN members_member AS buyer ON buyer.id = purchase.member_id
-        LEFT JOIN rewards_earningrule AS rule
-               ON rule.id = (transfer.why->>'rule')::bigint AND rule.currency = purchase.currency
-              AND rule.currency = transfer.why->>'currency'
+        LEFT JOIN rewards_ruleversion AS version
+               ON version.rule_id = (transfer.why->>'rule')::bigint AND version.number = (transfer.why->>'version')::int
+              AND version.definition->'conditions'->>'currency' = purchase.currency
+              AND transfer.why->>'currency' = purchase.currency
         LEFT JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit)
-               ON currency.code = rule.currency
+               ON currency.code = purchase.currency
         WHERE transfer.kind = 'earn'
         """,
     ),
@@ -284,9 +285,8 @@ CHECKS = [
 
 def verify() -> Iterator[Result]:
     """Runs every check on one snapshot of the database, and yields each result as it is there."""
-    rules = EarningRule.objects.values_list("currency", flat=True)
     with _snapshot():
-        currencies = list(rules.order_by("currency").distinct())
+        currencies = list(Purchase.objects.values_list("currency", flat=True).order_by().distinct())
         params = {"currencies": currencies, "units": [f"1e-{minor_digits(currency)}" for currency in currencies]}
         for check in checks():
             yield Result(check.name, *_run(check, params))
