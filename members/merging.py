@@ -160,6 +160,8 @@ register("members.MemberMerge.survivor", Strategy.LEAVE)  # the journal itself
 register("members.MemberMerge.merged", Strategy.LEAVE)
 register("members.DataExport.member", Strategy.LEAVE)  # a file about the card as it was; it goes after some days
 register("members.Guardian.member", Strategy.LEAVE)  # goes with the profile (members.services.merged_fields)
+register("members.MemberPin.member", Strategy.LEAVE)  # each has a PIN of their own; it is there again after an undo
+register("members.TillCode.member", Strategy.LEAVE)  # dead in minutes
 # Who asked to be forgotten is, under whichever card.
 register(
     "members.ErasureRequest.member",

@@ -21,6 +21,7 @@ from members import models as m
 from members.enums import AttributeKind, Channel, ImportState, JobState, Purpose
 from members.services.access import log_access
 from members.services.consent import publish_wording, state_consent
+from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
 from rewards.services.holds import confirm, reserve
@@ -52,6 +53,7 @@ def plant(at: datetime) -> m.Member:
     member.household = m.Household.objects.create(name=f"Family {WORD}")
     member.save()
     user = _account(member, at)
+    _till(member, at)
     _consents(member, at)
     _points(member, at)
     _staff_words(member, user, at)
@@ -73,6 +75,11 @@ def _account(member: m.Member, at: datetime) -> m.User:
         user=user, member=member, card_number=member.card_number, code_hash=WORD, started_at=at, expires_at=at
     )
     return user
+
+
+def _till(member: m.Member, at: datetime) -> None:
+    set_pin(member_id=member.pk, pin="4711", at=at)
+    m.TillCode.objects.create(member=member, digest=WORD, made_at=at, expires_at=at)
 
 
 def _consents(member: m.Member, at: datetime) -> None:

@@ -78,6 +78,7 @@ LABELS: dict[str, Promise] = {
     "phone": _("phone"),
     "phone_verified_at": _("phone verified"),
     "picked_by_staff": _("chosen by staff"),
+    "pin_set_at": _("PIN set"),
     "points": _("points"),
     "points_in_12_months": _("points in 12 months"),
     "postal_code": _("postal code"),

@@ -19,6 +19,7 @@ from members.models import (
     ImportedMember,
     Member,
     MemberListEntry,
+    MemberPin,
     MemberTag,
     Note,
     Purchase,
@@ -195,6 +196,12 @@ def _identities(member_id: int) -> list[Any]:
     return list(Identity.objects.filter(member_id=member_id).order_by("pk").values("system", "value", "verified_at"))
 
 
+def _till(member_id: int) -> dict[str, Any] | None:
+    """That there is a PIN. What it is stands nowhere."""
+    kept = MemberPin.objects.filter(member_id=member_id).first()
+    return {"pin_set_at": kept.set_at} if kept else None
+
+
 def register_all() -> None:
     register_export("profile", _("Profile"), _profile, models=["members.Member", "members.Guardian"], order=10)
     register_export("identities", _("Numbers and addresses"), _identities, models=["members.Identity"], order=20)
@@ -214,6 +221,8 @@ def register_all() -> None:
     register_export("accesses", _("Who looked at your data"), _accesses, models=["members.AccessLog"], order=90)
     requests = ["members.DataExport", "members.ErasureRequest", "members.CardClaim"]
     register_export("requests", _("What you asked for"), _requests, models=requests, order=95)
+    register_export("till", _("At the till"), _till, models=["members.MemberPin"], order=22)
+    exempt("members.TillCode", "The hash of a code that holds for five minutes: it tells nothing.")
     exempt("members.Duplicate", "A guess that two members are one person: it would tell the one of the other.")
     exempt("members.MemberMerge", "How to undo a merge: what was brought together stands in the other sections.")
     exempt("members.ChangedMember", "A queue of numbers, emptied within seconds.")

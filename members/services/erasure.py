@@ -35,6 +35,7 @@ from members.models import (
     Member,
     MemberListEntry,
     MemberMerge,
+    MemberPin,
     MemberTag,
     Note,
     PendingReaction,
@@ -43,6 +44,7 @@ from members.models import (
     SegmentChange,
     SegmentPick,
     Task,
+    TillCode,
     User,
 )
 from members.models.member import NextCardNumber
@@ -194,6 +196,8 @@ def _clear_tables(ids: list[int], at: datetime) -> None:
         SegmentPick,
         MemberListEntry,
         ImportedMember,
+        MemberPin,
+        TillCode,
     ):
         model._default_manager.filter(member__in=ids).delete()
     CardClaim.objects.filter(user__in=accounts_of(ids)).delete()
