@@ -12,8 +12,9 @@ from rewards.enums import CouponState, CouponUseState, IssuedBy, OfferKind, Offe
 class Offer(models.Model):
     """What a coupon gives and on which terms (rewards.coupons.definition says what `definition` may hold).
 
-    With `shared_code` one code serves everybody; otherwise each member has a code of their own. `uses` counts what is
-    reserved or used, for `uses_limit` ("the first 100").
+    With `shared_code` one code serves everybody, each member `uses_member` times; otherwise each member has codes of
+    their own, each good once. `uses` counts what is reserved or used where there is a `uses_limit` ("the first 100"),
+    and is 0 where there is none: its row would be waited for in vain.
     """
 
     kind = models.CharField(_("kind"), max_length=12, choices=OfferKind)
@@ -32,7 +33,13 @@ class Offer(models.Model):
     )
     uses_limit = models.PositiveIntegerField(_("uses in all"), null=True, blank=True)
     uses = models.PositiveIntegerField(_("uses"), default=0, db_default=0, editable=False)
-    uses_member = models.PositiveIntegerField(_("uses for each member"), null=True, blank=True, default=1)
+    uses_member = models.PositiveIntegerField(
+        _("uses for each member"),
+        null=True,
+        blank=True,
+        default=1,
+        help_text=_("Of the code for all; a code of one's own is good once. Empty: no limit."),
+    )
     segment = models.ForeignKey(
         "members.Segment", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("only for segment")
     )
@@ -79,7 +86,6 @@ class CouponJob(models.Model):
     last_id = models.BigIntegerField(_("last"), default=0)
     state = models.CharField(_("state"), max_length=10, choices=JobState, default=JobState.QUEUED)
     error = models.TextField(_("error"), blank=True)
-    lease_until = models.DateTimeField(_("worker's lease"), null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     created_at = models.DateTimeField(_("since"))
     created_by = models.ForeignKey(
@@ -146,7 +152,7 @@ class CouponUse(models.Model):
     """A coupon, or a shared code, in a basket: reserved, used, or released again."""
 
     source = models.CharField(_("source"), max_length=40)
-    key = models.CharField(_("key"), max_length=120)
+    key = models.CharField(_("key"), max_length=160)
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
     offer = models.ForeignKey(Offer, models.PROTECT, related_name="coupon_uses", verbose_name=_("offer"))
     coupon = models.ForeignKey(
