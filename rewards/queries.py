@@ -14,9 +14,14 @@ from django.utils.translation import gettext, ngettext
 from common.money import format_money
 from common.sql import fetch_all
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
-from rewards.models import Account, Lot, RuleVersion, Tier, Transfer
+from rewards.models import Account, Lot, RewardSettings, RuleVersion, Tier, Transfer
 
 QUALIFYING_MONTHS = 12
+
+
+def reward_settings() -> RewardSettings:
+    """How points behave in this shop; the defaults where nobody has saved any yet. One look-up by key."""
+    return RewardSettings.objects.filter(pk=1).first() or RewardSettings()
 
 
 def wallets(member_ids: Iterable[int]) -> QuerySet[Account]:

@@ -8,6 +8,7 @@ a member gets at most five in an hour, each good for five tries: a code of six d
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
@@ -51,11 +52,9 @@ def validate_pin(pin: str) -> None:
     """ValidationError for what is no PIN, or one that everybody tries first."""
     if not (pin.isascii() and pin.isdigit() and len(pin) in PIN_LENGTHS):
         raise ValidationError(_("Please choose 4 to 8 digits."))
-    steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
     if steps in ({0}, {1}, {9}):
-        raise ValidationError(
-            _("That is too easy to guess: please choose digits that do not simply follow each other.")
-        )
+        raise ValidationError(_("That is too easy to guess. Please choose digits that do not just follow each other."))
 
 
 def set_pin(*, member_id: int, pin: str, at: datetime) -> None:

@@ -23,7 +23,8 @@ def test_the_right_pin_is_right_and_is_kept_as_a_hash(at):
     assert check_pin(member_id=member.pk, pin="4711", at=at) == Proof("none")
     set_pin(member_id=member.pk, pin="4711", at=at)
     kept = MemberPin.objects.get()
-    assert "4711" not in kept.digest and kept.set_at == at
+    assert "4711" not in kept.digest
+    assert kept.set_at == at
     assert check_pin(member_id=member.pk, pin="4711", at=at).ok
     assert check_pin(member_id=member.pk, pin="4712", at=at) == Proof("wrong", left=4)
     set_pin(member_id=member.pk, pin="80813", at=at)
@@ -90,7 +91,8 @@ def test_a_wrong_try_cannot_be_rolled_back_with_what_it_was_for(at):
 def test_a_code_holds_for_five_minutes_once(at):
     member = make_member()
     code = new_till_code(member_id=member.pk, at=at)
-    assert len(code) == 6 and code.isdigit() and code not in TillCode.objects.get().digest
+    assert (len(code), code.isdigit()) == (6, True)
+    assert code not in TillCode.objects.get().digest
     assert check_till_code(member_id=make_member().pk, code=code, at=at) == Proof("none")
     assert check_till_code(member_id=member.pk, code=code, at=at + 5 * MINUTE) == Proof("none")
     assert check_till_code(member_id=member.pk, code=code, at=at + 4 * MINUTE).ok
@@ -129,4 +131,5 @@ def test_who_is_merged_proves_nothing_and_who_is_erased_leaves_nothing(at):
         new_till_code(member_id=merged.pk, at=at)
     new_till_code(member_id=survivor.pk, at=at)
     erase_member(member_id=survivor.pk, at=at, actor_id=None)
-    assert not MemberPin.objects.exists() and not TillCode.objects.exists()
+    assert not MemberPin.objects.exists()
+    assert not TillCode.objects.exists()
