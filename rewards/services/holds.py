@@ -80,8 +80,11 @@ def reserve(
 
 
 @transaction.atomic
-def confirm(*, key: str, at: datetime, actor_id: int | None = None) -> Hold:
-    """Spends what was reserved. Twice is once. HoldSettled where it was cancelled or has lapsed; Hold.DoesNotExist."""
+def confirm(*, key: str, at: datetime, actor_id: int | None = None, told: bool = True) -> Hold:
+    """Spends what was reserved. Twice is once. HoldSettled where it was cancelled or has lapsed; Hold.DoesNotExist.
+
+    Without `told` it is left to the caller to say so on the timeline.
+    """
     hold, member_id = _locked(key)
     if hold.state == HoldState.CONFIRMED:
         return hold
@@ -104,8 +107,9 @@ def confirm(*, key: str, at: datetime, actor_id: int | None = None) -> Hold:
     hold.state, hold.settled_at = HoldState.CONFIRMED, at
     hold.save(update_fields=["state", "settled_at"])
     settle_refunds(hold_ids=[hold.pk], at=at, actor_id=actor_id)
-    data = {"points": hold.amount, "reason": hold.reason}
-    record(member_id=member_id, kind=POINTS_REDEEMED, at=at, data=data, actor_id=actor_id)
+    if told:
+        data = {"points": hold.amount, "reason": hold.reason}
+        record(member_id=member_id, kind=POINTS_REDEEMED, at=at, data=data, actor_id=actor_id)
     return hold
 
 
@@ -118,7 +122,7 @@ def cancel(*, key: str, at: datetime, actor_id: int | None = None) -> Hold:
         return hold
     if hold.state != HoldState.RESERVED:
         raise HoldSettled(HoldState(hold.state))
-    _release([hold.pk], HoldState.CANCELLED, at, actor_id)
+    release([hold.pk], HoldState.CANCELLED, at, actor_id)
     hold.refresh_from_db()
     return hold
 
@@ -133,12 +137,15 @@ def lapse_due(*, at: datetime) -> int:
 
 @transaction.atomic
 def _lapse(at: datetime) -> int:
-    due = Hold.objects.filter(state=HoldState.RESERVED, lapses_at__lte=at).order_by("lapses_at")[:CHUNK]
+    # What was reserved for a reward lapses with its redemption, which gives back the reward as well.
+    due = Hold.objects.filter(state=HoldState.RESERVED, lapses_at__lte=at, redemption=None).order_by("lapses_at")[
+        :CHUNK
+    ]
     holds = list(due.values_list("pk", "account__member_id"))
     if not holds:
         return 0
     lock_wallets(member for _, member in holds)
-    return _release([pk for pk, _ in holds], HoldState.LAPSED, at, None)
+    return release([pk for pk, _ in holds], HoldState.LAPSED, at, None)
 
 
 def _locked(key: str) -> tuple[Hold, int]:
@@ -180,7 +187,9 @@ SELECT count(*) FROM settled
 """
 
 
-def _release(holds: Sequence[int], state: HoldState, at: datetime, actor_id: int | None) -> int:
+def release(holds: Sequence[int], state: HoldState, at: datetime, actor_id: int | None) -> int:
+    """Gives back what these open holds reserve, to the lots it came from; how many they were. The caller has locked
+    the wallets."""
     params = {"holds": list(holds), "state": state, "at": at, "actor": actor_id}
     released = fetch_all(_RELEASE, params)[0][0]
     merged = Hold.objects.filter(pk__in=holds, account__member__merged_into__isnull=False)
