@@ -11,7 +11,16 @@ from rewards.models.earning import CheckInPoint, EarningRule, Evaluation, Replay
 from rewards.models.grants import GrantRequest
 from rewards.models.ledger import Account, Hold, Lot, LotChange, LotUse, Transfer
 from rewards.models.settings import RewardSettings, RewardSettingsChange
-from rewards.models.tiers import Benefit, BenefitUse, MembershipPlan, MemberTier, PlanMembership, Tier, TierChange
+from rewards.models.tiers import (
+    Benefit,
+    BenefitUse,
+    MembershipPlan,
+    MemberTier,
+    PlanMembership,
+    Reassessment,
+    Tier,
+    TierChange,
+)
 
 __all__ = [
     "Account",
@@ -32,6 +41,7 @@ __all__ = [
     "MembershipPlan",
     "Offer",
     "PlanMembership",
+    "Reassessment",
     "Redemption",
     "Replay",
     "Reward",

@@ -9,6 +9,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from members.enums import ImportState
+from members.models.job import Job
 from rewards.enums import BenefitKind, BenefitPeriod, Combine, PlanState, TierCause
 
 
@@ -120,6 +122,37 @@ class TierChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_tier_id} → {self.to_tier_id}"
+
+
+class Reassessment(Job):
+    """All members are assessed anew because the steps or their rules changed: how far that is, and who moved.
+
+    `moved` holds [from, to, members] by the ids of tiers, null for none; `last_id` is the last member looked at.
+    """
+
+    what = models.CharField(_("what changed"), max_length=200, blank=True)
+    total = models.PositiveBigIntegerField(_("members"), default=0)
+    done = models.PositiveBigIntegerField(_("of them assessed"), default=0)
+    last_id = models.BigIntegerField(_("last member"), default=0)
+    moved = models.JSONField(_("who moved"), default=list)
+    created_at = models.DateTimeField(_("asked for"))
+
+    class Meta:
+        verbose_name = _("assessment of all members")
+        verbose_name_plural = _("assessments of all members")
+        ordering = ("-id",)
+        indexes = [
+            # Those that wait or whose worker died (rewards.tasks.resume_reassessments).
+            models.Index(fields=["id"], condition=Q(state__in=["queued", "running"]), name="rewards_reassessment_open"),
+        ]
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def percent(self) -> int:
+        """How far it is, 0 to 100."""
+        return 100 if self.state == ImportState.DONE else min(99, 100 * self.done // (self.total or 1))
 
 
 class MembershipPlan(models.Model):

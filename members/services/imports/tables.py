@@ -16,7 +16,7 @@ _TABLES = {
 
 def tables(job: Any) -> dict[str, str]:
     """Their names."""
-    prefix, names = _TABLES[type(job)]
+    prefix, names = _TABLES.get(type(job), ("", ()))  # other jobs stage nothing
     return {name: f"{prefix}_{int(job.pk)}_{name}" for name in names}
 
 
