@@ -36,6 +36,8 @@ _MARKETER = {
     "rewards.transfer": "view add",
     "rewards.lot": "view",
     "rewards.earningrule": "view add",
+    "rewards.rewardsettings": "view",
+    "rewards.grantrequest": "view add",
     "rewards.tier": "view add change",
     "campaigns.birthdaygreeting": "view add change",
     "campaigns.message": "view change",
@@ -53,6 +55,8 @@ ROLES: dict[str, dict[str, str]] = {
         "members.retentionrule": "view change",
         "members.refund": "view add",
         "members.programme": "view add change",
+        "rewards.rewardsettings": "view change",
+        "rewards.grantrequest": "view add change",  # to change one is to decide about it
         "members.user": "view add change",
         "auth.group": "view",
         # Mail kept on disk holds sign-in codes of everybody.

@@ -46,6 +46,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Programme"),
         (
             (_("Settings"), "storefront", "members.Programme"),
+            (_("How points behave"), "tune", "rewards.RewardSettings"),
             (_("Attributes"), "list_alt", "members.Attribute"),
             (_("Tags"), "sell", "members.Tag"),
             (_("Import customers"), "group_add", "members.CustomerImport"),

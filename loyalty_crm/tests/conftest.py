@@ -121,6 +121,7 @@ def world(db, settings) -> dict[str, int]:
         "auth_user": User.objects.get(email="somebody@example.com").pk,
         "auth_group": Group.objects.get(name="Till").pk,
         "rewards_transfer": transfer.pk,
+        "rewards_rewardsettings": 1,
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
         "rewards_tier": tiers["gold"].pk,

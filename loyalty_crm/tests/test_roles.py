@@ -76,6 +76,7 @@ ACCESS: dict[str, set[str]] = {
     **pages("auth_group", ONLY_MANAGER),
     **pages("analytics_memberscore", MARKETER_UP, customers=MARKETER_UP, quality=MARKETER_UP),
     **pages("rewards_transfer", MARKETER_UP),
+    **pages("rewards_rewardsettings", MARKETER_UP),
     **pages("rewards_lot", MARKETER_UP),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
     **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP),

@@ -1,3 +1,3 @@
-from rewards.admin import imports, ledger, programme, purchases
+from rewards.admin import imports, ledger, programme, purchases, settings
 
-__all__ = ["imports", "ledger", "programme", "purchases"]
+__all__ = ["imports", "ledger", "programme", "purchases", "settings"]

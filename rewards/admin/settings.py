@@ -246,9 +246,8 @@ class RewardSettingsView(ConfirmView):
         if "point_cost" in changed:
             (held, owed), (_held, was_owed) = _owed(after), _owed(before)
             words = {"points": points_text(held), "owed": owed, "before": was_owed}
-            sentences.append(
-                gettext("Members hold %(points)s: %(owed)s are owed for them, instead of %(before)s.") % words
-            )
+            text = gettext("Members hold %(points)s: %(owed)s are owed for them, instead of %(before)s.")
+            sentences.append(text % words)
         return sentences
 
     def act(self, form: Form) -> str:
