@@ -13,6 +13,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.money import format_money
 from common.sql import fetch_all
+from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
 from rewards.models import Account, Lot, RewardSettings, RuleVersion, Tier, Transfer
 
@@ -35,10 +36,11 @@ def open_lots(*, at: datetime) -> QuerySet[Lot]:
     return lots.filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
 
-def balances(member_ids: Iterable[int], at: datetime | None = None) -> dict[int, int]:
-    """Points that each member can spend at `at` (now). What has expired does not count, even before it is swept."""
+def balances(member_ids: Iterable[int], at: datetime | None = None, unit: Unit = Unit.POINTS) -> dict[int, int]:
+    """What each member can spend at `at` (now): points, or credit in minor units. What has expired does not count, even
+    before it is swept, nor what is pending."""
     ids = list(member_ids)
-    rows = fetch_all(_BALANCES, {"members": ids, "at": at or timezone.now()})
+    rows = fetch_all(_BALANCES, {"members": ids, "at": at or timezone.now(), "unit": unit})
     return {**dict.fromkeys(ids, 0), **dict(rows)}
 
 
@@ -48,13 +50,32 @@ SELECT wallet.member_id, wallet.balance - coalesce((
     WHERE lot.account_id = wallet.id AND lot.remaining > 0
       AND (lot.expires_at <= %(at)s OR lot.available_from > %(at)s)
 ), 0)::bigint
-FROM rewards_account AS wallet WHERE wallet.member_id = ANY(%(members)s) AND wallet.unit = 'points'
+FROM rewards_account AS wallet
+WHERE wallet.member_id = ANY(%(members)s) AND wallet.unit = %(unit)s AND wallet.kind = 'wallet'
 """
 
 
-def balance(member_id: int, at: datetime | None = None) -> int:
-    """Points that the member can spend at `at` (now)."""
-    return balances([member_id], at)[member_id]
+def balance(member_id: int, at: datetime | None = None, unit: Unit = Unit.POINTS) -> int:
+    """What the member can spend at `at` (now)."""
+    return balances([member_id], at, unit)[member_id]
+
+
+def arrears(member_id: int, unit: Unit = Unit.POINTS) -> int:
+    """What the member owes: later earning repays it first."""
+    owing = Account.objects.filter(kind=AccountKind.ARREARS, unit=unit, member_id=member_id)
+    return -(owing.values_list("balance", flat=True).first() or 0)
+
+
+def pending(member_id: int, at: datetime, unit: Unit = Unit.POINTS) -> int:
+    """What has been given to the member and cannot be spent yet."""
+    return pending_lots(member_id, at, unit).aggregate(n=Sum("remaining", default=0))["n"]
+
+
+def pending_lots(member_id: int, at: datetime, unit: Unit = Unit.POINTS) -> QuerySet[Lot]:
+    """The lots that cannot be spent yet, those first whose time comes first."""
+    wallet = {"account__member_id": member_id, "account__unit": unit, "account__kind": AccountKind.WALLET}
+    lots = Lot.objects.filter(**wallet, remaining__gt=0, available_from__gt=at)
+    return lots.filter(Q(expires_at=None) | Q(expires_at__gt=at)).order_by("available_from", "pk")
 
 
 class Expiring(NamedTuple):
@@ -64,12 +85,21 @@ class Expiring(NamedTuple):
     points: int
 
 
+def expiring(member_id: int, at: datetime, unit: Unit = Unit.POINTS) -> list[Expiring]:
+    """What a member's wallet loses, day by day, if nothing is spent."""
+    return [Expiring(first, int(points)) for first, points in _expiring(member_id, at, unit)]
+
+
 def expiring_next(member_id: int, at: datetime) -> Expiring | None:
     """What expires next for a member; None where nothing does."""
-    lots = open_lots(at=at).filter(account__member_id=member_id, account__unit=Unit.POINTS, expires_at__gt=at)
-    days = lots.annotate(day=TruncDate("expires_at")).values("day")
-    first = days.annotate(first=Min("expires_at"), points=Sum("remaining")).order_by("day").first()
-    return Expiring(first["first"], int(first["points"])) if first else None
+    return next((Expiring(first, int(points)) for first, points in _expiring(member_id, at, Unit.POINTS)[:1]), None)
+
+
+def _expiring(member_id: int, at: datetime, unit: Unit) -> QuerySet[Any, Any]:
+    wallet = {"account__member_id": member_id, "account__unit": unit, "account__kind": AccountKind.WALLET}
+    days = open_lots(at=at).filter(**wallet, expires_at__gt=at).annotate(day=TruncDate("expires_at")).values("day")
+    days = days.annotate(first=Min("expires_at"), points=Sum("remaining")).order_by("day")
+    return days.values_list("first", "points")
 
 
 def plain_rules(currency: str) -> QuerySet[RuleVersion]:
@@ -111,7 +141,7 @@ class Purses(NamedTuple):
     ever: list[int]
 
 
-_PURSES = """
+PURSES = """
 WITH RECURSIVE owner (id) AS (
     SELECT coalesce(merged_into_id, id) FROM members_member WHERE id = ANY(%(members)s)
     UNION
@@ -128,23 +158,24 @@ ever (id) AS (
     SELECT merge.survivor_id FROM ever JOIN members_membermerge AS merge ON merge.merged_id = ever.id
 )
 SELECT array_agg(wallet.id) FILTER (WHERE wallet.member_id IN (SELECT id FROM own)), array_agg(wallet.id)
-FROM ever JOIN rewards_account AS wallet ON wallet.member_id = ever.id AND wallet.unit = 'points'
+FROM ever JOIN rewards_account AS wallet
+  ON wallet.member_id = ever.id AND wallet.unit = %(unit)s AND wallet.kind = 'wallet'
 """
 
 
-def purses(*, member_ids: Iterable[int] = (), wallet_ids: Iterable[int] = ()) -> Purses:
-    """The wallets that belong together with those of some members."""
-    own, ever = fetch_all(_PURSES, {"members": list(member_ids), "wallets": list(wallet_ids)})[0]
+def purses(*, member_ids: Iterable[int] = (), wallet_ids: Iterable[int] = (), unit: Unit = Unit.POINTS) -> Purses:
+    """The wallets of a unit that belong together with those of some members."""
+    own, ever = fetch_all(PURSES, {"members": list(member_ids), "wallets": list(wallet_ids), "unit": unit})[0]
     return Purses(own or [], ever or [])
 
 
-def history(member_id: int) -> QuerySet[Transfer]:
+def history(member_id: int, unit: Unit = Unit.POINTS) -> QuerySet[Transfer]:
     """The movements of a member's wallet and of those merged into it, newest first, each with its signed `change` in
-    points and its hold. What moved between these wallets is no movement.
+    its unit and its hold. What moved between these wallets is no movement.
 
     The wallets are looked up at once: only for plain numbers does the planner know that they are rare ones.
     """
-    own = purses(member_ids=[member_id]).own
+    own = purses(member_ids=[member_id], unit=unit).own
     if len(own) == 1:  # as nearly always; the planner does best with one number
         moved, comes_in = Transfer.objects.filter(Q(credit_id=own[0]) | Q(debit_id=own[0])), Q(credit_id=own[0])
     else:
@@ -228,6 +259,11 @@ def points_text(points: int) -> str:
     """A number of points in the active language: "1,250 points"."""
     text = ngettext("%(points)s point", "%(points)s points", points)
     return text % {"points": number_format(points, use_l10n=True, force_grouping=True)}
+
+
+def amount_text(amount: int, unit: str) -> str:
+    """An amount of a unit in the active language: "1,250 points", or credit as money: "€12.50"."""
+    return points_text(amount) if unit == Unit.POINTS else format_money(amount, get_programme().currency)
 
 
 def explain(transfer: Transfer) -> str:

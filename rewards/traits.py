@@ -38,7 +38,11 @@ def _tier_shown(query: Query, leaf: Leaf) -> Composable:
 
 
 def _balance(query: Query, leaf: Leaf) -> Composable:
-    alias = query.one("rewards_account", key="wallet", only=lambda alias: SQL("{}.unit = 'points'").format(alias))
+    alias = query.one(
+        "rewards_account",
+        key="wallet",
+        only=lambda alias: SQL("{0}.unit = 'points' AND {0}.kind = 'wallet'").format(alias),
+    )
     return SQL("{}.balance").format(alias)
 
 

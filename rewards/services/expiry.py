@@ -13,7 +13,7 @@ CHUNK = 50_000  # lots a transaction: killed at any moment, the next run goes on
 
 
 class Expired(NamedTuple):
-    """How many lots were emptied, and the points that were in them."""
+    """How many lots were emptied, and what was in them, in points and minor units of credit."""
 
     lots: int
     points: int
@@ -37,20 +37,20 @@ SELECT (SELECT array_agg(id) FROM wallet), (SELECT max(expires_at) FROM due)
 _EXPIRE = """
 WITH due AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, lot.id AS lot_id, lot.account_id,
-           lot.remaining, lot.expires_at, CASE WHEN lot.remaining = lot.amount THEN 0 ELSE (
+           wallet.unit, lot.remaining, lot.expires_at, CASE WHEN lot.remaining = lot.amount THEN 0 ELSE (
                SELECT count(*) FROM rewards_lotuse AS used
                JOIN rewards_transfer AS expiry ON expiry.id = used.transfer_id AND expiry.kind = 'expire'
                WHERE used.lot_id = lot.id
            ) END AS earlier
-    FROM rewards_lot AS lot
+    FROM rewards_lot AS lot JOIN rewards_account AS wallet ON wallet.id = lot.account_id
     WHERE lot.account_id = ANY(%(wallets)s) AND lot.remaining > 0 AND lot.expires_at <= %(at)s
 ),
 posted AS (
     INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
-    SELECT id, 'expire:' || lot_id || ':' || earlier, 'expire', account_id,
-           (SELECT id FROM rewards_account WHERE kind = 'expired' AND unit = 'points'), remaining, expires_at,
-           jsonb_build_object('lot', lot_id)
-    FROM due
+    SELECT due.id, 'expire:' || lot_id || ':' || earlier, 'expire', account_id,
+           expired.id, remaining, expires_at, jsonb_build_object('lot', lot_id)
+    FROM due JOIN rewards_account AS expired
+      ON expired.kind = 'expired' AND expired.unit = due.unit AND expired.member_id IS NULL
 ),
 used AS (
     INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, remaining FROM due
@@ -65,22 +65,25 @@ lost AS (
 wallet AS (
     UPDATE rewards_account AS account SET balance = account.balance - lost.points
     FROM lost WHERE account.id = lost.account_id
-    RETURNING account.member_id, lost.points, lost.lots, lost.at
+    RETURNING account.member_id, account.unit, lost.points, lost.lots, lost.at
 )
-SELECT array_agg(member_id) AS members, array_agg(at) AS ats, array_agg(points) AS points, array_agg(lots) AS lots
+SELECT array_agg(member_id) AS members, array_agg(unit) AS units, array_agg(at) AS ats,
+       array_agg(points) AS points, array_agg(lots) AS lots
 FROM wallet
 """
 _EVENTS = """
-SELECT member_id, at, jsonb_build_object('points', points, 'lots', lots)
-FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[], %(points)s::bigint[], %(lots)s::bigint[])
-    AS lost (member_id, at, points, lots)
+SELECT member_id, at,
+       jsonb_build_object('points', points, 'lots', lots)
+       || CASE unit WHEN 'points' THEN '{}' ELSE jsonb_build_object('unit', unit) END
+FROM unnest(%(members)s::bigint[], %(units)s::text[], %(ats)s::timestamptz[], %(points)s::bigint[], %(lots)s::bigint[])
+    AS lost (member_id, unit, at, points, lots)
 """
 
 
 def expire_due(*, at: datetime, chunk: int = CHUNK) -> Expired:
     """Empties every lot that has expired by `at`, in transactions of about `chunk` lots. Safe to kill and to repeat.
 
-    The transfers count from the moment of expiry. Each member gets one event per run.
+    The transfers count from the moment of expiry. Each member gets one event per run and unit.
     """
     lots = points = 0
     since: datetime | None = datetime.min.replace(tzinfo=UTC)

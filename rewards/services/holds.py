@@ -9,13 +9,13 @@ from common.sql import fetch_all
 from members.events import record
 from members.queries import family
 from members.services.purchases import KeyReused
-from rewards.enums import AccountKind, HoldState, TransferKind
-from rewards.events import POINTS_REDEEMED
+from rewards.enums import AccountKind, HoldState, TransferKind, Unit
+from rewards.events import POINTS_REDEEMED, told_unit
 from rewards.models import Account, Hold, Transfer
 from rewards.queries import balance
-from rewards.services.ledger import InsufficientPoints, debit, lock_followed, lock_wallets
+from rewards.services.ledger import InsufficientPoints, debit, lock_followed, lock_wallets, touch
 from rewards.services.moved_points import forward
-from rewards.services.purchases import settle_refunds
+from rewards.services.refunds import settle_refunds
 
 CHUNK = 1_000
 
@@ -44,17 +44,18 @@ def reserve(
     lapses_at: datetime,
     reason: str = "",
     actor_id: int | None = None,
+    unit: Unit = Unit.POINTS,
 ) -> Hold:
-    """Sets points aside until `lapses_at`. They are spent for everyone else.
+    """Sets points, or credit in minor units, aside until `lapses_at`. They are spent for everyone else.
 
     The same key with the same content gives the same hold. KeyReused where it comes with another content;
     InsufficientPoints; ValueError for an amount below 1 or a hold that has lapsed before it begins.
     """
     if amount < 1 or lapses_at <= at:
         raise ValueError("a hold keeps points for a while")
-    lock_wallets([member_id])
+    lock_wallets([member_id], units=[unit])
     if known := Hold.objects.select_related("account").filter(key=key).first():
-        same = (known.amount, known.reason) == (amount, reason)
+        same = (known.amount, known.reason, known.account.unit) == (amount, reason, unit)
         if not same or known.account.member_id not in family([member_id]):
             raise KeyReused(key)
         return known
@@ -70,9 +71,11 @@ def reserve(
             "reason": reason,
             "actor": actor_id,
         },
+        unit=unit,
     )
     if not posted:
-        raise InsufficientPoints(available=balance(member_id, at), asked=amount)
+        raise InsufficientPoints(available=balance(member_id, at, unit), asked=amount)
+    touch({member_id: at}, now=at)
     transfer = Transfer.objects.get(pk=posted[0].id)
     return Hold.objects.create(
         key=key, account_id=transfer.debit_id, amount=amount, reason=reason, transfer=transfer, lapses_at=lapses_at
@@ -92,7 +95,8 @@ def confirm(*, key: str, at: datetime, actor_id: int | None = None, told: bool =
         raise HoldSettled(HoldState.LAPSED)
     if hold.state != HoldState.RESERVED:
         raise HoldSettled(HoldState(hold.state))
-    system = dict(Account.objects.filter(member=None).values_list("kind", "pk"))
+    unit = hold.account.unit
+    system = dict(Account.objects.filter(member=None, unit=unit).values_list("kind", "pk"))
     Transfer.objects.create(
         key=f"confirm:{hold.pk}",
         kind=TransferKind.REDEEM,
@@ -108,7 +112,7 @@ def confirm(*, key: str, at: datetime, actor_id: int | None = None, told: bool =
     hold.save(update_fields=["state", "settled_at"])
     settle_refunds(hold_ids=[hold.pk], at=at, actor_id=actor_id)
     if told:
-        data = {"points": hold.amount, "reason": hold.reason}
+        data = {"points": hold.amount, "reason": hold.reason, **told_unit(unit)}
         record(member_id=member_id, kind=POINTS_REDEEMED, at=at, data=data, actor_id=actor_id)
     return hold
 
@@ -152,7 +156,7 @@ def _locked(key: str) -> tuple[Hold, int]:
     """The hold as it stands once its member's wallet is locked, and who that member is now."""
     member_id = Hold.objects.values_list("account__member_id", flat=True).get(key=key)
     _, followed = lock_followed([member_id])
-    return Hold.objects.get(key=key), followed.get(member_id, member_id)
+    return Hold.objects.select_related("account").get(key=key), followed.get(member_id, member_id)
 
 
 _RELEASE = """
@@ -164,7 +168,8 @@ posted AS (
     INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, reverses_id)
     SELECT 'release:' || settled.id, 'release', held.id, settled.account_id, settled.amount, %(at)s, settled.reason,
            jsonb_build_object('hold', settled.id, 'state', %(state)s::text), %(actor)s::bigint, settled.transfer_id
-    FROM settled JOIN rewards_account AS held ON held.kind = 'held' AND held.unit = 'points'
+    FROM settled JOIN rewards_account AS wallet ON wallet.id = settled.account_id
+    JOIN rewards_account AS held ON held.kind = 'held' AND held.unit = wallet.unit AND held.member_id IS NULL
     RETURNING id, credit_id, amount, reverses_id
 ),
 back AS (

@@ -4,7 +4,9 @@ Callers lock the wallets first (`lock_wallets`), so that the statement, which co
 before the lock and nothing changes under it.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import DataError
@@ -12,7 +14,7 @@ from psycopg.errors import NumericValueOutOfRange
 
 from common.sql import execute, fetch_all
 from members.queries import merged_into
-from rewards.enums import AccountKind, TransferKind
+from rewards.enums import AccountKind, TransferKind, Unit
 
 
 class InsufficientPoints(Exception):
@@ -38,75 +40,181 @@ class Posted(NamedTuple):
 
 _OPEN = """
 INSERT INTO rewards_account (kind, unit, member_id, balance)
-SELECT 'wallet', 'points', member.id, 0 FROM unnest(%(members)s::bigint[]) AS member (id)
-WHERE NOT EXISTS (SELECT FROM rewards_account AS wallet WHERE wallet.member_id = member.id AND wallet.unit = 'points')
-ORDER BY member.id
+SELECT %(kind)s, unit, member.id, 0
+FROM unnest(%(members)s::bigint[]) AS member (id), unnest(%(units)s::text[]) AS unit
+WHERE NOT EXISTS (
+    SELECT FROM rewards_account AS known
+    WHERE known.member_id = member.id AND known.unit = unit.unit AND known.kind = %(kind)s
+)
+ORDER BY member.id, unit
 ON CONFLICT DO NOTHING
 """
 # NO KEY: other members' transfers may go on referring to these rows. The order keeps two batches from a deadlock.
 _LOCK = """
-SELECT id FROM rewards_account WHERE member_id = ANY(%(members)s) AND unit = 'points'
-ORDER BY id FOR NO KEY UPDATE
+SELECT id, kind FROM rewards_account WHERE member_id = ANY(%(members)s) ORDER BY id FOR NO KEY UPDATE
 """
 
 
-def lock_wallets(member_ids: Iterable[int]) -> list[int]:
-    """Opens the members' wallets where they have none, and locks them until the transaction ends; their ids. Where a
-    member was merged, the wallet of who they are now is locked as well."""
-    return lock_followed(member_ids)[0]
+def lock_wallets(member_ids: Iterable[int], *, units: Sequence[Unit] = (Unit.POINTS,)) -> list[int]:
+    """Opens the members' wallets of `units` where they have none, and locks all that they have, of every unit, with
+    what they owe, until the transaction ends; the wallets' ids. Where a member was merged, the wallets of who they are
+    now are locked as well."""
+    return lock_followed(member_ids, units=units)[0]
 
 
-def lock_followed(member_ids: Iterable[int]) -> tuple[list[int], dict[int, int]]:
+def lock_followed(
+    member_ids: Iterable[int], *, units: Sequence[Unit] = (Unit.POINTS,)
+) -> tuple[list[int], dict[int, int]]:
     """As lock_wallets; and whom those who were merged are now. That is asked under the lock: a merge holds it, too."""
     members = sorted(set(member_ids))
-    wallets = _lock(members)
+    wallets = _lock(members, units)
     followed = merged_into(members)
     if others := sorted(set(followed.values()) - set(members)):
-        wallets += _lock(others)
+        wallets += _lock(others, units)
     return wallets, followed
 
 
-def _lock(members: list[int]) -> list[int]:
-    execute(_OPEN, {"members": members})
-    return [row[0] for row in fetch_all(_LOCK, {"members": members})]
+def _lock(members: list[int], units: Sequence[Unit]) -> list[int]:
+    _open(AccountKind.WALLET, members, units)
+    return [id_ for id_, kind in fetch_all(_LOCK, {"members": members}) if kind == AccountKind.WALLET]
 
 
+def open_arrears(member_ids: Iterable[int], unit: Unit) -> None:
+    """Accounts for what members owe, where they have none. The caller has locked their wallets."""
+    _open(AccountKind.ARREARS, sorted(set(member_ids)), [unit])
+
+
+def _open(kind: AccountKind, members: list[int], units: Sequence[Unit]) -> None:
+    execute(_OPEN, {"kind": kind, "members": members, "units": [str(unit) for unit in units]})
+
+
+def _told(columns: str, optional: dict[str, str], also: Sequence[str]) -> tuple[str, str]:
+    """The columns that the caller's rows have, and those that they leave out, with what stands for them."""
+    left_out = ", ".join(f"{default} AS {name}" for name, default in optional.items() if name not in also)
+    return ", ".join([columns, *also]), f", {left_out}" if left_out else ""
+
+
+_CREDITED = "key, member_id, amount, at, available_from, expires_at, reason, why, actor_id, purchase_id"
+_CREDITED_ALSO = {
+    "unit": "%(unit)s::text",
+    "rule_id": "NULL::bigint",
+    "inactivity_months": "NULL::smallint",
+    "note": "''::text",
+}
 # One plan for one row or ten thousand, whatever the statistics say: each row looks up its wallet by index, and as the
 # transfers' ids are drawn first, nothing that was inserted is joined again with what was asked for.
 _CREDIT = """
-WITH told (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id, purchase_id) AS ({select}),
+WITH given ({columns}) AS ({select}),
+told AS (SELECT given.*{left_out} FROM given),
 input AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, told.*,
-           (SELECT id FROM rewards_account WHERE member_id = told.member_id AND unit = 'points') AS wallet_id,
-           (SELECT id FROM rewards_account WHERE kind = %(source)s AND unit = 'points') AS source_id
+           (SELECT id FROM rewards_account
+            WHERE member_id = told.member_id AND unit = told.unit AND kind = 'wallet') AS wallet_id,
+           (SELECT id FROM rewards_account
+            WHERE kind = %(source)s AND unit = told.unit AND member_id IS NULL) AS source_id
     FROM told WHERE NOT EXISTS (SELECT FROM rewards_transfer AS known WHERE known.key = told.key)
 ),
+{repaying}
 posted AS (
-    INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, purchase_id)
-    SELECT id, key, %(kind)s, source_id, wallet_id, amount, at, reason, why, actor_id, purchase_id FROM input
+    INSERT INTO rewards_transfer
+        (id, key, kind, debit_id, credit_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id)
+    SELECT id, key, %(kind)s, source_id, wallet_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id
+    FROM input
 ),
 lot AS (
-    INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
-    SELECT wallet_id, id, amount, amount, available_from, expires_at FROM input
+    INSERT INTO rewards_lot
+        (account_id, transfer_id, amount, remaining, available_from, expires_at, inactivity_months)
+    SELECT wallet_id, id, amount, amount - {repaid}, available_from,
+           coalesce(expires_at, at + make_interval(months => inactivity_months)), inactivity_months
+    FROM {awards}
+    RETURNING id, transfer_id
 ),
+{repaid_by}
 wallet AS (
     UPDATE rewards_account AS account SET balance = account.balance + came.amount
-    FROM (SELECT wallet_id, sum(amount) AS amount FROM input GROUP BY wallet_id) AS came
+    FROM (SELECT wallet_id, sum(amount - {repaid}) AS amount FROM {awards} GROUP BY wallet_id) AS came
     WHERE account.id = came.wallet_id
 )
 SELECT id, key, amount FROM input
 """
+# What is earned repays what the member owes in that unit first, award by award in the order given. What is pending
+# repays as well: nothing tells when its time has come.
+_REPAYING = """
+award AS MATERIALIZED (
+    SELECT input.*, owing.id AS owing_id,
+           least(amount, greatest(0, -owing.balance - (sum(amount) OVER earlier - amount)))::bigint AS repaid
+    FROM input
+    LEFT JOIN rewards_account AS owing ON owing.member_id = input.member_id AND owing.unit = input.unit
+                                      AND owing.kind = 'arrears' AND owing.balance < 0
+    WINDOW earlier AS (PARTITION BY wallet_id ORDER BY input.id)
+),
+repay AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS repay_id, award.* FROM award WHERE repaid > 0
+),
+"""
+_REPAID_BY = """
+repayment AS (
+    INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
+    SELECT repay_id, 'repay:' || id, 'repay', wallet_id, owing_id, repaid, at, jsonb_build_object('earn', id) FROM repay
+),
+repaid_from AS (
+    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount)
+    SELECT repay_id, lot.id, repaid FROM repay JOIN lot ON lot.transfer_id = repay.id
+),
+owed AS (
+    UPDATE rewards_account AS owing SET balance = owing.balance + paid.amount
+    FROM (SELECT owing_id, sum(repaid) AS amount FROM repay GROUP BY owing_id) AS paid WHERE owing.id = paid.owing_id
+),
+"""
+# The member did something: lots that live by activity go on from here, but not those that have expired.
+_TOUCH = """
+UPDATE rewards_lot AS lot SET expires_at = told.at + make_interval(months => lot.inactivity_months)
+FROM ({acts}) AS told (account_id, at)
+WHERE lot.account_id = told.account_id AND lot.remaining > 0 AND lot.inactivity_months IS NOT NULL
+  AND lot.expires_at > %(now)s AND lot.expires_at < told.at + make_interval(months => lot.inactivity_months)
+"""
+_ACTS = """
+SELECT wallet.id, act.at FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[]) AS act (member_id, at)
+JOIN rewards_account AS wallet ON wallet.member_id = act.member_id AND wallet.kind = 'wallet'
+"""
 
 
-def credit(*, kind: TransferKind, source: AccountKind, select: str, params: dict[str, Any]) -> list[Posted]:
-    """Moves points from a system account into wallets, each into a lot of its own.
+def touch(acts: Mapping[int, datetime], *, now: datetime) -> None:
+    """Notes that members did something, each at a moment: what would expire for want of activity lives on. The caller
+    has locked their wallets."""
+    execute(_TOUCH.format(acts=_ACTS), {"members": list(acts), "ats": list(acts.values()), "now": now})
+
+
+def credit(
+    *,
+    kind: TransferKind,
+    source: AccountKind,
+    select: str,
+    params: dict[str, Any],
+    unit: Unit = Unit.POINTS,
+    also: Sequence[str] = (),
+) -> list[Posted]:
+    """Moves points or credit from a system account into wallets, each into a lot of its own.
 
     `select` is SQL for rows of (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id,
-    purchase_id); no key twice. Rows whose key is known are left out, here and in the answer. PointsOutOfRange;
-    IntegrityError where a key is posted to the wallet of another member at the same moment.
+    purchase_id) and then the columns named in `also`: unit, rule_id, inactivity_months, note; no key twice. With
+    inactivity_months and no expires_at, a lot lives so long from `at`. The wallets are locked, and opened in the units
+    that come. What is earned repays arrears first. Rows whose key is known are left out, here and in the answer.
+    PointsOutOfRange; IntegrityError where a key is posted to the wallet of another member at the same moment.
     """
+    columns, left_out = _told(_CREDITED, _CREDITED_ALSO, also)
+    earns = kind == TransferKind.EARN
+    statement = _CREDIT.format(
+        columns=columns,
+        select=select,
+        left_out=left_out,
+        repaying=_REPAYING if earns else "",
+        repaid_by=_REPAID_BY if earns else "",
+        awards="award" if earns else "input",
+        repaid="repaid" if earns else "0",
+    )
     try:
-        rows = fetch_all(_CREDIT.format(select=select), {**params, "kind": kind, "source": source})
+        rows = fetch_all(statement, {**params, "kind": kind, "source": source, "unit": unit})
     except DataError as error:
         if isinstance(error.__cause__, NumericValueOutOfRange):
             raise PointsOutOfRange from error
@@ -114,8 +222,11 @@ def credit(*, kind: TransferKind, source: AccountKind, select: str, params: dict
     return [Posted(*row) for row in rows]
 
 
+_DEBITED = "key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id"
+_DEBITED_ALSO = {"note": "''::text"}
 _DEBIT = """
-WITH input (key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id) AS ({select}),
+WITH given ({columns}) AS ({select}),
+input AS (SELECT given.*{left_out} FROM given),
 lots AS (
     SELECT input.key, wallet.id AS wallet_id, input.amount AS asked, lot.id AS lot_id, lot.remaining,
            sum(lot.remaining) OVER (
@@ -124,9 +235,11 @@ lots AS (
                         lot.expires_at ASC NULLS LAST, lot.id
            ) AS up_to
     FROM input
-    JOIN rewards_account AS wallet ON wallet.member_id = input.member_id AND wallet.unit = 'points'
+    JOIN rewards_account AS wallet ON wallet.member_id = input.member_id AND wallet.unit = %(unit)s
+                                  AND wallet.kind = 'wallet'
     JOIN rewards_lot AS lot ON lot.account_id = wallet.id AND lot.remaining > 0
-     AND lot.available_from <= input.at AND (lot.expires_at IS NULL OR lot.expires_at > input.at)
+     AND (lot.available_from <= input.at OR lot.id = ANY(%(first)s))
+     AND (lot.expires_at IS NULL OR lot.expires_at > input.at)
 ),
 picked AS (
     SELECT key, wallet_id, asked, lot_id, least(remaining, asked - (up_to - remaining)) AS amount
@@ -138,11 +251,11 @@ covered AS (
 ),
 posted AS (
     INSERT INTO rewards_transfer
-        (key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, purchase_id, reverses_id)
-    SELECT key, %(kind)s, covered.wallet_id, target.id, covered.amount, input.at, input.reason, input.why,
+        (key, kind, debit_id, credit_id, amount, at, reason, note, why, actor_id, purchase_id, reverses_id)
+    SELECT key, %(kind)s, covered.wallet_id, target.id, covered.amount, input.at, input.reason, input.note, input.why,
            input.actor_id, input.purchase_id, input.reverses_id
     FROM input JOIN covered USING (key)
-    JOIN rewards_account AS target ON target.kind = %(target)s AND target.unit = 'points'
+    JOIN rewards_account AS target ON target.kind = %(target)s AND target.unit = %(unit)s AND target.member_id IS NULL
     ON CONFLICT (key) DO NOTHING
     RETURNING id, key, debit_id, amount
 ),
@@ -168,15 +281,74 @@ def debit(
     target: AccountKind,
     select: str,
     params: dict[str, Any],
+    unit: Unit = Unit.POINTS,
     partly: bool = False,
     first: Sequence[int] = (),
+    also: Sequence[str] = (),
 ) -> list[Posted]:
-    """Moves points from wallets to a system account, out of the lots that expire soonest.
+    """Moves points or credit from wallets to a system account, out of the lots that expire soonest.
 
-    `select` is SQL for rows of (key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id), at most
-    one per wallet; the lot of the transfer that is reversed goes first, then the lots `first`. Only lots that are open
-    at `at` count. Where they do not cover the amount, nothing is moved, or with `partly` what there is. Rows whose key
-    is known are left out, here and in the answer.
+    `select` is SQL for rows of (key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id) and then,
+    with `also`, note; at most one per wallet. The lot of the transfer that is reversed goes first, then the lots
+    `first`. Only lots that are open at `at` count, and of `first` the pending ones. Where they do not cover the amount,
+    nothing is moved, or with `partly` what there is. Rows whose key is known are left out, here and in the answer.
     """
-    params = {**params, "kind": kind, "target": target, "partly": partly, "first": list(first)}
-    return [Posted(*row) for row in fetch_all(_DEBIT.format(select=select), params)]
+    columns, left_out = _told(_DEBITED, _DEBITED_ALSO, also)
+    statement = _DEBIT.format(columns=columns, select=select, left_out=left_out)
+    own = {"kind": kind, "target": target, "unit": unit, "partly": partly, "first": list(first)}
+    return [Posted(*row) for row in fetch_all(statement, {**params, **own})]
+
+
+_OWE = """
+WITH told AS (
+    SELECT owing.id AS owing_id, target.id AS target_id
+    FROM rewards_account AS owing JOIN rewards_account AS target
+      ON target.kind = %(target)s AND target.unit = owing.unit AND target.member_id IS NULL
+    WHERE owing.member_id = %(member)s AND owing.unit = %(unit)s AND owing.kind = 'arrears'
+),
+posted AS (
+    INSERT INTO rewards_transfer
+        (key, kind, debit_id, credit_id, amount, at, reason, why, actor_id, purchase_id, reverses_id)
+    SELECT %(key)s, %(kind)s, owing_id, target_id, %(amount)s, %(at)s, %(reason)s, %(why)s::jsonb, %(actor)s::bigint,
+           %(purchase)s::bigint, %(reverses)s::bigint FROM told
+),
+owed AS (
+    UPDATE rewards_account AS owing SET balance = owing.balance - %(amount)s FROM told WHERE owing.id = told.owing_id
+)
+SELECT count(*) FROM told
+"""
+
+
+def owe(
+    *,
+    kind: TransferKind,
+    target: AccountKind,
+    key: str,
+    member_id: int,
+    amount: int,
+    at: datetime,
+    unit: Unit = Unit.POINTS,
+    reason: str = "",
+    why: Mapping[str, Any],
+    actor_id: int | None = None,
+    purchase_id: int | None = None,
+    reverses_id: int | None = None,
+) -> None:
+    """Lets a member owe to a system account what they no longer have. The caller has locked the wallets, and made sure
+    that the key is new."""
+    open_arrears([member_id], unit)
+    params = {
+        "kind": kind,
+        "target": target,
+        "key": key,
+        "member": member_id,
+        "amount": amount,
+        "at": at,
+        "unit": unit,
+        "reason": reason,
+        "why": json.dumps(why),
+        "actor": actor_id,
+        "purchase": purchase_id,
+        "reverses": reverses_id,
+    }
+    execute(_OWE, params)

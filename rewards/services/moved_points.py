@@ -39,7 +39,7 @@ WITH RECURSIVE origin (asked_id, id) AS (
 _FORWARD = """
 WITH moved AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('rewards_transfer', 'id')) AS id, lot.id AS lot_id, lot.account_id,
-           lot.remaining, lot.available_from, lot.expires_at, survivor.id AS into_id, (
+           lot.remaining, lot.available_from, lot.expires_at, lot.inactivity_months, survivor.id AS into_id, (
                SELECT count(*) FROM rewards_lotuse AS used
                JOIN rewards_transfer AS merge ON merge.id = used.transfer_id AND merge.kind = 'merge'
                WHERE used.lot_id = lot.id
@@ -47,8 +47,9 @@ WITH moved AS MATERIALIZED (
     FROM rewards_account AS wallet
     JOIN members_member AS member ON member.id = wallet.member_id
     JOIN rewards_account AS survivor ON survivor.member_id = member.merged_into_id AND survivor.unit = wallet.unit
+                                    AND survivor.kind = 'wallet'
     JOIN rewards_lot AS lot ON lot.account_id = wallet.id AND lot.remaining > 0
-    WHERE wallet.member_id = %(member)s AND wallet.unit = 'points'
+    WHERE wallet.member_id = %(member)s AND wallet.kind = 'wallet'
 ),
 posted AS (
     INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
@@ -63,8 +64,9 @@ emptied AS (
     UPDATE rewards_lot AS lot SET remaining = 0 FROM moved WHERE lot.id = moved.lot_id
 ),
 opened AS (
-    INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
-    SELECT into_id, id, remaining, remaining, available_from, expires_at FROM moved ORDER BY lot_id
+    INSERT INTO rewards_lot
+        (account_id, transfer_id, amount, remaining, available_from, expires_at, inactivity_months)
+    SELECT into_id, id, remaining, remaining, available_from, expires_at, inactivity_months FROM moved ORDER BY lot_id
 ),
 balanced AS (
     UPDATE rewards_account AS account SET balance = account.balance + side.amount

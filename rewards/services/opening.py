@@ -33,7 +33,8 @@ FROM ({select}) AS told WHERE value::bigint > 0
 _GIVEN = """
 SELECT wallet.member_id, transfer.id, transfer.amount
 FROM rewards_account AS wallet JOIN rewards_transfer AS transfer ON transfer.credit_id = wallet.id
-WHERE wallet.member_id = ANY(%(members)s) AND wallet.unit = 'points' AND transfer.key LIKE 'import:' || %(key)s || ':%%'
+WHERE wallet.member_id = ANY(%(members)s) AND wallet.unit = 'points' AND wallet.kind = 'wallet'
+  AND transfer.key LIKE 'import:' || %(key)s || ':%%'
 """
 _TAKE = """
 SELECT 'import-back:' || given.id, given.member_id, given.amount, %(at)s::timestamptz, %(reason)s, '{}'::jsonb,

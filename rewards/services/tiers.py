@@ -56,7 +56,10 @@ SELECT assessed.member_id, assessed.at, from_id, tier_id, coalesce(assessed.rank
 FROM assessed LEFT JOIN rewards_tier AS tier ON tier.id = assessed.tier_id
 WHERE assessed.tier_id IS DISTINCT FROM from_id
 """
-_NEXT = "SELECT member_id FROM rewards_account WHERE member_id > %s AND unit = 'points' ORDER BY member_id LIMIT %s"
+_NEXT = """
+SELECT member_id FROM rewards_account WHERE member_id > %s AND unit = 'points' AND kind = 'wallet'
+ORDER BY member_id LIMIT %s
+"""
 
 
 def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:

@@ -214,7 +214,9 @@ CHECKS = [
         "rewards_account",
         """
         SELECT held.id,
-               (SELECT coalesce(sum(amount), 0) FROM rewards_hold WHERE state = 'reserved') AS expected,
+               (SELECT coalesce(sum(hold.amount), 0) FROM rewards_hold AS hold
+                JOIN rewards_account AS wallet ON wallet.id = hold.account_id
+                WHERE hold.state = 'reserved' AND wallet.unit = held.unit) AS expected,
                (SELECT coalesce(sum(amount), 0) FROM rewards_transfer WHERE credit_id = held.id)
                - (SELECT coalesce(sum(amount), 0) FROM rewards_transfer WHERE debit_id = held.id) AS found
         FROM rewards_account AS held WHERE held.kind = 'held'
@@ -264,7 +266,7 @@ CHECKS = [
             LEFT JOIN (
                 SELECT account.id, coalesce(owner.merged_into_id, owner.id) AS member_id
                 FROM rewards_account AS account JOIN members_member AS owner ON owner.id = account.member_id
-                WHERE account.unit = 'points'
+                WHERE account.unit = 'points' AND account.kind = 'wallet'
             ) AS wallet ON wallet.member_id = who.member_id
             LEFT JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
                   AND earn.at + interval '{QUALIFYING_MONTHS} months' > coalesce(status.assessed_at, now())

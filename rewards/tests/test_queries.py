@@ -71,7 +71,7 @@ def test_a_history_is_found_by_index(at):
         "INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at)"
         " SELECT wallet.id || '.' || n, 'adjust', system.id, wallet.id, 1, %s"
         " FROM rewards_account AS wallet, rewards_account AS system, generate_series(1, 200) AS n"
-        " WHERE wallet.kind = 'wallet' AND system.kind = 'adjusted'",
+        " WHERE wallet.kind = 'wallet' AND system.kind = 'adjusted' AND system.unit = 'points'",
         [at],
     )
     execute("ANALYZE rewards_transfer")
