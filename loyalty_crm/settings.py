@@ -76,8 +76,9 @@ INSTALLED_APPS = [
     "pgtrigger",
 ]
 MIDDLEWARE = [
-    "loyalty_crm.middleware.NulMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "api.middleware.ApiMiddleware",  # answers by itself: what follows is for pages
+    "loyalty_crm.middleware.NulMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "loyalty_crm.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -181,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
+    "lapse-redemptions": {"task": "rewards.tasks.lapse_redemptions", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},
     "score-members": {"task": "analytics.tasks.score_members", "schedule": crontab(hour=3, minute=52)},
     "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},

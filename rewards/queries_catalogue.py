@@ -3,7 +3,7 @@
 The list and the reservation ask the same function (`_reasons`), so that neither promises what the other refuses.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -126,9 +126,7 @@ def catalogue(
 
 def why_not(*, reward_id: int, member_id: int, at: datetime, session_id: int | None = None) -> tuple[Reason, ...]:
     """What keeps a member from a reward now; () where nothing does. Reward.DoesNotExist."""
-    (shelf,) = look(Reward.objects.filter(pk=reward_id), member_id=member_id, at=at) or [None]
-    if shelf is None:
-        raise Reward.DoesNotExist
+    shelf = look_at(reward_id, member_id=member_id, at=at)
     return for_session(shelf, session_id) if shelf.reward.kind == RewardKind.EXPERIENCE else shelf.reasons
 
 
@@ -141,6 +139,14 @@ def for_session(shelf: Shelf, session_id: int | None) -> tuple[Reason, ...]:
         if offered.session.pk == session_id:
             return (*general, *offered.reasons)
     return (*general, Reason("session_unknown"))
+
+
+def look_at(reward_id: int, *, member_id: int | None, at: datetime) -> Shelf:
+    """One reward as a member finds it, shown or not. Reward.DoesNotExist."""
+    shelves = look(Reward.objects.filter(pk=reward_id), member_id=member_id, at=at)
+    if not shelves:
+        raise Reward.DoesNotExist
+    return shelves[0]
 
 
 def look(rewards: QuerySet[Reward], *, member_id: int | None, at: datetime) -> list[Shelf]:
@@ -159,7 +165,7 @@ def look(rewards: QuerySet[Reward], *, member_id: int | None, at: datetime) -> l
     return [_shelf(reward, standing, at) for reward in found]
 
 
-def _standing(member_id: int | None, rewards: list[Reward], at: datetime) -> _Standing:
+def _standing(member_id: int | None, rewards: Sequence[Reward], at: datetime) -> _Standing:
     tiers = {tier.pk: tier for tier in Tier.objects.all()}
     base = next((tier for tier in tiers.values() if tier.rank == 0), None)
     offers = {reward.offer_id for reward in rewards if reward.kind in BY_CODE and reward.offer_id}
@@ -179,7 +185,7 @@ def _standing(member_id: int | None, rewards: list[Reward], at: datetime) -> _St
         member_id,
         Member.objects.filter(PRESENT, pk=member_id).exists(),
         tiers,
-        tiers[status] if status in tiers else base,
+        base if status is None else tiers[status],
         balance(member_id, at),
         dict(own.order_by().values_list("reward").annotate(n=Count("pk"))),
         in_segments(member_id, segments, at=at),

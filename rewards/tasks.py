@@ -20,6 +20,18 @@ def lapse_holds() -> None:
 
 
 @shared_task
+def lapse_redemptions() -> None:
+    from django.utils import timezone
+
+    from rewards.services.places import keep_places
+    from rewards.services.redemptions import lapse_due
+
+    at = timezone.now()
+    lapse_due(at=at)
+    keep_places(at=at)
+
+
+@shared_task
 def reassess_tiers() -> None:
     from django.utils import timezone
 

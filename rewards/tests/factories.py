@@ -6,7 +6,7 @@ from typing import Any
 
 from members.models import Member, TimelineEvent
 from members.tests.factories import new_purchase
-from rewards.models import EarningRule, Tier, Transfer
+from rewards.models import EarningRule, Reward, Tier, Transfer
 from rewards.services.adjustments import adjust_points
 from rewards.services.purchases import PostedPurchase, post_purchases
 from rewards.services.rules import publish_rule
@@ -49,3 +49,9 @@ def adjust(member: Member, amount: int, at: datetime, key: str = "a1", **values)
 def event_data(member: Member, kind: str) -> list[dict[str, Any]]:
     """What the member's timeline holds of one kind, oldest first."""
     return [event.data for event in TimelineEvent.objects.filter(member=member, kind=kind).order_by("id")]
+
+
+def make_reward(**values) -> Reward:
+    """Free coffee for 100 points, live and endless, to be collected, unless told otherwise."""
+    names = {"name_en": values.pop("name", "Free coffee"), "name_zh_hans": "免费咖啡"}
+    return Reward.objects.create(**{"kind": "goods", "points": 100, "state": "live", **names, **values})
