@@ -31,7 +31,7 @@ from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
 from rewards.enums import TransferKind
 from rewards.models import Transfer
 from rewards.queries import points_text
-from rewards.services.purchases import RefundResult, RefundTooLarge, refund_purchase
+from rewards.services.refunds import RefundResult, RefundTooLarge, refund_purchase
 
 
 class RefundForm(forms.Form):
