@@ -1,8 +1,10 @@
 """What the ledger writes to a member's timeline. Purchases and refunds are there already, by members.events."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
@@ -50,6 +52,15 @@ def _named(text: str) -> Callable[[dict[str, Any]], str]:
     return sentence
 
 
+def _will_drop(data: dict[str, Any]) -> str:
+    names, day = data["name"], date.fromisoformat(data["until"])
+    words = {
+        "tier": names.get(get_language() or "en") or names["en"],
+        "day": date_format(day, "DATE_FORMAT", use_l10n=True),
+    }
+    return gettext("%(tier)s will be lost after %(day)s") % words
+
+
 group("points", _("Points"), "stars")
 group("tier", _("Tier"), "military_tech")
 POINTS_ADJUSTED = kind("points.adjusted", _("Points adjusted"), _adjusted)
@@ -64,8 +75,29 @@ POINTS_REDEEMED = kind(
     _("Points redeemed"),
     lambda data: gettext("%(points)s redeemed") % {"points": _amount(data)},
 )
+# data: points and, where they are not points, unit. What staff wrote to each other stands in the request alone.
+GRANT_ASKED = kind(
+    "points.grant_asked",
+    _("Gift waiting for approval"),
+    lambda data: gettext("%(points)s: a gift that waits for another person") % {"points": _amount(data)},
+    changes=False,
+)
+GRANT_REFUSED = kind(
+    "points.grant_refused",
+    _("Gift refused"),
+    lambda data: gettext("%(points)s: the gift was refused") % {"points": _amount(data)},
+    changes=False,
+)
+GRANT_WITHDRAWN = kind(
+    "points.grant_withdrawn",
+    _("Gift withdrawn"),
+    lambda data: gettext("%(points)s: the gift was withdrawn") % {"points": _amount(data)},
+    changes=False,
+)
 # data: from and to (ids of tiers, or null), up (whether it is a rise), name (of the new tier, by language).
 TIER_CHANGED = kind("tier.changed", _("Tier changed"), _tier)
+# data: tier (its id), name (by language), until (the last day), missing (by kind of criterion), currency.
+TIER_WILL_DROP = kind("tier.will_drop", _("Tier about to be lost"), _will_drop)
 
 # data: redemption, reward, kind, points, name (of the reward, by language).
 group("reward", _("Rewards"), "redeem")
@@ -82,3 +114,21 @@ REWARD_COLLECTED = kind(
 )
 # data: session, reward, name, starts, until (when the place goes to the next).
 PLACE_OFFERED = kind("reward.place_offered", _("A place came free"), _named(gettext_noop("A place is kept: %(name)s")))
+
+# data: offer, coupon and use (ids; coupon null for a code for all), name (of the offer, by language), discount_minor
+# and currency of a use, until (when an issued one expires, or null).
+group("coupon", _("Coupons"), "confirmation_number")
+_use = ("rewards.couponuse", "use")
+COUPON_ISSUED = kind(
+    "coupon.issued", _("Coupon received"), _named(gettext_noop("Coupon: %(name)s")), about=("rewards.coupon", "coupon")
+)
+COUPON_USED = kind("coupon.used", _("Coupon used"), _named(gettext_noop("Coupon used: %(name)s")), about=_use)
+COUPON_RETURNED = kind(
+    "coupon.returned", _("Coupon given back"), _named(gettext_noop("Coupon given back: %(name)s")), about=_use
+)
+COUPON_WITHDRAWN = kind(
+    "coupon.withdrawn",
+    _("Coupon withdrawn"),
+    _named(gettext_noop("Coupon withdrawn: %(name)s")),
+    about=("rewards.coupon", "coupon"),
+)

@@ -17,8 +17,6 @@ from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
 from rewards.models import Account, Lot, RewardSettings, RuleVersion, Tier, Transfer
 
-QUALIFYING_MONTHS = 12
-
 
 def reward_settings() -> RewardSettings:
     """How points behave in this shop; the defaults where nobody has saved any yet. One look-up by key."""
@@ -185,76 +183,6 @@ def history(member_id: int, unit: Unit = Unit.POINTS) -> QuerySet[Transfer]:
     return moved.annotate(change=change).select_related("hold").order_by("-at", "-id")
 
 
-class TierStanding(NamedTuple):
-    """Where a member stands, in points earned in the last 12 months.
-
-    `keep_until` is the day on which `tier` is lost if nothing more is earned, and `points_to_keep` what must be earned
-    by then; both None where the tier cannot be lost. `tier` is None only where the programme has none to stand on.
-    """
-
-    tier: Tier | None
-    qualifying_points: int
-    next_tier: Tier | None
-    points_to_next: int | None
-    keep_until: date | None
-    points_to_keep: int | None
-
-
-# What counts towards tiers at %(at)s, of the purses %(own)s and %(ever)s: 12 calendar months from the purchase, less
-# what was taken back. The first bound on `at` is for the index: a year from 29 February is shorter than a year back to
-# it. The wallets are plain numbers for the planner: that nearly all transfers have one debit account says nothing about
-# these.
-EARNED = f"""
-SELECT earn.credit_id AS wallet_id, earn.at + interval '{QUALIFYING_MONTHS} months' AS until,
-       earn.amount - coalesce(back.amount, 0) AS points
-FROM rewards_transfer AS earn
-LEFT JOIN (
-    SELECT reverses_id, sum(amount)::bigint AS amount FROM rewards_transfer
-    WHERE debit_id = ANY(%(ever)s) AND kind = 'reverse' GROUP BY reverses_id
-) AS back ON back.reverses_id = earn.id
-WHERE earn.credit_id = ANY(%(own)s) AND earn.kind = 'earn'
-  AND earn.at > %(at)s::timestamptz - interval '{QUALIFYING_MONTHS} months 1 day'
-  AND earn.at + interval '{QUALIFYING_MONTHS} months' > %(at)s
-"""
-_STANDING = f"""
-WITH earned AS ({EARNED}),
-total AS (SELECT coalesce(sum(points), 0)::bigint AS points FROM earned),
-present AS (
-    SELECT id, coalesce(threshold, 0) AS threshold FROM rewards_tier
-    WHERE id = coalesce((SELECT tier_id FROM rewards_membertier WHERE member_id = %(member)s),
-                        (SELECT id FROM rewards_tier WHERE rank = 0))
-),
-falling AS (
-    SELECT until, total.points - sum(earned.points) OVER (ORDER BY until) AS left_over FROM earned, total
-),
-lost AS (
-    SELECT until, threshold - left_over AS missing FROM falling, present WHERE left_over < threshold
-    ORDER BY until LIMIT 1
-)
-SELECT tier.*, tier.id = present.id AS is_present, total.points AS qualifying_points,
-       present.threshold > total.points AS is_lost, lost.until, lost.missing
-FROM total CROSS JOIN rewards_tier AS tier LEFT JOIN present ON true LEFT JOIN lost ON true
-ORDER BY tier.rank
-"""
-
-
-def tier_standing(member_id: int, at: datetime) -> TierStanding:
-    """A member's tier as last assessed, with the points that count at `at`."""
-    together = purses(member_ids=[member_id])
-    tiers: list[Any] = list(Tier.objects.raw(_STANDING, {"member": member_id, "at": at, **together._asdict()}))
-    if not tiers:
-        return TierStanding(None, 0, None, None, None, None)
-    points = tiers[0].qualifying_points
-    tier = next((t for t in tiers if t.is_present), None)
-    above = next((t for t in tiers if t.rank and t.threshold > points and (tier is None or t.rank > tier.rank)), None)
-    to_next = above.threshold - points if above else None
-    if tier is None or tier.rank == 0:
-        return TierStanding(tier, points, above, to_next, None, None)
-    if tier.is_lost:
-        return TierStanding(tier, points, above, to_next, timezone.localdate(at), tier.threshold - points)
-    return TierStanding(tier, points, above, to_next, timezone.localdate(tier.until), int(tier.missing))
-
-
 def points_text(points: int) -> str:
     """A number of points in the active language: "1,250 points"."""
     text = ngettext("%(points)s point", "%(points)s points", points)
@@ -273,7 +201,8 @@ def explain(transfer: Transfer) -> str:
     transfers come with their hold, which says whether what was reserved has been redeemed.
     """
     why, points = transfer.why, points_text(transfer.amount)
-    reason = gettext(transfer.reason) if transfer.reason else ""
+    told = transfer.note or transfer.reason  # what staff wrote for the member, rather than for each other
+    reason = gettext(told) if told else ""
     match transfer.kind:
         case TransferKind.EARN:
             words = {"amount": format_money(why["amount_minor"], why["currency"])}

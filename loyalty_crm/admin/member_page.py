@@ -19,6 +19,7 @@ from members.queries import PurchaseTotals, get_programme, purchase_totals
 from members.queries_timeline import Sought, timeline_page
 from members.rules import birthday_words
 from rewards import queries as rewards
+from rewards.queries_tiers import keep_words, missing_words, tier_standing, window_words
 
 TIMELINE_PAGE, MORE = 20, 120
 UNUSUAL_GAP = 2  # times the usual days between visits
@@ -36,13 +37,16 @@ def days_ago(moment: datetime, at: datetime) -> str:
 
 def member_head(member: Member, *, at: datetime) -> dict[str, Any]:
     """Who this is: what the till needs, and the top of everybody's page."""
-    standing = rewards.tier_standing(member.pk, at)
+    standing = tier_standing(member.pk, at)
     return {
         "member": member,
         "points": rewards.balance(member.pk),
         "expiring": rewards.expiring_next(member.pk, at),
         "standing": standing,
-        "progress": _progress(standing),
+        "progress": None if standing.progress is None else round(100 * standing.progress),
+        "to_next": missing_words(standing.to_next, standing.next_any, standing.currency),
+        "keep": keep_words(standing),
+        "window": window_words(standing.window),
         "birthday": _birthday(member, timezone.localtime(at).date()),
     }
 
@@ -59,13 +63,6 @@ def member_page(member: Member, *, at: datetime, request: HttpRequest) -> dict[s
         "side": [one.context for one in shown if one.panel.column == panels.SIDE],
         **member_timeline(member, request),
     }
-
-
-def _progress(standing) -> int | None:
-    """How far it is to the next tier, in percent; None at the top."""
-    if not standing.points_to_next:
-        return None
-    return round(100 * standing.qualifying_points / (standing.qualifying_points + standing.points_to_next))
 
 
 def _birthday(member: Member, today: date) -> dict[str, Any] | None:

@@ -18,7 +18,8 @@ from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.views.access import AccountRequest, MemberRequest, members_only
 from rewards.models import Tier
-from rewards.queries import balance, expiring_next, explain, history, plain_rate, tier_standing
+from rewards.queries import balance, expiring_next, explain, history, plain_rate, reward_settings
+from rewards.queries_tiers import counts_words, missing_words, step_words, tier_standing, window_words
 
 NEWEST = 3
 
@@ -32,7 +33,8 @@ def home(request: HttpRequest) -> HttpResponseBase:
 def landing(request: HttpRequest) -> HttpResponse:
     programme = get_programme()
     context = {
-        "tiers": Tier.objects.all(),
+        "tiers": [(tier, step_words(tier, programme.currency)) for tier in Tier.objects.all()],
+        "counts": counts_words(reward_settings().tier_window),
         "rule": plain_rate(programme.currency, timezone.now()),
         "unit_minor": to_minor(Decimal(1), programme.currency),
     }
@@ -50,6 +52,10 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "balance": balance(member.pk),
         "expiring": expiring_next(member.pk, at),
         "standing": standing,
+        "progress": None if standing.progress is None else round(100 * standing.progress),
+        "window": window_words(standing.window),
+        "to_next": missing_words(standing.to_next, standing.next_any, standing.currency),
+        "to_keep": missing_words(standing.to_keep, standing.keep_any, standing.currency),
         "days_to_keep": (keep_until - timezone.localdate(at)).days if keep_until else None,
         "leaving": open_request(member.pk),
         "movements": [(movement, explain(movement)) for movement in history(member.pk)[:NEWEST]],

@@ -12,7 +12,8 @@ from members.merging import Merging, Step, Strategy, register, register_facts, r
 from members.queries import family
 from rewards.enums import HoldState
 from rewards.models import Hold, MemberTier
-from rewards.queries import balance, points_text, tier_standing, wallets
+from rewards.queries import balance, points_text, wallets
+from rewards.queries_tiers import tier_standing
 from rewards.services.expiry import empty
 from rewards.services.ledger import lock_wallets
 from rewards.services.moved_points import forward, send_back
@@ -105,5 +106,6 @@ def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
 
 register("rewards.Account.member", Strategy.LEAVE)  # the ledger is not rewritten: points move by transfers
 register("rewards.MemberTier.member", Strategy.LEAVE)  # the survivor is assessed by what both earned
+register("rewards.GrantRequest.member", Strategy.MOVE)  # what waits is given to who they are now
 register_step(Step(lock=_lock, prepare=_prepare, merge=_merge, undo=_undo, undone=_undone, gather=_gather))
 register_facts(_facts)

@@ -1,94 +1,153 @@
-"""Who stands on which tier: points earned in the last 12 months against the tiers' thresholds."""
+"""Putting members on the tiers that they reach, and telling them before they lose one. docs/tiers.md."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from common.sql import fetch_all
 from members.events import record_many
-from rewards.events import TIER_CHANGED
-from rewards.queries import EARNED, purses
+from rewards.enums import TierCause, Unit
+from rewards.events import TIER_CHANGED, TIER_WILL_DROP
+from rewards.models import Tier
+from rewards.queries import PURSES, purses
+from rewards.queries_tiers import DECIDED, standings, stood
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night
+FEW = 50  # up to so many wallets, one statement finds those that belong together by itself
 
-_REASSESS = f"""
-WITH earned AS ({EARNED}),
-points AS (
-    SELECT owner.member_id, moment.at, coalesce(sum(earned.points), 0)::bigint AS points
-    FROM rewards_account AS wallet
-    JOIN members_member AS member ON member.id = wallet.member_id
-    CROSS JOIN LATERAL (SELECT coalesce(member.merged_into_id, member.id) AS member_id) AS owner
-    LEFT JOIN rewards_membertier AS status ON status.member_id = owner.member_id
-    CROSS JOIN LATERAL (SELECT greatest(%(at)s, status.assessed_at) AS at) AS moment
-    LEFT JOIN earned ON earned.wallet_id = wallet.id AND earned.until > moment.at
-    WHERE wallet.id = ANY(%(own)s) GROUP BY owner.member_id, moment.at
-),
-assessed AS (
-    SELECT points.member_id, points.at, points.points, status.qualifying_points AS points_before,
-           reached.id AS tier_id, reached.rank, coalesce(status.tier_id, base.id) AS from_id,
-           coalesce(old.rank, 0) AS from_rank
-    FROM points
-    LEFT JOIN rewards_membertier AS status ON status.member_id = points.member_id
-    LEFT JOIN rewards_tier AS old ON old.id = status.tier_id
-    LEFT JOIN rewards_tier AS base ON base.rank = 0
-    LEFT JOIN LATERAL (
-        SELECT id, rank FROM rewards_tier WHERE coalesce(threshold, 0) <= points.points ORDER BY rank DESC LIMIT 1
-    ) AS reached ON true
+_WRITE = f"""
+{DECIDED},
+moved AS (
+    SELECT decided.*, coalesce(decided.tier_id, base.id) AS from_id, came.id AS to_id,
+           decided.warned AND (decided.noticed_at IS NULL OR decided.new_rank <> decided.from_rank) AS is_news
+    FROM decided LEFT JOIN step AS came ON came.rank = decided.new_rank LEFT JOIN step AS base ON base.rank = 0
 ),
 kept AS (
-    INSERT INTO rewards_membertier AS status (member_id, tier_id, qualifying_points, since, assessed_at)
-    SELECT member_id, tier_id, points, at, at FROM assessed
-    WHERE tier_id IS NOT NULL
-      AND (%(always)s OR tier_id IS DISTINCT FROM from_id OR points IS DISTINCT FROM points_before)
+    INSERT INTO rewards_membertier AS status (member_id, tier_id, qualifying_points, qualifying_spend_minor,
+        qualifying_visits, since, grace_until, noticed_at, assessed_at)
+    SELECT member_id, to_id, points, spend, visits, at, new_grace,
+           CASE WHEN is_news THEN at WHEN warned THEN noticed_at END, at
+    FROM moved
+    WHERE to_id IS NOT NULL
+      AND (%(always)s OR is_news OR to_id IS DISTINCT FROM from_id OR points IS DISTINCT FROM qualifying_points
+           OR spend <> qualifying_spend_minor OR visits <> qualifying_visits
+           OR new_grace IS DISTINCT FROM grace_until OR NOT warned AND noticed_at IS NOT NULL)
     ON CONFLICT (member_id) DO UPDATE
-    SET tier_id = excluded.tier_id, qualifying_points = excluded.qualifying_points, assessed_at = excluded.assessed_at,
+    SET tier_id = excluded.tier_id, qualifying_points = excluded.qualifying_points,
+        qualifying_spend_minor = excluded.qualifying_spend_minor, qualifying_visits = excluded.qualifying_visits,
+        grace_until = excluded.grace_until, noticed_at = excluded.noticed_at, assessed_at = excluded.assessed_at,
         since = CASE WHEN status.tier_id = excluded.tier_id THEN status.since ELSE excluded.since END
 ),
 gone AS (
-    DELETE FROM rewards_membertier AS status USING assessed
-    WHERE status.member_id = assessed.member_id AND assessed.tier_id IS NULL
+    DELETE FROM rewards_membertier AS status USING moved
+    WHERE status.member_id = moved.member_id AND moved.to_id IS NULL
+),
+noted AS (
+    INSERT INTO rewards_tierchange (member_id, from_tier_id, to_tier_id, cause, why, actor_id, at)
+    SELECT member_id, from_id, to_id,
+           coalesce(%(cause)s, CASE WHEN new_rank > from_rank THEN 'earned' ELSE 'lost' END),
+           jsonb_strip_nulls(jsonb_build_object(
+               'points', points, 'spend_minor', spend, 'visits', visits, 'days', days, 'window', span,
+               'before', CASE WHEN is_yearly THEN jsonb_build_object(
+                   'points', points_before, 'spend_minor', spend_before, 'visits', visits_before) END,
+               'asked', (SELECT to_jsonb(step) - 'id' FROM step WHERE step.rank = greatest(new_rank, from_rank)))),
+           %(actor)s::bigint, at
+    FROM moved WHERE to_id IS DISTINCT FROM from_id
 )
-SELECT assessed.member_id, assessed.at, from_id, tier_id, coalesce(assessed.rank, 0) > from_rank,
+SELECT moved.member_id, moved.at, moved.from_id, moved.to_id, moved.new_rank > moved.from_rank, moved.is_news,
        tier.name_en, tier.name_zh_hans
-FROM assessed LEFT JOIN rewards_tier AS tier ON tier.id = assessed.tier_id
-WHERE assessed.tier_id IS DISTINCT FROM from_id
+FROM moved LEFT JOIN rewards_tier AS tier ON tier.id = moved.to_id
+WHERE moved.to_id IS DISTINCT FROM moved.from_id OR moved.is_news
 """
-_NEXT = """
-SELECT member_id FROM rewards_account WHERE member_id > %s AND unit = 'points' AND kind = 'wallet'
-ORDER BY member_id LIMIT %s
+# An assessment never goes back: who was assessed after `at` is assessed as of then.
+_MOMENT = "greatest(%(at)s::timestamptz, status.assessed_at)"
+_ASSESS = f"WITH {stood(own='%(own)s::bigint[]', moment=_MOMENT)}, {_WRITE}"
+_ASSESS_FEW = f"""
+WITH purse (own, ever) AS ({PURSES}),
+{stood(own="(SELECT own FROM purse)::bigint[]", moment=_MOMENT)}, {_WRITE}
 """
+
+
+def _next(last: int, size: int) -> list[int]:
+    """Members to assess, in their order. Who never had a wallet earned nothing; only time brings them further."""
+    if Tier.objects.filter(tenure_days__isnull=False).exists():
+        source = "SELECT id FROM members_member WHERE id > %s AND merged_into_id IS NULL AND erased_at IS NULL"
+    else:
+        source = "SELECT member_id FROM rewards_account WHERE member_id > %s AND unit = 'points' AND kind = 'wallet'"
+    return [row[0] for row in fetch_all(f"{source} ORDER BY 1 LIMIT %s", [last, size])]
+
+
+def chunks(last: int = 0) -> Iterator[list[int]]:
+    """All members who may stand on a tier, after the member `last`, in chunks."""
+    while chunk := _next(last, CHUNK):
+        yield chunk
+        last = chunk[-1]
 
 
 def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
-    """Puts members (by default all who have a wallet) on the tier they have reached; how many changed tier.
+    """Puts members (by default all) on the tier they have reached; how many changed tier.
 
     Nobody's assessment goes back: who was assessed after `at` is assessed anew as of then. All are done in chunks, each
     in a transaction of its own; named members in one.
     """
     if member_ids is not None:
-        return _reassess(sorted(set(member_ids)), at, always=True)
-    changed, last = 0, 0
-    while chunk := [row[0] for row in fetch_all(_NEXT, [last, CHUNK])]:
-        changed += _reassess(chunk, at, always=False)
-        last = chunk[-1]
-    return changed
+        return assess_members(sorted(set(member_ids)), at, always=True)
+    return sum(assess_members(chunk, at, always=False) for chunk in chunks())
 
 
 @transaction.atomic
-def _reassess(members: list[int], at: datetime, *, always: bool) -> int:
-    return assess(lock_wallets(members), at, always=always)
+def assess_members(
+    members: list[int], at: datetime, *, always: bool, cause: TierCause | None = None, actor_id: int | None = None
+) -> int:
+    """Locks the members' wallets and assesses them; how many changed tier."""
+    return assess(lock_wallets(members), at, always=always, cause=cause, actor_id=actor_id)
 
 
-def assess(wallets: list[int], at: datetime, *, always: bool = True) -> int:
-    """Assesses the members of wallets that the caller has locked, by all that they and those merged into them earned;
-    how many changed tier. Without `always`, a row in which nothing would change is not written."""
-    rows = fetch_all(_REASSESS, {"at": at, "always": always, **purses(wallet_ids=wallets)._asdict()})
-    changes: list[tuple[int, datetime, dict[str, Any]]] = [
-        (member, moment, {"from": old, "to": new, "up": up, "name": {"en": en, "zh-hans": zh} if new else None})
-        for member, moment, old, new, up, en, zh in rows
-    ]
-    record_many(kind=TIER_CHANGED, events=changes)
-    return len(changes)
+def assess(
+    wallets: list[int],
+    at: datetime,
+    *,
+    always: bool = True,
+    cause: TierCause | None = None,
+    actor_id: int | None = None,
+) -> int:
+    """Assesses the members of wallets that the caller has locked, by all that they and those merged into them did; how
+    many changed tier. Without `always`, a row in which nothing would change is not written. `cause` is kept with each
+    change in the place of "reached" and "no longer reached". One statement for a few, one more for many, and one for
+    each kind of event that there is something to tell of."""
+    if not wallets:
+        return 0
+    params: dict[str, Any] = {"at": at, "always": always, "cause": cause, "actor": actor_id}
+    if len(wallets) <= FEW:
+        rows = fetch_all(_ASSESS_FEW, {**params, "members": [], "wallets": wallets, "unit": Unit.POINTS})
+    else:
+        rows = fetch_all(_ASSESS, {**params, "own": purses(wallet_ids=wallets).own})
+    changed: list[tuple[int, datetime, dict[str, Any]]] = []
+    warned: list[tuple[int, datetime, dict[str, Any]]] = []
+    for member, moment, old, new, up, is_news, en, zh in rows:
+        name = {"en": en, "zh-hans": zh} if new else None
+        if new != old:
+            changed.append((member, moment, {"from": old, "to": new, "up": up, "name": name}))
+        if is_news:
+            warned.append((member, moment, {"tier": new, "name": name}))
+    record_many(kind=TIER_CHANGED, events=changed, actor_id=actor_id)
+    if warned:
+        record_many(kind=TIER_WILL_DROP, events=_with_days(warned, at))
+    return len(changed)
+
+
+def _with_days(
+    warned: list[tuple[int, datetime, dict[str, Any]]], at: datetime
+) -> list[tuple[int, datetime, dict[str, Any]]]:
+    """What members are told before they lose a tier, with its last day and what is missing to keep it."""
+    known = standings([member for member, _moment, _data in warned], max(moment for _member, moment, _data in warned))
+    for member, _moment, data in warned:
+        standing = known[member]
+        data["until"] = (standing.keep_until or timezone.localdate(at)).isoformat()
+        data["missing"] = {one.kind: one.missing for one in standing.to_keep if one.missing}
+        data["currency"] = standing.currency
+    return warned

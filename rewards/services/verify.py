@@ -12,7 +12,8 @@ from common.money import minor_digits
 from common.sql import execute, fetch_all
 from members.merging import Strategy, relations
 from members.models import Purchase
-from rewards.queries import QUALIFYING_MONTHS
+from rewards.services.check import Check
+from rewards.services.verify_tiers import TIER_CHECKS
 
 
 class Difference(NamedTuple):
@@ -31,14 +32,6 @@ class Result(NamedTuple):
     check: str | Promise
     rows: int
     difference: Difference | None
-
-
-class Check(NamedTuple):
-    """`sql` gives one row (id, expected, found) for each row of `table` that is looked at."""
-
-    name: str | Promise
-    table: str
-    sql: str
 
 
 CHECKS = [
@@ -245,43 +238,7 @@ CHECKS = [
         WHERE moved.kind = 'merge' AND moved.reverses_id IS NULL
         """,
     ),
-    # An import reassesses when it ends: until then its members' tiers lag behind, and that is no fault.
-    Check(
-        _("A member's tier is that of the points earned in the last 12 months (left out while an import runs)"),
-        "rewards_membertier",
-        f"""
-        SELECT earned.member_id AS id,
-               coalesce(earned.points || ' points, tier ' || reached.id, 'no tier') AS expected,
-               coalesce(status.qualifying_points || ' points, tier ' || status.tier_id, 'no tier') AS found
-        FROM (
-            SELECT who.member_id, coalesce(sum(earn.amount), 0) - coalesce(sum(back.amount), 0) AS points
-            FROM (
-                SELECT member_id FROM rewards_membertier UNION
-                SELECT coalesce(owner.merged_into_id, owner.id) FROM rewards_account AS wallet
-                JOIN members_member AS owner ON owner.id = wallet.member_id
-                JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
-            ) AS who
-            LEFT JOIN rewards_membertier AS status ON status.member_id = who.member_id
-            -- Who was merged has earned for who they are now.
-            LEFT JOIN (
-                SELECT account.id, coalesce(owner.merged_into_id, owner.id) AS member_id
-                FROM rewards_account AS account JOIN members_member AS owner ON owner.id = account.member_id
-                WHERE account.unit = 'points' AND account.kind = 'wallet'
-            ) AS wallet ON wallet.member_id = who.member_id
-            LEFT JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
-                  AND earn.at + interval '{QUALIFYING_MONTHS} months' > coalesce(status.assessed_at, now())
-            LEFT JOIN (SELECT reverses_id, sum(amount) AS amount FROM rewards_transfer GROUP BY reverses_id) AS back
-                   ON back.reverses_id = earn.id
-            GROUP BY who.member_id
-        ) AS earned
-        LEFT JOIN rewards_membertier AS status ON status.member_id = earned.member_id
-        LEFT JOIN LATERAL (
-            SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= earned.points
-            ORDER BY rank DESC LIMIT 1
-        ) AS reached ON true
-        WHERE NOT EXISTS (SELECT FROM members_purchaseimport WHERE finished_at IS NULL AND NOT dry_run)
-        """,
-    ),
+    *TIER_CHECKS,
 ]
 
 
