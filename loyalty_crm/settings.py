@@ -181,6 +181,8 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-messages": {"task": "campaigns.tasks.deliver_messages", "schedule": 15.0},
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},
+    "resume-replays": {"task": "rewards.tasks.resume_replays", "schedule": crontab()},
+    "give-grants": {"task": "rewards.tasks.give_grants", "schedule": crontab()},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "lapse-redemptions": {"task": "rewards.tasks.lapse_redemptions", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},

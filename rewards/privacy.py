@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from members.privacy import register_export
-from rewards.models import Hold, Lot, MemberTier
+from rewards.models import GrantRequest, Hold, Lot, MemberTier
 from rewards.queries import balance, explain, history
 
 
@@ -30,6 +31,13 @@ def _tier(member_id: int) -> dict[str, Any] | None:
     return {"name": status.tier.name, "points_in_12_months": status.qualifying_points, "since": status.since}
 
 
+def _gifts(member_id: int) -> list[Any]:
+    """Gifts that staff asked for by hand, also those that were refused."""
+    asked = GrantRequest.objects.filter(member_id=member_id).order_by("pk")
+    return list(asked.values("amount", "unit", "state", "reason", "note", at=F("requested_at")))
+
+
 def register_all() -> None:
     register_export("points", _("Points"), _points, models=["rewards.Account"], order=50)
+    register_export("gifts", _("Points given by hand"), _gifts, models=["rewards.GrantRequest"], order=52)
     register_export("tier", _("Tier"), _tier, models=["rewards.MemberTier"], order=55)

@@ -53,3 +53,27 @@ def resume_imports() -> None:
     from rewards.services.purchase_import import resume_imports
 
     resume_imports()
+
+
+@shared_task
+def run_replay(replay_id: int) -> None:
+    from rewards.services.earning.replay import run_replay
+
+    # A long replay goes on in another task: this one ends before its time limit.
+    run_replay(replay_id=replay_id, seconds=240)
+
+
+@shared_task
+def resume_replays() -> None:
+    from rewards.services.earning.replay import resume_replays
+
+    resume_replays()
+
+
+@shared_task
+def give_grants() -> None:
+    from django.utils import timezone
+
+    from rewards.services.grant_runs import give_due
+
+    give_due(at=timezone.now())  # ends before the task's time limit; the beat calls it again

@@ -39,6 +39,7 @@ WORDS = (WORD, PHONE.removeprefix("+"))
 WHOLE_TABLES = {
     "campaigns_birthdaygreeting": "what marketers write to all",
     "rewards_tier": "what marketers write to all",
+    "rewards_rewardsettingschange": "settings of all, and who of the staff changed them",
     "members_consentwording": "what marketers write to all",
     "members_attribute": "which attributes there are",
     "members_segment": "a question about many; what it says stands in no member",

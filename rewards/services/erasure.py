@@ -8,8 +8,8 @@ import pgtrigger
 from django.db.models import Q
 from django.utils.translation import gettext_noop
 
-from rewards.enums import HoldState
-from rewards.models import Hold, Transfer
+from rewards.enums import GrantState, HoldState
+from rewards.models import GrantRequest, Hold, Transfer
 from rewards.queries import balances
 from rewards.services.adjustments import adjust_points
 from rewards.services.holds import cancel
@@ -31,10 +31,14 @@ def erase_points(member_ids: Sequence[int], at: datetime) -> None:
         if left > 0:
             adjust_points(member_id=member_id, amount=-left, reason=CLOSED, key=f"erased:{uuid4()}", at=at)
     Hold.objects.filter(account__member__in=member_ids).exclude(reason="").update(reason="")
+    asked = GrantRequest.objects.filter(member__in=member_ids)
+    asked.filter(state=GrantState.WAITING).update(state=GrantState.WITHDRAWN, decided_at=at)
+    asked.update(reason="", note="", decision="")
     # The one place where a transfer is changed: its amounts, accounts and keys stay as they were.
     with pgtrigger.ignore("rewards.Transfer:append_only"):
         own = Transfer.objects.filter(Q(debit__member__in=member_ids) | Q(credit__member__in=member_ids))
         own.exclude(reason__in=["", CLOSED]).update(reason="")
+        own.exclude(note="").update(note="")
         # Confirming a hold moves points between the programme's own accounts; only its key says whose they were.
         held = [
             f"confirm:{pk}" for pk in Hold.objects.filter(account__member__in=member_ids).values_list("pk", flat=True)
