@@ -21,6 +21,9 @@ class ApiKey(models.Model):
     per_minute = models.PositiveIntegerField(
         _("calls a minute"), null=True, blank=True, help_text=_("Empty: as many as it makes.")
     )
+    # How often it was used in the minute counted from 1970: one row, one statement, right for all processes.
+    minute = models.BigIntegerField(default=0, db_default=0, editable=False)
+    calls = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("made"), db_default=Now(), editable=False)
     created_by = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
@@ -38,7 +41,10 @@ class ApiKey(models.Model):
 
 
 class Answer(models.Model):
-    """What a call with a key was answered, for ever: the same body gets it again, another body is refused."""
+    """What a call with a key was answered, for ever: the same body gets it again, another body is refused.
+
+    Of an erased member nothing is left but that there was an answer: status 410, no fingerprint, nothing in `body`.
+    """
 
     call = models.CharField(_("call"), max_length=40)
     source = models.CharField(_("system"), max_length=40)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("favicon.ico", favicon, name="favicon"),
+    path("", include("api.urls")),
     path("u/", include("campaigns.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),

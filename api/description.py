@@ -1,0 +1,109 @@
+"""The description of the calls (OpenAPI), laid out as a page tells it."""
+
+import json
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext
+
+_EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "boolean": True, "object": {}}
+
+
+class Field(NamedTuple):
+    """A name in a body or an answer: nested ones as "lines[].sku"."""
+
+    name: str
+    kind: str
+    needed: bool
+    about: str
+
+
+class Call(NamedTuple):
+    id: str
+    method: str
+    path: str
+    scope: str
+    summary: str
+    about: str
+    fields: list[Field]
+    example: str
+    answer: str
+    status: str
+
+
+class Group(NamedTuple):
+    name: str
+    calls: list[Call]
+
+
+def groups(schema: dict[str, Any]) -> list[Group]:
+    """The calls by what they are about, in the order in which they were declared."""
+    parts = schema["components"]["schemas"]
+    found: dict[str, list[Call]] = {}
+    for path, calls in schema["paths"].items():
+        for method, call in calls.items():
+            body = _content(call.get("requestBody") or {})
+            status = min(call["responses"], key=int)
+            best = max((code for code in map(str, call["responses"]) if code < "300"), default=str(status))
+            answer = _content(call["responses"].get(int(best)) or call["responses"].get(best) or {})
+            example = json.dumps(_example(body, parts), indent=2, ensure_ascii=False) if body else ""
+            shown = json.dumps(_example(answer, parts), indent=2, ensure_ascii=False) if answer else ""
+            about = str(call.get("description", ""))
+            fields = list(_fields(body, parts)) if body else []
+            found.setdefault(call["tags"][0], []).append(
+                Call(
+                    call["operationId"], method.upper(), path, call["x-scope"], str(call["summary"]), about, fields,
+                    example, shown, best,
+                )  # fmt: skip
+            )
+    return [Group(gettext(name), calls) for name, calls in found.items()]
+
+
+def _content(part: dict[str, Any]) -> dict[str, Any]:
+    return part.get("content", {}).get("application/json", {}).get("schema", {})
+
+
+def _resolve(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """What a schema means: a reference followed, and of a choice with null what is not null."""
+    if "$ref" in schema:
+        return {**parts[schema["$ref"].rpartition("/")[2]], **{k: v for k, v in schema.items() if k != "$ref"}}
+    if choices := [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]:
+        return {**_resolve(choices[0], parts), **{k: v for k, v in schema.items() if k != "anyOf"}}
+    return schema
+
+
+def _fields(schema: dict[str, Any], parts: dict[str, Any], before: str = ""):
+    schema = _resolve(schema, parts)
+    needed = set(schema.get("required", ()))
+    for name, part in schema.get("properties", {}).items():
+        means = _resolve(part, parts)
+        about = gettext(means["description"]) if "description" in means and not _is_model(part) else ""
+        yield Field(before + name, _kind(means), name in needed, about)
+        if means.get("type") == "array":
+            yield from _fields(means["items"], parts, f"{before}{name}[].")
+        elif "properties" in means:
+            yield from _fields(means, parts, f"{before}{name}.")
+
+
+def _is_model(part: dict[str, Any]) -> bool:
+    return "$ref" in part and "description" not in part
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    return schema.get("format") or ("decimal" if "pattern" in schema else schema.get("type", ""))
+
+
+def _example(schema: dict[str, Any], parts: dict[str, Any]) -> Any:
+    schema = _resolve(schema, parts)
+    if examples := schema.get("examples"):
+        return examples[0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "array":
+        return [_example(schema["items"], parts)]
+    if "properties" in schema:
+        return {name: _example(part, parts) for name, part in schema["properties"].items()}
+    if schema.get("format") == "date-time":
+        return "2026-05-12T09:30:00Z"
+    return _EXAMPLES.get(schema.get("type", ""))

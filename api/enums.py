@@ -1,0 +1,15 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Scope(models.TextChoices):
+    """What a key may do. Each call asks for one of them."""
+
+    MEMBERS_READ = "members:read", _("look up members")
+    MEMBERS_WRITE = "members:write", _("add members")
+    PURCHASES_WRITE = "purchases:write", _("record purchases")
+    REFUNDS_WRITE = "refunds:write", _("give money back")
+    REDEMPTIONS_WRITE = "redemptions:write", _("reserve, confirm and take back rewards")
+    COUPONS_READ = "coupons:read", _("check coupons")
+    COUPONS_WRITE = "coupons:write", _("use and release coupons")
+    EVENTS_WRITE = "events:write", _("tell what members did")

@@ -1,0 +1,128 @@
+"""Reads for callers who wait: each is one statement, whatever hangs on the member."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+
+from common.sql import fetch_all
+from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
+from members.models import Programme
+from members.services.identities import clean_identity
+
+
+class Ref(NamedTuple):
+    """How a caller names a member: `system` is "card", "email", "phone", or the caller's own for `key:…`."""
+
+    system: str
+    value: str
+
+
+def read_ref(text: str, source: str) -> Ref | None:
+    """A card number, email:…, phone:… or key:…; None where it is none of these."""
+    prefix, colon, value = text.partition(":")
+    if not colon:
+        system, value = OWN_CARD, text
+    elif prefix in (OWN_EMAIL, OWN_PHONE, OWN_CARD):
+        system = prefix
+    elif prefix == "key":
+        system = source
+    else:
+        return None
+    try:
+        return Ref(system, clean_identity(system, value))
+    except ValidationError:
+        return None
+
+
+# Of each system: (value, id of who has it). A card's first owner may have been merged; another's may have come later.
+_ELSEWHERE = "SELECT value, member_id AS id FROM members_identity WHERE system = %(system)s AND value = ANY(%(values)s)"
+_OWN = {
+    OWN_CARD: "SELECT card_number AS value, coalesce(merged_into_id, id) AS id FROM members_member"
+    " WHERE card_number = ANY(%(values)s)",
+    OWN_EMAIL: "SELECT lower(email) AS value, id FROM members_member"
+    " WHERE email <> '' AND lower(email) = ANY(%(values)s)",
+    OWN_PHONE: "SELECT phone AS value, id FROM members_member WHERE phone <> '' AND phone = ANY(%(values)s)",
+}
+
+
+def _finding(system: str) -> str:
+    return f"{_OWN[system]} UNION ALL {_ELSEWHERE}" if system in _OWN else _ELSEWHERE
+
+
+def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
+    """The present members behind these names; one query for each system."""
+    values = defaultdict(set)
+    for ref in refs:
+        values[ref.system].add(ref.value)
+    found: dict[Ref, int] = {}
+    for system, named in values.items():
+        statement = f"""
+            SELECT found.value, min(member.id) FROM ({_finding(system)}) AS found JOIN members_member AS member
+            ON member.id = found.id AND member.merged_into_id IS NULL AND member.erased_at IS NULL GROUP BY 1
+        """
+        rows = fetch_all(statement, {"system": system, "values": sorted(named)})
+        found |= {Ref(system, value): id_ for value, id_ in rows}
+    return found
+
+
+class Standing(NamedTuple):
+    """What a till shows of a member. Points are whole numbers, `credit_minor` minor units of `currency`; `expiring` is
+    (points, when), soonest first."""
+
+    member_id: int
+    card: str
+    name: str
+    tier: str | None
+    currency: str
+    spendable: int
+    pending: int
+    expiring: list[tuple[int, datetime]]
+    credit_minor: int
+
+
+SOONEST = 12  # how many moments of expiry are told
+_STANDING = """
+SELECT member.id, member.card_number, member.name,
+       (SELECT coalesce(nullif(tier.{name}, ''), tier.name_en) FROM rewards_tier AS tier
+        WHERE tier.id = coalesce((SELECT tier_id FROM rewards_membertier WHERE member_id = member.id),
+                                 (SELECT id FROM rewards_tier WHERE rank = 0))),
+       coalesce((SELECT currency FROM members_programme WHERE id = 1), %(currency)s),
+       coalesce(points.spendable, 0), coalesce(points.pending, 0),
+       ARRAY(SELECT ARRAY[sum(remaining)::text, expires_at::text] FROM rewards_lot
+             WHERE account_id = points.id AND remaining > 0 AND available_from <= %(at)s AND expires_at > %(at)s
+             GROUP BY expires_at ORDER BY expires_at LIMIT %(soonest)s),
+       coalesce(credit.spendable, 0)
+FROM members_member AS member
+LEFT JOIN LATERAL ({purse}) AS points ON points.unit = 'points'
+LEFT JOIN LATERAL ({purse}) AS credit ON credit.unit = 'credit'
+WHERE member.id = (
+    SELECT min(present.id) FROM ({found}) AS found JOIN members_member AS present
+    ON present.id = found.id AND present.merged_into_id IS NULL AND present.erased_at IS NULL
+)
+"""
+_PURSE = """
+    SELECT wallet.id, wallet.unit, wallet.balance - coalesce(sum(lot.remaining), 0)::bigint AS spendable,
+           coalesce(sum(lot.remaining) FILTER (WHERE lot.expires_at IS NULL OR lot.expires_at > %(at)s), 0)::bigint
+               AS pending
+    FROM rewards_account AS wallet LEFT JOIN rewards_lot AS lot
+        ON lot.account_id = wallet.id AND lot.remaining > 0
+       AND (lot.expires_at <= %(at)s OR lot.available_from > %(at)s)
+    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' GROUP BY wallet.id
+"""
+
+
+def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
+    """Who that is and what they have; None where there is nobody. One statement."""
+    name = "name_zh_hans" if language.startswith("zh") else "name_en"
+    statement = _STANDING.format(name=name, purse=_PURSE, found=_finding(ref.system))
+    default = Programme._meta.get_field("currency").default
+    params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": default}
+    rows = fetch_all(statement, params | {"system": ref.system, "values": [ref.value]})
+    if not rows:
+        return None
+    (row,) = rows
+    expiring = [(int(points), datetime.fromisoformat(moment)) for points, moment in row[7]]
+    return Standing(*row[:7], expiring, row[8])

@@ -1,0 +1,116 @@
+"""Keys of connected systems: made, shown once, known again by their hash, counted, revoked."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from api.enums import Scope
+from api.models import ApiKey
+from common.sql import execute, fetch_all
+from members.enums import OWN_SYSTEMS
+
+_BEGINS = "crm_"
+_PREFIX = 8  # characters of a key that staff see, to tell keys apart: too few to guess the rest by
+
+
+class UnknownKey(Exception):
+    """No key of ours, or none any more."""
+
+
+class KeyRevoked(Exception):
+    """The key was valid once."""
+
+
+class TooManyCalls(Exception):
+    """The key's limit for this minute is reached. `args[0]` is in how many seconds the next begins."""
+
+
+class Caller(NamedTuple):
+    """Who calls: the key's id, the system that it speaks for, and what it may do."""
+
+    key_id: int
+    source: str
+    scopes: frozenset[str]
+
+
+def digest(key: str) -> str:
+    """SHA-256 as hex. A key holds 256 random bits, so that no slow hash is needed to keep it from being guessed."""
+    return sha256(key.encode()).hexdigest()
+
+
+def clean_source(source: str) -> str:
+    """The word for a system, as it stands beside its keys. ValidationError."""
+    source = source.strip().lower()
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", source):
+        raise ValidationError({"source": _("Please give a short word of letters, digits and hyphens.")})
+    if source in OWN_SYSTEMS:
+        raise ValidationError({"source": _("This word has a meaning of its own here. Please take another.")})
+    return source
+
+
+def create_key(
+    *, name: str, source: str, scopes: Sequence[str], per_minute: int | None = None, actor_id: int | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its row; the key itself is kept nowhere. ValidationError by field."""
+    if not name.strip():
+        raise ValidationError({"name": _("Please give a name.")})
+    if unknown := sorted(set(scopes) - set(Scope.values)):
+        raise ValidationError({"scopes": _("There is no “%(scope)s”.") % {"scope": unknown[0]}})
+    if not scopes:
+        raise ValidationError({"scopes": _("Please choose what it may do.")})
+    key = _BEGINS + secrets.token_urlsafe(32)
+    row = ApiKey.objects.create(
+        name=name.strip()[:80],
+        source=clean_source(source),
+        scopes=sorted(set(scopes)),
+        per_minute=per_minute,
+        prefix=key[:_PREFIX],
+        digest=digest(key),
+        created_by_id=actor_id,
+    )
+    return row, key
+
+
+def revoke_key(*, key_id: int, at: datetime) -> None:
+    """From now on the key opens nothing. Twice is once."""
+    ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at)
+
+
+_FIND = """
+SELECT id, source, scopes, per_minute, revoked_at IS NOT NULL,
+       last_used_at IS NULL OR last_used_at < now() - interval '1 minute'
+FROM api_apikey WHERE digest = %s
+"""
+_USED = """
+UPDATE api_apikey SET last_used_at = now()
+WHERE id = %s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+"""
+_COUNT = """
+UPDATE api_apikey SET calls = CASE WHEN api_apikey.minute = present.minute THEN calls + 1 ELSE 1 END, minute = present.minute
+FROM (SELECT floor(extract(epoch FROM now()) / 60)::bigint AS minute) AS present
+WHERE id = %s RETURNING calls, ceil(60 - extract(epoch FROM now())::numeric %% 60)::int
+"""
+
+
+def recognise(key: str) -> Caller:
+    """Whom a key belongs to: one query, and one more where its calls are limited. Called outside of a transaction, so
+    that calls do not wait for each other. UnknownKey, KeyRevoked, TooManyCalls."""
+    rows = fetch_all(_FIND, [digest(key)]) if key.startswith(_BEGINS) and key.isascii() else []
+    if not rows:
+        raise UnknownKey
+    ((key_id, source, scopes, per_minute, revoked, unseen),) = rows
+    if revoked:
+        raise KeyRevoked
+    if unseen:
+        execute(_USED, [key_id])
+    if per_minute is not None:
+        ((calls, rest),) = fetch_all(_COUNT, [key_id])
+        if calls > per_minute:
+            raise TooManyCalls(max(rest, 1))
+    return Caller(key_id, source, frozenset(scopes))

@@ -1,0 +1,81 @@
+"""What the calls share."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Router
+
+from api.auth import ApiKey
+from api.enums import Scope
+from api.errors import Refused, respond
+from api.queries import find_members, read_ref
+from api.schemas import Error
+from api.services.answers import Done, KeyReused, MemberErased, once
+from api.services.keys import Caller
+
+PROBLEMS = {status: Error for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+
+
+def call(router: Router, method: str, path: str, scope: Scope, response: dict[int, Any], **options: Any) -> Callable:
+    """Declares a call: its scope stands in the description, the errors that all share in the answers."""
+    extra = {"x-scope": scope.value}
+    return router.api_operation(
+        [method], path, auth=ApiKey(scope), response={**response, **PROBLEMS}, openapi_extra=extra, **options
+    )
+
+
+def caller(request: HttpRequest) -> Caller:
+    return request.auth  # type: ignore[attr-defined]
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """A moment in UTC: "2026-05-12T07:30:00Z"."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+
+
+def member_of(request: HttpRequest, ref: str) -> int:
+    """The member that a caller means."""
+    found = read_ref(ref, caller(request).source)
+    member_id = find_members([found]).get(found) if found else None
+    if member_id is None:
+        raise unknown_member()
+    return member_id
+
+
+def unknown_member() -> Refused:
+    return Refused(404, "no_such_member", _("There is no such member."), field="member")
+
+
+def key_reused() -> Refused:
+    return Refused(409, "key_reused", _("This key was used for a call with another body. Nothing was changed."), field="key")
+
+
+def member_erased() -> Refused:
+    return Refused(410, "member_erased", _("The member has been erased, and what was answered with them."))
+
+
+def answer_once(request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None) -> HttpResponse:
+    """Does the call, or says what was answered when it was done."""
+    told = request.told if body is None else body  # type: ignore[attr-defined]
+    try:
+        done = once(call=name, source=caller(request).source, key=key, body=told, act=act)
+    except KeyReused:
+        raise key_reused() from None
+    except MemberErased:
+        raise member_erased() from None
+    return respond(done.status, done.body)
+
+
+def from_validation(error: ValidationError) -> Refused:
+    """A service's refusal of a value. What belongs to another is `taken`."""
+    if hasattr(error, "error_dict"):
+        field, errors = next(iter(error.error_dict.items()))
+        first = errors[0]
+    else:
+        field, first = NON_FIELD_ERRORS, error.error_list[0]
+    code = "taken" if first.code == "taken" else "invalid"
+    return Refused(422, code, first.messages[0], field=None if field == NON_FIELD_ERRORS else field)
