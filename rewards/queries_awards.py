@@ -1,0 +1,45 @@
+"""What is said of an award, from what its transfer keeps."""
+
+from fractions import Fraction
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+
+from common.money import format_money
+from rewards.models import Transfer
+
+
+def award_sentence(transfer: Transfer) -> str:
+    """Why these points or this credit came, in one sentence in the active language. Transfers come with their
+    rule__rule where there are many."""
+    why = transfer.why
+    if "effect" not in why:  # before rules had versions
+        return _bought(why["amount_minor"], why["currency"], str(why.get("multiplier", 1)))
+    kind, rule = why["effect"]["kind"], transfer.rule.rule.name if transfer.rule else ""
+    paid = sum(basis for _line, basis, _exact in why["lines"])
+    match kind:
+        case "per_amount":
+            told = _bought(paid, why["currency"], why["factor"])
+        case "cashback":
+            words = {"percent": why["effect"]["percent"], "amount": format_money(paid, why["currency"])}
+            told = gettext("%(percent)s%% of %(amount)s back") % words
+        case "multiplier":
+            told = gettext("%(rule)s: points × %(factor)s") % {"rule": rule, "factor": _factor(why["factor"])}
+        case _:
+            told = rule or str(transfer.get_kind_display())
+    if why["cut"]:
+        return gettext("%(sentence)s, up to the limit") % {"sentence": told}
+    return told
+
+
+def _bought(amount_minor: int, currency: str, factor: str) -> str:
+    words: dict[str, Any] = {"amount": format_money(amount_minor, currency)}
+    if Fraction(factor) == 1:
+        return gettext("Bought for %(amount)s") % words
+    words["multiplier"] = _factor(factor)
+    return gettext("Bought for %(amount)s, points × %(multiplier)s") % words
+
+
+def _factor(factor: str) -> str:
+    return number_format(f"{float(Fraction(factor)):.4f}".rstrip("0").rstrip("."), use_l10n=True)
