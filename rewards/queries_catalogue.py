@@ -255,7 +255,7 @@ def _reasons(
     if reward.stock == 0 or (reward.limit_total is not None and reward.redeemed >= reward.limit_total):
         yield Reason("sold_out")
     if reward.limit_member is not None and standing.had.get(reward.pk, 0) >= reward.limit_member:
-        yield Reason("limit_reached", {"limit": reward.limit_member, "had": standing.had[reward.pk]})
+        yield Reason("limit_reached", {"limit": reward.limit_member, "had": standing.had.get(reward.pk, 0)})
     if reward.kind in BY_CODE and reward.offer_id in standing.codes and standing.codes[reward.offer_id] <= 0:
         yield Reason("no_codes")
     if reward.kind == RewardKind.EXPERIENCE and all(session.reasons for session in sessions):

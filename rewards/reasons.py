@@ -69,6 +69,19 @@ def _sentence(code: str, facts: dict[str, Any]) -> str:
             return gettext("This date was called off.")
         case "no_codes":
             return gettext("No code is left for it just now.")
+        case "session_free":
+            return gettext("There is a place: no need to wait.")
+        case "code_unknown":
+            return gettext("There is no such code.")
+        case "code_used":
+            words = {"when": _when(facts["at"]), "store": facts["store"]}
+            if facts["store"]:
+                return gettext("This code was used on %(when)s, in %(store)s.") % words
+            return gettext("This code was used on %(when)s.") % words
+        case "code_expired":
+            return gettext("This code could be used until %(when)s.") % {"when": _when(facts["until"])}
+        case "code_ended":
+            return gettext("What this code stood for was given back.")
         case "member_gone":
             return gettext("This card is no longer in use.")
         case _:

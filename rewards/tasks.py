@@ -25,9 +25,11 @@ def lapse_redemptions() -> None:
 
     from rewards.services.places import keep_places
     from rewards.services.redemptions import lapse_due
+    from rewards.services.sessions import settle_called_off
 
     at = timezone.now()
     lapse_due(at=at)
+    settle_called_off(at=at)
     keep_places(at=at)
 
 

@@ -1,13 +1,16 @@
 """A programme for tests, made by the services."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from members.models import Member, TimelineEvent
+from members.models import Member, Purchase, TimelineEvent
 from members.tests.factories import new_purchase
+from rewards.enums import AccountKind, TransferKind, Unit
 from rewards.models import EarningRule, Reward, Tier, Transfer
 from rewards.services.adjustments import adjust_points
+from rewards.services.ledger import credit, lock_wallets
 from rewards.services.purchases import PostedPurchase, post_purchases
 from rewards.services.rules import publish_rule
 
@@ -55,3 +58,33 @@ def make_reward(**values) -> Reward:
     """Free coffee for 100 points, live and endless, to be collected, unless told otherwise."""
     names = {"name_en": values.pop("name", "Free coffee"), "name_zh_hans": "免费咖啡"}
     return Reward.objects.create(**{"kind": "goods", "points": 100, "state": "live", **names, **values})
+
+
+def award(purchase_id: int, amount: int, at: datetime, *, lines=(), unit: Unit = Unit.POINTS, **columns) -> Transfer:
+    """An award for a purchase as the ledger gets it, of `lines` (id, what it earned exactly); `columns`: pending_until,
+    expires_at, rule (a RuleVersion), inactivity_months, name (tells several apart)."""
+    purchase = Purchase.objects.get(pk=purchase_id)
+    lock_wallets([purchase.member_id], units=[unit])
+    key = f"earn:purchase:{purchase_id}:{columns.get('name', 'x')}"
+    credit(
+        kind=TransferKind.EARN,
+        source=AccountKind.ISSUED,
+        select="SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(from)s::timestamptz,"
+        " %(until)s::timestamptz, '', %(why)s::jsonb, NULL::bigint, %(purchase)s::bigint, %(rule)s::bigint,"
+        " %(months)s::smallint",
+        also=["rule_id", "inactivity_months"],
+        params={
+            "key": key,
+            "member": purchase.member_id,
+            "amount": amount,
+            "at": at,
+            "from": columns.get("pending_until", at),
+            "until": columns.get("expires_at"),
+            "why": json.dumps({"lines": [[id_, 0, str(exact)] for id_, exact in lines], "granted": amount}),
+            "purchase": purchase_id,
+            "rule": getattr(columns.get("rule"), "pk", None),
+            "months": columns.get("inactivity_months"),
+        },
+        unit=unit,
+    )
+    return Transfer.objects.get(key=key)

@@ -1,0 +1,91 @@
+"""Pictures of rewards: what people upload is checked, turned the right way, made small in two sizes, and written anew
+as WebP. Nothing of the file that came is kept: neither where it was taken nor what hides behind the picture."""
+
+import io
+import warnings
+from typing import IO, Any
+from uuid import uuid4
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from rewards.models import Reward, RewardPicture
+
+SMALL, LARGE = 480, 1280  # pixels of the longer side
+MOST_BYTES = 12 * 1024 * 1024
+MOST_PIXELS = 50_000_000
+FEWEST = 80  # pixels of the shorter side
+FORMATS = ("JPEG", "PNG", "WEBP")
+QUALITY = 80
+
+
+class PictureRefused(Exception):
+    """No picture that can be shown; `args[0]` is a sentence that says why."""
+
+
+@transaction.atomic
+def add_picture(*, reward_id: int, file: IO[bytes], alts: dict[str, str] | None = None) -> RewardPicture:
+    """Puts a picture behind those that a reward has; `alts` says what it shows, by language. PictureRefused;
+    Reward.DoesNotExist. Where the transaction is rolled back, the new files stay, in nobody's way."""
+    reward = Reward.objects.get(pk=reward_id)
+    small, large, (width, height) = encode(file)
+    last = RewardPicture.objects.filter(reward=reward).aggregate(n=Max("position"))["n"]
+    values: dict[str, Any] = {f"alt_{code.replace('-', '_')}": text[:120] for code, text in (alts or {}).items()}
+    picture = RewardPicture(
+        reward=reward, width=width, height=height, position=0 if last is None else last + 1, **values
+    )
+    name = uuid4().hex
+    picture.small.save(f"{name}-s.webp", ContentFile(small), save=False)
+    picture.large.save(f"{name}-l.webp", ContentFile(large), save=False)
+    picture.save()
+    return picture
+
+
+@transaction.atomic
+def remove_picture(*, picture_id: int) -> None:
+    """Takes a picture and its files away. Nothing where it is gone already."""
+    picture = RewardPicture.objects.filter(pk=picture_id).first()
+    if picture is None:
+        return
+    files = [picture.small, picture.large]
+    picture.delete()
+    for file in files:
+        name, storage = file.name, file.storage
+        transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
+
+
+def encode(file: IO[bytes]) -> tuple[bytes, bytes, tuple[int, int]]:
+    """The picture as WebP in two sizes, and the size of the larger in pixels. PictureRefused."""
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise PictureRefused(_("The file is larger than 12 MB."))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:  # reads the head alone
+                width, height = picture.size
+                if width * height > MOST_PIXELS:
+                    raise PictureRefused(_("The picture has more than 50 million pixels."))
+                if min(width, height) < FEWEST:
+                    raise PictureRefused(_("The picture is too small: each side needs 80 pixels or more."))
+                picture.draft("RGB", (2 * LARGE, 2 * LARGE))  # a JPEG is decoded no larger than is of use
+                whole = ImageOps.exif_transpose(picture)
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureRefused(_("This is no JPEG, PNG or WebP picture.")) from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # cut off, or made to break a decoder
+        raise PictureRefused(_("The picture is damaged.")) from error
+    whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
+    large = _written(whole, LARGE)
+    return _written(whole, SMALL)[0], large[0], large[1]
+
+
+def _written(picture: Image.Image, side: int) -> tuple[bytes, tuple[int, int]]:
+    copy = picture.copy()
+    copy.thumbnail((side, side), Image.Resampling.LANCZOS)
+    copy.info.clear()  # profile and position would be written along
+    out = io.BytesIO()
+    copy.save(out, "WEBP", quality=QUALITY, method=4)
+    return out.getvalue(), copy.size
