@@ -112,6 +112,11 @@ class Definition:
     hours: tuple[tuple[time, time], ...] = ()
     bearer: bool = False
 
+    @property
+    def in_money(self) -> bool:
+        """Whether it speaks of amounts, and so is for one currency."""
+        return bool(self.amount_minor or self.minimum_minor or self.most_minor)
+
     def takes(self, line: Article) -> bool:
         """Whether the line is one of those that the offer is for."""
         return (not self.items or self.items.names(line)) and not self.exclude.names(line)

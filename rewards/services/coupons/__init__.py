@@ -1,0 +1,1 @@
+"""Offers and coupons: made, issued, used, given back. docs/coupons.md."""

@@ -1,0 +1,45 @@
+"""Who tries codes is let try a few times a minute. Shared codes are words that can be guessed; ours are not.
+
+`who` names the guesser: "key:5" of an API, "ip:…", "session:…", "till:7". It is counted in the cache, outside of the
+caller's transaction: what a rollback undid would not be counted.
+"""
+
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db import transaction
+
+from common.sql import lock
+
+MISSES = 10  # in a minute
+_MINUTE = 60
+
+
+class TooManyGuesses(Exception):
+    """Too many codes that there are not. `retry_after`: seconds until it may be tried again."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+def _key(who: str, at: datetime) -> str:
+    return f"coupon-misses:{who}:{int(at.timestamp()) // _MINUTE}"
+
+
+def attempt(who: str, at: datetime) -> None:
+    """Call before a code is looked up. TooManyGuesses; else it counts as a miss, until `hit` says that it was none."""
+    with transaction.atomic():
+        lock(f"coupon-misses:{who}")  # a hundred at once are counted one by one
+        misses = cache.get(_key(who, at), 0)
+        if misses >= MISSES:
+            raise TooManyGuesses(_MINUTE - int(at.timestamp()) % _MINUTE)
+        cache.set(_key(who, at), misses + 1, 2 * _MINUTE)
+
+
+def hit(who: str, at: datetime) -> None:
+    """Call where the code is one: it was no guess."""
+    with transaction.atomic():
+        lock(f"coupon-misses:{who}")
+        misses = cache.get(_key(who, at), 0)
+        cache.set(_key(who, at), max(0, misses - 1), 2 * _MINUTE)
