@@ -13,14 +13,19 @@ from psycopg.types.json import Jsonb
 from common.sql import execute, fetch_all
 from members.models import MemberMerge
 
-# As LATERAL (…) AS chain: the lot of the transfer `earn`, and every lot that its points went on to by a merge.
+# As LATERAL (…) AS chain: the lot of the transfer `earn`, and every lot that its points went on to by a merge, or came
+# back in after their expiry.
 CHAIN = """
 WITH RECURSIVE chain (id) AS (
     SELECT lot.id FROM rewards_lot AS lot WHERE lot.transfer_id = earn.id
     UNION
     SELECT opened.id FROM chain
     JOIN rewards_lotuse AS used ON used.lot_id = chain.id AND used.amount > 0
-    JOIN rewards_transfer AS moved ON moved.id = used.transfer_id AND moved.kind = 'merge'
+    JOIN rewards_transfer AS gone ON gone.id = used.transfer_id AND gone.kind IN ('merge', 'expire')
+    CROSS JOIN LATERAL (
+        SELECT gone.id WHERE gone.kind = 'merge'
+        UNION ALL SELECT again.id FROM rewards_transfer AS again WHERE again.reverses_id = gone.id
+    ) AS moved
     JOIN rewards_lot AS opened ON opened.transfer_id = moved.id
 )
 SELECT lot.* FROM chain JOIN rewards_lot AS lot USING (id)
@@ -32,8 +37,9 @@ WITH RECURSIVE origin (asked_id, id) AS (
     UNION
     SELECT origin.asked_id, used.lot_id FROM origin
     JOIN rewards_lot AS lot ON lot.id = origin.id
-    JOIN rewards_transfer AS moved ON moved.id = lot.transfer_id AND moved.kind = 'merge'
-    JOIN rewards_lotuse AS used ON used.transfer_id = moved.id AND used.amount > 0
+    JOIN rewards_transfer AS moved ON moved.id = lot.transfer_id AND moved.kind IN ('merge', 'reinstate')
+    JOIN rewards_lotuse AS used ON used.amount > 0
+     AND used.transfer_id = CASE moved.kind WHEN 'merge' THEN moved.id ELSE moved.reverses_id END
 )
 """
 _FORWARD = """
