@@ -21,6 +21,8 @@ from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, p
 from members.enums import ImportState
 from members.models import CustomerImport, PendingReaction, Programme, PurchaseImport, Task
 from members.queries import get_programme
+from rewards.enums import GrantState
+from rewards.queries_grants import to_decide
 
 DEFAULT_DAYS = 30
 ENOUGH = 20  # things to count in both periods before a change is spoken of
@@ -58,6 +60,12 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
         n = due.count()
         text = ngettext("%(n)d task of yours is due", "%(n)d tasks of yours are due", n)
         found.append((n, text, list_of("members_task", whose="me")))
+    if request.user.has_perm("rewards.change_grantrequest"):
+        n = to_decide(request.user.pk)
+        text = ngettext(
+            "%(n)d gift of points waits for your decision", "%(n)d gifts of points wait for your decision", n
+        )
+        found.append((n, text, list_of("rewards_grantrequest", state__exact=GrantState.WAITING)))
     if request.user.has_perm("members.view_pendingreaction"):
         n = PendingReaction.objects.filter(parked_at__isnull=False).count()
         text = ngettext("%(n)d reaction was given up", "%(n)d reactions were given up", n)

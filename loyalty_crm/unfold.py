@@ -39,6 +39,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Movements of points"), "swap_vert", "rewards.Transfer"),
             (_("Points by expiry"), "hourglass_bottom", "rewards.Lot"),
             (_("Earning rules"), "calculate", "rewards.EarningRule"),
+            (_("Gifts by hand"), "volunteer_activism", "rewards.GrantRequest"),
             (_("Tiers"), "military_tech", "rewards.Tier"),
         ),
     ),
@@ -110,9 +111,18 @@ def _item(request: HttpRequest, title: Any, icon: str, label: str) -> dict[str, 
     name = model._meta.label_lower.replace(".", "_")
     link = reverse(f"admin:{name}_{view or 'changelist'}")
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
+    if model._meta.label == "rewards.GrantRequest" and (n := _to_decide(request)):
+        item["badge"] = str(n)
     if model._meta.label in _WITH_PAGES:  # else the list would seem open on the pages below it
         item["active"] = lambda request: request.path == link
     return item
+
+
+def _to_decide(request: HttpRequest) -> int:
+    """How many gifts wait for this person's decision."""
+    from rewards.queries_grants import to_decide
+
+    return to_decide(request.user.pk) if request.user.has_perm("rewards.change_grantrequest") else 0
 
 
 _WITH_PAGES = {label.partition(":")[0] for _group, entries in NAVIGATION for *_entry, label in entries if ":" in label}

@@ -18,8 +18,11 @@ from members.services.consent import NoPhone, state_consent
 from members.services.purchases import KeyReused
 from members.services.tags import add_tag, remove_tag
 from rewards import queries as rewards
+from rewards.models import GrantRequest, Transfer
 from rewards.queries import points_text
-from rewards.services.adjustments import adjust_points
+from rewards.queries_grants import waits_text
+from rewards.services.adjustments import CORRECTION, adjust_points
+from rewards.services.grants import NOTE, grant_points
 from rewards.services.ledger import InsufficientPoints
 
 A_LOT, FAR_MORE = 10_000, 10  # points; times what usually moves
@@ -49,33 +52,37 @@ class AdjustPointsView(MemberAct):
         words = {"name": self.member, "points": points_text(rewards.balance(self.member.pk))}
         return gettext("%(name)s has %(points)s.") % words
 
-    def _adjust(self, form: Form) -> int:
-        """Adjusts; the balance after it."""
+    def _adjust(self, form: Form) -> tuple[int, Transfer | GrantRequest]:
+        """Gives or takes, or lets a gift wait; the balance after it, and the transfer or what waits."""
         data = form.cleaned_data
+        told = {
+            "member_id": self.member.pk,
+            "reason": data["reason"],
+            "key": str(data["key"]),
+            "at": self.at,
+            "actor_id": self.request.user.pk,
+        }
         try:
-            adjust_points(
-                member_id=self.member.pk,
-                amount=data["amount"],
-                reason=data["reason"],
-                key=str(data["key"]),
-                at=self.at,
-                actor_id=self.request.user.pk,
-            )
+            if data["amount"] > 0:
+                done = grant_points(amount=data["amount"], note=data["note"], **told)
+            else:
+                done = adjust_points(amount=data["amount"], note=data["note"] or CORRECTION, **told)
         except InsufficientPoints as error:
             text = ngettext("There is only %(points)s to take.", "There are only %(points)s to take.", error.available)
             raise ValidationError({"amount": text % {"points": points_text(error.available)}}) from error
         except KeyReused as error:
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
-        return rewards.balance(self.member.pk)
+        return rewards.balance(self.member.pk), done
 
     def preview(self, form: Form) -> list[str]:
         data, before = form.cleaned_data, rewards.balance(self.member.pk)
-        after = rehearse(lambda: self._adjust(form))
+        after, done = rehearse(lambda: self._adjust(form))
+        note = data["note"] or gettext(NOTE if data["amount"] > 0 else CORRECTION)
+        told = gettext("The member will read: “%(note)s”.") % {"note": note}
+        if isinstance(done, GrantRequest):
+            return [waits_text(done.why), gettext("So this waits until another person agrees."), told]
         words = {"name": self.member, "before": points_text(before), "after": points_text(after)}
-        sentences = [
-            gettext("%(name)s has %(before)s now and %(after)s after this.") % words,
-            gettext("The history will say: “%(reason)s”.") % {"reason": data["reason"]},
-        ]
+        sentences = [gettext("%(name)s has %(before)s now and %(after)s after this.") % words, told]
         if data["amount"] > 0:
             sentences.append(gettext("Points given by hand never expire."))
         return sentences
@@ -93,7 +100,10 @@ class AdjustPointsView(MemberAct):
         return []
 
     def act(self, form: Form) -> str:
-        words = {"name": self.member, "after": points_text(self._adjust(form))}
+        after, done = self._adjust(form)
+        if isinstance(done, GrantRequest):
+            return gettext("It waits for another person now.")
+        words = {"name": self.member, "after": points_text(after)}
         return gettext("%(name)s now has %(after)s.") % words
 
 

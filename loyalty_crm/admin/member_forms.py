@@ -204,7 +204,14 @@ class AdjustPointsForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=200,
-        help_text=_("The member reads it in their history."),
+        help_text=_("For staff."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    note = forms.CharField(
+        label=_("Note for the member"),
+        max_length=200,
+        required=False,
+        help_text=_("They read it in their history. Empty: “A gift from us”, or “Correction”."),
         widget=UnfoldAdminTextInputWidget,
     )
     # One key per form: sent twice, it has one effect.

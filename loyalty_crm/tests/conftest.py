@@ -36,6 +36,9 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
+from rewards.models import GrantRequest
+from rewards.services.grants import grant_points
+from rewards.services.settings import save_reward_settings
 from rewards.tests.factories import make_rule, make_tiers, post
 
 AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
@@ -122,12 +125,22 @@ def world(db, settings) -> dict[str, int]:
         "auth_group": Group.objects.get(name="Till").pk,
         "rewards_transfer": transfer.pk,
         "rewards_rewardsettings": 1,
+        "rewards_grantrequest": waiting_gift(member).pk,
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
         "rewards_tier": tiers["gold"].pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
     }
+
+
+def waiting_gift(member: Member) -> GrantRequest:
+    """More than one person may give."""
+    somebody = User.objects.create_user("giver@example.com", is_staff=True)
+    save_reward_settings(values={"grant_limit": 100}, at=AT)
+    given = grant_points(member_id=member.pk, amount=500, reason="Sorry", key="g", at=AT, actor_id=somebody.pk)
+    save_reward_settings(values={"grant_limit": None}, at=AT)
+    return given  # type: ignore[return-value]
 
 
 def retention_rule() -> int:

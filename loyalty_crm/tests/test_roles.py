@@ -77,6 +77,16 @@ ACCESS: dict[str, set[str]] = {
     **pages("analytics_memberscore", MARKETER_UP, customers=MARKETER_UP, quality=MARKETER_UP),
     **pages("rewards_transfer", MARKETER_UP),
     **pages("rewards_rewardsettings", MARKETER_UP),
+    # Who asked withdraws, and what nobody is giving cannot be stopped.
+    **pages(
+        "rewards_grantrequest",
+        MARKETER_UP,
+        add=MARKETER_UP,
+        approve=ONLY_MANAGER,
+        refuse=ONLY_MANAGER,
+        withdraw=NOBODY,
+        stop=NOBODY,
+    ),
     **pages("rewards_lot", MARKETER_UP),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
     **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP),

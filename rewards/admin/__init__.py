@@ -1,3 +1,3 @@
-from rewards.admin import imports, ledger, programme, purchases, settings
+from rewards.admin import grants, imports, ledger, programme, purchases, settings
 
-__all__ = ["imports", "ledger", "programme", "purchases", "settings"]
+__all__ = ["grants", "imports", "ledger", "programme", "purchases", "settings"]

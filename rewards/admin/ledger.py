@@ -51,7 +51,7 @@ class TransferAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("sentence", ("member_page", "change"), ("at", "created_at"), ("kind", "actor"))}),
         (_("Where it belongs"), {"fields": (("debit", "credit"), ("bought", "back_of"), "backs", "shown_lot", "used")}),
-        (_("Why"), {"fields": ("reason", "details", "key")}),
+        (_("Why"), {"fields": ("reason", "note", "details", "key")}),
     )
     readonly_fields = (
         "sentence", "member_page", "change", "bought", "back_of", "backs", "shown_lot", "used", "details",

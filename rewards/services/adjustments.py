@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from members.events import record
 from members.queries import family
@@ -12,6 +13,8 @@ from rewards.events import POINTS_ADJUSTED, told_unit
 from rewards.models import Transfer
 from rewards.queries import balance
 from rewards.services.ledger import InsufficientPoints, credit, debit, lock_wallets
+
+CORRECTION = gettext_noop("Correction")  # what a member reads of what is taken, where nobody wrote anything else
 
 _GIVE = """
 SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(at)s::timestamptz,
