@@ -13,6 +13,8 @@ class RewardsConfig(AppConfig):
         from rewards import events, panels, privacy, reactions, traits  # noqa: F401  registers what the app answers
         from rewards import export_columns as columns
         from rewards.services import opening
+        from rewards.services.benefits import erase_uses
+        from rewards.services.coupons.erasure import erase_coupons
         from rewards.services.erasure import erase_points
 
         columns.register_all()
@@ -20,6 +22,8 @@ class RewardsConfig(AppConfig):
         privacy.register_all()
         panels.register_all()
         register_eraser("rewards", erase_points)
+        register_eraser("rewards.coupons", erase_coupons)
+        register_eraser("rewards.benefits", erase_uses)
         post_migrate.connect(open_system_accounts, sender=self)
 
 

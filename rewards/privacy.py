@@ -5,8 +5,21 @@ from typing import Any
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from common.money import format_money
 from members.privacy import register_export
-from rewards.models import GrantRequest, Hold, Lot, MemberTier
+from rewards.models import (
+    BenefitUse,
+    Coupon,
+    CouponUse,
+    GrantRequest,
+    Hold,
+    Lot,
+    MemberTier,
+    PlanMembership,
+    Redemption,
+    TierChange,
+    WaitingEntry,
+)
 from rewards.queries import balance, explain, history
 
 
@@ -28,7 +41,28 @@ def _tier(member_id: int) -> dict[str, Any] | None:
     status = MemberTier.objects.select_related("tier").filter(member_id=member_id).first()
     if status is None:
         return None
-    return {"name": status.tier.name, "points_in_12_months": status.qualifying_points, "since": status.since}
+    return {
+        "name": status.tier.name,
+        "points_that_count": status.qualifying_points,
+        "since": status.since,
+        "kept_by_grace_until": status.grace_until,
+    }
+
+
+def _tier_changes(member_id: int) -> list[Any]:
+    changes = TierChange.objects.filter(member_id=member_id).order_by("at", "pk")
+    return list(changes.values("at", "cause", "why", came_from=F("from_tier__name"), to=F("to_tier__name")))
+
+
+def _benefits(member_id: int) -> list[Any]:
+    had = BenefitUse.objects.filter(member_id=member_id).order_by("at", "pk")
+    return list(had.values("at", "store", "note", "undone_at", "source", "key", what=F("benefit__name")))
+
+
+def _plans(member_id: int) -> list[Any]:
+    bought = PlanMembership.objects.filter(member_id=member_id).order_by("starts_at", "pk")
+    columns = ("starts_at", "ends_at", "paid_minor", "paid_points", "state", "cancelled_at", "source", "key")
+    return list(bought.values(*columns, what=F("plan__name")))
 
 
 def _gifts(member_id: int) -> list[Any]:
@@ -37,7 +71,72 @@ def _gifts(member_id: int) -> list[Any]:
     return list(asked.values("amount", "unit", "state", "reason", "note", at=F("requested_at")))
 
 
+def _redemptions(member_id: int) -> list[dict[str, Any]]:
+    own = Redemption.objects.filter(member_id=member_id).select_related("reward", "session").order_by("pk")
+    return [
+        {
+            "reward": one.reward.name,
+            "date": one.session.starts_at if one.session else None,
+            "points": one.points,
+            "state": one.state,
+            "reserved": one.created_at,
+            "redeemed": one.confirmed_at,
+            "fulfilment": one.fulfilment,
+            "fulfilled": one.fulfilled_at,
+            "code": one.code,
+            "address": one.address,
+            "carrier": one.carrier,
+            "tracking_number": one.tracking_number,
+            "store": one.store,
+            "note": one.note,
+        }
+        for one in own
+    ]
+
+
+def _waiting(member_id: int) -> list[dict[str, Any]]:
+    own = WaitingEntry.objects.filter(member_id=member_id).select_related("session__reward").order_by("pk")
+    return [
+        {"reward": one.session.reward.name, "date": one.session.starts_at, "since": one.at, "state": one.state}
+        for one in own
+    ]
+
+
+def _coupons(member_id: int) -> dict[str, Any]:
+    issued = Coupon.objects.filter(member_id=member_id).order_by("pk")
+    used = CouponUse.objects.filter(member_id=member_id).order_by("pk")
+    return {
+        "coupons": [
+            {
+                "code": coupon.code,
+                "offer": coupon.offer.name,
+                "state": coupon.state,
+                "issued": coupon.issued_at,
+                "expires": coupon.expires_at,
+                "seen": coupon.seen_at,
+            }
+            for coupon in issued.select_related("offer")
+        ],
+        "uses": [
+            {
+                "at": use.at,
+                "offer": use.offer.name,
+                "state": use.state,
+                "discount": format_money(use.discount_minor, use.currency) if use.currency else None,
+                "store": use.store,
+            }
+            for use in used.select_related("offer")
+        ],
+    }
+
+
 def register_all() -> None:
+    register_export("coupons", _("Coupons"), _coupons, models=["rewards.Coupon", "rewards.CouponUse"], order=57)
     register_export("points", _("Points"), _points, models=["rewards.Account"], order=50)
     register_export("gifts", _("Points given by hand"), _gifts, models=["rewards.GrantRequest"], order=52)
     register_export("tier", _("Tier"), _tier, models=["rewards.MemberTier"], order=55)
+    register_export("tier_changes", _("Changes of tier"), _tier_changes, models=["rewards.TierChange"], order=56)
+    register_export("benefits", _("Benefits used"), _benefits, models=["rewards.BenefitUse"], order=57)
+    register_export("memberships", _("Memberships bought"), _plans, models=["rewards.PlanMembership"], order=58)
+    register_export("redemptions", _("Rewards"), _redemptions, models=["rewards.Redemption"], order=56)
+    register_export("waiting", _("Waiting lists"), _waiting, models=["rewards.WaitingEntry"], order=57)

@@ -24,8 +24,11 @@ from members.services.consent import publish_wording, state_consent
 from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
+from rewards.models import Coupon, CouponUse
+from rewards.services.coupons.using import redeem
 from rewards.services.holds import confirm, reserve
 from rewards.services.purchases import post_purchases, refund_purchase
+from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_rule, make_tiers
 
 WORD = "qzcanary"
@@ -57,6 +60,7 @@ def plant(at: datetime) -> m.Member:
     _consents(member, at)
     _points(member, at)
     _staff_words(member, user, at)
+    _coupons(member, at)
     _messages(member, at)
     _merged(member, at)
     _segments(member, at)
@@ -100,6 +104,14 @@ def _points(member: m.Member, at: datetime) -> None:
     for key in ("spent", "open"):
         reserve(member_id=member.pk, amount=30, key=key, at=at, lapses_at=at + timedelta(days=9), reason=f"For {WORD}")
     confirm(key="spent", at=at)
+
+
+def _coupons(member: m.Member, at: datetime) -> None:
+    offer = make_offer()
+    coupon = issue(offer, member, at)
+    Coupon.objects.filter(pk=coupon.pk).update(why={"void": {"reason": WORD}})
+    use = redeem(code=issue(offer, member, at).code, member_id=member.pk, at=at, source="till", key="coupon")
+    CouponUse.objects.filter(pk=use.pk).update(why={"note": WORD})
 
 
 def _staff_words(member: m.Member, user: m.User, at: datetime) -> None:

@@ -39,6 +39,11 @@ WORDS = (WORD, PHONE.removeprefix("+"))
 WHOLE_TABLES = {
     "campaigns_birthdaygreeting": "what marketers write to all",
     "rewards_tier": "what marketers write to all",
+    "rewards_benefit": "the same",
+    "rewards_membershipplan": "the same",
+    "rewards_reassessment": "work on all members",
+    "rewards_offer": "what marketers write to all",
+    "rewards_couponjob": "coupons made at once, nobody in particular",
     "rewards_rewardsettingschange": "settings of all, and who of the staff changed them",
     "members_consentwording": "what marketers write to all",
     "members_attribute": "which attributes there are",
@@ -80,6 +85,20 @@ COLUMNS = {
     "rewards_transfer.key": "made of numbers, or of a caller's key",
     "rewards_transfer.why": "numbers, and which rule it was",
     "rewards_hold.key": "a caller's key",
+    "rewards_tierchange.why": "numbers",
+    **{
+        f"rewards_{table}.{column}": "a caller's own"
+        for table in ("benefituse", "planmembership")
+        for column in ("source", "key")
+    },
+    "rewards_benefituse.store": "a shop",
+    "rewards_coupon.code": "random",
+    "rewards_coupon.issue_key": "made of numbers, or of a caller's key",
+    "rewards_couponuse.source": "the till's name",
+    "rewards_couponuse.key": "a caller's key",
+    "rewards_couponuse.fingerprint": "a hash",
+    "rewards_couponuse.currency": "a currency",
+    "rewards_couponuse.store": "a shop",
     "rewards_earningrule.currency": "a currency",
     "django_admin_log.object_id": "a number",
     "django_session.session_key": "random",

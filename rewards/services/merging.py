@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from common.sql import execute, fetch_all
 from members.merging import Merging, Step, Strategy, register, register_facts, register_step
 from members.queries import family
-from rewards.enums import HoldState
+from rewards.enums import HoldState, TierCause
 from rewards.models import Hold, MemberTier
 from rewards.queries import balance, points_text, wallets
 from rewards.queries_tiers import tier_standing
@@ -41,13 +41,13 @@ def _merge(merging: Merging) -> None:
     if status := MemberTier.objects.filter(member=merging.merged_id).first():
         merging.journal[_TIER] = {"tier": status.tier_id, "since": status.since.isoformat()}
         status.delete()
-    assess(_wallets(merging.survivor_id), merging.at)
+    assess(_wallets(merging.survivor_id), merging.at, cause=TierCause.MERGE)
 
 
 def _gather(merging: Merging) -> None:
     forward(member_ids=[merging.merged_id], at=merging.at)
     MemberTier.objects.filter(member=merging.merged_id).delete()
-    assess(_wallets(merging.survivor_id), merging.at)
+    assess(_wallets(merging.survivor_id), merging.at, cause=TierCause.MERGE)
 
 
 # Purchases whose points came to another wallet than those that go: they were given since, and stay where these are.
@@ -88,7 +88,7 @@ def _undone(merging: Merging) -> None:
     forward(member_ids=home, at=merging.at)
     both = _wallets(merging.survivor_id, merging.merged_id)
     empty(both, merging.at)
-    assess(both, merging.at)
+    assess(both, merging.at, cause=TierCause.MERGE)
     if status := merging.journal.get(_TIER):
         execute(_SINCE, {"member": merging.merged_id, **status})
 
@@ -100,12 +100,28 @@ def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
         (_("Points"), points_text(balance(member_id, at))),
         (_("Reserved"), points_text(held.aggregate(n=Sum("amount", default=0))["n"])),
         (_("Tier"), str(standing.tier) if standing.tier else "–"),
-        (_("Points in 12 months"), points_text(standing.qualifying_points)),
+        (_("Points that count for tiers"), points_text(standing.qualifying_points)),
     ]
 
 
 register("rewards.Account.member", Strategy.LEAVE)  # the ledger is not rewritten: points move by transfers
 register("rewards.MemberTier.member", Strategy.LEAVE)  # the survivor is assessed by what both earned
+register("rewards.TierChange.member", Strategy.LEAVE)  # the way of a card that is no more
+register("rewards.PlanMembership.member", Strategy.MOVE)
+register("rewards.BenefitUse.member", Strategy.MOVE)  # what both had counts together
+register("rewards.Coupon.member", Strategy.MOVE)
+register("rewards.CouponUse.member", Strategy.MOVE)
 register("rewards.GrantRequest.member", Strategy.MOVE)  # what waits is given to who they are now
+register("rewards.Redemption.member", Strategy.MOVE)
+# One wait for a date is enough; a place kept for the other card goes to the next in its time.
+register(
+    "rewards.WaitingEntry.member",
+    Strategy.MOVE,
+    stays=(
+        "row.state IN ('waiting', 'offered') AND EXISTS (SELECT FROM rewards_waitingentry AS other"
+        " WHERE other.member_id = {survivor} AND other.session_id = row.session_id"
+        " AND other.state IN ('waiting', 'offered'))"
+    ),
+)
 register_step(Step(lock=_lock, prepare=_prepare, merge=_merge, undo=_undo, undone=_undone, gather=_gather))
 register_facts(_facts)

@@ -338,7 +338,7 @@ def release(*, source: str, key: str, at: datetime, actor_id: int | None = None)
         raise UnknownUse
     if use.purchase_id is not None and use.state == CouponUseState.USED:
         raise PartOfPurchase
-    _release(Q(pk=use.pk), at=at, actor_id=actor_id)
+    release_uses(Q(pk=use.pk), at=at, actor_id=actor_id)
     use.refresh_from_db()
     return use
 
@@ -348,7 +348,7 @@ def release_for_purchase(*, purchase_id: int, at: datetime, actor_id: int | None
     """Gives back the coupons of a purchase that was refunded whole; how many. None where the programme does not."""
     if not reward_settings().coupons_return:
         return 0
-    return _release(Q(purchase=purchase_id), at=at, actor_id=actor_id)
+    return release_uses(Q(purchase=purchase_id), at=at, actor_id=actor_id)
 
 
 @transaction.atomic
@@ -356,10 +356,11 @@ def release_due(*, at: datetime, limit: int = 1_000) -> int:
     """Ends reservations whose time is over, `limit` at a time; how many."""
     due = CouponUse.objects.filter(state=CouponUseState.RESERVED, reserved_until__lte=at)
     ids = list(due.order_by("reserved_until").values_list("pk", flat=True)[:limit])
-    return _release(Q(pk__in=ids, reserved_until__lte=at), at=at) if ids else 0
+    return release_uses(Q(pk__in=ids, reserved_until__lte=at), at=at) if ids else 0
 
 
-def _release(which: Q, *, at: datetime, actor_id: int | None = None) -> int:
+def release_uses(which: Q, *, at: datetime, actor_id: int | None = None) -> int:
+    """Ends the reservations and undoes the uses among these; how many."""
     live = CouponUse.objects.filter(which).exclude(state=CouponUseState.RELEASED)
     coupons = Coupon.objects.filter(pk__in=list(live.values_list("coupon_id", flat=True)))
     coupons = coupons.order_by("pk").select_for_update(of=("self",), no_key=True)
