@@ -42,20 +42,26 @@ def groups(schema: dict[str, Any]) -> list[Group]:
     for path, calls in schema["paths"].items():
         for method, call in calls.items():
             body = _content(call.get("requestBody") or {})
-            status = min(call["responses"], key=int)
-            best = max((code for code in map(str, call["responses"]) if code < "300"), default=str(status))
-            answer = _content(call["responses"].get(int(best)) or call["responses"].get(best) or {})
-            example = json.dumps(_example(body, parts), indent=2, ensure_ascii=False) if body else ""
-            shown = json.dumps(_example(answer, parts), indent=2, ensure_ascii=False) if answer else ""
-            about = str(call.get("description", ""))
-            fields = list(_fields(body, parts)) if body else []
-            found.setdefault(call["tags"][0], []).append(
-                Call(
-                    call["operationId"], method.upper(), path, call["x-scope"], str(call["summary"]), about, fields,
-                    example, shown, best,
-                )  # fmt: skip
+            best = max(status for status in call["responses"] if int(status) < 300)
+            answer = _content(call["responses"][best])
+            told = Call(
+                id=call["operationId"],
+                method=method.upper(),
+                path=path,
+                scope=call["x-scope"],
+                summary=str(call["summary"]),
+                about=str(call.get("description", "")),
+                fields=list(_fields(body, parts)),
+                example=_shown(body, parts),
+                answer=_shown(answer, parts),
+                status=str(best),
             )
+            found.setdefault(call["tags"][0], []).append(told)
     return [Group(gettext(name), calls) for name, calls in found.items()]
+
+
+def _shown(schema: dict[str, Any], parts: dict[str, Any]) -> str:
+    return json.dumps(_example(schema, parts), indent=2, ensure_ascii=False) if schema else ""
 
 
 def _content(part: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,9 @@ class Refused(Exception):
 
 def respond(status: int, body: Any, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer in JSON, that nobody keeps on the way and no browser takes for a page."""
-    response = HttpResponse(json.dumps(body, ensure_ascii=False, default=str), status=status, content_type=JSON, headers=headers)
+    response = HttpResponse(
+        json.dumps(body, ensure_ascii=False, default=str), status=status, content_type=JSON, headers=headers
+    )
     response["Cache-Control"] = "no-store"
     response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     return response

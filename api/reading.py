@@ -9,6 +9,7 @@ from ninja.parser import Parser
 
 from api.errors import Refused
 
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
@@ -16,7 +17,7 @@ def _no_constant(name: str) -> NoReturn:
 def _check(value: Any) -> None:
     """A NUL has no place in PostgreSQL's text, half a surrogate pair has none in UTF-8."""
     if isinstance(value, str):
-        if "\0" in value or not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        if "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
             raise Refused(400, "bad_text", _("The text holds a character that cannot be stored."))
     elif isinstance(value, dict):
         for name, part in value.items():

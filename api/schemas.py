@@ -156,3 +156,131 @@ class MemberStanding(Out):
     points: PointsOfMember
     credit: Money
     currency: str
+
+
+# --- refunds
+
+
+class RefundLine(In):
+    sku: text(80, 1)
+    quantity: Quantity
+
+
+class NewRefund(In):
+    key: Key
+    purchase: Key = Field(description="The purchase's key.")
+    lines: list[RefundLine] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_LINES,
+        description="What came back. Without lines and amount, all that is left of the purchase.",
+    )
+    amount: Amount | None = None
+    at: Moment | None = None
+    reason: text(200) = ""
+
+
+class Moved(Out):
+    taken: int = Field(description="Taken back of what the purchase had given.")
+    short: int = Field(description="Not to be had any more, and let go.")
+    owed: int = Field(description="Not to be had now: repaid first by what is earned later.")
+    returned: int = Field(description="Given back of what the purchase was paid with.")
+
+
+class MovedCredit(Out):
+    taken: Money
+    short: Money
+    owed: Money
+    returned: Money
+
+
+class Refunded(Out):
+    refund: int
+    purchase: str
+    amount: Money
+    points: Moved
+    credit: MovedCredit
+
+
+# --- redemptions
+
+
+class NewRedemption(In):
+    key: Key
+    member: MemberRef
+    reward: int = Field(ge=1, le=2**63 - 1, description="The reward's number, as its page in the admin shows it.")
+    session: int | None = Field(None, ge=1, le=2**63 - 1, description="The date's number, for an experience.")
+    store: text(80) = ""
+
+
+class Settle(In):
+    key: Key | None = Field(None, description="Not needed: the redemption can be settled once only.")
+    store: text(80) = ""
+    reason: text(200) = ""
+
+
+class Redemption(Out):
+    redemption: int
+    key: str
+    reward: int
+    points: int
+    money: Money
+    currency: str
+    state: str
+    expires_at: When | None
+    code: str | None = Field(description="To be shown where the reward is handed over.")
+    coupon: str | None
+
+
+# --- coupons
+
+
+class BasketLine(In):
+    sku: text(80) = ""
+    name: text(200) = ""
+    category: text(80) = ""
+    brand: text(80) = ""
+    quantity: Quantity = Decimal(1)
+    unit_price: Amount
+    discount: Amount = Field(Decimal(0), description="Taken off the whole line already.")
+
+
+class Basket(In):
+    member: MemberRef | None = None
+    currency: text(3) = ""
+    store: text(80) = ""
+    channel: Literal["store", "online", "phone"] = "store"
+    lines: list[BasketLine] | None = Field(None, max_length=MOST_LINES)
+
+
+class BasketWithKey(Basket):
+    key: Key
+
+
+class Release(In):
+    key: Key = Field(description="The key that the coupon was used with.")
+
+
+class CouponReason(Out):
+    code: str
+    message: str
+    facts: dict[str, Any]
+
+
+class CouponValidation(Out):
+    ok: bool
+    code: str
+    offer: str | None
+    reasons: list[CouponReason]
+    discount: Money
+    per_line: list[Money]
+    free_shipping: bool
+    ends_at: When | None
+
+
+class CouponUse(Out):
+    code: str
+    key: str
+    state: str
+    discount: Money
+    currency: str

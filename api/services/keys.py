@@ -92,9 +92,10 @@ UPDATE api_apikey SET last_used_at = now()
 WHERE id = %s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 """
 _COUNT = """
-UPDATE api_apikey SET calls = CASE WHEN api_apikey.minute = present.minute THEN calls + 1 ELSE 1 END, minute = present.minute
+UPDATE api_apikey AS key
+SET calls = CASE WHEN key.minute = present.minute THEN calls + 1 ELSE 1 END, minute = present.minute
 FROM (SELECT floor(extract(epoch FROM now()) / 60)::bigint AS minute) AS present
-WHERE id = %s RETURNING calls, ceil(60 - extract(epoch FROM now())::numeric %% 60)::int
+WHERE key.id = %s RETURNING calls, ceil(60 - extract(epoch FROM now())::numeric %% 60)::int
 """
 
 

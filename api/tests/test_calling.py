@@ -26,7 +26,9 @@ def test_nothing_without_a_key(client):
         for method, call in calls.items():
             address = path.format(ref="280000000000", id="1", code="A")
             for headers in ({}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}):
-                answer = client.generic(method.upper(), address, b"{}", content_type="application/json", headers=headers)
+                answer = client.generic(
+                    method.upper(), address, b"{}", content_type="application/json", headers=headers
+                )
                 assert problem(answer) == (401, "key_missing", None), (method, path)
                 assert answer["WWW-Authenticate"] == "Bearer"
             headers = {"authorization": "Bearer crm_" + "x" * 43}

@@ -1,12 +1,14 @@
 """What the calls share."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from ninja import Router
 
 from api.auth import ApiKey
@@ -16,8 +18,9 @@ from api.queries import find_members, read_ref
 from api.schemas import Error
 from api.services.answers import Done, KeyReused, MemberErased, once
 from api.services.keys import Caller
+from common.money import minor_digits, to_minor
 
-PROBLEMS = {status: Error for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 429, 503), Error)
 
 
 def call(router: Router, method: str, path: str, scope: Scope, response: dict[int, Any], **options: Any) -> Callable:
@@ -51,14 +54,18 @@ def unknown_member() -> Refused:
 
 
 def key_reused() -> Refused:
-    return Refused(409, "key_reused", _("This key was used for a call with another body. Nothing was changed."), field="key")
+    return Refused(
+        409, "key_reused", _("This key was used for a call with another body. Nothing was changed."), field="key"
+    )
 
 
 def member_erased() -> Refused:
     return Refused(410, "member_erased", _("The member has been erased, and what was answered with them."))
 
 
-def answer_once(request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None) -> HttpResponse:
+def answer_once(
+    request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None
+) -> HttpResponse:
     """Does the call, or says what was answered when it was done."""
     told = request.told if body is None else body  # type: ignore[attr-defined]
     try:
@@ -79,3 +86,28 @@ def from_validation(error: ValidationError) -> Refused:
         field, first = NON_FIELD_ERRORS, error.error_list[0]
     code = "taken" if first.code == "taken" else "invalid"
     return Refused(422, code, first.messages[0], field=None if field == NON_FIELD_ERRORS else field)
+
+
+AHEAD = timedelta(minutes=5)  # how far a till's clock may be ahead of ours
+
+
+def not_in_future(told: datetime | None, at: datetime) -> datetime:
+    """When it happened: as told, or now. A clock that is a little ahead means now; one that is far off is told so."""
+    if told is None:
+        return at
+    if told > at + AHEAD:
+        message = _("This lies in the future. Please check the clock: here it is %(now)s.") % {"now": rfc3339(at)}
+        raise Refused(422, "in_future", message, field="at", facts={"now": rfc3339(at)})
+    return min(told, at)
+
+
+def to_minor_or_refuse(amount: Decimal, currency: str, field: str) -> int:
+    """An amount in minor units."""
+    try:
+        return to_minor(amount, currency)
+    except ValueError:
+        n = minor_digits(currency)
+        text = ngettext(
+            "%(currency)s has %(n)d decimal place at most.", "%(currency)s has %(n)d decimal places at most.", n
+        )
+        raise Refused(422, "too_many_decimals", text % {"currency": currency, "n": n}, field=field) from None

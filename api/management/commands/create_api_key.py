@@ -14,8 +14,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what staff call the key: “Shop in the High Street”")
-        parser.add_argument("--scopes", nargs="+", required=True, metavar="SCOPE", help=f"all, or {', '.join(Scope.values)}")
-        parser.add_argument("--source", default="shop", help="a short word for the system whose keys of calls these are")
+        parser.add_argument(
+            "--scopes", nargs="+", required=True, metavar="SCOPE", help=f"all, or {', '.join(Scope.values)}"
+        )
+        parser.add_argument(
+            "--source", default="shop", help="a short word for the system whose keys of calls these are"
+        )
         parser.add_argument("--per-minute", type=int, help="how many calls a minute it may make at most")
 
     def handle(self, *args: Any, **options: Any) -> None:

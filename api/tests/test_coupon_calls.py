@@ -1,0 +1,87 @@
+"""POST /coupons/{code}/validate, /redeem, /release."""
+
+import pytest
+from django.utils import timezone
+
+from api.tests.factories import Caller, problem
+from members.tests.factories import make_member
+from rewards.models import CouponUse
+from rewards.services.coupons.guessing import MISSES
+from rewards.tests.coupons import issue, make_offer
+
+pytestmark = pytest.mark.django_db
+LINES = [{"sku": "A", "category": "coffee", "quantity": 2, "unit_price": "10.00"}]
+
+
+@pytest.fixture
+def till() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def anna():
+    return make_member()
+
+
+@pytest.fixture
+def coupon(anna):
+    return issue(make_offer(), anna, at=timezone.now())
+
+
+def basket(member, **more):
+    return {"member": member.card_number, "currency": "EUR", "lines": LINES, **more}
+
+
+def test_a_coupon_is_checked_used_and_released(till, anna, coupon):
+    checked = till.post(f"/coupons/{coupon.code}/validate", basket(anna)).json()
+    assert (checked["ok"], checked["discount"], checked["per_line"], checked["reasons"]) == (True, "2.00", ["2.00"], [])
+    assert not CouponUse.objects.exists()
+    used = till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u1"))
+    assert (used.status_code, used.json()["state"], used.json()["discount"]) == (201, "used", "2.00")
+    again = till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u1"))
+    assert (again.status_code, again.json()) == (200, used.json())
+    assert problem(till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u1", store="X")))[0] == 409
+    assert problem(till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u2")))[:2] == (422, "coupon_used")
+    assert till.post(f"/coupons/{coupon.code}/release", {"key": "u1"}).json()["state"] == "released"
+    assert till.post(f"/coupons/{coupon.code}/validate", basket(anna)).json()["ok"]
+    assert problem(till.post(f"/coupons/{coupon.code}/release", {"key": "u9"})) == (404, "no_such_use", "key")
+
+
+def test_another_members_coupon_is_told_as_such(till, coupon):
+    other = make_member()
+    checked = till.post(f"/coupons/{coupon.code}/validate", basket(other)).json()
+    assert (checked["ok"], [reason["code"] for reason in checked["reasons"]]) == (False, ["other_member"])
+    answer = till.post(f"/coupons/{coupon.code}/redeem", basket(other, key="u1"))
+    assert problem(answer)[:2] == (422, "coupon_other_member")
+    assert not CouponUse.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "field"),
+    [
+        ({"currency": "XXY"}, "invalid", "currency"),
+        ({"lines": [{"unit_price": "0.005"}]}, "ok", None),
+        ({"lines": [{"unit_price": "1.00", "discount": "0.005"}]}, "too_many_decimals", "lines.0.discount"),
+        ({"lines": [{"unit_price": "1.00", "discount": "2.00"}]}, "invalid", "lines.0.discount"),
+        ({"lines": [{"unit_price": "1.00", "quantity": "-1"}]}, "invalid", "lines.0.quantity"),
+        ({"lines": [{}]}, "invalid", "lines.0.unit_price"),
+        ({"channel": "fax"}, "invalid", "channel"),
+    ],
+)
+def test_strange_baskets(till, anna, coupon, more, code, field):
+    answer = till.post(f"/coupons/{coupon.code}/validate", basket(anna, **more))
+    if code == "ok":
+        assert answer.status_code == 200
+    else:
+        assert problem(answer) == (422, code, field)
+
+
+def test_who_guesses_has_to_wait_and_who_does_not_need_not(till, anna, coupon):
+    for n in range(2 * MISSES):  # what is there is no guess
+        assert till.post(f"/coupons/{coupon.code}/validate", basket(anna)).status_code == 200, n
+    answers = [till.post(f"/coupons/GUESS{n}/redeem", basket(anna, key=f"g{n}")) for n in range(MISSES + 2)]
+    codes = [problem(answer)[:2] for answer in answers]
+    assert codes[0] == (404, "coupon_unknown")
+    assert (429, "too_many_guesses") in codes
+    waiting = next(answer for answer in answers if answer.status_code == 429)
+    assert 1 <= int(waiting["Retry-After"]) <= 60

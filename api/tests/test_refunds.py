@@ -1,0 +1,88 @@
+"""POST /refunds."""
+
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from api.tests.factories import Caller, problem
+from members.models import Refund
+from members.services.purchases import NewLine
+from members.tests.factories import make_member, new_purchase
+from rewards.queries import balance
+from rewards.services.purchases import post_purchases
+from rewards.tests.factories import make_rule, make_tiers
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def till() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def member():
+    """Bought two coffees (two lines) and three cakes for 24.00, and earned 24 points."""
+    make_tiers()
+    make_rule()
+    member = make_member()
+    lines = (
+        NewLine(300, sku="coffee", quantity=Decimal(1)),
+        NewLine(300, sku="coffee", quantity=Decimal(1)),
+        NewLine(1800, sku="cake", quantity=Decimal(3)),
+    )
+    told = new_purchase(member, source="till", key="p1", amount_minor=2400, lines=lines)
+    post_purchases(purchases=[told], at=timezone.now())
+    return member
+
+
+def test_lines_take_back_what_they_earned_and_twice_is_once(till, member):
+    body = {"key": "r1", "purchase": "p1", "lines": [{"sku": "cake", "quantity": 1}, {"sku": "coffee", "quantity": 2}]}
+    first = till.post("/refunds", body)
+    assert first.status_code == 201
+    told = first.json()
+    assert (told["amount"], told["points"]["taken"]) == ("12.00", 12)
+    assert balance(member.pk) == 12
+    again = till.post("/refunds", body)
+    assert (again.status_code, again.json()) == (200, told)
+    assert Refund.objects.count() == 1
+    assert problem(till.post("/refunds", body | {"amount": "1.00"}))[:2] == (409, "key_reused")
+
+
+def test_an_amount_and_then_all_that_is_left(till, member):
+    assert till.post("/refunds", {"key": "r1", "purchase": "p1", "amount": "4.00"}).json()["amount"] == "4.00"
+    assert till.post("/refunds", {"key": "r2", "purchase": "p1"}).json()["amount"] == "20.00"
+    assert balance(member.pk) == 0
+    assert problem(till.post("/refunds", {"key": "r3", "purchase": "p1"}))[:2] == (422, "nothing_left")
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code", "field"),
+    [
+        ({"purchase": "p2"}, 404, "no_such_purchase", "purchase"),
+        ({"amount": "24.01"}, 422, "refund_too_large", "amount"),
+        ({"amount": "0.00"}, 422, "invalid", "amount"),
+        ({"amount": "-1.00"}, 422, "invalid", "amount"),
+        ({"amount": "0.005"}, 422, "too_many_decimals", "amount"),
+        ({"amount": "1000000000000"}, 422, "refund_too_large", "amount"),
+        ({"amount": 5}, 422, "invalid", "amount"),
+        ({"amount": "NaN"}, 422, "invalid", "amount"),
+        ({"lines": [{"sku": "tea", "quantity": 1}]}, 422, "not_bought", "lines.0.sku"),
+        ({"lines": [{"sku": "cake", "quantity": 4}]}, 422, "too_many", "lines.0.quantity"),
+        ({"lines": [{"sku": "cake", "quantity": 0}]}, 422, "invalid", "lines.0.quantity"),
+        ({"lines": [{"sku": "cake", "quantity": 1}], "amount": "1.00"}, 422, "lines_do_not_sum", "amount"),
+        ({"lines": []}, 422, "invalid", "lines"),
+        ({"at": "2999-01-01T00:00:00Z"}, 422, "in_future", "at"),
+        ({"at": "yesterday"}, 422, "invalid", "at"),
+    ],
+)
+def test_what_cannot_be_given_back_is_told_and_changes_nothing(till, member, more, status, code, field):
+    assert problem(till.post("/refunds", {"key": "r1", "purchase": "p1", **more})) == (status, code, field)
+    assert not Refund.objects.exists()
+    assert balance(member.pk) == 24
+
+
+def test_another_systems_purchase_is_not_ours(member):
+    answer = Caller(source="shop").post("/refunds", {"key": "r1", "purchase": "p1"})
+    assert problem(answer) == (404, "no_such_purchase", "purchase")

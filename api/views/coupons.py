@@ -1,0 +1,203 @@
+"""POST /coupons/{code}/validate, /redeem, /release."""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from ninja import Router
+
+from api import schemas
+from api.enums import Scope
+from api.errors import Refused, respond
+from api.services.answers import Done
+from api.views.common import answer_once, call, caller, member_of, rfc3339, to_minor_or_refuse
+from common.money import minor_digits, to_major
+from members.queries import get_programme
+from members.services.purchases import KeyReused
+from members.validators import currencies
+from rewards.coupons.pricing import Line
+from rewards.models import CouponUse
+from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit
+from rewards.services.coupons.using import CouponRefused, PartOfPurchase, UnknownUse, redeem, release, validate
+
+router = Router(tags=["Coupons"])
+
+
+@call(
+    router,
+    "POST",
+    "/coupons/{code}/validate",
+    Scope.COUPONS_READ,
+    {200: schemas.CouponValidation},
+    summary=gettext_lazy("Check a coupon"),
+    description=gettext_lazy(
+        "Whether it can be used on this basket, what it takes off, or all reasons why not. Nothing is changed. Who "
+        "asks for many codes that there are not has to wait."
+    ),
+    operation_id="validate_coupon",
+)
+def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse:
+    at, basket = now(), _basket(request, body)
+    _guess(request, at)
+    found = validate(code=code, at=at, source=caller(request).source, **basket)
+    if found.offer is not None:
+        hit(_who(request), at)
+    currency = basket["currency"]
+    return respond(
+        200,
+        {
+            "ok": found.ok,
+            "code": found.code,
+            "offer": found.offer.name if found.offer else None,
+            "reasons": _reasons(found.reasons),
+            "discount": str(to_major(found.discount_minor, currency)),
+            "per_line": [str(to_major(part, currency)) for part in found.per_line],
+            "free_shipping": found.ok and found.free_shipping,
+            "ends_at": rfc3339(found.ends_at),
+        },
+    )
+
+
+@call(
+    router,
+    "POST",
+    "/coupons/{code}/redeem",
+    Scope.COUPONS_WRITE,
+    {201: schemas.CouponUse, 200: schemas.CouponUse},
+    summary=gettext_lazy("Use a coupon"),
+    description=gettext_lazy(
+        "Outside of a purchase that is recorded here; with a purchase, name the coupon in it. Release it with the same "
+        "key."
+    ),
+    operation_id="redeem_coupon",
+)
+def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpResponse:
+    at, source = now(), caller(request).source
+    _guess(request, at)
+    known = False
+
+    def act() -> Done:
+        nonlocal known
+        try:
+            used = redeem(code=code, at=at, source=source, key=body.key, **_basket(request, body))
+        except CouponRefused as error:
+            known = error.reasons[0].code != "unknown"
+            raise _refused(error) from None
+        except KeyReused:
+            raise Refused(409, "key_reused", _("This key was used for another coupon."), field="key") from None
+        known = True
+        return Done(201, _told(used), used.member_id)
+
+    try:
+        told = {"code": code, **request.told}  # type: ignore[attr-defined]
+        response = answer_once(request, "coupons.redeem", body.key, act, body=told)
+        known = True
+        return response
+    finally:
+        if known:
+            hit(_who(request), at)
+
+
+@call(
+    router,
+    "POST",
+    "/coupons/{code}/release",
+    Scope.COUPONS_WRITE,
+    {200: schemas.CouponUse},
+    summary=gettext_lazy("Release a coupon"),
+    description=gettext_lazy(
+        "Undoes a use, or ends a reservation, so that the coupon can be used again. A coupon of a recorded purchase "
+        "comes back with the refund of that."
+    ),
+    operation_id="release_coupon",
+)
+def give_back(request: HttpRequest, code: str, body: schemas.Release) -> HttpResponse:
+    at, source = now(), caller(request).source
+
+    def act() -> Done:
+        try:
+            used = release(source=source, key=body.key, at=at)
+        except UnknownUse:
+            raise Refused(404, "no_such_use", _("No coupon was used with this key."), field="key") from None
+        except PartOfPurchase:
+            message = _("It belongs to a purchase that is recorded: refund that, and the coupon comes back.")
+            raise Refused(409, "part_of_purchase", message, field="key") from None
+        return Done(200, _told(used), used.member_id)
+
+    told = {"code": code, **request.told}  # type: ignore[attr-defined]
+    return answer_once(request, "coupons.release", body.key, act, body=told)
+
+
+def lines_of(told: Iterable[schemas.BasketLine], currency: str) -> tuple[Line, ...]:
+    """The lines of a basket, priced in minor units."""
+    lines = []
+    for n, line in enumerate(told):
+        price = (line.unit_price * line.quantity).quantize(Decimal(1).scaleb(-minor_digits(currency)), ROUND_HALF_UP)
+        amount = to_minor_or_refuse(price - line.discount, currency, f"lines.{n}.discount")
+        if amount < 0:
+            message = _("The discount is larger than the line.")
+            raise Refused(422, "invalid", message, field=f"lines.{n}.discount")
+        lines.append(
+            Line(
+                sku=line.sku,
+                category=line.category,
+                brand=line.brand,
+                quantity=line.quantity,
+                amount_minor=amount,
+            )
+        )
+    return tuple(lines)
+
+
+def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
+    currency = body.currency or get_programme().currency
+    if currency not in currencies():
+        raise Refused(422, "invalid", _("“%(value)s” is not a currency code.") % {"value": currency}, field="currency")
+    return {
+        "member_id": member_of(request, body.member) if body.member else None,
+        "currency": currency,
+        "store": body.store,
+        "channel": body.channel,
+        "lines": None if body.lines is None else lines_of(body.lines, currency),
+    }
+
+
+def _who(request: HttpRequest) -> str:
+    return f"key:{caller(request).key_id}"
+
+
+def _guess(request: HttpRequest, at: Any) -> None:
+    try:
+        attempt(_who(request), at)
+    except TooManyGuesses as error:
+        text = ngettext(
+            "Too many codes that there are not. Please try again in %(n)d second.",
+            "Too many codes that there are not. Please try again in %(n)d seconds.",
+            error.retry_after,
+        )
+        message, wait = text % {"n": error.retry_after}, str(error.retry_after)
+        raise Refused(429, "too_many_guesses", message, headers={"Retry-After": wait}) from None
+
+
+def _reasons(reasons: Iterable[Any]) -> list[dict[str, Any]]:
+    return [{"code": reason.code, "message": reason.sentence, "facts": dict(reason.facts)} for reason in reasons]
+
+
+def _refused(error: CouponRefused) -> Refused:
+    first, status = error.reasons[0], 404 if error.reasons[0].code == "unknown" else 422
+    return Refused(status, f"coupon_{first.code}", first.sentence, facts={"reasons": _reasons(error.reasons)})
+
+
+def _told(use: CouponUse) -> dict[str, Any]:
+    currency = use.currency or get_programme().currency
+    return {
+        "code": use.why["code"],
+        "key": use.key,
+        "state": use.state,
+        "discount": str(to_major(use.discount_minor, currency)),
+        "currency": currency,
+    }
