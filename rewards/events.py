@@ -61,6 +61,11 @@ def _will_drop(data: dict[str, Any]) -> str:
     return gettext("%(tier)s will be lost after %(day)s") % words
 
 
+def _lot_act(sentence: str) -> Callable[[dict[str, Any]], str]:
+    """What staff did to a lot: data has points, unit, reason and, for the member, note."""
+    return lambda data: gettext(sentence) % {"points": _amount(data), "reason": data["reason"]}
+
+
 group("points", _("Points"), "stars")
 group("tier", _("Tier"), "military_tech")
 POINTS_ADJUSTED = kind("points.adjusted", _("Points adjusted"), _adjusted)
@@ -69,6 +74,24 @@ POINTS_EXPIRED = kind(
     "points.expired",
     _("Points expired"),
     lambda data: gettext("%(points)s expired") % {"points": _amount(data)},
+)
+POINTS_ACTIVATED = kind(
+    "points.activated",
+    _("Points activated"),
+    _lot_act(gettext_noop("%(points)s activated before their day: %(reason)s")),
+)
+POINTS_CANCELLED = kind(
+    "points.cancelled",
+    _("Pending points cancelled"),
+    _lot_act(gettext_noop("%(points)s cancelled while pending: %(reason)s")),
+)
+POINTS_EXTENDED = kind(
+    "points.extended", _("Expiry changed"), _lot_act(gettext_noop("%(points)s live longer: %(reason)s"))
+)
+POINTS_REINSTATED = kind(
+    "points.reinstated",
+    _("Points reinstated"),
+    _lot_act(gettext_noop("%(points)s brought back after their expiry: %(reason)s")),
 )
 POINTS_REDEEMED = kind(
     "points.redeemed",
@@ -98,6 +121,23 @@ GRANT_WITHDRAWN = kind(
 TIER_CHANGED = kind("tier.changed", _("Tier changed"), _tier)
 # data: tier (its id), name (by language), until (the last day), missing (by kind of criterion), currency.
 TIER_WILL_DROP = kind("tier.will_drop", _("Tier about to be lost"), _will_drop)
+
+# data: use, benefit (ids), name (of the benefit, by language), store.
+group("benefit", _("Benefits"), "workspace_premium")
+BENEFIT_USED = kind("benefit.used", _("Benefit used"), _named(gettext_noop("Benefit used: %(name)s")))
+BENEFIT_UNDONE = kind("benefit.undone", _("Benefit given back"), _named(gettext_noop("Benefit given back: %(name)s")))
+# data: membership, plan (ids), name (of the plan, by language), until (the day of its end), points that it cost.
+group("plan", _("Memberships"), "card_membership")
+_membership = ("rewards.planmembership", "membership")
+PLAN_BOUGHT = kind(
+    "plan.bought", _("Membership bought"), _named(gettext_noop("Membership bought: %(name)s")), about=_membership
+)
+PLAN_CANCELLED = kind(
+    "plan.cancelled",
+    _("Membership cancelled"),
+    _named(gettext_noop("Membership cancelled: %(name)s")),
+    about=_membership,
+)
 
 # data: redemption, reward, kind, points, name (of the reward, by language).
 group("reward", _("Rewards"), "redeem")

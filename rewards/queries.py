@@ -1,7 +1,7 @@
 """Reads about points and tiers. Each is one query or two, whatever the length of a member's history."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from common.money import format_money
 from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
-from rewards.models import Account, Lot, RewardSettings, RuleVersion, Tier, Transfer
+from rewards.models import Account, Lot, RewardSettings, RuleVersion, Transfer
 
 
 def reward_settings() -> RewardSettings:
@@ -205,11 +205,7 @@ def explain(transfer: Transfer) -> str:
     reason = gettext(told) if told else ""
     match transfer.kind:
         case TransferKind.EARN:
-            words = {"amount": format_money(why["amount_minor"], why["currency"])}
-            if (multiplier := why.get("multiplier", 1)) == 1:
-                return gettext("Bought for %(amount)s") % words
-            words["multiplier"] = number_format(multiplier, use_l10n=True)
-            return gettext("Bought for %(amount)s, points × %(multiplier)s") % words
+            return award_sentence(transfer)
         case TransferKind.EXPIRE:
             day = date_format(timezone.localtime(transfer.at), "DATE_FORMAT", use_l10n=True)
             return gettext("Expired on %(day)s") % {"day": day}

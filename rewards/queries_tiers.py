@@ -167,7 +167,8 @@ ranked AS (
         SELECT coalesce(present.rank, (SELECT rank FROM step WHERE rank = 0), -1) AS from_rank
     ) AS held
     CROSS JOIN LATERAL (
-        SELECT max(one.rank) FILTER (WHERE one.now OR one.before) AS reached, max(one.rank) FILTER (WHERE one.now) AS this,
+        SELECT max(one.rank) FILTER (WHERE one.now OR one.before) AS reached,
+               max(one.rank) FILTER (WHERE one.now) AS this,
                max(one.rank) FILTER (WHERE one.later) AS later,
                max(one.rank) FILTER (WHERE one.rank < held.from_rank) AS lower
         FROM (
