@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime, time, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -49,6 +49,7 @@ from rewards.services.grants import (
 )
 
 MOST = 1_000_000
+GIVING: tuple[str, ...] = (GrantState.FREE, GrantState.APPROVED)
 
 
 def end_of_day(day: Any) -> datetime | None:
@@ -56,6 +57,10 @@ def end_of_day(day: Any) -> datetime | None:
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(get_programme().time_zone))
+
+
+def _person(request: HttpRequest) -> int:
+    return cast("int", request.user.pk)
 
 
 def whom(asked: GrantRequest) -> str:
@@ -67,7 +72,7 @@ def whom(asked: GrantRequest) -> str:
 
 
 class SegmentGrantForm(forms.Form):
-    segment = forms.ModelChoiceField(
+    segment: Any = forms.ModelChoiceField(
         label=_("Segment"), queryset=Segment.objects.filter(archived_at=None), widget=UnfoldAdminSelect2Widget
     )
     amount = forms.IntegerField(
@@ -122,7 +127,7 @@ class GrantSegmentView(ConfirmView):
                 note=data["note"],
                 key=str(data["key"]),
                 at=self.at,
-                actor_id=self.request.user.pk,
+                actor_id=_person(self.request),
                 expires_at=end_of_day(data["expires_on"]),
             )
         except SegmentNotReady as error:
@@ -220,7 +225,7 @@ class ApproveView(DecideView):
 
     def decide(self, form: Form) -> GrantRequest:
         remark = form.cleaned_data["remark"]
-        return approve_grant(request_id=self.asked.pk, at=self.at, actor_id=self.request.user.pk, remark=remark)
+        return approve_grant(request_id=self.asked.pk, at=self.at, actor_id=_person(self.request), remark=remark)
 
     def preview(self, form: Form) -> list[str]:
         if self.asked.member_id is None:
@@ -243,7 +248,7 @@ class RefuseView(DecideView):
 
     def decide(self, form: Form) -> GrantRequest:
         remark = form.cleaned_data["remark"]
-        return refuse_grant(request_id=self.asked.pk, at=self.at, actor_id=self.request.user.pk, remark=remark)
+        return refuse_grant(request_id=self.asked.pk, at=self.at, actor_id=_person(self.request), remark=remark)
 
     def preview(self, form: Form) -> list[str]:
         rehearse(lambda: self._decide(form))
@@ -261,7 +266,7 @@ class WithdrawView(DecideView):
     act_label = _("Withdraw")
 
     def decide(self, form: Form) -> GrantRequest:
-        return withdraw_grant(request_id=self.asked.pk, at=self.at, actor_id=self.request.user.pk)
+        return withdraw_grant(request_id=self.asked.pk, at=self.at, actor_id=_person(self.request))
 
     def preview(self, form: Form) -> list[str]:
         rehearse(lambda: self._decide(form))
@@ -339,25 +344,24 @@ class GrantRequestAdmin(ReadOnlyAdmin):
 
     approve.dialog = refuse.dialog = withdraw.dialog = stop.dialog = {"title": ""}
 
-    def _one(self, object_id: Any) -> GrantRequest | None:
-        return GrantRequest.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+    def _one(self, object_id: Any) -> GrantRequest:
+        """The request; one for which nothing can be done, where there is none."""
+        found = GrantRequest.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
+        return found or GrantRequest(state=GrantState.WITHDRAWN)
 
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         asked = self._one(obj)
-        waits = asked is not None and asked.state == GrantState.WAITING
-        may = request.user.has_perm("rewards.change_grantrequest")
-        return may and waits and asked.requested_by_id != request.user.pk
+        may = request.user.has_perm("rewards.change_grantrequest") and asked.requested_by_id != request.user.pk
+        return may and asked.state == GrantState.WAITING
 
     def has_withdraw_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         asked = self._one(obj)
-        waits = asked is not None and asked.state == GrantState.WAITING
-        return waits and asked.requested_by_id == request.user.pk
+        return asked.state == GrantState.WAITING and asked.requested_by_id == request.user.pk
 
     def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         asked = self._one(obj)
-        going = asked is not None and asked.segment_id is not None and asked.finished_at is None
-        given = going and asked.state in (GrantState.FREE, GrantState.APPROVED)
-        return given and request.user.has_perm("rewards.change_grantrequest")
+        going = asked.segment_id is not None and asked.finished_at is None and asked.state in GIVING
+        return going and request.user.has_perm("rewards.change_grantrequest")
 
     # --- What is shown ------------------------------------------------------------------------------------------
     @display(description=_("asked"))

@@ -42,8 +42,12 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
 CHANGES_SHOWN = 10
 
 
+def _field(name: str) -> Any:
+    return RewardSettings._meta.get_field(name)
+
+
 def _whole(name: str, text: Any, least: int = 1, most: int = 1_000_000_000, required: bool = False) -> forms.Field:
-    label = RewardSettings._meta.get_field(name).verbose_name
+    label = _field(name).verbose_name
     return forms.IntegerField(
         label=capfirst(label),
         min_value=least,
@@ -56,7 +60,7 @@ def _whole(name: str, text: Any, least: int = 1, most: int = 1_000_000_000, requ
 
 def _choice(name: str, choices: Any, text: Any) -> forms.Field:
     return forms.ChoiceField(
-        label=capfirst(RewardSettings._meta.get_field(name).verbose_name),
+        label=capfirst(_field(name).verbose_name),
         choices=choices,
         help_text=text,
         widget=UnfoldAdminRadioSelectWidget,
@@ -268,11 +272,11 @@ def changes() -> list[dict[str, Any]]:
 
 
 def _told(name: str, values: list[str | None]) -> dict[str, str]:
-    field = RewardSettings._meta.get_field(name)
+    field = _field(name)
     choices = {str(key): str(label) for key, label in (field.choices or ())}
     choices |= {"True": gettext("Yes"), "False": gettext("No")}
     before, after = ("–" if value is None else choices.get(value, value) for value in values)
-    return {"label": capfirst(field.verbose_name), "before": before, "after": after}
+    return {"label": str(capfirst(field.verbose_name)), "before": before, "after": after}
 
 
 @admin.register(RewardSettings)

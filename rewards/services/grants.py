@@ -238,9 +238,9 @@ def _waiting(request_id: int) -> GrantRequest:
 
 def _give(asked: GrantRequest, at: datetime) -> Transfer:
     """To who the member is now. In the ledger it is a gift of who asked; who agreed stands in the request."""
-    member = Member.objects.filter(pk=asked.member_id).select_related("merged_into").get()
-    member = member.merged_into or member
-    if member.erased_at is not None:
+    member = asked.member
+    member = member and (member.merged_into or member)
+    if member is None or member.erased_at is not None:
         raise MemberGone
     return adjust_points(
         member_id=member.pk,
