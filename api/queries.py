@@ -70,7 +70,7 @@ def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
 
 class Standing(NamedTuple):
     """What a till shows of a member. Points are whole numbers, `credit_minor` minor units of `currency`; `expiring` is
-    (points, when), soonest first."""
+    (points, when), soonest first. Whether they have coupons and benefits is asked only where they may have some."""
 
     member_id: int
     card: str
@@ -81,6 +81,8 @@ class Standing(NamedTuple):
     pending: int
     expiring: list[tuple[int, datetime]]
     credit_minor: int
+    may_have_coupons: bool
+    may_have_benefits: bool
 
 
 SOONEST = 12  # how many moments of expiry are told
@@ -94,7 +96,10 @@ SELECT member.id, member.card_number, member.name,
        ARRAY(SELECT ARRAY[sum(remaining)::text, expires_at::text] FROM rewards_lot
              WHERE account_id = points.id AND remaining > 0 AND available_from <= %(at)s AND expires_at > %(at)s
              GROUP BY expires_at ORDER BY expires_at LIMIT %(soonest)s),
-       coalesce(credit.spendable, 0)
+       coalesce(credit.spendable, 0),
+       EXISTS (SELECT FROM rewards_coupon WHERE member_id = member.id AND state = 'issued')
+           OR EXISTS (SELECT FROM rewards_offer WHERE listed AND state = 'live' AND shared_code IS NOT NULL),
+       EXISTS (SELECT FROM rewards_benefit WHERE active)
 FROM members_member AS member
 LEFT JOIN LATERAL ({purse}) AS points ON points.unit = 'points'
 LEFT JOIN LATERAL ({purse}) AS credit ON credit.unit = 'credit'
@@ -123,6 +128,6 @@ def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
     rows = fetch_all(statement, params | {"system": ref.system, "values": [ref.value]})
     if not rows:
         return None
-    (row,) = rows
-    expiring = [(int(points), datetime.fromisoformat(moment)) for points, moment in row[7]]
-    return Standing(*row[:7], expiring, row[8])
+    row = list(rows[0])
+    row[7] = [(int(points), datetime.fromisoformat(moment)) for points, moment in row[7]]
+    return Standing(*row)

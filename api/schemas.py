@@ -65,10 +65,6 @@ Money = Annotated[str, Field(examples=["12.50"])]
 When = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-def text(most: int, least: int = 0) -> Any:
-    return Annotated[str, StringConstraints(max_length=most, min_length=least)]
-
-
 Key = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), Field(examples=["r-2026-000123"])
 ]
@@ -105,12 +101,14 @@ class Error(Out):
 
 class NewMember(In):
     key: Key = Field(description="The member's number in your system; `key:…` finds them again.")
-    name: text(120) = ""
-    email: text(254) = ""
-    phone: text(40) = Field("", description="With the country's code: +49…")
+    name: str = Field("", max_length=120)
+    email: str = Field("", max_length=254)
+    phone: str = Field("", description="With the country's code: +49…", max_length=40)
     language: Literal["en", "zh-hans"] | None = None
-    birthday: text(10) = Field("", description="YYYY-MM-DD, or MM-DD where the year is not known.", examples=["05-12"])
-    referral_code: text(60) = ""
+    birthday: str = Field(
+        "", description="YYYY-MM-DD, or MM-DD where the year is not known.", examples=["05-12"], max_length=10
+    )
+    referral_code: str = Field("", max_length=60)
 
 
 class Member(Out):
@@ -139,6 +137,7 @@ class PointsOfMember(Points):
 class UsableCoupon(Out):
     code: str
     name: str
+    effect: str = Field(description="What it gives, in words.")
     expires_at: When | None
 
 
@@ -156,13 +155,15 @@ class MemberStanding(Out):
     points: PointsOfMember
     credit: Money
     currency: str
+    coupons: list[UsableCoupon]
+    benefits: list[UsableBenefit]
 
 
 # --- refunds
 
 
 class RefundLine(In):
-    sku: text(80, 1)
+    sku: str = Field(min_length=1, max_length=80)
     quantity: Quantity
 
 
@@ -177,7 +178,7 @@ class NewRefund(In):
     )
     amount: Amount | None = None
     at: Moment | None = None
-    reason: text(200) = ""
+    reason: str = Field("", max_length=200)
 
 
 class Moved(Out):
@@ -210,13 +211,13 @@ class NewRedemption(In):
     member: MemberRef
     reward: int = Field(ge=1, le=2**63 - 1, description="The reward's number, as its page in the admin shows it.")
     session: int | None = Field(None, ge=1, le=2**63 - 1, description="The date's number, for an experience.")
-    store: text(80) = ""
+    store: str = Field("", max_length=80)
 
 
 class Settle(In):
     key: Key | None = Field(None, description="Not needed: the redemption can be settled once only.")
-    store: text(80) = ""
-    reason: text(200) = ""
+    store: str = Field("", max_length=80)
+    reason: str = Field("", max_length=200)
 
 
 class Redemption(Out):
@@ -236,10 +237,10 @@ class Redemption(Out):
 
 
 class BasketLine(In):
-    sku: text(80) = ""
-    name: text(200) = ""
-    category: text(80) = ""
-    brand: text(80) = ""
+    sku: str = Field("", max_length=80)
+    name: str = Field("", max_length=200)
+    category: str = Field("", max_length=80)
+    brand: str = Field("", max_length=80)
     quantity: Quantity = Decimal(1)
     unit_price: Amount
     discount: Amount = Field(Decimal(0), description="Taken off the whole line already.")
@@ -247,8 +248,8 @@ class BasketLine(In):
 
 class Basket(In):
     member: MemberRef | None = None
-    currency: text(3) = ""
-    store: text(80) = ""
+    currency: str = Field("", max_length=3)
+    store: str = Field("", max_length=80)
     channel: Literal["store", "online", "phone"] = "store"
     lines: list[BasketLine] | None = Field(None, max_length=MOST_LINES)
 

@@ -15,8 +15,10 @@ from members.services.erasure import erase_member
 from members.services.identities import add_identity
 from members.services.merging import merge_members
 from members.tests.factories import make_member
+from rewards.models import Benefit
 from rewards.queries import balance
-from rewards.tests.factories import adjust
+from rewards.tests.coupons import issue, make_offer
+from rewards.tests.factories import adjust, make_tiers
 
 pytestmark = pytest.mark.django_db
 ANNA = {
@@ -114,6 +116,22 @@ def test_what_is_shown_is_what_the_ledger_says(till):
     assert found["points"]["pending"] == 0
     assert found["name"] == "Anna"
     assert (found["credit"], found["currency"]) == ("0.00", "EUR")
+
+
+def test_coupons_and_benefits_are_shown(till):
+    tiers = make_tiers()
+    member = make_member()
+    coupon = issue(make_offer(), member, at=timezone.now())
+    lounge = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2, period="year")
+    lounge.tiers.add(tiers["bronze"])
+    found = till.get(f"/members/{member.card_number}").json()
+    assert found["tier"] == "Bronze"
+    (told,) = found["coupons"]
+    assert (told["code"], told["name"]) == (coupon.code, coupon.offer.name)
+    (benefit,) = found["benefits"]
+    assert (benefit["name"], benefit["kind"], benefit["left"]) == ("Lounge", "visits", 2)
+    chinese = till.get(f"/members/{member.card_number}", **{"accept-language": "zh-hans"}).json()
+    assert chinese["tier"] == "铜卡"
 
 
 def test_merged_members_are_who_they_are_now_and_erased_ones_nobody(till, at):

@@ -1,6 +1,7 @@
 """POST /members, GET /members/{ref}."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,6 +22,8 @@ from members.models import Member
 from members.queries import get_programme
 from members.services.identities import clean_identity
 from members.services.profile import create_member
+from rewards.queries_benefits import entitlements
+from rewards.queries_coupons import usable_coupons
 
 router = Router(tags=["Members"])
 
@@ -113,10 +116,12 @@ def get_member(request: HttpRequest, ref: str) -> HttpResponse:
     who = standing(found, at, language) if found else None
     if who is None:
         raise unknown_member()
-    return respond(200, told_standing(who))
+    return respond(200, _standing_told(who, at))
 
 
-def told_standing(who: Standing) -> dict[str, Any]:
+def _standing_told(who: Standing, at: datetime) -> dict[str, Any]:
+    coupons = usable_coupons(who.member_id, at) if who.may_have_coupons else []
+    benefits = entitlements(who.member_id, at) if who.may_have_benefits else []
     return {
         "card": who.card,
         "name": who.name,
@@ -128,4 +133,12 @@ def told_standing(who: Standing) -> dict[str, Any]:
         },
         "credit": str(to_major(who.credit_minor, who.currency)),
         "currency": who.currency,
+        "coupons": [
+            {"code": one.code, "name": one.offer.name, "effect": one.effect, "expires_at": rfc3339(one.ends_at)}
+            for one in coupons
+        ],
+        "benefits": [
+            {"name": one.benefit.name, "kind": one.benefit.kind, "left": one.left, "until": rfc3339(one.period_end)}
+            for one in benefits
+        ],
     }
