@@ -35,7 +35,8 @@ _MARKETER = {
     "members.pendingreaction": "view change",
     "rewards.transfer": "view add",
     "rewards.lot": "view",
-    "rewards.earningrule": "view add",
+    "rewards.earningrule": "view add change",
+    "rewards.replay": "view add",
     "rewards.rewardsettings": "view",
     "rewards.grantrequest": "view add",
     "rewards.tier": "view add change",
@@ -59,6 +60,7 @@ ROLES: dict[str, dict[str, str]] = {
         "rewards.grantrequest": "view add change",  # to change one is to decide about it
         "members.user": "view add change",
         "auth.group": "view",
+        "api.apikey": "view add change",
         # Mail kept on disk holds sign-in codes of everybody.
         "campaigns.outbox": "view",
     },

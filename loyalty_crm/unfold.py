@@ -39,6 +39,8 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Movements of points"), "swap_vert", "rewards.Transfer"),
             (_("Points by expiry"), "hourglass_bottom", "rewards.Lot"),
             (_("Earning rules"), "calculate", "rewards.EarningRule"),
+            (_("Try a basket"), "experiment", "rewards.EarningRule:try"),
+            (_("Replays"), "replay", "rewards.Replay"),
             (_("Gifts by hand"), "volunteer_activism", "rewards.GrantRequest"),
             (_("Tiers"), "military_tech", "rewards.Tier"),
         ),
@@ -70,6 +72,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Open reactions"), "pending_actions", "members.PendingReaction"),
             (_("Users"), "manage_accounts", "members.User"),
             (_("Roles"), "badge", "auth.Group"),
+            (_("API keys"), "key", "api.ApiKey"),
         ),
     ),
 )

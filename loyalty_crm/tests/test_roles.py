@@ -74,6 +74,7 @@ ACCESS: dict[str, set[str]] = {
     "members_user_reset_second_factor": ONLY_MANAGER,
     "auth_user_password_change": ONLY_MANAGER,
     **pages("auth_group", ONLY_MANAGER),
+    **pages("api_apikey", ONLY_MANAGER, add=ONLY_MANAGER, revoke=ONLY_MANAGER),
     **pages("analytics_memberscore", MARKETER_UP, customers=MARKETER_UP, quality=MARKETER_UP),
     **pages("rewards_transfer", MARKETER_UP),
     **pages("rewards_rewardsettings", MARKETER_UP),
