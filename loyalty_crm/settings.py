@@ -183,6 +183,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},
     "resume-replays": {"task": "rewards.tasks.resume_replays", "schedule": crontab()},
     "give-grants": {"task": "rewards.tasks.give_grants", "schedule": crontab()},
+    "look-after-coupons": {"task": "rewards.tasks.look_after_coupons", "schedule": crontab()},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "lapse-redemptions": {"task": "rewards.tasks.lapse_redemptions", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},
@@ -263,7 +264,8 @@ PHONENUMBER_DEFAULT_REGION = env.str("PHONE_REGION", default=None)
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = STATE_DIR / "static"
-MEDIA_ROOT = STATE_DIR / "media"
+MEDIA_ROOT = STATE_DIR / "media"  # pictures of rewards, which rewards.views serves
+MEDIA_URL = "media/"
 PRIVATE_ROOT = STATE_DIR / "private"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

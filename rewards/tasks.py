@@ -79,3 +79,24 @@ def give_grants() -> None:
     from rewards.services.grant_runs import give_due
 
     give_due(at=timezone.now())  # ends before the task's time limit; the beat calls it again
+
+
+@shared_task
+def run_coupon_job(job_id: int) -> None:
+    from rewards.services.coupons.jobs import run_job
+
+    # A long job goes on in another task: this one ends before its time limit.
+    run_job(job_id=job_id, seconds=240)
+
+
+@shared_task
+def look_after_coupons() -> None:
+    """Once a minute: jobs that wait, reservations that run out."""
+    from django.utils import timezone
+
+    from rewards.services.coupons.jobs import resume_jobs
+    from rewards.services.coupons.using import release_due
+
+    resume_jobs()
+    while release_due(at=timezone.now()):
+        pass

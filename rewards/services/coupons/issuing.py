@@ -62,7 +62,7 @@ def issue_coupons(
     issued_by: IssuedBy | str,
     at: datetime,
     actor_id: int | None = None,
-    prefix: str = "",
+    job_id: int | None = None,
 ) -> list[Coupon]:
     """Gives a coupon to each of the members, under the key beside it; those of keys that are known, as they were.
 
@@ -77,7 +77,7 @@ def issue_coupons(
     if new:
         check_running(offer, at)
         new = _entitled(offer, new, issued_by)
-        given = _give(offer, new, issued_by, at, prefix)
+        given = _give(offer, new, issued_by, at, job_id)
         known |= {coupon.issue_key: coupon for coupon in given}
         names = {"en": offer.name_en, "zh-hans": offer.name_zh_hans}  # type: ignore[attr-defined]
         record_many(
@@ -120,8 +120,8 @@ def _entitled(offer: Offer, new: dict[str, int], issued_by: str) -> dict[str, in
 
 
 _NEW = """
-INSERT INTO rewards_coupon (code, offer_id, member_id, state, issue_key, issued_by, issued_at, expires_at, why)
-SELECT code, %(offer)s, member_id, 'issued', key, %(by)s, %(at)s, %(expires)s, '{}'
+INSERT INTO rewards_coupon (code, offer_id, job_id, member_id, state, issue_key, issued_by, issued_at, expires_at, why)
+SELECT code, %(offer)s, %(job)s::bigint, member_id, 'issued', key, %(by)s, %(at)s, %(expires)s, '{}'
 FROM unnest(%(codes)s::text[], %(members)s::bigint[], %(keys)s::text[]) AS told (code, member_id, key)
 ON CONFLICT DO NOTHING
 RETURNING issue_key
@@ -146,11 +146,11 @@ RETURNING coupon.issue_key
 """
 
 
-def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, prefix: str) -> list[Coupon]:
+def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, job_id: int | None) -> list[Coupon]:
     """The coupons of the keys in `new` that this call issued."""
     left = dict(new)
     pool = has_pool(offer.pk) and not is_bearer(offer)  # a bearer's codes may be in somebody's hands
-    fields = {"offer": offer.pk, "by": issued_by, "at": at, "expires": expiry(offer, at)}
+    fields = {"offer": offer.pk, "job": job_id, "by": issued_by, "at": at, "expires": expiry(offer, at)}
     while left:
         params = {**fields, "members": list(left.values()), "keys": list(left), "count": len(left)}
         if pool:
@@ -163,7 +163,7 @@ def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, prefi
                 if len(given) < len(left):
                     raise OutOfCodes(available=len(given), asked=len(left))
         else:
-            codes = new_codes(len(left), prefix)
+            codes = new_codes(len(left))
             given = {key for (key,) in fetch_all(_NEW, {**params, "codes": codes})}
         # What is left was issued by somebody else at the same moment, or its code was there already: then once more.
         for key in [*given, *_known(left)]:
