@@ -6,6 +6,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from loyalty_crm.health import health
+from rewards.views import picture
 
 handler403 = "loyalty_crm.errors.forbidden"
 
@@ -18,6 +19,7 @@ def favicon(request: HttpRequest) -> HttpResponseRedirect:
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
+    path("media/rewards/<str:name>", picture, name="reward_picture"),
     path("favicon.ico", favicon, name="favicon"),
     path("", include("api.urls")),
     path("u/", include("campaigns.urls")),

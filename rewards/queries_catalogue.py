@@ -12,11 +12,13 @@ from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 from members.models import PRESENT, Member
 from members.queries_segments import in_segments
-from rewards.enums import CouponState, RedemptionState, RewardKind, RewardState, WaitingState
+from rewards.coupons.definition import parse
+from rewards.enums import CouponState, OfferState, RedemptionState, RewardKind, RewardState, WaitingState
 from rewards.models import (
     Coupon,
     CouponJob,
     MemberTier,
+    Offer,
     Redemption,
     Reward,
     RewardPrice,
@@ -154,7 +156,7 @@ def look(rewards: QuerySet[Reward], *, member_id: int | None, at: datetime) -> l
     waiting = Count("waiting", filter=Q(waiting__state=WaitingState.WAITING))
     sessions = RewardSession.objects.annotate(queue=waiting).filter(starts_at__gt=at).order_by("starts_at", "pk")
     found = list(
-        rewards.prefetch_related(
+        rewards.select_related("offer").prefetch_related(
             "tiers",
             "pictures",
             Prefetch("prices", RewardPrice.objects.select_related("tier")),
@@ -200,8 +202,9 @@ def pool(offer_ids: Iterable[int]) -> dict[int, int]:
     ids = list(offer_ids)
     if not ids:
         return {}
-    uploaded = CouponJob.objects.filter(offer__in=ids, uploaded=True).values_list("offer", flat=True).distinct()
-    found = dict.fromkeys(uploaded, 0)
+    pooled = Offer.objects.filter(Exists(CouponJob.objects.filter(offer=OuterRef("pk"), uploaded=True)), pk__in=ids)
+    # Of a bearer's offer the codes in stock are in people's hands: others are made (rewards.services.coupons.issuing).
+    found = {offer.pk: 0 for offer in pooled if not parse(offer.definition, offer.kind).bearer}
     if not found:
         return {}
     stock = Coupon.objects.filter(offer__in=found, state=CouponState.STOCK).order_by()
@@ -256,6 +259,11 @@ def _reasons(
         yield Reason("sold_out")
     if reward.limit_member is not None and standing.had.get(reward.pk, 0) >= reward.limit_member:
         yield Reason("limit_reached", {"limit": reward.limit_member, "had": standing.had.get(reward.pk, 0)})
+    offer = reward.offer if reward.kind in BY_CODE else None
+    if offer is not None and (
+        offer.state != OfferState.LIVE or offer.shared_code or (offer.ends_at is not None and offer.ends_at <= at)
+    ):
+        yield Reason("offer_over")
     if reward.kind in BY_CODE and reward.offer_id in standing.codes and standing.codes[reward.offer_id] <= 0:
         yield Reason("no_codes")
     if reward.kind == RewardKind.EXPERIENCE and all(session.reasons for session in sessions):

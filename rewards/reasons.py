@@ -69,6 +69,8 @@ def _sentence(code: str, facts: dict[str, Any]) -> str:
             return gettext("This date was called off.")
         case "no_codes":
             return gettext("No code is left for it just now.")
+        case "offer_over":
+            return gettext("The offer behind it has ended.")
         case "session_free":
             return gettext("There is a place: no need to wait.")
         case "code_unknown":

@@ -24,12 +24,15 @@ from members.services.consent import publish_wording, state_consent
 from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
-from rewards.models import Coupon, CouponUse
+from rewards.models import Coupon, CouponUse, Redemption, RewardSession
 from rewards.services.coupons.using import redeem
+from rewards.services.fulfilment import set_fulfilment
 from rewards.services.holds import confirm, reserve
+from rewards.services.places import join_waiting
 from rewards.services.purchases import post_purchases, refund_purchase
+from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
-from rewards.tests.factories import adjust, make_rule, make_tiers
+from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers
 
 WORD = "qzcanary"
 PHONE = "+4915199887766"
@@ -61,6 +64,7 @@ def plant(at: datetime) -> m.Member:
     _points(member, at)
     _staff_words(member, user, at)
     _coupons(member, at)
+    _redemptions(member, at)
     _messages(member, at)
     _merged(member, at)
     _segments(member, at)
@@ -112,6 +116,21 @@ def _coupons(member: m.Member, at: datetime) -> None:
     Coupon.objects.filter(pk=coupon.pk).update(why={"void": {"reason": WORD}})
     use = redeem(code=issue(offer, member, at).code, member_id=member.pk, at=at, source="till", key="coupon")
     CouponUse.objects.filter(pk=use.pk).update(why={"note": WORD})
+
+
+def _redemptions(member: m.Member, at: datetime) -> None:
+    """One on its way, one reserved, one refunded, and a place waited for."""
+    parcel, dated = make_reward(points=0, ships=True), make_reward(points=0, kind="experience")
+    for key, act in (("sent", None), ("open", None), ("back", refund_redemption)):
+        one = reserve_reward(member_id=member.pk, reward_id=parcel.pk, source="till", key=key, at=at)
+        if key != "open":
+            confirm_redemption(redemption_id=one.pk, at=at)
+        if act is not None:
+            act(redemption_id=one.pk, at=at, reason=f"{WORD} was unhappy")
+    sent = Redemption.objects.get(key="sent")
+    set_fulfilment(redemption_ids=[sent.pk], to="shipped", at=at, carrier=WORD, tracking_number=WORD)
+    session = RewardSession.objects.create(reward=dated, starts_at=at + timedelta(days=9), capacity=0)
+    join_waiting(member_id=member.pk, session_id=session.pk, at=at)
 
 
 def _staff_words(member: m.Member, user: m.User, at: datetime) -> None:

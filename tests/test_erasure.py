@@ -39,6 +39,9 @@ WORDS = (WORD, PHONE.removeprefix("+"))
 WHOLE_TABLES = {
     "campaigns_birthdaygreeting": "what marketers write to all",
     "rewards_tier": "what marketers write to all",
+    "rewards_reward": "what marketers write to all",
+    "rewards_rewardpicture": "pictures of goods",
+    "rewards_rewardsession": "dates for all",
     "rewards_benefit": "the same",
     "rewards_membershipplan": "the same",
     "rewards_reassessment": "work on all members",
@@ -85,6 +88,10 @@ COLUMNS = {
     "rewards_transfer.key": "made of numbers, or of a caller's key",
     "rewards_transfer.why": "numbers, and which rule it was",
     "rewards_hold.key": "a caller's key",
+    "rewards_redemption.source": "the till's name",
+    "rewards_redemption.key": "a caller's key",
+    "rewards_redemption.why": "numbers: price and gates",
+    "rewards_redemption.store": "a shop",
     "rewards_tierchange.why": "numbers",
     **{
         f"rewards_{table}.{column}": "a caller's own"

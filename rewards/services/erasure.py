@@ -8,10 +8,9 @@ import pgtrigger
 from django.db.models import Q
 from django.utils.translation import gettext_noop
 
-from rewards.enums import GrantState, HoldState
-from rewards.models import GrantRequest, Hold, Transfer
-from rewards.queries import balances
-from rewards.services.adjustments import adjust_points
+from rewards.enums import AccountKind, GrantState, HoldState, TransferKind, Unit
+from rewards.models import Account, GrantRequest, Hold, Lot, LotChange, Transfer
+from rewards.services.erasure_catalogue import erase_redemptions
 from rewards.services.holds import cancel
 from rewards.services.ledger import lock_wallets
 
@@ -25,6 +24,7 @@ def erase_points(member_ids: Sequence[int], at: datetime) -> None:
     """
     lock_wallets(member_ids)
     reserved = Hold.objects.filter(account__member__in=member_ids, state=HoldState.RESERVED).order_by("pk")
+    erase_redemptions(member_ids, at)
     for key in list(reserved.values_list("key", flat=True)):
         cancel(key=key, at=at)
     for member_id, left in balances(member_ids, at).items():

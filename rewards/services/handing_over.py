@@ -6,13 +6,20 @@ from datetime import datetime
 
 from common.sql import execute, fetch_all
 from members.events import record_selected
-from rewards.enums import AccountKind, CouponState, HoldState, RedemptionState, TransferKind, Unit
+from rewards.enums import AccountKind, HoldState, RedemptionState, TransferKind, Unit
 from rewards.events import REWARD_RETURNED
-from rewards.models import Coupon, Redemption, Reward, Transfer
+from rewards.models import Redemption, Reward, Transfer
 from rewards.services import holds
+from rewards.services.coupons.issuing import void_coupons
 from rewards.services.ledger import credit, debit
 from rewards.services.moved_points import forward
 from rewards.services.places import free_places
+
+
+def owners(redemption_ids: Sequence[int]) -> set[int]:
+    """Whose wallets these redemptions move points of: the members, and those of old cards that hold their points."""
+    rows = Redemption.objects.filter(pk__in=redemption_ids).values_list("member_id", "hold__account__member_id")
+    return {member_id for row in rows for member_id in row if member_id is not None}
 
 
 class CannotTakeBack(Exception):
@@ -62,12 +69,10 @@ def _credit_params(redemption: Redemption, key: str, at: datetime, actor_id: int
     }
 
 
-def take_coupon(redemption: Redemption) -> None:
+def take_coupon(redemption: Redemption, *, at: datetime, actor_id: int | None, reason: str) -> None:
     """Puts the coupon of a redemption out of use. CannotTakeBack where it is used, or lies in a basket."""
-    if redemption.coupon_id is None:
-        return
-    unused = Coupon.objects.filter(pk=redemption.coupon_id, state=CouponState.ISSUED)
-    if not unused.update(state=CouponState.VOID):
+    coupon_id = redemption.coupon_id
+    if coupon_id is not None and not void_coupons(coupon_ids=[coupon_id], reason=reason, at=at, actor_id=actor_id):
         raise CannotTakeBack("coupon")
 
 

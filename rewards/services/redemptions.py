@@ -21,7 +21,8 @@ from rewards.models import Coupon, Redemption, Reward, RewardSettings, WaitingEn
 from rewards.queries_catalogue import BY_CODE, Shelf, for_session, look_at, pool
 from rewards.reasons import Reason
 from rewards.services import holds
-from rewards.services.handing_over import end_redemptions, give_credit, take_coupon, take_credit
+from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
+from rewards.services.handing_over import end_redemptions, give_credit, owners, take_coupon, take_credit
 from rewards.services.ledger import InsufficientPoints, lock_followed, lock_wallets
 from rewards.services.places import take_place
 
@@ -245,16 +246,19 @@ def confirm_redemption(
 
 
 def _coupon(redemption: Redemption, at: datetime) -> Coupon:
-    from rewards.services.coupons.issuing import issue_coupons
-
-    issued = issue_coupons(
-        offer_id=redemption.reward.offer_id,
-        member_ids=[redemption.member_id],
-        keys=[f"redemption:{redemption.pk}"],
-        issued_by=IssuedBy.REDEMPTION,
-        at=at,
-    )
-    return issued[0]
+    try:
+        (coupon,) = issue_coupons(
+            offer_id=redemption.reward.offer_id,  # type: ignore[arg-type]  # a coupon's reward has one by constraint
+            member_ids=[redemption.member_id],
+            keys=[f"redemption:{redemption.pk}"],
+            issued_by=IssuedBy.REDEMPTION,
+            at=at,
+        )
+    except OutOfCodes as out:
+        raise RedemptionRefused(Reason("no_codes")) from out
+    except OfferNotRunning as ended:
+        raise RedemptionRefused(Reason("offer_over")) from ended
+    return coupon
 
 
 def _home(redemption: Redemption) -> dict[str, str]:
@@ -290,7 +294,7 @@ def refund_redemption(*, redemption_id: int, at: datetime, actor_id: int | None 
         return redemption
     if redemption.state != RedemptionState.CONFIRMED:
         raise RedemptionSettled(RedemptionState(redemption.state))
-    take_coupon(redemption)
+    take_coupon(redemption, at=at, actor_id=actor_id, reason=reason)
     if redemption.reward.kind == RewardKind.CREDIT:
         take_credit(redemption, at=at, actor_id=actor_id)
     end_redemptions([redemption.pk], state=RedemptionState.REFUNDED, at=at, actor_id=actor_id, note=reason)
@@ -309,20 +313,16 @@ def lapse_due(*, at: datetime) -> int:
 @transaction.atomic
 def _lapse(at: datetime) -> int:
     due = Redemption.objects.filter(state=RedemptionState.RESERVED, expires_at__lte=at).order_by("expires_at")[:CHUNK]
-    rows = list(due.values_list("pk", "member_id"))
-    if not rows:
+    ids = list(due.values_list("pk", flat=True))
+    if not ids:
         return 0
-    lock_wallets(member_id for _, member_id in rows)
-    return end_redemptions([pk for pk, _ in rows], state=RedemptionState.LAPSED, at=at, actor_id=None)
+    lock_wallets(owners(ids))
+    return end_redemptions(ids, state=RedemptionState.LAPSED, at=at, actor_id=None)
 
 
 def _locked(redemption_id: int) -> Redemption:
     """The redemption as it stands once its member's wallet is locked."""
-    asked = Redemption.objects.values_list("member_id", "reward__kind")
-    member_id, kind = asked.get(pk=redemption_id)
+    kind = Redemption.objects.values_list("reward__kind", flat=True).get(pk=redemption_id)
     units = (Unit.POINTS, Unit.CREDIT) if kind == RewardKind.CREDIT else (Unit.POINTS,)
-    lock_wallets([member_id], units=units)
-    found = Redemption.objects.select_related("reward", "session", "hold", "member", "coupon").get(pk=redemption_id)
-    if found.member_id != member_id:  # a merge took it along while we waited
-        lock_wallets([found.member_id], units=units)
-    return found
+    lock_wallets(owners([redemption_id]), units=units)
+    return Redemption.objects.select_related("reward", "session", "hold", "member", "coupon").get(pk=redemption_id)

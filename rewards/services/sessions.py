@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from rewards.enums import RedemptionState, WaitingState
 from rewards.models import Redemption, RewardSession, WaitingEntry
 from rewards.queries_catalogue import STANDING
-from rewards.services.handing_over import end_redemptions
+from rewards.services.handing_over import end_redemptions, owners
 from rewards.services.ledger import lock_wallets
 from rewards.services.places import leave
 
@@ -44,8 +44,8 @@ def settle_called_off(*, at: datetime) -> int:
 @transaction.atomic
 def _settle(session_id: int, at: datetime, actor_id: int | None, reason: str) -> CalledOff:
     standing = Redemption.objects.filter(session=session_id, state__in=STANDING)
-    lock_wallets(standing.values_list("member_id", flat=True))
     ids = list(standing.values_list("pk", flat=True))
+    lock_wallets(owners(ids))
     ended = sum(
         end_redemptions(ids, state=state, at=at, actor_id=actor_id, note=reason)
         for state in (RedemptionState.CANCELLED, RedemptionState.REFUNDED)

@@ -13,6 +13,7 @@ from common.sql import execute, fetch_all
 from members.merging import Strategy, relations
 from members.models import Purchase
 from rewards.services.check import Check
+from rewards.services.verify_catalogue import CATALOGUE_CHECKS
 from rewards.services.verify_tiers import TIER_CHECKS
 
 
@@ -238,6 +239,7 @@ CHECKS = [
         WHERE moved.kind = 'merge' AND moved.reverses_id IS NULL
         """,
     ),
+    *CATALOGUE_CHECKS,
     *TIER_CHECKS,
 ]
 

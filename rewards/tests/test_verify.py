@@ -10,13 +10,16 @@ from common.sql import execute, fetch_all
 from members.models import PurchaseImport
 from members.services.merging import merge_members
 from members.tests.factories import make_member, new_purchase
+from rewards.models import RewardSession, WaitingEntry
 from rewards.services.expiry import expire_due
 from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import cancel, confirm, reserve
 from rewards.services.purchases import award_purchases, post_purchases, refund_purchase
+from rewards.services.redemptions import redeem_reward, refund_redemption
 from rewards.services.tiers import reassess
 from rewards.services.verify import checks, verify
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.tests.coupons import make_offer
+from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +32,7 @@ def ledger(at):
     merged, *members = (make_member() for _ in range(3))
     give_points(gifts=[Gift(merged.pk, 5, "before", expires_at=at + timedelta(days=1))], at=at)
     merge_members(survivor_id=members[0].pk, merged_id=merged.pk, at=at)
+    redeem(*members, at)
     for member in members:
         bought = post(member, at, amount_minor=60_000, purchased_at=at)
         refund_purchase(purchase_id=bought.id, source="till", key=f"r{member.pk}", amount_minor=9_999, at=at)
@@ -41,6 +45,29 @@ def ledger(at):
                 end(key=key, at=at)
         give_points(gifts=[Gift(member.pk, 30, f"g{member.pk}", expires_at=at + timedelta(days=1))], at=at)
     expire_due(at=at + timedelta(days=2))
+
+
+def redeem(member, waiting, at):
+    """A redemption of every kind and end, and a place that is kept."""
+    adjust(member, 900, at, key="for rewards")
+    offer = make_offer()
+    dated = make_reward(kind="experience")
+    session = RewardSession.objects.create(reward=dated, starts_at=at + timedelta(days=9), capacity=2, booked=1)
+    WaitingEntry.objects.create(
+        session=session, member=waiting, state="offered", at=at, offered_until=at + timedelta(days=3)
+    )
+    what = [
+        (make_reward(kind="credit", credit_minor=500), {}),
+        (make_reward(kind="coupon", offer=offer), {}),
+        (dated, {"session_id": session.pk}),
+        (make_reward(stock=5), {}),
+    ]
+    for n, (reward, more) in enumerate(what):
+        values = {"member_id": member.pk, "reward_id": reward.pk, "source": "test", "at": at, **more}
+        one = redeem_reward(key=f"{n}", **values)
+        if not more:
+            refund_redemption(redemption_id=one.pk, at=at)
+            redeem_reward(key=f"again{n}", **values)
 
 
 def damage(statement):
@@ -175,6 +202,33 @@ DAMAGES = [
         "UPDATE members_timelineevent SET member_id = (SELECT min(id) FROM members_member)"
         " WHERE id = (SELECT max(id) FROM members_timelineevent)",
     ),
+    (
+        "What is taken of a reward",
+        "UPDATE rewards_reward SET redeemed = redeemed + 1 WHERE id = (SELECT max(id) FROM rewards_reward)",
+    ),
+    ("The places taken of a date", "UPDATE rewards_rewardsession SET booked = 1"),
+    ("The places taken of a date", "UPDATE rewards_waitingentry SET state = 'gone'"),
+    *(
+        ("The points of a redemption", f"UPDATE rewards_redemption SET {change} WHERE id = ({which})")
+        for change, which in [
+            ("points = points + 1", "SELECT max(id) FROM rewards_redemption"),
+            ("state = 'cancelled'", "SELECT max(id) FROM rewards_redemption"),
+            ("hold_id = NULL", "SELECT max(id) FROM rewards_redemption"),
+            ("state = 'confirmed'", "SELECT max(id) FROM rewards_redemption WHERE state = 'refunded'"),
+            ("member_id = (SELECT max(id) FROM members_member)", "SELECT max(id) FROM rewards_redemption"),
+        ]
+    ),
+    *(
+        ("What a redemption gave", statement)
+        for statement in [
+            "UPDATE rewards_redemption SET coupon_id = NULL"
+            " WHERE id = (SELECT max(id) FROM rewards_redemption WHERE coupon_id IS NOT NULL)",
+            "UPDATE rewards_coupon SET state = 'issued' WHERE state = 'void'",
+            "DELETE FROM rewards_transfer"
+            " WHERE key = (SELECT max(key) FROM rewards_transfer WHERE key LIKE 'reward:%%')",
+            "DELETE FROM rewards_transfer WHERE key LIKE 'reward-back:%%'",
+        ]
+    ),
     ("What is held", "DELETE FROM rewards_hold WHERE id = (SELECT max(id) FROM rewards_hold WHERE state = 'reserved')"),
     (
         "A member's tier",
@@ -226,7 +280,7 @@ def test_a_purchase_that_was_refunded_before_its_award_is_sound(at, ledger):
 def test_the_command_says_what_it_looked_at_and_fails_on_a_difference(ledger):
     out = StringIO()
     call_command("verify", stdout=out)
-    assert "OK   A wallet's balance is what remains in its lots: 3 rows\n" in out.getvalue()
+    assert "OK   A wallet's balance is what remains in its lots: 4 rows\n" in out.getvalue()
     assert out.getvalue().endswith("The ledger adds up.\n")
     wallet, balance = fetch_all("SELECT id, balance FROM rewards_account ORDER BY id DESC LIMIT 1")[0]
     damage(f"UPDATE rewards_account SET balance = balance + 1 WHERE id = {wallet}")
