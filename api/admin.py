@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -35,7 +35,7 @@ class KeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         label=_("May"),
         choices=[(scope.value, scope.label) for scope in Scope],
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     per_minute = forms.IntegerField(
         label=_("Calls a minute"),

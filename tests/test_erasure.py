@@ -58,11 +58,15 @@ WHOLE_TABLES = {
     "members_programme": "the shop itself",
     "members_retentionrule": "names of our own",
     "analytics_snapshot": "figures about all",
+    "api_apikey": "connected systems",
     "auth_group": "roles",
     "auth_permission": "Django's own",
     "django_content_type": "Django's own",
 }
 COLUMNS = {
+    "api_answer.call": "names of our own",
+    "api_answer.source": "the till's name",
+    "api_answer.key": "the receipt's number: bookkeeping",
     "members_member.time_zone": "set to the shop's",
     "members_member.source": "the system by which they came",
     "members_member.country": "two letters; emptied",

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from analytics.models import MemberScore
+from api.services.keys import create_key
 from campaigns.enums import Campaign, MessageState
 from campaigns.models import Message
 from campaigns.services.greeting import get_greeting
@@ -129,6 +130,7 @@ def world(db, settings) -> dict[str, int]:
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
         "rewards_tier": tiers["gold"].pk,
+        "api_apikey": create_key(name="Till", source="till", scopes=["members:read"])[0].pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
     }
