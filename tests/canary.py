@@ -15,6 +15,7 @@ from django.core.mail import send_mail
 from django.test import Client
 from openpyxl import Workbook
 
+from api.models import Answer
 from campaigns.models import Message
 from common.sms import send_sms
 from members import models as m
@@ -66,6 +67,9 @@ def plant(at: datetime) -> m.Member:
     _coupons(member, at)
     _redemptions(member, at)
     _messages(member, at)
+    Answer.objects.create(
+        call="members", source="till", key="1", fingerprint=b"1", status=201, body={"name": WORD}, member=member
+    )
     _merged(member, at)
     _segments(member, at)
     _files(member, at)
