@@ -78,7 +78,7 @@ def issue_coupons(
         check_running(offer, at)
         new = _entitled(offer, new, issued_by)
         given = _give(offer, new, issued_by, at, job_id)
-        known |= {coupon.issue_key: coupon for coupon in given}
+        known = _known(keys)  # some may have been issued by others at the same moment
         names = {"en": offer.name_en, "zh-hans": offer.name_zh_hans}  # type: ignore[attr-defined]
         record_many(
             kind=COUPON_ISSUED,
