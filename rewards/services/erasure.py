@@ -10,6 +10,8 @@ from django.utils.translation import gettext_noop
 
 from rewards.enums import AccountKind, GrantState, HoldState, TransferKind, Unit
 from rewards.models import Account, GrantRequest, Hold, Lot, LotChange, Transfer
+from rewards.queries import balances
+from rewards.services.adjustments import adjust_points
 from rewards.services.erasure_catalogue import erase_redemptions
 from rewards.services.holds import cancel
 from rewards.services.ledger import lock_wallets
