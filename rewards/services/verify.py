@@ -14,6 +14,8 @@ from members.merging import Strategy, relations
 from members.models import Purchase
 from rewards.services.check import Check
 from rewards.services.verify_catalogue import CATALOGUE_CHECKS
+from rewards.services.verify_coupons import COUPON_CHECKS
+from rewards.services.verify_ledger import LEDGER_CHECKS
 from rewards.services.verify_tiers import TIER_CHECKS
 
 
@@ -47,7 +49,7 @@ CHECKS = [
                 UNION ALL SELECT debit_id, -amount FROM rewards_transfer
             ) AS side GROUP BY account_id
         ) AS moved ON moved.account_id = wallet.id
-        WHERE wallet.kind = 'wallet'
+        WHERE wallet.member_id IS NOT NULL
         """,
     ),
     Check(
@@ -126,14 +128,16 @@ CHECKS = [
         "rewards_account",
         """
         SELECT system.id, -coalesce(moved.amount, 0) AS expected,
-               coalesce((SELECT sum(balance) FROM rewards_account), 0) AS found
-        FROM (SELECT min(id) AS id FROM rewards_account WHERE kind <> 'wallet') AS system, (
-            SELECT sum(CASE WHEN credit.kind <> 'wallet' THEN amount ELSE 0 END
-                       - CASE WHEN debit.kind <> 'wallet' THEN amount ELSE 0 END) AS amount
+               coalesce((SELECT sum(balance) FROM rewards_account AS own WHERE own.unit = system.unit), 0) AS found
+        FROM (SELECT min(id) AS id, unit FROM rewards_account WHERE member_id IS NULL GROUP BY unit) AS system
+        LEFT JOIN (
+            SELECT credit.unit, sum(CASE WHEN credit.member_id IS NULL THEN amount ELSE 0 END
+                                    - CASE WHEN debit.member_id IS NULL THEN amount ELSE 0 END) AS amount
             FROM rewards_transfer AS transfer
             JOIN rewards_account AS credit ON credit.id = transfer.credit_id
             JOIN rewards_account AS debit ON debit.id = transfer.debit_id
-        ) AS moved
+            GROUP BY credit.unit
+        ) AS moved ON moved.unit = system.unit
         """,
     ),
     Check(
@@ -146,34 +150,6 @@ CHECKS = [
         JOIN rewards_lotuse AS used ON used.transfer_id = transfer.id
         JOIN rewards_lot AS lot ON lot.id = used.lot_id
         WHERE transfer.kind = 'expire'
-        """,
-    ),
-    Check(
-        _("Points for a purchase are what the rule gives, to the member who bought"),
-        "rewards_transfer",
-        """
-        SELECT transfer.id,
-               -- What was paid, less what the first so and so many refunds gave back: those before the award.
-               CASE WHEN purchase.amount_minor = (transfer.why->>'amount_minor')::bigint
-                      OR (transfer.why->>'amount_minor')::bigint IN (
-                          SELECT purchase.amount_minor - sum(refund.amount_minor) OVER (ORDER BY refund.id)
-                          FROM members_refund AS refund WHERE refund.purchase_id = purchase.id)
-               THEN floor((transfer.why->>'amount_minor')::numeric * currency.unit
-                     * (version.definition->'effect'->>'points')::numeric * (transfer.why->>'multiplier')::numeric)
-                    || ' to member ' || coalesce(buyer.merged_into_id, buyer.id) END AS expected,
-               transfer.amount || ' to member ' || coalesce(owner.merged_into_id, owner.id) AS found
-        FROM rewards_transfer AS transfer
-        JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id
-        LEFT JOIN members_member AS owner ON owner.id = wallet.member_id
-        LEFT JOIN members_purchase AS purchase ON purchase.id = transfer.purchase_id
-        LEFT JOIN members_member AS buyer ON buyer.id = purchase.member_id
-        LEFT JOIN rewards_ruleversion AS version
-               ON version.rule_id = (transfer.why->>'rule')::bigint AND version.number = (transfer.why->>'version')::int
-              AND version.definition->'conditions'->>'currency' = purchase.currency
-              AND transfer.why->>'currency' = purchase.currency
-        LEFT JOIN unnest(%(currencies)s::text[], %(units)s::numeric[]) AS currency (code, unit)
-               ON currency.code = purchase.currency
-        WHERE transfer.kind = 'earn'
         """,
     ),
     Check(
@@ -236,10 +212,13 @@ CHECKS = [
         LEFT JOIN rewards_lot AS lot ON lot.transfer_id = moved.id
         LEFT JOIN rewards_lotuse AS used ON used.transfer_id = moved.id
         LEFT JOIN rewards_lot AS from_lot ON from_lot.id = used.lot_id
+        JOIN rewards_account AS target ON target.id = moved.credit_id AND target.kind = 'wallet'
         WHERE moved.kind = 'merge' AND moved.reverses_id IS NULL
         """,
     ),
+    *LEDGER_CHECKS,
     *CATALOGUE_CHECKS,
+    *COUPON_CHECKS,
     *TIER_CHECKS,
 ]
 

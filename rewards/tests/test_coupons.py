@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from common.sql import execute
 from members.models import Programme, Segment, SegmentMember
-from members.services.purchases import KeyReused, record_purchases
+from members.services.purchases import KeyReused, NewLine, record_purchases
 from members.tests.factories import make_member, new_purchase
 from rewards.coupons.definition import BadOffer
 from rewards.enums import CouponState, CouponUseState, IssuedBy, OfferState
@@ -28,6 +29,7 @@ from rewards.services.coupons.using import (
     take,
     validate,
 )
+from rewards.services.verify import verify
 from rewards.tests.coupons import AT, basket, issue, make_offer
 from rewards.tests.factories import event_data
 
@@ -303,3 +305,21 @@ def test_an_offer_that_cannot_be_is_refused(values, path):
     with pytest.raises(BadOffer) as refused:
         make_offer(**values)
     assert [problem.path for problem in refused.value.problems] == [path]
+
+
+@pytest.mark.parametrize(
+    ("statement", "check"),
+    [
+        ("UPDATE rewards_offer SET uses = 2", "What is counted of an offer"),
+        ("UPDATE rewards_coupon SET state = 'issued'", "A coupon is reserved or used"),
+        ("UPDATE rewards_couponuse SET member_id = %(other)s", "A coupon was used for its own offer"),
+        ("UPDATE rewards_couponuse SET purchase_id = %(purchase)s", "What coupons took off a purchase"),
+    ],
+)
+def test_verify_finds_what_does_not_agree(statement, check):
+    member, offer = make_member(), make_offer(uses_limit=5)
+    redeem(code=issue(offer, member).code, member_id=member.pk, **basket(), source="till", key="1")
+    bought = record_purchases(purchases=[new_purchase(member, lines=(NewLine(amount_minor=1000),))])[0].id
+    assert [result.check for result in verify() if result.difference] == []
+    execute(statement, {"other": make_member().pk, "purchase": bought})
+    assert [str(result.check)[: len(check)] for result in verify() if result.difference] == [check]
