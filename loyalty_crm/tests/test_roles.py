@@ -90,6 +90,12 @@ ACCESS: dict[str, set[str]] = {
     ),
     **pages("rewards_lot", MARKETER_UP),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
+    **{f"rewards_earningrule_{page}": MARKETER_UP for page in ("preview", "estimate", "suggest", "try", "programme")},
+    **{
+        f"rewards_earningrule_{page}": MARKETER_UP
+        for page in ("edit", "duplicate", "publish", "pause", "resume", "end", "discard", "why")
+    },
+    **pages("rewards_replay", MARKETER_UP, add=MARKETER_UP, table=MARKETER_UP),
     **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP),
     **pages("campaigns_birthdaygreeting", MARKETER_UP),
     **dict.fromkeys(

@@ -96,9 +96,7 @@ class _Tiers:
         return self.base if tier is None else tier
 
 
-def purchases(
-    members: Sequence[int], rules: Sequence[Rule], *, since: datetime, until: datetime
-) -> Iterator[Past]:
+def purchases(members: Sequence[int], rules: Sequence[Rule], *, since: datetime, until: datetime) -> Iterator[Past]:
     """All purchases of these members in the period, by member and time. A number of queries that does not grow with
     the members. Tiers are those of the time, segments those of today: who was in one is not kept for ever."""
     members = list(members)
@@ -145,3 +143,37 @@ def purchases(
 
 def _item(id_: int, amount_minor: int, quantity: Decimal, sku: str, category: str, brand: str) -> Item:
     return Item(id_, amount_minor, quantity, sku, category, brand)
+
+
+_AWARDS = """
+SELECT version.rule_id, transfer.at, transfer.amount
+FROM rewards_ruleversion AS version
+JOIN rewards_transfer AS transfer ON transfer.rule_id = version.id
+JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id
+WHERE version.rule_id = ANY(%(rules)s) AND wallet.member_id = %(member)s AND transfer.kind = 'earn'
+ORDER BY transfer.at
+"""
+
+
+def standing_of(member_id: int | None, rules: Sequence[Rule], *, at: datetime) -> Standing:
+    """Where one member stands at a moment, with all that the rules gave; None is somebody who has just come."""
+    members = [member_id] if member_id else []
+    tiers = _Tiers(members)
+    if member_id is None:
+        return Standing(tier=tiers.base, multiplier=tiers.multipliers.get(tiers.base, Fraction(1)), first=True)
+    asked = {
+        id_ for one in rules for id_ in one.definition.conditions.segments | one.definition.conditions.not_segments
+    }
+    within = fetch_all(_SEGMENTS, {"members": members, "segments": list(asked)})
+    given: dict[int, Given] = defaultdict(Given)
+    limited = [rule.id for rule in rules if rule.definition.limits]
+    for rule_id, moment, units in fetch_all(_AWARDS, {"rules": limited, "member": member_id}):
+        given[rule_id].add(moment, units)
+    tier = tiers.at(member_id, at)
+    return Standing(
+        tier=tier,
+        multiplier=tiers.multipliers.get(tier, Fraction(1)),
+        segments=frozenset(within[0][1]) if within else frozenset(),
+        first=not fetch_all(_BOUGHT_BEFORE, {"members": members, "since": at}),
+        given=dict(given),
+    )

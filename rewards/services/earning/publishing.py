@@ -116,9 +116,7 @@ def discard_draft(*, rule_id: int) -> None:
 
 
 @transaction.atomic
-def publish(
-    *, rule_id: int, valid_from: datetime | None = None, at: datetime, actor_id: int | None = None
-) -> Plan:
+def publish(*, rule_id: int, valid_from: datetime | None = None, at: datetime, actor_id: int | None = None) -> Plan:
     """Lets the draft count from `valid_from` (None: from `at`), until another version takes over.
 
     The first version may count from a moment in the past: purchases that are reported late then earn by it. The

@@ -137,9 +137,7 @@ def run_replay(*, replay_id: int, seconds: float | None = None) -> Replay:
     except Exception as error:
         log.exception("replay stopped", replay=replay_id, attempts=replay.attempts)
         if replay.attempts >= MAX_ATTEMPTS:
-            Replay.objects.filter(pk=replay_id).update(
-                state=JobState.FAILED, error=str(error)[:500], lease_until=None
-            )
+            Replay.objects.filter(pk=replay_id).update(state=JobState.FAILED, error=str(error)[:500], lease_until=None)
         raise
     return Replay.objects.get(pk=replay_id)
 
@@ -190,9 +188,7 @@ class _Run:
         self.last_id, self.done = last_id, done
         carry = {"tried": self.tried, "given": self.given, "fired": self.fired, "members": self.members}
         return bool(
-            mine.update(
-                last_id=last_id, done=done, carry=carry, attempts=0, lease_until=timezone.now() + LEASE
-            )
+            mine.update(last_id=last_id, done=done, carry=carry, attempts=0, lease_until=timezone.now() + LEASE)
         )
 
     def _end(self) -> None:

@@ -1,0 +1,3 @@
+from rewards.admin.rules import admin, replays
+
+__all__ = ["admin", "replays"]
