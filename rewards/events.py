@@ -78,7 +78,7 @@ POINTS_EXPIRED = kind(
 POINTS_ACTIVATED = kind(
     "points.activated",
     _("Points activated"),
-    _lot_act(gettext_noop("%(points)s activated before their day: %(reason)s")),
+    _lot_act(gettext_noop("%(points)s activated early: %(reason)s")),
 )
 POINTS_CANCELLED = kind(
     "points.cancelled",

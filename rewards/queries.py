@@ -16,6 +16,7 @@ from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
 from rewards.models import Account, Lot, RewardSettings, RuleVersion, Transfer
+from rewards.queries_awards import award_sentence
 
 
 def reward_settings() -> RewardSettings:
@@ -180,7 +181,7 @@ def history(member_id: int, unit: Unit = Unit.POINTS) -> QuerySet[Transfer]:
         moved = Transfer.objects.filter(Q(credit__in=own) | Q(debit__in=own)).exclude(credit__in=own, debit__in=own)
         comes_in = Q(credit__in=own)
     change = Case(When(comes_in, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
-    return moved.annotate(change=change).select_related("hold").order_by("-at", "-id")
+    return moved.annotate(change=change).select_related("hold", "rule__rule").order_by("-at", "-id")
 
 
 def points_text(points: int) -> str:
@@ -201,7 +202,9 @@ def explain(transfer: Transfer) -> str:
     transfers come with their hold, which says whether what was reserved has been redeemed.
     """
     why, points = transfer.why, points_text(transfer.amount)
-    told = transfer.note or transfer.reason  # what staff wrote for the member, rather than for each other
+    # What staff wrote for the member; what they wrote for each other is not for the member's eyes. Before there were
+    # notes, reasons were written for members.
+    told = transfer.note or ("" if why.get("internal") else transfer.reason)
     reason = gettext(told) if told else ""
     match transfer.kind:
         case TransferKind.EARN:
@@ -209,10 +212,21 @@ def explain(transfer: Transfer) -> str:
         case TransferKind.EXPIRE:
             day = date_format(timezone.localtime(transfer.at), "DATE_FORMAT", use_l10n=True)
             return gettext("Expired on %(day)s") % {"day": day}
-        case TransferKind.REVERSE:
-            return gettext("Taken back: refund of %(amount)s") % {
-                "amount": format_money(why["amount_minor"], why["currency"])
-            }
+        case TransferKind.REVERSE | TransferKind.RETURN if "refund" in why:
+            words = {"amount": format_money(why["amount_minor"], why["currency"])}
+            if transfer.kind == TransferKind.RETURN:
+                return gettext("Given back: refund of %(amount)s") % words
+            return gettext("Taken back: refund of %(amount)s") % words
+        case TransferKind.REVERSE | TransferKind.REINSTATE if "lot" in why or "expiry" in why:  # by staff, for reasons
+            if transfer.note:
+                return gettext(transfer.note)
+            if transfer.kind == TransferKind.REINSTATE:
+                return gettext("Brought back after their expiry")
+            return gettext("Cancelled before they could be spent")
+        case TransferKind.REPAY:
+            return gettext("Repaid what was owed after a refund")
+        case TransferKind.PAY:
+            return gettext("Paid with at a purchase")
         case TransferKind.MERGE if transfer.reverses_id is None:
             return gettext("Brought along from a merged card")
         case TransferKind.MERGE:

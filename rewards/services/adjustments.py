@@ -18,11 +18,12 @@ CORRECTION = gettext_noop("Correction")  # what a member reads of what is taken,
 
 _GIVE = """
 SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(at)s::timestamptz,
-       %(expires_at)s::timestamptz, %(reason)s, '{}'::jsonb, %(actor)s::bigint, NULL::bigint, %(note)s::text
+       %(expires_at)s::timestamptz, %(reason)s, '{"internal": true}'::jsonb, %(actor)s::bigint, NULL::bigint,
+       %(note)s::text
 """
 _TAKE = """
-SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(reason)s, '{}'::jsonb,
-       %(actor)s::bigint, NULL::bigint, NULL::bigint, %(note)s::text
+SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(reason)s,
+       '{"internal": true}'::jsonb, %(actor)s::bigint, NULL::bigint, NULL::bigint, %(note)s::text
 """
 
 
@@ -40,7 +41,7 @@ def adjust_points(
     note: str = "",
 ) -> Transfer:
     """Gives (amount > 0) or takes (amount < 0) points by hand, or credit in minor units. What is given expires only if
-    `expires_at` says so. `reason` is for staff; the member reads `note`, and the reason where there is none.
+    `expires_at` says so. `reason` is for staff, as the transfer's `why` says; the member reads `note`.
 
     The same key with the same content gives the same transfer. KeyReused where it comes with another content;
     InsufficientPoints where the member has fewer to take; ValueError for an amount of 0 or no reason.
@@ -81,7 +82,7 @@ def adjust_points(
         member_id=member_id,
         kind=POINTS_ADJUSTED,
         at=at,
-        data={"points": amount, "reason": reason, **told_unit(unit)},
+        data={"points": amount, "reason": reason, **({"note": note} if note else {}), **told_unit(unit)},
         actor_id=actor_id,
     )
     return Transfer.objects.get(pk=posted[0].id)

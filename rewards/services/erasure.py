@@ -10,32 +10,32 @@ from django.utils.translation import gettext_noop
 
 from rewards.enums import AccountKind, GrantState, HoldState, TransferKind, Unit
 from rewards.models import Account, GrantRequest, Hold, Lot, LotChange, Transfer
-from rewards.queries import balances
-from rewards.services.adjustments import adjust_points
 from rewards.services.erasure_catalogue import erase_redemptions
 from rewards.services.holds import cancel
-from rewards.services.ledger import lock_wallets
+from rewards.services.ledger import debit, forgive, lock_wallets
 
 CLOSED = gettext_noop("Account closed")
 
 
 def erase_points(member_ids: Sequence[int], at: datetime) -> None:
-    """Cancels what is reserved, writes off what is left, and blanks the reasons that people typed.
+    """Cancels what is reserved, writes off what is left, pending or not, and what is owed, and blanks the reasons that
+    people typed.
 
     Points that have expired but are not swept yet go their usual way.
     """
     lock_wallets(member_ids)
-    reserved = Hold.objects.filter(account__member__in=member_ids, state=HoldState.RESERVED).order_by("pk")
     erase_redemptions(member_ids, at)
+    reserved = Hold.objects.filter(account__member__in=member_ids, state=HoldState.RESERVED).order_by("pk")
     for key in list(reserved.values_list("key", flat=True)):
         cancel(key=key, at=at)
-    for member_id, left in balances(member_ids, at).items():
-        if left > 0:
-            adjust_points(member_id=member_id, amount=-left, reason=CLOSED, key=f"erased:{uuid4()}", at=at)
+    for account in Account.objects.filter(member__in=member_ids).exclude(balance=0).order_by("pk"):
+        _write_off(account, at)
     Hold.objects.filter(account__member__in=member_ids).exclude(reason="").update(reason="")
     asked = GrantRequest.objects.filter(member__in=member_ids)
     asked.filter(state=GrantState.WAITING).update(state=GrantState.WITHDRAWN, decided_at=at)
     asked.update(reason="", note="", decision="")
+    with pgtrigger.ignore("rewards.LotChange:append_only"):
+        LotChange.objects.filter(lot__account__member__in=member_ids).update(reason="")
     # The one place where a transfer is changed: its amounts, accounts and keys stay as they were.
     with pgtrigger.ignore("rewards.Transfer:append_only"):
         own = Transfer.objects.filter(Q(debit__member__in=member_ids) | Q(credit__member__in=member_ids))
@@ -46,3 +46,28 @@ def erase_points(member_ids: Sequence[int], at: datetime) -> None:
             f"confirm:{pk}" for pk in Hold.objects.filter(account__member__in=member_ids).values_list("pk", flat=True)
         ]
         Transfer.objects.filter(key__in=held).exclude(reason="").update(reason="")
+
+
+_WRITE_OFF = """
+SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(reason)s, '{}'::jsonb, NULL::bigint,
+       NULL::bigint, NULL::bigint
+"""
+
+
+def _write_off(account: Account, at: datetime) -> None:
+    key, unit = f"erased:{uuid4()}", Unit(account.unit)
+    if account.kind == AccountKind.ARREARS:
+        forgive(member_id=account.member_id, unit=unit, key=key, at=at, reason=CLOSED)
+        return
+    lots = Lot.objects.filter(Q(expires_at=None) | Q(expires_at__gt=at), account=account, remaining__gt=0)
+    left = dict(lots.values_list("pk", "remaining"))
+    if not left:
+        return
+    debit(
+        kind=TransferKind.ADJUST,
+        target=AccountKind.ADJUSTED,
+        select=_WRITE_OFF,
+        params={"key": key, "member": account.member_id, "amount": sum(left.values()), "at": at, "reason": CLOSED},
+        unit=unit,
+        first=list(left),
+    )

@@ -100,6 +100,7 @@ _CREDITED_ALSO = {
     "rule_id": "NULL::bigint",
     "inactivity_months": "NULL::smallint",
     "note": "''::text",
+    "reverses_id": "NULL::bigint",
 }
 # One plan for one row or ten thousand, whatever the statistics say: each row looks up its wallet by index, and as the
 # transfers' ids are drawn first, nothing that was inserted is joined again with what was asked for.
@@ -117,8 +118,9 @@ input AS MATERIALIZED (
 {repaying}
 posted AS (
     INSERT INTO rewards_transfer
-        (id, key, kind, debit_id, credit_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id)
-    SELECT id, key, %(kind)s, source_id, wallet_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id
+        (id, key, kind, debit_id, credit_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id, reverses_id)
+    SELECT id, key, %(kind)s, source_id, wallet_id, amount, at, reason, note, rule_id, why, actor_id, purchase_id,
+           reverses_id
     FROM input
 ),
 lot AS (
@@ -197,10 +199,10 @@ def credit(
     """Moves points or credit from a system account into wallets, each into a lot of its own.
 
     `select` is SQL for rows of (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id,
-    purchase_id) and then the columns named in `also`: unit, rule_id, inactivity_months, note; no key twice. With
-    inactivity_months and no expires_at, a lot lives so long from `at`. The wallets are locked, and opened in the units
-    that come. What is earned repays arrears first. Rows whose key is known are left out, here and in the answer.
-    PointsOutOfRange; IntegrityError where a key is posted to the wallet of another member at the same moment.
+    purchase_id) and then the columns named in `also`: unit, rule_id, inactivity_months, note, reverses_id; no key
+    twice. With inactivity_months and no expires_at, a lot lives so long from `at`. The wallets are locked, and opened
+    in the units that come. What is earned repays arrears first. Rows whose key is known are left out, here and in the
+    answer. PointsOutOfRange; IntegrityError where a key is posted to the wallet of another member at the same moment.
     """
     columns, left_out = _told(_CREDITED, _CREDITED_ALSO, also)
     earns = kind == TransferKind.EARN
@@ -352,3 +354,23 @@ def owe(
         "reverses": reverses_id,
     }
     execute(_OWE, params)
+
+
+_FORGIVE = """
+WITH told AS (
+    SELECT owing.id AS owing_id, source.id AS source_id, -owing.balance AS amount
+    FROM rewards_account AS owing JOIN rewards_account AS source
+      ON source.kind = 'adjusted' AND source.unit = owing.unit AND source.member_id IS NULL
+    WHERE owing.member_id = %(member)s AND owing.unit = %(unit)s AND owing.kind = 'arrears' AND owing.balance < 0
+),
+posted AS (
+    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, reason)
+    SELECT %(key)s, 'adjust', source_id, owing_id, amount, %(at)s, %(reason)s FROM told
+)
+UPDATE rewards_account AS owing SET balance = 0 FROM told WHERE owing.id = told.owing_id
+"""
+
+
+def forgive(*, member_id: int, unit: Unit, key: str, at: datetime, reason: str) -> None:
+    """Writes off what a member owes. The caller has locked the wallets."""
+    execute(_FORGIVE, {"member": member_id, "unit": unit, "key": key, "at": at, "reason": reason})

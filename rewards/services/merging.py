@@ -4,19 +4,19 @@ from datetime import datetime
 
 from django.db.models import Sum
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from common.sql import execute, fetch_all
 from members.merging import Merging, Step, Strategy, register, register_facts, register_step
 from members.queries import family
-from rewards.enums import HoldState, TierCause
-from rewards.models import Hold, MemberTier
-from rewards.queries import balance, points_text, wallets
+from rewards.enums import AccountKind, HoldState, TierCause, Unit
+from rewards.models import Account, Hold, MemberTier
+from rewards.queries import amount_text, arrears, balance, points_text
 from rewards.queries_tiers import tier_standing
 from rewards.services.expiry import empty
 from rewards.services.ledger import lock_wallets
-from rewards.services.moved_points import forward, send_back
+from rewards.services.moved_points import forward, send_back, send_debts_back
 from rewards.services.tiers import assess
 
 _TIER = "rewards.tier"
@@ -28,7 +28,9 @@ def _lock(member_ids: list[int]) -> None:
 
 
 def _wallets(*member_ids: int) -> list[int]:
-    return list(wallets(member_ids).order_by("pk").values_list("pk", flat=True))
+    """Of every unit."""
+    wallets = Account.objects.filter(kind=AccountKind.WALLET, member_id__in=member_ids)
+    return list(wallets.order_by("pk").values_list("pk", flat=True))
 
 
 def _prepare(merging: Merging) -> None:
@@ -64,16 +66,22 @@ def _undo(merging: Merging) -> None:
     staying = fetch_all(_STAYING, {"purchases": moved.get(_PURCHASES, []), "members": going})
     moved[_PURCHASES] = sorted(set(moved.get(_PURCHASES, [])) - {id_ for (id_,) in staying})
     lock_wallets([merging.survivor_id, *going])
-    (wallet,) = _wallets(merging.survivor_id)
-    empty([wallet], merging.at)
-    back = send_back(merge_id=merging.id, wallet_id=wallet, at=merging.at, actor_id=merging.actor_id)
-    if back.short:
-        text = ngettext(
-            "%(n)d point could not go back: it has been spent.",
-            "%(n)d points could not go back: they have been spent.",
-            back.short,
-        )
-        merging.remarks.append(text % {"n": back.short})
+    acted = {"merge_id": merging.id, "at": merging.at, "actor_id": merging.actor_id}
+    own = Account.objects.filter(pk__in=_wallets(merging.survivor_id)).order_by("pk")
+    empty([wallet.pk for wallet in own], merging.at)
+    for wallet in own:
+        back = send_back(wallet_id=wallet.pk, **acted)
+        if back.short and wallet.unit == Unit.CREDIT:
+            text = gettext("%(amount)s could not go back: it has been spent.")
+            merging.remarks.append(text % {"amount": amount_text(back.short, wallet.unit)})
+        elif back.short:
+            text = ngettext(
+                "%(n)d point could not go back: it has been spent.",
+                "%(n)d points could not go back: they have been spent.",
+                back.short,
+            )
+            merging.remarks.append(text % {"n": back.short})
+    send_debts_back(member_id=merging.survivor_id, **acted)
 
 
 _SINCE = """
@@ -95,9 +103,12 @@ def _undone(merging: Merging) -> None:
 
 def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
     standing = tier_standing(member_id, at)
-    held = Hold.objects.filter(account__member__in=family([member_id]), state=HoldState.RESERVED)
+    own = {"account__member__in": family([member_id]), "account__unit": Unit.POINTS}
+    held = Hold.objects.filter(**own, state=HoldState.RESERVED)
     return [
         (_("Points"), points_text(balance(member_id, at))),
+        (_("Store credit"), amount_text(balance(member_id, at, Unit.CREDIT), Unit.CREDIT)),
+        (_("Owed"), points_text(arrears(member_id))),
         (_("Reserved"), points_text(held.aggregate(n=Sum("amount", default=0))["n"])),
         (_("Tier"), str(standing.tier) if standing.tier else "–"),
         (_("Points that count for tiers"), points_text(standing.qualifying_points)),

@@ -85,14 +85,49 @@ SELECT coalesce(sum(remaining), 0)::bigint FROM moved
 """
 
 
+# Accounts of the other member for what is to move, where there are none.
+_OPEN = """
+INSERT INTO rewards_account (kind, unit, member_id, balance)
+SELECT own.kind, own.unit, member.merged_into_id, 0
+FROM rewards_account AS own JOIN members_member AS member ON member.id = own.member_id
+WHERE own.member_id = %(member)s AND own.balance <> 0
+ON CONFLICT DO NOTHING
+"""
+_FORWARD_OWED = """
+WITH moved AS MATERIALIZED (
+    SELECT owing.id, into_owing.id AS into_id, -owing.balance AS amount, (
+               SELECT count(*) FROM rewards_transfer AS merge
+               WHERE merge.credit_id = owing.id AND merge.kind = 'merge' AND merge.reverses_id IS NULL
+           ) AS earlier
+    FROM rewards_account AS owing
+    JOIN members_member AS member ON member.id = owing.member_id
+    JOIN rewards_account AS into_owing ON into_owing.member_id = member.merged_into_id
+     AND into_owing.unit = owing.unit AND into_owing.kind = 'arrears'
+    WHERE owing.member_id = %(member)s AND owing.kind = 'arrears' AND owing.balance < 0
+),
+posted AS (
+    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, why)
+    SELECT 'merge:' || %(merge)s::bigint || ':owed:' || id || ':' || earlier, 'merge', into_id, id, amount, %(at)s,
+           jsonb_build_object('merge', %(merge)s::bigint)
+    FROM moved
+)
+UPDATE rewards_account AS account SET balance = account.balance + side.amount
+FROM (SELECT id, amount FROM moved UNION ALL SELECT into_id, -sum(amount) FROM moved GROUP BY into_id) AS side
+WHERE account.id = side.id
+"""
+
+
 def forward(*, member_ids: Iterable[int], at: datetime) -> int:
-    """Sends what is in the wallets of merged members on to the wallets of who they are now; how many points. The
-    caller has locked both. What is in the wallets of others stays."""
-    return sum(
-        fetch_all(_FORWARD, {"member": member_id, "merge": merge_id, "at": at})[0][0]
-        for member_id in member_ids
-        if (merge_id := _last_merge(member_id)) is not None
-    )
+    """Sends what is in the wallets of merged members on to the wallets of who they are now, and what they owe; how much
+    was in the wallets. The caller has locked both. What is in the wallets of others stays."""
+    moved = 0
+    for member_id in member_ids:
+        if (merge_id := _last_merge(member_id)) is not None:
+            params = {"member": member_id, "merge": merge_id, "at": at}
+            execute(_OPEN, params)
+            moved += fetch_all(_FORWARD, params)[0][0]
+            execute(_FORWARD_OWED, params)
+    return moved
 
 
 def _last_merge(member_id: int) -> int | None:
@@ -112,6 +147,9 @@ SELECT earn.id, earn.debit_id, came.lot_id, opened.id, opened.remaining,
            SELECT sum(used.amount) FROM LATERAL ({chain}) AS chain
            JOIN rewards_lotuse AS used ON used.lot_id = chain.id
            JOIN rewards_transfer AS gone ON gone.id = used.transfer_id AND gone.kind IN ('expire', 'reverse')
+       ), 0)::bigint + coalesce((
+           SELECT sum(chain.amount) FROM LATERAL ({chain}) AS chain
+           JOIN rewards_transfer AS opening ON opening.id = chain.transfer_id AND opening.kind = 'reinstate'
        ), 0)::bigint
 FROM rewards_transfer AS earn
 JOIN rewards_lot AS opened ON opened.transfer_id = earn.id
@@ -198,3 +236,35 @@ def send_back(*, merge_id: int, wallet_id: int, at: datetime, actor_id: int | No
     if back:
         execute(_RETURN, {**params, "back": Jsonb(back)})
     return Returned(sum(row["amount"] for row in back), short)
+
+
+# What a merge brought of debts, as far as the other member still owes it.
+_RETURN_OWED = """
+WITH brought AS (
+    SELECT moved.id, moved.credit_id AS home_id, moved.debit_id AS owing_id, moved.amount, -owing.balance AS owed,
+           sum(moved.amount) OVER (PARTITION BY moved.debit_id ORDER BY moved.id) - moved.amount AS before
+    FROM rewards_account AS owing JOIN rewards_transfer AS moved ON moved.debit_id = owing.id
+    WHERE owing.member_id = %(member)s AND owing.kind = 'arrears' AND moved.kind = 'merge'
+      AND moved.reverses_id IS NULL AND (moved.why->>'merge')::bigint = %(merge)s
+),
+back AS MATERIALIZED (
+    SELECT id, home_id, owing_id, least(amount, owed - before)::bigint AS amount FROM brought WHERE owed > before
+),
+posted AS (
+    INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, why, actor_id, reverses_id)
+    SELECT 'unmerge:' || %(merge)s::bigint || ':' || id, 'merge', home_id, owing_id, amount, %(at)s,
+           jsonb_build_object('merge', %(merge)s::bigint), %(actor)s, id
+    FROM back
+)
+UPDATE rewards_account AS account SET balance = account.balance + side.amount
+FROM (
+    SELECT owing_id AS id, sum(amount) AS amount FROM back GROUP BY owing_id
+    UNION ALL SELECT home_id, -sum(amount) FROM back GROUP BY home_id
+) AS side WHERE account.id = side.id
+"""
+
+
+def send_debts_back(*, merge_id: int, member_id: int, at: datetime, actor_id: int | None) -> None:
+    """Gives the merged member back what a merge brought to `member_id` of their debts, as far as it is still owed. The
+    caller has locked both."""
+    execute(_RETURN_OWED, {"merge": merge_id, "member": member_id, "at": at, "actor": actor_id})

@@ -297,15 +297,17 @@ def _take(
 _BUDGETS = """
 WITH back AS (SELECT * FROM unnest(%(rules)s::bigint[], %(amounts)s::bigint[]) AS back (rule_id, amount)),
 locked AS (
-    SELECT id FROM rewards_earningrule WHERE id IN (SELECT rule_id FROM back) ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM rewards_earningrule WHERE id IN (SELECT rule_id FROM back) AND budget IS NOT NULL
+    ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE rewards_earningrule AS rule SET budget_spent = rule.budget_spent - back.amount
-FROM back JOIN locked ON locked.id = back.rule_id WHERE rule.id = back.rule_id
+FROM back JOIN locked ON locked.id = back.rule_id WHERE rule.id = back.rule_id AND rule.budget IS NOT NULL
 """
 
 
 def give_to_budgets(by_rule: Mapping[int | None, int]) -> None:
-    """What was taken back of awards can be given by their rules again."""
+    """What was taken back of awards can be given by their rules again. Without a budget nothing is counted: the rows
+    of such rules would be waited for in vain."""
     if back := {rule_id: amount for rule_id, amount in by_rule.items() if rule_id and amount}:
         execute(_BUDGETS, {"rules": list(back), "amounts": list(back.values())})
 

@@ -3,12 +3,13 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from members.models import Member, Purchase, TimelineEvent
 from members.tests.factories import new_purchase
 from rewards.enums import AccountKind, TransferKind, Unit
-from rewards.models import EarningRule, Reward, Tier, Transfer
+from rewards.models import EarningRule, Reward, RuleVersion, Tier, Transfer
 from rewards.services.adjustments import adjust_points
 from rewards.services.ledger import credit, lock_wallets
 from rewards.services.purchases import PostedPurchase, post_purchases
@@ -60,10 +61,23 @@ def make_reward(**values) -> Reward:
     return Reward.objects.create(**{"kind": "goods", "points": 100, "state": "live", **names, **values})
 
 
+def _any_rule(unit: Unit) -> RuleVersion:
+    known = RuleVersion.objects.filter(rule__unit=unit).first()
+    if known:
+        return known
+    rule = EarningRule.objects.create(name="Any", unit=unit, state="ended", created_at=FOUNDED)
+    return RuleVersion.objects.create(rule=rule, number=1, created_at=FOUNDED)
+
+
 def award(purchase_id: int, amount: int, at: datetime, *, lines=(), unit: Unit = Unit.POINTS, **columns) -> Transfer:
     """An award for a purchase as the ledger gets it, of `lines` (id, what it earned exactly); `columns`: pending_until,
     expires_at, rule (a RuleVersion), inactivity_months, name (tells several apart)."""
     purchase = Purchase.objects.get(pk=purchase_id)
+    version = columns.get("rule") or _any_rule(unit)
+    parts = [[id_, 0, str(exact)] for id_, exact in lines] or [[None, purchase.amount_minor, str(amount)]]
+    exact = sum(Fraction(part[2]) for part in parts)
+    why = {"rule": version.rule_id, "version": version.number, "currency": purchase.currency, "lines": parts}
+    why |= {"exact": str(exact), "asked": int(exact), "granted": amount}
     lock_wallets([purchase.member_id], units=[unit])
     key = f"earn:purchase:{purchase_id}:{columns.get('name', 'x')}"
     credit(
@@ -80,9 +94,9 @@ def award(purchase_id: int, amount: int, at: datetime, *, lines=(), unit: Unit =
             "at": at,
             "from": columns.get("pending_until", at),
             "until": columns.get("expires_at"),
-            "why": json.dumps({"lines": [[id_, 0, str(exact)] for id_, exact in lines], "granted": amount}),
+            "why": json.dumps(why),
             "purchase": purchase_id,
-            "rule": getattr(columns.get("rule"), "pk", None),
+            "rule": version.pk,
             "months": columns.get("inactivity_months"),
         },
         unit=unit,

@@ -101,7 +101,7 @@ def test_every_movement_explains_itself(at):
     assert sentences(member) == [
         "Bought for €1,250.00",
         "Gift for your birthday",
-        "Goodwill",
+        "Adjustment",
         "Reserved: Coffee",
         "Given back: Coffee",
         "Reserved: 1 point",
