@@ -36,7 +36,8 @@ class AmountOutOfRange(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """One kind of thing bought. `amount_minor` is the price of the whole line."""
+    """One kind of thing bought. `amount_minor` is the price of the whole line, `discount_minor` what was taken off
+    before."""
 
     amount_minor: int
     sku: str = ""
@@ -44,11 +45,16 @@ class NewLine:
     category: str = ""
     quantity: Decimal = Decimal(1)
     brand: str = ""
+    discount_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class NewPurchase:
-    """A purchase as an outside system tells it. (`source`, `key`) names it for ever; amounts from 0 to MOST_MINOR."""
+    """A purchase as an outside system tells it. (`source`, `key`) names it for ever; amounts from 0 to MOST_MINOR.
+
+    `told`, where it is not empty, is what was reported, for the fingerprint, in the place of what is recorded: a
+    checkout works out amounts itself.
+    """
 
     member_id: int
     source: str
@@ -59,23 +65,27 @@ class NewPurchase:
     store: str = ""
     channel: str = "store"
     lines: tuple[NewLine, ...] = ()
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedPurchase:
-    """What became of a NewPurchase: its id, and whether it was new."""
+    """What became of a NewPurchase: its id, whether it was new, and whether its key is known with another content."""
 
     id: int
     is_new: bool
+    is_reused: bool = False
 
 
 # `input` has the columns of INPUT_COLUMNS; `lines` is a JSON array of line objects, '[]' for none.
 INPUT_COLUMNS = "member_id, source, key, purchased_at, currency, amount_minor, store, channel, lines"
 _FINGERPRINT = """
-md5(concat_ws('|', member_id, currency, amount_minor, extract(epoch FROM purchased_at), store, channel, lines))::uuid
+md5(CASE WHEN told = '' THEN concat_ws('|', member_id, currency, amount_minor, extract(epoch FROM purchased_at), store,
+                                       channel, lines)
+         ELSE concat_ws('|', member_id, told) END)::uuid
 """
 _RECORD = f"""
-WITH input ({INPUT_COLUMNS}) AS ({{select}}),
+WITH input ({INPUT_COLUMNS}, told) AS ({{select}}),
 printed AS (
     SELECT *, {_FINGERPRINT} AS fingerprint FROM input
 ),
@@ -88,11 +98,12 @@ added AS (
     RETURNING id, source, key
 ),
 lined AS (
-    INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor)
-    SELECT added.id, line.sku, line.name, line.category, coalesce(line.brand, ''), line.quantity, line.amount_minor
+    INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
+    SELECT added.id, line.sku, line.name, line.category, coalesce(line.brand, ''), line.quantity, line.amount_minor,
+           coalesce(line.discount_minor, 0)
     FROM added JOIN printed USING (source, key),
-         jsonb_to_recordset(printed.lines)
-             AS line (sku text, name text, category text, brand text, quantity numeric, amount_minor bigint)
+         jsonb_to_recordset(printed.lines) AS line (sku text, name text, category text, brand text, quantity numeric,
+                                                    amount_minor bigint, discount_minor bigint)
     WHERE printed.lines <> '[]'
 )
 {{answer}}
@@ -122,6 +133,16 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
 
     KeyReused where a known key comes with another content, AmountOutOfRange: then nothing is recorded.
     """
+    recorded = record_each(purchases=purchases, actor_id=actor_id)
+    for told, was in zip(purchases, recorded, strict=True):
+        if was.is_reused:
+            raise KeyReused(told.key)
+    return recorded
+
+
+@transaction.atomic
+def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
+    """As record_purchases; where a known key comes with another content, its answer says so and the others stand."""
     for told in purchases:
         for amount, least in ((told.amount_minor, 0), *((line.amount_minor, -MOST_MINOR) for line in told.lines)):
             if not least <= amount <= MOST_MINOR:
@@ -130,22 +151,24 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
         raise ValueError("a key stands twice in one call")
     rows = _record(_EACH, _TOLD, _columns(purchases), actor_id)
     found = {(source, key): (id_, fingerprint) for id_, source, key, fingerprint in rows}
-    known = [pair for pair, (id_, _) in found.items() if id_ is None]
-    stored = _stored(known)
+    stored = _stored([pair for pair, (id_, _) in found.items() if id_ is None])
+    answers = []
     for told in purchases:
         pair = (told.source, told.key)
-        if pair in stored and not (stored[pair][1] == found[pair][1] or stored[pair][1] in _earlier_fingerprints(told)):
-            raise KeyReused(told.key)
-    return [
-        RecordedPurchase(found[pair][0] or stored[pair][0], found[pair][0] is not None)
-        for pair in ((p.source, p.key) for p in purchases)
-    ]
+        id_, fingerprint = found[pair]
+        if id_ is not None:
+            answers.append(RecordedPurchase(id_, True))
+            continue
+        was = stored[pair]
+        same = was[1] == fingerprint or was[1] in _earlier_fingerprints(told)
+        answers.append(RecordedPurchase(was[0], False, not same))
+    return answers
 
 
 _TOLD = """
 SELECT * FROM unnest(%(member)s::bigint[], %(source)s::text[], %(key)s::text[], %(at)s::timestamptz[],
                      %(currency)s::text[], %(amount)s::bigint[], %(store)s::text[], %(channel)s::text[],
-                     %(lines)s::jsonb[])
+                     %(lines)s::jsonb[], %(told)s::text[])
 """
 
 
@@ -160,26 +183,28 @@ def _columns(purchases: Sequence[NewPurchase]) -> dict[str, list]:
         "store": [p.store for p in purchases],
         "channel": [p.channel for p in purchases],
         "lines": [json.dumps([_told(line) for line in p.lines], default=str) for p in purchases],
+        "told": [p.told for p in purchases],
     }
 
 
 def _told(line: NewLine) -> dict[str, Any]:
     """A line as its purchase's fingerprint has it. What has no brand reads as it did before there were brands."""
     told = asdict(line)
-    if not line.brand:
-        del told["brand"]
+    for name in ("brand", "discount_minor"):
+        if not told[name]:
+            del told[name]
     return told
 
 
 def _prints(purchases: Sequence[NewPurchase]) -> list[tuple]:
     """The fingerprints of purchases as they would be recorded."""
-    return fetch_all(f"SELECT {_FINGERPRINT} FROM ({_TOLD}) AS input ({INPUT_COLUMNS})", _columns(purchases))
+    return fetch_all(f"SELECT {_FINGERPRINT} FROM ({_TOLD}) AS input ({INPUT_COLUMNS}, told)", _columns(purchases))
 
 
 @transaction.atomic
 def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None = None) -> list[int]:
     """Records the rows of an SQL query with INPUT_COLUMNS; the ids of those that were new."""
-    return [row[0] for row in _record(_ADDED, select, params, actor_id)]
+    return [row[0] for row in _record(_ADDED, f"SELECT *, '' FROM ({select}) AS told", params, actor_id)]
 
 
 def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:

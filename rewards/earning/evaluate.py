@@ -284,8 +284,6 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         "granted": granted,
         "cut": cut,
     }
-    if not definition.counts_for_tier:
-        why["tier"] = False
     expiry = definition.expiry
     return Award(
         rule=rule,

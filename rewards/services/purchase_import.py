@@ -136,7 +136,7 @@ def _post(purchase_import: PurchaseImport) -> None:
         purchases = chunk.to - after - problems - repeats
         if purchase_import.with_points:
             select, params = chunks.new_purchases(chunk)
-            points = foresee_points(select=select, params=params, at=purchase_import.as_of)
+            points = foresee_points(select=select, params=params)
     else:
         chunks.queue_up()
         members = chunks.welcome(chunk)

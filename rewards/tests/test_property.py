@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def open_shop(self):
-        make_rule(valid_months=2)
+        self.rule = make_rule(valid_months=2)
         make_tiers(silver="1.5", gold="2")
         self.members = [make_member() for _ in range(2)]
         for member in self.members:
@@ -186,7 +186,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert answer.points == points
             lot = None
             if points:
-                lot = ModelLot(f"earn:purchase:{answer.id}", points, told.purchased_at + VALID)
+                lot = ModelLot(f"earn:purchase:{answer.id}:{self.rule.pk}", points, told.purchased_at + VALID)
                 self.model.lots[told.member_id].append(lot)
             self.model.purchases.append(
                 ModelPurchase(answer.id, told.member_id, told.purchased_at, told.amount_minor, lot)

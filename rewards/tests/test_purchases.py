@@ -10,7 +10,7 @@ from members.services.purchases import KeyReused, record_purchases
 from members.tests.factories import make_member, new_purchase
 from rewards import queries
 from rewards.enums import TransferKind
-from rewards.models import Lot, Transfer
+from rewards.models import Evaluation, Lot, Transfer
 from rewards.services.gifts import Gift, give_points
 from rewards.services.ledger import PointsOutOfRange
 from rewards.services.purchases import RefundTooLarge, award_purchases, post_purchases, refund_purchase
@@ -58,17 +58,22 @@ def test_an_award_keeps_its_why(at):
     member = make_member()
     posted = post(member, at, amount_minor=1250)
     transfer = Transfer.objects.get()
-    assert transfer.key == f"earn:purchase:{posted.id}"
-    assert transfer.purchase_id == posted.id
+    assert transfer.key == f"earn:purchase:{posted.id}:{rule.pk}"
+    assert (transfer.purchase_id, transfer.rule) == (posted.id, rule.versions.get())
     assert transfer.why == {
         "rule": rule.pk,
         "version": 1,
-        "points_per_unit": 2,
-        "multiplier": 1.5,
-        "amount_minor": 1250,
+        "effect": {"kind": "per_amount", "points": "2", "per": "1"},
+        "factor": "1.5",
         "currency": "EUR",
+        "lines": [[None, 1250, "37.5"]],
+        "exact": "37.5",
+        "asked": 37,
+        "granted": 37,
+        "cut": None,
     }
     assert queries.explain(transfer) == "Bought for €12.50, points × 1.5"
+    assert not Evaluation.objects.exists()  # every rule fired: the transfers say it all
 
 
 def test_without_a_rule_for_its_currency_a_purchase_earns_nothing(at):
@@ -140,7 +145,7 @@ def test_a_batch_for_many_members_is_one_set_of_statements(at, django_assert_num
     make_rule()
     members = [make_member() for _ in range(30)]
     recorded = record_purchases(purchases=[new_purchase(member) for member in members for _ in range(3)])
-    with django_assert_num_queries(9):  # with the savepoint and its release
+    with django_assert_num_queries(13):  # with the savepoint and its release
         assert award_purchases(purchase_ids=[p.id for p in recorded], at=at) == 900
     assert set(queries.balances([m.pk for m in members], at).values()) == {30}
 
@@ -228,7 +233,7 @@ def test_more_than_was_paid_is_refused_and_nothing_is_written(at):
 
 
 def test_a_refund_takes_from_the_lot_of_its_purchase_first_then_from_what_expires_soonest(at):
-    make_rule()
+    rule = make_rule()
     member = make_member()
     old = post(member, at, purchased_at=at - timedelta(days=30))
     mine = post(member, at, purchased_at=at - timedelta(days=20))
@@ -238,10 +243,10 @@ def test_a_refund_takes_from_the_lot_of_its_purchase_first_then_from_what_expire
     assert refund(mine.id, 1000, at).points_taken == 10
     left = dict(Lot.objects.values_list("transfer__key", "remaining"))
     assert left == {
-        f"earn:purchase:{old.id}": 0,
-        f"earn:purchase:{mine.id}": 0,
+        f"earn:purchase:{old.id}:{rule.pk}": 0,
+        f"earn:purchase:{mine.id}:{rule.pk}": 0,
         "gift:g1": 0,
-        f"earn:purchase:{young.id}": 9,
+        f"earn:purchase:{young.id}:{rule.pk}": 9,
     }
 
 

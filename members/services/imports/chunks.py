@@ -166,9 +166,11 @@ def record(chunk: Chunk) -> list[int]:
 
 
 def new_purchases(chunk: Chunk) -> tuple[str, dict[str, Any]]:
-    """SQL for rows of (member_id or NULL, currency, amount_minor) of the purchases that `record` would add."""
+    """SQL for rows of (member_id or NULL, currency, amount_minor, purchased_at, store, channel) of the purchases that
+    `record` would add."""
     statement = f"""
-        SELECT who.member_id, plan.currency, plan.amount FROM {{plan}} AS plan JOIN {{who}} AS who ON who.id = plan.who
+        SELECT who.member_id, plan.currency, plan.amount, plan.purchased_at, plan.store, plan.channel
+        FROM {{plan}} AS plan JOIN {{who}} AS who ON who.id = plan.who
         WHERE {_GOOD} AND {_NOT_THERE}"""
     return statement.format(**chunk.names), chunk.params
 

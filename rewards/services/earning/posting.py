@@ -1,0 +1,221 @@
+"""Giving what rules give: evaluated in Python, posted by set-based SQL. The caller has locked the wallets, so that the
+limits of each member hold; budgets are locked here, late and in the order of their ids."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from common.sql import execute, fetch_all
+from rewards.earning.evaluate import evaluate, note
+from rewards.earning.facts import Award, Happening, Outcome, Unfired
+from rewards.earning.triggers import PURCHASE
+from rewards.enums import AccountKind, IssuedBy, TransferKind, Unit
+from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
+from rewards.services.earning.facts import Bought, bought, standings
+from rewards.services.earning.live import Home, LiveRule, home, live_rules
+from rewards.services.ledger import credit
+
+
+class Case(NamedTuple):
+    """Something that rules look at: `key` begins the keys of what is given for it; one of the two ids is set."""
+
+    key: str
+    member_id: int
+    happening: Happening
+    purchase_id: int | None = None
+    event_id: int | None = None
+
+
+@dataclass(slots=True)
+class Granted:
+    """What the rules gave for a case: `posted` are the transfers, by rule; `coupons` the ids of the coupons."""
+
+    case: Case
+    outcome: Outcome
+    posted: dict[int, int] = field(default_factory=dict)
+    coupons: dict[int, int] = field(default_factory=dict)
+
+    def units(self, unit: str = Unit.POINTS) -> int:
+        return sum(award.points for award in self.outcome.awards if award.rule.definition.unit == unit)
+
+
+def award_purchases_of(
+    purchase_ids: Sequence[int], at: datetime, *, paid_otherwise: Mapping[int, int] | None = None
+) -> list[Granted]:
+    """Gives what recorded purchases earn. The caller has locked the wallets of who bought, in both units where a rule
+    gives credit (see `units_given`)."""
+    return award_bought(bought(purchase_ids, paid_otherwise), live_rules(PURCHASE), home(), at)
+
+
+def award_bought(purchases: Sequence[Bought], rules: list[LiveRule], at_home: Home, at: datetime) -> list[Granted]:
+    """As award_purchases_of, of what was read already."""
+    cases = [Case(f"earn:purchase:{one.id}", one.member_id, one.happening, purchase_id=one.id) for one in purchases]
+    return award(cases, rules, at_home, at)
+
+
+def units_given(rules: Iterable[LiveRule]) -> list[Unit]:
+    """In which units these rules give: points always, for the wallet that every buyer has."""
+    credit_too = any(live.rule.definition.unit == Unit.CREDIT for live in rules)
+    return [Unit.POINTS, Unit.CREDIT] if credit_too else [Unit.POINTS]
+
+
+def award(cases: Sequence[Case], rules: list[LiveRule], at_home: Home, at: datetime) -> list[Granted]:
+    """Evaluates the cases in their order and posts what they give."""
+    if not cases or not rules:
+        return [Granted(case, Outcome([], [])) for case in cases]
+    found = consider(cases, rules, at_home)
+    locked: dict[int, int] = {}
+    while contested := _contested(found, rules) - locked.keys():
+        locked |= _lock_budgets(contested)
+        found = consider(cases, rules, at_home, locked)
+    granted = [Granted(case, outcome) for case, outcome in zip(cases, found, strict=True)]
+    _give_coupons(granted, at)
+    _post(granted, at)
+    _keep(granted, locked.keys())
+    return granted
+
+
+def consider(
+    cases: Sequence[Case], rules: list[LiveRule], at_home: Home, budgets: Mapping[int, int] | None = None
+) -> list[Outcome]:
+    """What each case gives, after those before it. Writes nothing; budgets that are not given are taken as they were
+    read."""
+    members = [case.member_id for case in cases]
+    new = [case.purchase_id for case in cases if case.purchase_id is not None]
+    plain = [live.rule for live in rules]
+    known = standings(plain, members, [case.happening.at for case in cases], new)
+    left = {live.rule.id: live.budget_left for live in rules if live.budget_left is not None} | dict(budgets or {})
+    outcomes = []
+    for case in cases:
+        standing = known[case.member_id]
+        outcome = evaluate(plain, case.happening, standing, zone=at_home.zone, home=at_home.currency, budgets=left)
+        note(outcome, case.happening, standing, left)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _contested(found: Sequence[Outcome], rules: list[LiveRule]) -> set[int]:
+    """Rules whose budget decides, or may decide once it is known for sure."""
+    budgeted = {live.rule.id for live in rules if live.budget_left is not None and live.budget_left > 0}
+    if not budgeted:
+        return set()
+    wanting = {award.rule.id for outcome in found for award in outcome.awards}
+    outdone = {one.rule.id for outcome in found for one in outcome.unfired if one.reason in ("outdone", "budget")}
+    return (wanting | outdone) & budgeted
+
+
+def _lock_budgets(rule_ids: Iterable[int]) -> dict[int, int]:
+    rows = fetch_all(
+        "SELECT id, budget - budget_spent FROM rewards_earningrule WHERE id = ANY(%s) AND budget IS NOT NULL"
+        " ORDER BY id FOR NO KEY UPDATE",
+        [sorted(rule_ids)],
+    )
+    return dict(rows)
+
+
+def _give_coupons(granted: Sequence[Granted], at: datetime) -> None:
+    """Issues what rules give as coupons. An offer that is over harms nothing else: the rule then gave nothing."""
+    wanted: dict[int, list[tuple[Granted, Award]]] = defaultdict(list)
+    for one in granted:
+        for award_ in one.outcome.awards:
+            if award_.offer is not None:
+                wanted[award_.offer].append((one, award_))
+    for offer_id, pairs in sorted(wanted.items()):
+        keys = [f"rule:{award_.rule.id}:{one.case.key.removeprefix('earn:')}" for one, award_ in pairs]
+        reason = "offer"
+        try:
+            with transaction.atomic():
+                coupons = issue_coupons(
+                    offer_id=offer_id,
+                    member_ids=[one.case.member_id for one, _award in pairs],
+                    keys=keys,
+                    issued_by=IssuedBy.RULE,
+                    at=at,
+                )
+        except OfferNotRunning:
+            coupons = []
+        except OutOfCodes:
+            coupons, reason = [], "codes"
+        ids = {coupon.issue_key: coupon.pk for coupon in coupons}
+        for (one, award_), key in zip(pairs, keys, strict=True):
+            if key in ids:
+                one.coupons[award_.rule.id] = ids[key]
+            else:
+                one.outcome.awards.remove(award_)
+                one.outcome.unfired.append(Unfired(award_.rule, reason, {"offer": offer_id}))
+
+
+# A purchase that a till dates into the future is spendable from the moment it is posted.
+_EARN = """
+SELECT key, member_id, amount, at, coalesce(available_from, least(at, %(at)s)), expires_at, '', why, NULL::bigint,
+       purchase_id, unit, rule_id, inactivity_months
+FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(ats)s::timestamptz[],
+            %(available)s::timestamptz[], %(expires)s::timestamptz[], %(whys)s::jsonb[], %(purchases)s::bigint[],
+            %(units)s::text[], %(versions)s::bigint[], %(months)s::smallint[])
+    AS award (key, member_id, amount, at, available_from, expires_at, why, purchase_id, unit, rule_id,
+              inactivity_months)
+"""
+
+
+def _post(granted: Sequence[Granted], at: datetime) -> None:
+    given = [(one, award_) for one in granted for award_ in one.outcome.awards if award_.offer is None]
+    if given:
+        keys = [f"{one.case.key}:{award_.rule.id}" for one, award_ in given]
+        posted = credit(
+            kind=TransferKind.EARN,
+            source=AccountKind.ISSUED,
+            select=_EARN,
+            params={
+                "at": at,
+                "keys": keys,
+                "members": [one.case.member_id for one, _award in given],
+                "amounts": [award_.points for _one, award_ in given],
+                "ats": [one.case.happening.at for one, _award in given],
+                "available": [award_.available_from for _one, award_ in given],
+                "expires": [award_.expires_at for _one, award_ in given],
+                "whys": [json.dumps(award_.why) for _one, award_ in given],
+                "purchases": [one.case.purchase_id for one, _award in given],
+                "units": [award_.rule.definition.unit for _one, award_ in given],
+                "versions": [award_.rule.version_id for _one, award_ in given],
+                "months": [award_.inactivity_months for _one, award_ in given],
+            },
+            also=("unit", "rule_id", "inactivity_months"),
+        )
+        ids = {transfer.key: transfer.id for transfer in posted}
+        for (one, award_), key in zip(given, keys, strict=True):
+            one.posted[award_.rule.id] = ids[key]
+
+
+_SPEND = """
+UPDATE rewards_earningrule AS rule SET budget_spent = rule.budget_spent + spent.units
+FROM unnest(%s::bigint[], %s::bigint[]) AS spent (id, units) WHERE rule.id = spent.id
+"""
+_EVALUATED = """
+INSERT INTO rewards_evaluation (purchase_id, event_id, at, trace)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::jsonb[])
+"""
+
+
+def _keep(granted: Sequence[Granted], budgeted: Collection[int]) -> None:
+    """Counts the budgets that were locked, and keeps what the transfers do not say: who gave nothing, and why."""
+    spent: dict[int, int] = defaultdict(int)
+    for one in granted:
+        for award_ in one.outcome.awards:
+            if award_.rule.id in budgeted:
+                spent[award_.rule.id] += award_.points
+    if spent:
+        execute(_SPEND, [list(spent), list(spent.values())])
+    told = [one for one in granted if one.outcome.unfired]
+    if told:
+        columns: list[list[Any]] = [
+            [one.case.purchase_id for one in told],
+            [one.case.event_id for one in told],
+            [one.case.happening.at for one in told],
+            [json.dumps(one.outcome.trace()) for one in told],
+        ]
+        execute(_EVALUATED, columns)
