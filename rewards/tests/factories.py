@@ -14,6 +14,7 @@ from rewards.services.adjustments import adjust_points
 from rewards.services.ledger import credit, lock_wallets
 from rewards.services.purchases import PostedPurchase, post_purchases
 from rewards.services.rules import publish_rule
+from rewards.services.tiers import assess
 
 FOUNDED = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -101,4 +102,5 @@ def award(purchase_id: int, amount: int, at: datetime, *, lines=(), unit: Unit =
         },
         unit=unit,
     )
+    assess(lock_wallets([purchase.member_id]), at)
     return Transfer.objects.get(key=key)
