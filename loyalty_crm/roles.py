@@ -40,6 +40,12 @@ _MARKETER = {
     "rewards.rewardsettings": "view",
     "rewards.grantrequest": "view add",
     "rewards.tier": "view add change",
+    "rewards.tierchange": "view",
+    "rewards.reassessment": "view",
+    "rewards.benefit": "view add change",
+    "rewards.benefituse": "view add",
+    "rewards.membershipplan": "view add change",
+    "rewards.planmembership": "view add",
     "campaigns.birthdaygreeting": "view add change",
     "campaigns.message": "view change",
     "analytics.memberscore": "view",
@@ -57,7 +63,9 @@ ROLES: dict[str, dict[str, str]] = {
         "members.refund": "view add",
         "members.programme": "view add change",
         "rewards.rewardsettings": "view change",
+        "rewards.lot": "view change",  # to change a lot is to activate, cancel, extend or bring back points
         "rewards.grantrequest": "view add change",  # to change one is to decide about it
+        "rewards.planmembership": "view add change",  # to change one is to cancel it
         "members.user": "view add change",
         "auth.group": "view",
         "api.apikey": "view add change",

@@ -189,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},
     "score-members": {"task": "analytics.tasks.score_members", "schedule": crontab(hour=3, minute=52)},
     "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},
+    "resume-reassessments": {"task": "rewards.tasks.resume_reassessments", "schedule": crontab()},
     "reassess-tiers": {"task": "rewards.tasks.reassess_tiers", "schedule": crontab(hour=3, minute=27)},
 }
 

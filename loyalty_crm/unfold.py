@@ -13,6 +13,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Figures"),
         (
             (_("Customers"), "monitoring", "analytics.MemberScore:customers"),
+            (_("Points and rewards"), "account_balance", "analytics.MemberScore:rewards"),
             (_("RFM map"), "grid_view", "analytics.MemberScore"),
             (_("Data quality"), "rule", "analytics.MemberScore:quality"),
         ),
@@ -43,6 +44,11 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Replays"), "replay", "rewards.Replay"),
             (_("Gifts by hand"), "volunteer_activism", "rewards.GrantRequest"),
             (_("Tiers"), "military_tech", "rewards.Tier"),
+            (_("Changes of tiers"), "moving", "rewards.TierChange"),
+            (_("Benefits"), "workspace_premium", "rewards.Benefit"),
+            (_("Benefits used"), "checklist", "rewards.BenefitUse"),
+            (_("Membership plans"), "card_membership", "rewards.MembershipPlan"),
+            (_("Memberships bought"), "badge", "rewards.PlanMembership"),
         ),
     ),
     (

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from members.panels import register
+from rewards import panels_tiers
 from rewards.queries import amount_text, explain, history
 from rewards.queries_grants import waiting_grants, waits_text
 
@@ -33,6 +34,7 @@ def _gifts(member: "Member", at: datetime, request: HttpRequest) -> dict[str, An
 
 def register_all() -> None:
     """Called once, when the app is ready."""
+    panels_tiers.register_all()
     register("points", _("Points"), 30, "admin/member/points.html", _points, "rewards.view_transfer", lasting=True)
     register(
         "gifts", _("Gifts waiting for approval"), 29, "admin/member/gifts.html", _gifts, "rewards.view_grantrequest"

@@ -100,3 +100,17 @@ def look_after_coupons() -> None:
     resume_jobs()
     while release_due(at=timezone.now()):
         pass
+
+
+@shared_task
+def run_reassessment(job_id: int) -> None:
+    from rewards.services.tier_steps import run_reassessment
+
+    run_reassessment(job_id=job_id)
+
+
+@shared_task
+def resume_reassessments() -> None:
+    from rewards.services.tier_steps import resume_reassessments
+
+    resume_reassessments()

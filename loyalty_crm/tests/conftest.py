@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from analytics.models import MemberScore
 from api.services.keys import create_key
@@ -37,8 +38,10 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
-from rewards.models import GrantRequest
+from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, TierChange
+from rewards.services.benefits import use_benefit
 from rewards.services.grants import grant_points
+from rewards.services.plans import buy_plan
 from rewards.services.settings import save_reward_settings
 from rewards.tests.factories import make_rule, make_tiers, post
 
@@ -129,10 +132,28 @@ def world(db, settings) -> dict[str, int]:
         "rewards_grantrequest": waiting_gift(member).pk,
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
+        "rewards_tierchange": TierChange.objects.create(member=member, to_tier=tiers["gold"], cause="staff", at=AT).pk,
         "rewards_tier": tiers["gold"].pk,
+        "rewards_reassessment": Reassessment.objects.create(created_at=AT).pk,
+        **had_and_bought(member),
         "api_apikey": create_key(name="Till", source="till", scopes=["members:read"])[0].pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
+    }
+
+
+def had_and_bought(member: Member) -> dict[str, int]:
+    """A benefit that was had, and a membership that was bought."""
+    plan = MembershipPlan.objects.create(name_en="Plus", price_minor=4900)
+    benefit = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2)
+    benefit.plans.add(plan)
+    bought = buy_plan(member_id=member.pk, plan_id=plan.pk, source="till", key="1", at=timezone.now())
+    use = use_benefit(member_id=member.pk, benefit_id=benefit.pk, source="till", key="1", at=timezone.now())
+    return {
+        "rewards_benefituse": use.pk,
+        "rewards_benefit": benefit.pk,
+        "rewards_planmembership": bought.pk,
+        "rewards_membershipplan": plan.pk,
     }
 
 

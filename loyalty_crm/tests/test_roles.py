@@ -75,8 +75,16 @@ ACCESS: dict[str, set[str]] = {
     "auth_user_password_change": ONLY_MANAGER,
     **pages("auth_group", ONLY_MANAGER),
     **pages("api_apikey", ONLY_MANAGER, add=ONLY_MANAGER, revoke=ONLY_MANAGER),
-    **pages("analytics_memberscore", MARKETER_UP, customers=MARKETER_UP, quality=MARKETER_UP),
-    **pages("rewards_transfer", MARKETER_UP),
+    **pages(
+        "analytics_memberscore",
+        MARKETER_UP,
+        customers=MARKETER_UP,
+        quality=MARKETER_UP,
+        rewards=MARKETER_UP,
+        rewards_file=MARKETER_UP,
+    ),
+    # The lot of the world is spendable and never pending, and its transfer no expiry.
+    **pages("rewards_transfer", MARKETER_UP, reinstate=NOBODY),
     **pages("rewards_rewardsettings", MARKETER_UP),
     # Who asked withdraws, and what nobody is giving cannot be stopped.
     **pages(
@@ -88,7 +96,7 @@ ACCESS: dict[str, set[str]] = {
         withdraw=NOBODY,
         stop=NOBODY,
     ),
-    **pages("rewards_lot", MARKETER_UP),
+    **pages("rewards_lot", MARKETER_UP, activate=NOBODY, cancel=NOBODY, extend=ONLY_MANAGER),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
     **{f"rewards_earningrule_{page}": MARKETER_UP for page in ("preview", "estimate", "suggest", "try", "programme")},
     **{
@@ -96,7 +104,13 @@ ACCESS: dict[str, set[str]] = {
         for page in ("edit", "duplicate", "publish", "pause", "resume", "end", "discard", "why")
     },
     **pages("rewards_replay", MARKETER_UP, add=MARKETER_UP, table=MARKETER_UP),
-    **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP),
+    **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP, qualifying=MARKETER_UP),
+    **pages("rewards_tierchange", MARKETER_UP),
+    **pages("rewards_reassessment", MARKETER_UP, progress=MARKETER_UP),
+    **pages("rewards_benefit", MARKETER_UP, add=MARKETER_UP),
+    **pages("rewards_benefituse", MARKETER_UP, export=MARKETER_UP),
+    **pages("rewards_membershipplan", MARKETER_UP, add=MARKETER_UP),
+    **pages("rewards_planmembership", MARKETER_UP, export=MARKETER_UP, sell=MARKETER_UP, cancel=ONLY_MANAGER),
     **pages("campaigns_birthdaygreeting", MARKETER_UP),
     **dict.fromkeys(
         (
@@ -129,8 +143,10 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
     special = {
         "members_member_act": [world["members_member"], "tags", "add"],
         "view_on_site": [1, 1],
+        "rewards_planmembership_sell": [world["members_member"]],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],
+        "analytics_memberscore_rewards_file": ["rules", "csv"],
     }
     arguments = pattern.pattern.converters or pattern.pattern.regex.groupindex
     if not arguments:

@@ -1,3 +1,3 @@
-from rewards.admin import grants, imports, ledger, programme, purchases, settings
+from rewards.admin import grants, imports, ledger, purchases, rules, settings, tiers
 
-__all__ = ["grants", "imports", "ledger", "programme", "purchases", "settings"]
+__all__ = ["grants", "imports", "ledger", "purchases", "rules", "settings", "tiers"]

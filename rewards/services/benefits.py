@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 
 from members import events
 from members.queries import merged_into
@@ -94,6 +98,22 @@ def undo_use(*, use_id: int, at: datetime, actor_id: int | None = None) -> Benef
         events.record(member_id=use.member_id, kind=BENEFIT_UNDONE, at=at, actor_id=actor_id, data=_told(use))
     use.refresh_from_db()
     return use
+
+
+def refused_words(error: Exception) -> str:
+    """Why a benefit cannot be had, as a sentence for who stands at the till."""
+    if isinstance(error, NotEntitled):
+        return gettext("The member does not have “%(benefit)s” now.") % {"benefit": error.benefit}
+    if isinstance(error, AppliesByItself):
+        return gettext("This benefit holds by itself: nothing is to be written down.")
+    if isinstance(error, NothingLeft):
+        held = error.entitlement
+        words: dict[str, Any] = {"benefit": held.benefit, "n": held.used}
+        if held.period_end is None:
+            return gettext("“%(benefit)s” is used up.") % words
+        words["day"] = date_format(localtime(held.period_end), "DATE_FORMAT", use_l10n=True)
+        return gettext("“%(benefit)s” is used up; again from %(day)s.") % words
+    raise error
 
 
 def erase_uses(member_ids: Sequence[int], at: datetime) -> None:
