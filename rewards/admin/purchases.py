@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import floatformat
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
@@ -264,4 +264,6 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
     @display(description=_("points"))
     def movements(self, purchase: Purchase) -> str:
         moved = [(transfer_link(transfer),) for transfer in purchase.transfers.order_by("id")]
-        return format_html_join("", "{}<br>", moved) if moved else "–"
+        why = reverse("admin:rewards_earningrule_why", args=["purchase", purchase.pk])
+        link = format_html('<a class="desk-link" href="{}">{}</a>', why, gettext("Why, rule by rule"))
+        return format_html_join("", "{}<br>", [*moved, (link,)])

@@ -337,3 +337,35 @@ def test_a_segment_that_is_gone_is_still_named_in_the_editor(marketer):
     rule = EarningRule.objects.get()
     assert f"#{segment.pk}" in text(marketer.get(url("edit", rule.pk)))
     assert "Gone" in text(marketer.get(url("change", rule.pk)))
+
+
+# --- Why --------------------------------------------------------------------------------------------------------------
+def test_a_purchase_says_why_rule_by_rule(marketer):
+    rule = make_rule(points_per_unit="1.5")
+    make_tiers(bronze="1.25")
+    marketer.post(url("add"), told(name_en="Fridays", gives="multiplier", factor="2", minimum="50", save="1"))
+    second = EarningRule.objects.exclude(pk=rule.pk).get()
+    marketer.post(url("publish", second.pk), {"valid_from": "2024-01-01T00:00", "confirmed": "1"})
+    posted = post(make_member(name="Anna"), NOW, purchased_at=NOW, amount_minor=1010)
+    page = marketer.get(url("why", "purchase", posted.id))
+    tried = page.context["tried"]
+    assert [(one["rule"].pk, one["gives"], one["steps"]) for one in tried["fired"]] == [
+        (
+            rule.pk,
+            "18 points",
+            [
+                "€10.10 counts and brings 18.9375.",
+                "The tier's × 1.25 is in it.",
+                "Exactly 18.9375, rounded down: 18 points.",
+            ],
+        )
+    ]
+    assert [(one["rule"].pk, one["reason"]) for one in tried["silent"]] == [
+        (second.pk, "€10.10 was paid, and €50.00 is asked for.")
+    ]
+    bought = marketer.get(reverse("admin:members_purchase_change", args=[posted.id]))
+    assert url("why", "purchase", posted.id) in bought.content.decode()
+    transfer = Transfer.objects.get(purchase=posted.id, kind="earn")
+    moved = marketer.get(reverse("admin:rewards_transfer_change", args=[transfer.pk]))
+    assert "Exactly 18.9375, rounded down: 18 points." in text(moved)
+    assert marketer.get(url("why", "refund", posted.id)).status_code == 404

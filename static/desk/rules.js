@@ -15,7 +15,11 @@
     const told = name === "trigger" && value(name).startsWith("custom:") ? ["custom:", value(name)] : [value(name)];
     return list.split(",").some((one) => told.includes(one)) !== Boolean(not);
   }
+  const ONLY_PURCHASES = ["per_amount", "per_item", "multiplier", "cashback"];
   function showWhatIsOfUse() {
+    const gives = form.elements.gives;
+    for (const option of gives.options) option.hidden = option.disabled = value("trigger") !== "purchase" && ONLY_PURCHASES.includes(option.value);
+    if (gives.selectedOptions[0]?.disabled) gives.value = [...gives.options].find((option) => !option.disabled)?.value ?? "";
     for (const box of form.querySelectorAll("[data-when]")) box.hidden = !holds(box.dataset.when);
     const kind = form.querySelector("[data-field=custom_kind]");
     if (kind) kind.hidden = value("trigger") !== "custom:";
@@ -49,8 +53,9 @@
       for (const box of fold.querySelectorAll(".rule-field:not([hidden])")) {
         const label = box.querySelector(".rule-label, .desk-check span")?.textContent.trim();
         const field = box.querySelector("input:not([type=checkbox]):not([role]), select, textarea");
-        if (box.querySelector("input[type=checkbox]:checked")) told.push(label);
-        else if (field?.multiple ? field.selectedOptions.length : field?.tagName !== "SELECT" && field?.value) told.push(label);
+        const ticked = box.querySelector("input[type=checkbox]:checked");
+        if (ticked) { if (box.dataset.usual !== "True") told.push(label); }
+        else if (field?.multiple ? field.selectedOptions.length : field?.value.trim() && field.value !== box.dataset.usual) told.push(label);
       }
       fold.querySelector("[data-told]").textContent = told.join(" · ");
     }

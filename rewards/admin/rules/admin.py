@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
 from django.utils.translation import gettext
@@ -20,11 +20,10 @@ from unfold.decorators import display
 from common.admin import DeskAdmin, QuickChangeList, found_or_404
 from members.admin.segments.builder import guarded
 from members.queries import get_programme
-from rewards.admin.rules import acts, builder, page, preset, ready, trying
+from rewards.admin.rules import acts, builder, page, preset, ready, trying, why
 from rewards.admin.rules.beginnings import beginning, beginning_of
 from rewards.admin.rules.forms import RuleForm
-from rewards.admin.rules.parts import amount_text
-from rewards.admin.rules.saying import names_of, said
+from rewards.admin.rules.saying import amount_text, names_of, said
 from rewards.earning import triggers
 from rewards.earning.definition import BadRule
 from rewards.enums import RuleState
@@ -114,6 +113,7 @@ class EarningRuleAdmin(DeskAdmin):
             own("estimate/", builder.estimate, "estimate"),
             own("suggest/", builder.suggest, "suggest"),
             own("try/", self.trying, "try"),
+            own("why/<str:kind>/<int:object_id>/", self.why, "why"),
             own("programme/", self.programme, "programme", "add"),
             own("<int:object_id>/edit/", self.edit, "edit", "change"),
             own("<int:object_id>/duplicate/", self.duplicate, "duplicate", "add"),
@@ -251,6 +251,13 @@ class EarningRuleAdmin(DeskAdmin):
     def trying(self, request: HttpRequest) -> HttpResponse:
         context = trying.try_page(request, at=now())
         return self.show(request, "try", title=_("Try a basket"), **context)
+
+    def why(self, request: HttpRequest, kind: str, object_id: int) -> HttpResponse:
+        if not request.user.has_perm("members.view_purchase"):
+            raise PermissionDenied
+        context = why.why_page(kind, object_id)
+        url = reverse("admin:members_purchase_change", args=[object_id]) if kind == "purchase" else ""
+        return self.show(request, "why", title=_("Why?"), purchase_url=url, **context)
 
     def programme(self, request: HttpRequest) -> HttpResponse:
         return preset.ProgrammeView.answer(self, request)

@@ -13,8 +13,7 @@ from members.queries import get_programme
 from rewards.admin.rules import choices
 from rewards.admin.rules.beginnings import beginning_of
 from rewards.admin.rules.forms import RuleForm, unit_of
-from rewards.admin.rules.parts import amount_text
-from rewards.admin.rules.saying import both_languages
+from rewards.admin.rules.saying import amount_text, both_languages
 from rewards.enums import RuleState, Unit, VersionState
 from rewards.models import EarningRule
 from rewards.services.earning.estimate import ESTIMATE_WEEKS, estimate_week

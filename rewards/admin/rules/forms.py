@@ -137,8 +137,8 @@ class RuleForm(forms.Form):
     # (heading, hint, is it folded, fields, when it is of use)
     _SECTIONS: tuple[tuple[Any, Any, bool, str, str], ...] = (
         (_("Name"), "", False, "name_en name_zh_hans description_en description_zh_hans", ""),
-        (_("When something happens"), "", False, "trigger custom_kind data", ""),
-        (_("Members get"), "", False, "gives points per factor percent credit offer stacking", ""),
+        (_("What sets it off"), "", False, "trigger custom_kind data", ""),
+        (_("What it gives"), "", False, "gives points per factor percent credit offer stacking", ""),
         (_("Who"), _("Empty: every member."), True, "tiers segments not_segments", ""),
         (
             _("Which purchases"),
@@ -250,6 +250,7 @@ class RuleForm(forms.Form):
             fields = [self[name] for name in names.split()]
             for field in fields:
                 field.when = self._WHEN.get(field.name, "")
+                field.usual = DEFAULTS.get(field.name, "")
             told = any(self._is_told(field) for field in fields)
             errors = any(field.errors for field in fields)
             yield {

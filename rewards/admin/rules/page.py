@@ -12,8 +12,8 @@ from django.utils.translation import gettext, ngettext
 
 from common.moments import format_moment
 from members.queries import get_programme
-from rewards.admin.rules.parts import amount_text, differences, parts
-from rewards.admin.rules.saying import both_languages
+from rewards.admin.rules.parts import differences, parts
+from rewards.admin.rules.saying import amount_text, both_languages
 from rewards.earning import triggers
 from rewards.enums import VersionState
 from rewards.models import EarningRule, RuleVersion

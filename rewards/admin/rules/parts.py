@@ -8,23 +8,14 @@ from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.formats import date_format, number_format
 from django.utils.translation import get_language, gettext, ngettext
 
-from common.money import format_money
 from members.enums import SalesChannel
 from members.models import Segment
 from rewards.admin.rules.beginnings import LIMITS, beginning
 from rewards.admin.rules.forms import RuleForm
-from rewards.enums import Unit
+from rewards.admin.rules.saying import amount_text
 from rewards.models import Offer, Tier
 
 Part = tuple[str, str]  # label, what it says
-
-
-def amount_text(amount: int, unit: str, currency: str) -> str:
-    """So many points, or so much credit: "1,250 points", "€5.00"."""
-    if unit == Unit.CREDIT:
-        return format_money(amount, currency)
-    text = ngettext("%(points)s point", "%(points)s points", amount)
-    return text % {"points": number_format(amount, use_l10n=True, force_grouping=True)}
 
 
 def parts(definition: dict[str, Any], *, trigger: str, unit: str, currency: str) -> list[Part]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from django import forms
@@ -19,8 +18,7 @@ from members.models import PRESENT, Member
 from members.queries import get_programme, search
 from members.services.access import log_access
 from rewards.admin.rules import choices
-from rewards.admin.rules.parts import amount_text
-from rewards.admin.rules.saying import names_of
+from rewards.admin.rules.saying import amount_text, arithmetic, names_of
 from rewards.earning import words
 from rewards.earning.facts import Award, Outcome
 from rewards.earning.triggers import CUSTOM, PURCHASE
@@ -236,7 +234,9 @@ def outcome_shown(outcome: Outcome, currency: str) -> dict[str, Any]:
                 "gives": amount_text(award.points, award.rule.definition.unit, currency)
                 if award.offer is None
                 else gettext("a coupon"),
-                "steps": arithmetic(award, currency),
+                "steps": []
+                if award.offer
+                else arithmetic(award.why, award.rule.definition.unit, award.rule.definition.rounding, currency),
                 "notes": _when(award),
             }
             for award in outcome.awards
@@ -255,43 +255,6 @@ def outcome_shown(outcome: Outcome, currency: str) -> dict[str, Any]:
 
 def _asked(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"tiers": facts.get("tiers", []), "segments": facts.get("segments", [])}
-
-
-def arithmetic(award: Award, currency: str) -> list[str]:
-    """How an award came about, step by step."""
-    why, unit = award.why, award.rule.definition.unit
-    if award.offer is not None:
-        return []
-    steps = []
-    if why["currency"]:
-        for _line, basis, exact in why["lines"]:
-            text = gettext("%(amount)s counts and brings %(exact)s.")
-            steps.append(text % {"amount": format_money(basis, why["currency"]), "exact": exact_text(exact)})
-    if why["factor"] != "1":
-        factor = number_format(Decimal(Fraction(why["factor"]).numerator) / Fraction(why["factor"]).denominator)
-        if award.rule.definition.effect.kind == "multiplier":
-            steps.append(gettext("That is what × %(factor)s adds to the base points.") % {"factor": factor})
-        else:
-            steps.append(gettext("The tier's × %(factor)s is in it.") % {"factor": factor})
-    asked = amount_text(why["asked"], unit, currency)
-    rounding = {"down": gettext("rounded down"), "nearest": gettext("rounded"), "up": gettext("rounded up")}
-    if Fraction(why["exact"]) != why["asked"]:
-        text = gettext("Exactly %(exact)s, %(rounding)s: %(asked)s.")
-        told = rounding[award.rule.definition.rounding]
-        steps.append(text % {"exact": exact_text(why["exact"]), "rounding": told, "asked": asked})
-    if why["cut"]:
-        text = gettext("Cut to %(granted)s: %(reason)s")
-        told = words.reason_sentence("budget" if why["cut"] == "budget" else "limit", {"period": why["cut"]})
-        steps.append(text % {"granted": amount_text(why["granted"], unit, currency), "reason": told})
-    return steps
-
-
-def exact_text(exact: str) -> str:
-    """ "12.75" or "25/3" as people of the active language write it."""
-    number = Fraction(exact)
-    value = Decimal(number.numerator) / number.denominator
-    shown = number_format(round(value, 4).normalize(), use_l10n=True)
-    return shown if Fraction(round(value, 4)) == number else gettext("about %(n)s") % {"n": shown}
 
 
 def _when(award: Award) -> list[str]:
