@@ -50,7 +50,8 @@ def post_purchases(
             follow_merges(purchase_ids=new_ids)
         found = bought(new_ids)
         points = {one.case.purchase_id or 0: one.units() for one in award_bought(found, rules, home(), at)}
-        touch({one.member_id: min(one.happening.at, at) for one in found}, now=at)
+        acts = sorted((min(one.happening.at, at), one.member_id) for one in found)
+        touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
         assess(wallets, at)
     known = [answer.id for answer in recorded if not answer.is_new]
     if known:

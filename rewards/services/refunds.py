@@ -17,6 +17,7 @@ from members.queries import ever_with
 from members.services.purchases import KeyReused
 from rewards.enums import AccountKind, RefundPolicy, TransferKind, Unit
 from rewards.queries import reward_settings
+from rewards.services.coupons.using import release_for_purchase
 from rewards.services.ledger import debit, lock_wallets, owe
 from rewards.services.moved_points import CHAIN, ORIGIN
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, share_of, split  # noqa: F401
@@ -49,6 +50,7 @@ class RefundResult:
     credit_short: int = 0
     credit_owed: int = 0
     credit_returned: int = 0
+    coupons_returned: int = 0
     amount_minor: int = 0
 
 
@@ -82,9 +84,10 @@ def refund_purchase(
     reason: str = "",
     actor_id: int | None = None,
 ) -> RefundResult:
-    """Records money given back, of lines (id, quantity) or as an amount, by default all that is left; gives back what
-    was paid with points and credit, and takes back what the purchase had given: what the lines that came back had
-    earned under the version that gave it, rounded in the member's favour; everything at the full refund.
+    """Records money given back, of lines (id, quantity) or as an amount, by default all that is left. Gives back what
+    was paid with points and credit, and at the full refund the coupons used. Takes back what the purchase had given:
+    what the lines that came back had earned under the version that gave it, rounded in the member's favour; everything
+    at the full refund.
 
     That comes out of the purchase's own lots first, then out of those that expire soonest. What expired of those lots
     is gone already and is not asked for again; what a hold keeps of them is, once the hold ends (`settle_refunds`), and
@@ -115,9 +118,11 @@ def refund_purchase(
     Purchase.objects.filter(pk=purchase_id).update(refunded_minor=F("refunded_minor") + total)
     purchase.refunded_minor += total
     returned = _give_back_payments(purchase, refund, at, actor_id)
+    whole = purchase.refunded_minor == purchase.amount_minor
+    coupons = release_for_purchase(purchase_id=purchase_id, at=at, actor_id=actor_id) if whole else 0
     moved = _take_back(purchase, refund, at, actor_id)
     sums = {f"{unit}_{name}": n for unit, row in moved.items() for name, n in asdict(row).items()}
-    sums |= {f"{unit}_returned": n for unit, n in returned.items()}
+    sums |= {f"{unit}_returned": n for unit, n in returned.items()} | {"coupons_returned": coupons}
     events.record(
         member_id=purchase.member_id,
         kind=events.PURCHASE_REFUNDED,
@@ -352,6 +357,7 @@ def _plainly(amount_minor: int) -> dict[str, Any]:
 
 
 _TOLD = [f"{unit}_{name}" for unit in ("points", "credit") for name in ("taken", "short", "owed", "returned")]
+_TOLD.append("coupons_returned")
 
 
 def _answered(refund: Refund, purchase: Purchase, asked: dict[str, Any]) -> RefundResult:

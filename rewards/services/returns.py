@@ -1,10 +1,11 @@
 """Giving back what was paid with points or credit, into the lots it came from. docs/refunds.md."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import F
 from psycopg.types.json import Jsonb
 
 from common.sql import fetch_one
@@ -60,9 +61,8 @@ def give_back(
     caller has locked the wallets, and made sure that the key is new. ValueError for more than was paid.
     """
     paid = Transfer.objects.select_related("debit").get(pk=transfer_id)
-    returned = Transfer.objects.filter(reverses=paid, kind=TransferKind.RETURN).aggregate(n=Sum("amount", default=0))
     settings = reward_settings()
-    back, expired = _parts(paid, skip=returned["n"], amount=amount, at=at)
+    back, expired = _parts(paid, amount, at)
     anew = sum(part for _, part in expired) if settings.expired_return == ExpiredReturn.GRACE else 0
     parts = back if anew else back + expired
     row = fetch_one(
@@ -76,7 +76,7 @@ def give_back(
             "amount": amount,
             "at": at,
             "reason": reason,
-            "why": Jsonb(dict(why)),
+            "why": Jsonb({**why, "parts": sorted(back + expired)}),
             "actor": actor_id,
             "purchase": purchase_id,
             "reverses": paid.pk,
@@ -92,16 +92,18 @@ def give_back(
 Parts = list[tuple[int, int]]  # how much of which lot
 
 
-def _parts(paid: Transfer, *, skip: int, amount: int, at: datetime) -> tuple[Parts, Parts]:
-    """What comes back to which lot: to those that live, and to those that have expired. What came back already is
-    skipped; the order never changes, as long as no lot's time does."""
+def _parts(paid: Transfer, amount: int, at: datetime) -> tuple[Parts, Parts]:
+    """What comes back of which lot: of those that live, and of those that have expired. What came back of a lot before
+    stands in the `why` of those transfers, for it may have come back in a lot of its own."""
+    before: Counter[int] = Counter()
+    for why in Transfer.objects.filter(reverses=paid, kind=TransferKind.RETURN).values_list("why", flat=True):
+        before.update(dict(why.get("parts", ())))
     uses = LotUse.objects.filter(transfer=paid, amount__gt=0).select_related("lot")
     alive: Parts = []
     expired: Parts = []
     for use in uses.order_by(F("lot__expires_at").desc(nulls_first=True), "-lot_id"):
-        passed = min(skip, use.amount)
-        part = min(use.amount - passed, amount)
-        skip, amount = skip - passed, amount - part
+        part = min(use.amount - before[use.lot_id], amount)
+        amount -= part
         if part:
             ends = use.lot.expires_at
             (alive if ends is None or ends > at else expired).append((use.lot_id, part))
