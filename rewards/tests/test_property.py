@@ -4,8 +4,8 @@ HYPOTHESIS_EXAMPLES=2000 looks further than the examples that every run repeats.
 """
 
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from dateutil.relativedelta import relativedelta
@@ -21,117 +21,40 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from members.models import PurchaseLine
+from members.services.merging import merge_members
+from members.services.purchases import NewLine, record_purchases
 from members.tests.factories import make_member, new_purchase
 from rewards import queries
-from rewards.models import Account, Lot, MemberTier
+from rewards.enums import ExpiredReturn, RefundPolicy
+from rewards.models import Account, Lot, MemberTier, RewardSettings, Transfer
 from rewards.services.adjustments import adjust_points
 from rewards.services.expiry import expire_due
 from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import HoldSettled, cancel, confirm, lapse_due, reserve
 from rewards.services.ledger import InsufficientPoints
-from rewards.services.purchases import RefundTooLarge, post_purchases, refund_purchase
+from rewards.services.lots import LotGone, NotPending, activate_lot, cancel_lot, extend_lot, reinstate
+from rewards.services.paying import Payment, pay
+from rewards.services.purchases import post_purchases
+from rewards.services.refunds import RefundTooLarge, refund_purchase
 from rewards.services.tiers import reassess
 from rewards.services.verify import verify
-from rewards.tests.factories import make_rule, make_tiers
+from rewards.tests.factories import award, make_rule, make_tiers
+from rewards.tests.ledger_model import (
+    FOR_EVER,
+    MULTIPLIERS,
+    Model,
+    ModelAward,
+    ModelHold,
+    ModelLine,
+    ModelLot,
+    ModelPurchase,
+)
 
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
-MULTIPLIERS = {0: 10, 500: 15, 1000: 20}  # tenths, by threshold
 VALID = relativedelta(months=2)
 MEMBER = st.integers(0, 1)
-DAYS_AGO = st.sampled_from([0, 1, 20, 50, 61, 80, 340, 364, 366])
-SALE = st.tuples(MEMBER, st.integers(0, 60_000), DAYS_AGO)  # the second in cents
-
-
-@dataclass
-class ModelLot:
-    key: str
-    amount: int
-    expires: datetime
-    remaining: int = -1
-    expired: int = 0
-
-    def __post_init__(self):
-        self.remaining = self.amount
-
-
-@dataclass
-class ModelPurchase:
-    id: int
-    member: int
-    at: datetime
-    minor: int
-    lot: ModelLot | None
-    refunded: int = 0
-    taken: int = 0
-
-
-@dataclass
-class ModelHold:
-    member: int
-    amount: int
-    lapses: datetime
-    uses: list[tuple[ModelLot, int]]
-    state: str = "reserved"
-
-
-@dataclass
-class Model:
-    """What should be: lots in the order they came, per member."""
-
-    lots: dict[int, list[ModelLot]] = field(default_factory=dict)
-    tier: dict[int, int] = field(default_factory=dict)
-    purchases: list[ModelPurchase] = field(default_factory=list)
-    holds: dict[str, ModelHold] = field(default_factory=dict)
-
-    def spendable(self, member, now):
-        return sum(lot.remaining for lot in self.lots[member] if lot.expires > now)
-
-    def take(self, member, amount, now, first=None):
-        lots = [lot for lot in self.lots[member] if lot.expires > now and lot.remaining]
-        lots.sort(key=lambda lot: (lot is not first, lot.expires))  # sorted() keeps the order of coming among equals
-        uses = []
-        for lot in lots:
-            part = min(lot.remaining, amount - sum(n for _, n in uses))
-            if part:
-                lot.remaining -= part
-                uses.append((lot, part))
-        return uses
-
-    def held(self, lot):
-        uses = [use for hold in self.holds.values() if hold.state == "reserved" for use in hold.uses]
-        return sum(part for used, part in uses if used is lot)
-
-    def take_back(self, purchase, now, freed=None):
-        """What was taken, and what was due; not more than the points that ended holds `freed`, if given."""
-        if (lot := purchase.lot) is None:
-            return 0, 0
-        left = lot.remaining + self.held(lot)
-        gone = lot.expired + (left if lot.expires <= now else 0)
-        due = max(0, min(lot.amount * purchase.refunded // purchase.minor, lot.amount - gone) - purchase.taken)
-        waits = 0 if lot.expires <= now else max(0, min(due - lot.remaining, self.held(lot)))
-        asked = due - waits if freed is None else min(due - waits, freed)
-        took = sum(n for _, n in self.take(purchase.member, asked, now, first=lot))
-        purchase.taken += took
-        return took, due
-
-    def end(self, holds, state, now):
-        """Holds that end together: all give back, then each purchase is settled."""
-        for hold in holds:
-            hold.state = state
-            for lot, part in hold.uses if state != "confirmed" else ():
-                lot.remaining += part
-        for purchase in self.purchases:
-            freed = sum(part for hold in holds for lot, part in hold.uses if lot is purchase.lot)
-            if freed and purchase.refunded and self.take_back(purchase, now, freed)[0]:
-                self.assess(purchase.member, now)
-
-    def assess(self, member, now):
-        earned = sum(
-            p.lot.amount - p.taken
-            for p in self.purchases
-            if p.member == member and p.lot and p.at + relativedelta(months=12) > now
-        )
-        self.tier[member] = max(step for step in MULTIPLIERS if step <= earned)
+INDEX = st.integers(0, 100)
+LINES = st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 3)), max_size=3)  # price in cents, pieces
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -145,13 +68,22 @@ class LedgerMachine(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
 
-    @initialize()
-    def open_shop(self):
-        self.rule = make_rule(valid_months=2)
+    @initialize(owing=st.booleans(), grace=st.sampled_from([None, 7]))
+    def open_shop(self, owing, grace):
+        make_rule(valid_months=2)
         make_tiers(silver="1.5", gold="2")
+        RewardSettings.objects.update_or_create(
+            pk=1,
+            defaults={
+                "refund_policy": RefundPolicy.ARREARS if owing else RefundPolicy.ZERO,
+                "expired_return": ExpiredReturn.GRACE if grace else ExpiredReturn.STAY,
+                "expired_return_days": grace or 30,
+            },
+        )
+        self.model.owing, self.model.grace = owing, grace
         self.members = [make_member() for _ in range(2)]
         for member in self.members:
-            self.model.lots[member.pk], self.model.tier[member.pk] = [], 0
+            self.model.join(member.pk)
         for days in (None, 5, 30):  # so that there is something to spend from the start
             for index in (0, 1):
                 self.give_points(index, 100, days)
@@ -163,64 +95,152 @@ class LedgerMachine(RuleBasedStateMachine):
     def some(self, index):
         return self.members[index % len(self.members)].pk
 
+    def lot_id(self, lot):
+        return Lot.objects.get(transfer__key=lot.key).pk
+
     # --- what may happen ------------------------------------------------------------------------------------------
 
     @rule(hours=st.sampled_from([1, 30, 24 * 6, 24 * 25]))
     def time_passes(self, hours):
         self.now += timedelta(hours=hours)
 
-    @rule(
-        sold=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 60_000), st.integers(0, 90)), min_size=1, max_size=4)
-    )
+    @rule(sold=st.lists(st.tuples(MEMBER, st.integers(0, 60_000), st.integers(0, 90), LINES), min_size=1, max_size=4))
     def sell(self, sold):
         bought = []
-        for index, minor, days in sold:
+        for index, minor, days, lines in sold:
             self.now += timedelta(seconds=1)  # no two lots expire at the same moment
-            member = self.members[index]
+            new_lines = tuple(NewLine(price, quantity=Decimal(pieces)) for price, pieces in lines)
             bought.append(
-                new_purchase(member, amount_minor=minor, purchased_at=self.now - timedelta(days=days), key=self.key())
+                new_purchase(
+                    self.members[index],
+                    amount_minor=sum(price for price, _ in lines) if lines else minor,
+                    purchased_at=self.now - timedelta(days=days),
+                    key=self.key(),
+                    lines=new_lines,
+                )
             )
         posted = post_purchases(purchases=bought, at=self.now)
         for answer, told in zip(posted, bought, strict=True):
-            points = told.amount_minor * MULTIPLIERS[self.model.tier[told.member_id]] // 1000
+            member = told.member_id
+            points = told.amount_minor * MULTIPLIERS[self.model.tier[member]] // 1000
             assert answer.points == points
-            lot = None
+            stored = PurchaseLine.objects.filter(purchase=answer.id).order_by("pk")
+            lines = [ModelLine(line.pk, int(line.quantity), line.amount_minor) for line in stored]
+            purchase = ModelPurchase(answer.id, member, told.purchased_at, told.amount_minor, lines)
+            self.model.purchases.append(purchase)
             if points:
-                lot = ModelLot(f"earn:purchase:{answer.id}:{self.rule.pk}", points, told.purchased_at + VALID)
-                self.model.lots[told.member_id].append(lot)
-            self.model.purchases.append(
-                ModelPurchase(answer.id, told.member_id, told.purchased_at, told.amount_minor, lot)
-            )
+                key = Transfer.objects.get(purchase=answer.id, kind="earn").key
+                lot = self.model.earn(member, key, points, told.purchased_at + VALID)
+                purchase.awards.append(ModelAward(points, [lot]))
         for member in {told.member_id for told in bought}:
+            latest = max(told.purchased_at for told in bought if told.member_id == member)
+            self.model.touch(member, latest, self.now)
+            self.model.assess(member, self.now)
+
+    @rule(
+        index=MEMBER,
+        amounts=st.lists(st.integers(1, 300), min_size=1, max_size=2),
+        pending=st.sampled_from([0, 3, 40]),
+        months=st.sampled_from([None, None, 1]),
+        days=st.sampled_from([1, 30, 90]),
+    )
+    def earn(self, index, amounts, pending, months, days):
+        """Awards of other rules: several for a purchase, pending, or living by activity."""
+        member, price = self.some(index), 1_000
+        told = new_purchase(self.members[index], amount_minor=price, purchased_at=self.now, key=self.key())
+        (answer,) = record_purchases(purchases=[told])
+        purchase = ModelPurchase(answer.id, member, self.now, price)
+        self.model.purchases.append(purchase)
+        for n, amount in enumerate(amounts):
+            self.now += timedelta(seconds=1)
+            start = self.now + timedelta(days=pending)
+            until = None if months else start + timedelta(days=days)
+            given = award(
+                answer.id,
+                amount,
+                self.now,
+                name=str(n),
+                pending_until=start,
+                expires_at=until,
+                inactivity_months=months,
+            )
+            ends = until or self.now + relativedelta(months=months)
+            lot = self.model.earn(member, given.key, amount, ends, available=start, months=months)
+            purchase.awards.append(ModelAward(amount, [lot]))
             self.model.assess(member, self.now)
 
     @precondition(lambda self: self.model.purchases)
-    @rule(index=st.integers(0, 100), share=st.sampled_from([0.001, 0.3, 0.5, 1, 1.01]), held=st.booleans())
-    def refund(self, index, share, held):
+    @rule(index=INDEX, share=st.sampled_from([0.3, 1, 1.1]))
+    def pay_with_points(self, index, share):
+        purchase = self.model.purchases[index % len(self.model.purchases)]
+        available = self.model.spendable(purchase.member, self.now)
+        amount = max(1, round(available * share))
+        told = [Payment(purchase.member, purchase.id, amount)]
+        if purchase.paid or purchase.refunded:
+            return
+        if amount > available:
+            with pytest.raises(InsufficientPoints):
+                pay(payments=told, at=self.now)
+            return
+        assert [posted.amount for posted in pay(payments=told, at=self.now)] == [amount]
+        assert pay(payments=told, at=self.now) == []
+        purchase.paid = [[lot, part, 0] for lot, part in self.model.take(purchase.member, amount, self.now)]
+        self.model.touch(purchase.member, self.now, self.now)
+
+    @precondition(lambda self: self.model.purchases)
+    @rule(index=INDEX, share=st.sampled_from([0.001, 0.3, 0.5, 1, 1.01]), held=st.booleans(), pieces=st.integers(0, 2))
+    def refund(self, index, share, held, pieces):
+        """By amount, or by pieces of a line."""
         bought = self.model.purchases
         if held:  # rather one with points on hold
-            bought = [p for p in bought if p.lot and self.model.held(p.lot)] or bought
+            bought = [p for p in bought if any(map(self.model.held, (x for a in p.awards for x in a.chain)))] or bought
         purchase = bought[index % len(bought)]
-        minor = max(1, int((purchase.minor - purchase.refunded) * share))
-        what = {"purchase_id": purchase.id, "source": "till", "key": self.key(), "amount_minor": minor}
-        if minor > purchase.minor - purchase.refunded:
+        left = purchase.minor - purchase.refunded
+        what = {"purchase_id": purchase.id, "source": "till", "key": self.key()}
+        line = purchase.lines[index % len(purchase.lines)] if pieces and purchase.lines else None
+        if line:
+            what["lines"] = [(line.id, Decimal(pieces))]
+            minor = line.pieces(pieces)
+        else:
+            minor = max(1, int(left * share))
+            what["amount_minor"] = minor
+        if minor == 0:
+            with pytest.raises(ValueError, match="gives something back"):
+                refund_purchase(**what, at=self.now)
+            return
+        if minor is None or minor > left:
             with pytest.raises(RefundTooLarge):
                 refund_purchase(**what, at=self.now)
             return
         result = refund_purchase(**what, at=self.now)
-        purchase.refunded += minor
-        took, due = self.model.take_back(purchase, self.now)
-        assert (result.points_taken, result.points_short) == (took, due - took)
-        again = refund_purchase(**what, at=self.now + timedelta(days=1))
-        assert (again.is_new, again.points_taken, again.points_short) == (False, took, due - took)
-        if took:
+        assert result.amount_minor == minor
+        self._given_back(purchase, line, pieces, minor, left)
+        paid = purchase.paid and Transfer.objects.get(purchase=purchase.id, kind="pay").pk
+        returned = self.model.give_back(purchase, self.now, f"return:{result.refund_id}:{paid}")
+        took, due, owed = self.model.take_back(purchase, self.now)
+        told = (took, due - took, owed, returned)
+        for answer in (result, refund_purchase(**what, at=self.now + timedelta(days=1))):
+            points = (answer.points_taken, answer.points_short, answer.points_owed, answer.points_returned)
+            assert points == told
+        if took or owed:
             self.model.assess(purchase.member, self.now)
+
+    def _given_back(self, purchase, line, pieces, minor, left):
+        purchase.refunded += minor
+        if line:
+            line.back, line.by_quantity = line.back + pieces, line.by_quantity + minor
+            return
+        reached = given = 0
+        for each in purchase.lines:
+            reached += each.left
+            part = reached * minor // left - given
+            each.by_amount, given = each.by_amount + part, given + part
 
     @rule(index=MEMBER, share=st.sampled_from([0.7, 1]), part=st.sampled_from([0.3, 1]))
     def return_what_is_reserved(self, index, share, part):  # rarely comes about by chance
-        self.sell([(index, 10_000, 0)])
+        self.sell([(index, 10_000, 0, [])])
         self.spend(index, share, hold=True)
-        self.refund(len(self.model.purchases) - 1, part, held=False)
+        self.refund(len(self.model.purchases) - 1, part, held=False, pieces=0)
 
     @rule(index=MEMBER, amount=st.integers(1, 500), days=st.sampled_from([None, 1, 7, 26, 90]))
     def give(self, index, amount, days):
@@ -231,11 +251,23 @@ class LedgerMachine(RuleBasedStateMachine):
         member = self.some(index)
         if amount % 2:
             adjust_points(member_id=member, amount=amount, reason="x", key=key, at=self.now, expires_at=expires)
-            self.model.lots[member].append(ModelLot(f"adjust:{key}", amount, expires or FOR_EVER))
+            self.model.open(member, ModelLot(f"adjust:{key}", amount, expires or FOR_EVER))
         else:
             gifts = [Gift(member, amount, key, expires_at=expires)]
             assert give_points(gifts=gifts, at=self.now) == give_points(gifts=gifts, at=self.now)
-            self.model.lots[member].append(ModelLot(f"gift:{key}", amount, expires or FOR_EVER))
+            self.model.open(member, ModelLot(f"gift:{key}", amount, expires or FOR_EVER))
+
+    @rule(index=MEMBER, amount=st.integers(1, 200), days=st.sampled_from([None, 2, 60]))
+    def bring_along(self, index, amount, days):
+        """Points that go from lot to lot: another card is merged into this one."""
+        other, member, key = make_member(), self.some(index), self.key()
+        expires = days and self.now + timedelta(days=days, microseconds=self.n)
+        give_points(gifts=[Gift(other.pk, amount, key, expires_at=expires)], at=self.now)
+        merge_members(survivor_id=member, merged_id=other.pk, at=self.now)
+        self.model.expire(self.now, [member])  # what has expired does not move
+        moved = Transfer.objects.filter(kind="merge").latest("pk")
+        self.model.open(member, ModelLot(moved.key, amount, expires or FOR_EVER))
+        self.model.assess(member, self.now)
 
     @rule(index=MEMBER, share=st.sampled_from([0.4, 0.7, 1, 1.1]), hold=st.booleans())
     def spend(self, index, share, hold):
@@ -260,9 +292,10 @@ class LedgerMachine(RuleBasedStateMachine):
         uses = self.model.take(member, amount, self.now)
         if hold:
             self.model.holds[key] = ModelHold(member, amount, lapses, uses)
+            self.model.touch(member, self.now, self.now)
 
     @precondition(lambda self: self.model.holds)
-    @rule(index=st.integers(0, 100), end=st.sampled_from([confirm, cancel]))
+    @rule(index=INDEX, end=st.sampled_from([confirm, cancel]))
     def settle(self, index, end):
         key = list(self.model.holds)[index % len(self.model.holds)]
         hold, wanted = self.model.holds[key], "confirmed" if end is confirm else "cancelled"
@@ -275,16 +308,60 @@ class LedgerMachine(RuleBasedStateMachine):
         if hold.state == "reserved":
             self.model.end([hold], wanted, self.now)
 
+    @precondition(lambda self: any(self.model.lots.values()))
+    @rule(index=INDEX, pending=st.booleans(), act=st.sampled_from(["activate", "cancel", "extend", "for ever"]))
+    def staff_act(self, index, pending, act):
+        lots = [(member, lot) for member, own in self.model.lots.items() for lot in own]
+        if pending:
+            lots = [pair for pair in lots if pair[1].available > self.now and pair[1].remaining] or lots
+        member, lot = lots[index % len(lots)]
+        told = {"lot_id": self.lot_id(lot), "key": self.key(), "at": self.now, "reason": "x"}
+        gone = not lot.remaining or lot.expires <= self.now
+        if act in ("extend", "for ever"):
+            if lot.expires == FOR_EVER:
+                return
+            until = None if act == "for ever" else max(lot.expires, self.now) + timedelta(days=10, microseconds=self.n)
+            if gone:
+                with pytest.raises(LotGone):
+                    extend_lot(expires_at=until, **told)
+                return
+            assert extend_lot(expires_at=until, **told) == extend_lot(expires_at=until, **told)
+            lot.expires = until or FOR_EVER
+            return
+        service = activate_lot if act == "activate" else cancel_lot
+        if gone or lot.available <= self.now:
+            with pytest.raises(LotGone if gone else NotPending):
+                service(**told)
+            return
+        assert service(**told) == service(**told)
+        if act == "activate":
+            lot.available = self.now
+            return
+        award_ = self.model.award_of(lot)
+        award_.taken += lot.remaining + lot.repaid
+        self.model.owes[member] += lot.repaid
+        lot.remaining = 0
+        self.model.assess(member, self.now)
+
+    @precondition(lambda self: self.model.expiries)
+    @rule(index=INDEX, days=st.sampled_from([None, 1, 50]))
+    def bring_back(self, index, days):
+        member, lot, times, amount = self.model.expiries.pop(index % len(self.model.expiries))
+        key, until = self.key(), days and self.now + timedelta(days=days, microseconds=self.n)
+        expiry = Transfer.objects.get(key=f"expire:{self.lot_id(lot)}:{times}")
+        told = {"transfer_id": expiry.pk, "expires_at": until, "key": key, "at": self.now, "reason": "x"}
+        assert reinstate(**told) == reinstate(**told)
+        opened = self.model.open(member, ModelLot(f"reinstate:{key}", amount, until or FOR_EVER))
+        if award_ := self.model.award_of(lot):
+            award_.chain.append(opened)
+
     @rule()
     def night(self):
         lapsing = [h for h in self.model.holds.values() if h.state == "reserved" and h.lapses <= self.now]
         assert lapse_due(at=self.now) == len(lapsing)
         self.model.end(lapsing, "lapsed", self.now)
         self.now += timedelta(microseconds=1)
-        due = [lot for lots in self.model.lots.values() for lot in lots if lot.remaining and lot.expires <= self.now]
-        assert expire_due(at=self.now, chunk=2) == (len(due), sum(lot.remaining for lot in due))
-        for lot in due:
-            lot.expired, lot.remaining = lot.expired + lot.remaining, 0
+        assert expire_due(at=self.now, chunk=2) == self.model.expire(self.now)
         before = dict(self.model.tier)
         for member in self.model.tier:
             self.model.assess(member, self.now)
@@ -298,7 +375,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.model.lots:
             return
         stored = {key: {} for key in self.model.lots}
-        for member, key, remaining in Lot.objects.values_list("account__member_id", "transfer__key", "remaining"):
+        of_ours = Lot.objects.filter(account__member__in=self.model.lots)
+        for member, key, remaining in of_ours.values_list("account__member_id", "transfer__key", "remaining"):
             stored[member][key] = remaining
         assert stored == {member: {lot.key: lot.remaining for lot in lots} for member, lots in self.model.lots.items()}
         assert queries.balances(self.model.lots, self.now) == {
@@ -308,6 +386,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {member: wallets.get(member, 0) for member in self.model.lots} == {
             member: sum(lot.remaining for lot in lots) for member, lots in self.model.lots.items()
         }
+        assert {member: queries.arrears(member) for member in self.model.lots} == self.model.owes
         tiers = dict(MemberTier.objects.values_list("member_id", "tier__threshold"))
         assert {member: tiers.get(member) or 0 for member in self.model.tier} == self.model.tier
         assert [(r.check, r.difference) for r in verify() if r.difference] == []
