@@ -150,11 +150,10 @@ class Model:
         """What was taken, was due, and is owed now; of awards in `freed` no more than holds that ended kept of them."""
         taken = asked_in_all = owed_in_all = 0
         for award in purchase.awards:
-            gone = sum(
-                lot.expired + (lot.remaining + self.held(lot) if lot.expires <= now else 0) for lot in award.chain
-            )
-            gone -= sum(lot.amount for lot in award.chain[1:])
+            past = [lot for lot in award.chain if lot.expires <= now]
             alive = [lot for lot in award.chain if lot.expires > now]
+            gone = sum(lot.expired for lot in award.chain) - sum(lot.amount for lot in award.chain[1:])
+            gone += sum(lot.remaining + self.held(lot) for lot in past)
             due = min(purchase.due(award), award.gave - gone) - award.taken
             if due <= 0 or (freed is not None and award not in freed):
                 continue
@@ -172,10 +171,8 @@ class Model:
         paid = sum(amount for _, amount, _ in purchase.paid)
         part = paid * purchase.refunded // purchase.minor - sum(back for *_, back in purchase.paid)
         came, anew = part, 0
-        order = list(
-            reversed(sorted(purchase.paid, key=lambda use: (use[0].expires, self.age(purchase.member, use[0]))))
-        )
-        for use in order:
+        own = self.lots[purchase.member]
+        for use in sorted(purchase.paid, key=lambda use: (use[0].expires, own.index(use[0])), reverse=True):
             now_back = min(use[1] - use[2], part)
             part -= now_back
             use[2] += now_back
@@ -186,9 +183,6 @@ class Model:
         if anew:
             self.open(purchase.member, ModelLot(key, anew, now + timedelta(days=self.grace)))
         return came
-
-    def age(self, member, lot):
-        return self.lots[member].index(lot)
 
     def end(self, holds, state, now):
         """Holds that end together: all give back, then each purchase is settled."""
