@@ -13,10 +13,15 @@ from rewards.models import Transfer
 def award_sentence(transfer: Transfer) -> str:
     """Why these points or this credit came, in one sentence in the active language. Transfers come with their
     rule__rule where there are many."""
-    why = transfer.why
+    name = transfer.rule.rule.name if transfer.rule else ""
+    return award_words(transfer.why, name or str(transfer.get_kind_display()))
+
+
+def award_words(why: dict[str, Any], rule: str) -> str:
+    """As award_sentence, from what an award keeps and its rule's name."""
     if "effect" not in why:  # before rules had versions
         return _bought(why["amount_minor"], why["currency"], str(why.get("multiplier", 1)))
-    kind, rule = why["effect"]["kind"], transfer.rule.rule.name if transfer.rule else ""
+    kind = why["effect"]["kind"]
     paid = sum(basis for _line, basis, _exact in why["lines"])
     match kind:
         case "per_amount":
@@ -27,7 +32,7 @@ def award_sentence(transfer: Transfer) -> str:
         case "multiplier":
             told = gettext("%(rule)s: points × %(factor)s") % {"rule": rule, "factor": _factor(why["factor"])}
         case _:
-            told = rule or str(transfer.get_kind_display())
+            told = rule
     if why["cut"]:
         return gettext("%(sentence)s, up to the limit") % {"sentence": told}
     return told

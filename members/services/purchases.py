@@ -156,13 +156,19 @@ def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None
     for told in purchases:
         pair = (told.source, told.key)
         id_, fingerprint = found[pair]
-        if id_ is not None:
-            answers.append(RecordedPurchase(id_, True))
-            continue
-        was = stored[pair]
-        same = was[1] == fingerprint or was[1] in _earlier_fingerprints(told)
-        answers.append(RecordedPurchase(was[0], False, not same))
+        answers.append(_known(told, fingerprint, stored[pair]) if id_ is None else RecordedPurchase(id_, True))
     return answers
+
+
+def known_purchase(*, told: NewPurchase) -> RecordedPurchase | None:
+    """What became of a purchase when it was told before; None where its key is new."""
+    stored = _stored([(told.source, told.key)])
+    return _known(told, _prints([told])[0][0], stored[told.source, told.key]) if stored else None
+
+
+def _known(told: NewPurchase, fingerprint: Any, stored: tuple[int, Any]) -> RecordedPurchase:
+    id_, was = stored
+    return RecordedPurchase(id_, False, not (was == fingerprint or was in _earlier_fingerprints(told)))
 
 
 _TOLD = """

@@ -19,13 +19,14 @@ class Payment(NamedTuple):
     purchase_id: int
     amount: int
     reason: str = ""
+    worth_minor: int = 0  # what that pays of the purchase, in minor units of its currency
 
 
 _PAY = """
-SELECT 'pay:' || purchase_id || ':' || %(unit)s::text, member_id, amount, %(at)s::timestamptz, reason, '{}'::jsonb,
-       %(actor)s::bigint, purchase_id, NULL::bigint
-FROM unnest(%(members)s::bigint[], %(purchases)s::bigint[], %(amounts)s::bigint[], %(reasons)s::text[])
-    AS paid (member_id, purchase_id, amount, reason)
+SELECT 'pay:' || purchase_id || ':' || %(unit)s::text, member_id, amount, %(at)s::timestamptz, reason,
+       jsonb_build_object('worth_minor', worth), %(actor)s::bigint, purchase_id, NULL::bigint
+FROM unnest(%(members)s::bigint[], %(purchases)s::bigint[], %(amounts)s::bigint[], %(reasons)s::text[],
+            %(worths)s::bigint[]) AS paid (member_id, purchase_id, amount, reason, worth)
 """
 
 
@@ -52,6 +53,7 @@ def pay(
             "purchases": [paid.purchase_id for paid in payments],
             "amounts": [paid.amount for paid in payments],
             "reasons": [paid.reason for paid in payments],
+            "worths": [paid.worth_minor for paid in payments],
         },
         unit=unit,
     )

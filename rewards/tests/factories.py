@@ -13,7 +13,7 @@ from rewards.models import EarningRule, Reward, RuleVersion, Tier, Transfer
 from rewards.services.adjustments import adjust_points
 from rewards.services.ledger import credit, lock_wallets
 from rewards.services.purchases import PostedPurchase, post_purchases
-from rewards.services.rules import publish_rule
+from rewards.services.rules import publish_definition, publish_rule
 from rewards.services.tiers import assess
 
 FOUNDED = datetime(2024, 1, 1, tzinfo=UTC)
@@ -24,6 +24,15 @@ def make_rule(currency: str = "EUR", points_per_unit: str = "1", valid_months: i
     return publish_rule(
         currency=currency, points_per_unit=Decimal(points_per_unit), valid_months=valid_months, at=FOUNDED
     )
+
+
+def make_rule_of(name: str, definition: dict[str, Any], **values) -> EarningRule:
+    """A live rule with one version, from ever; for purchases in EUR and points unless told otherwise."""
+    if values.get("trigger", "purchase") == "purchase":
+        definition = {**definition, "conditions": {"currency": "EUR", **definition.get("conditions", {})}}
+    rule = EarningRule.objects.create(name_en=name, created_at=FOUNDED, **values)
+    publish_definition(rule_id=rule.pk, definition=definition, valid_from=None, at=FOUNDED)
+    return rule
 
 
 def make_tiers(**multipliers: str) -> dict[str, Tier]:

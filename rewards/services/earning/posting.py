@@ -39,6 +39,7 @@ class Granted:
     outcome: Outcome
     posted: dict[int, int] = field(default_factory=dict)
     coupons: dict[int, int] = field(default_factory=dict)
+    tier_before: int | None = None
 
     def units(self, unit: str = Unit.POINTS) -> int:
         return sum(award.points for award in self.outcome.awards if award.rule.definition.unit == unit)
@@ -66,14 +67,14 @@ def units_given(rules: Iterable[LiveRule]) -> list[Unit]:
 
 def award(cases: Sequence[Case], rules: list[LiveRule], at_home: Home, at: datetime) -> list[Granted]:
     """Evaluates the cases in their order and posts what they give."""
-    if not cases or not rules:
-        return [Granted(case, Outcome([], [])) for case in cases]
+    if not cases:
+        return []
     found = consider(cases, rules, at_home)
     locked: dict[int, int] = {}
     while contested := _contested(found, rules) - locked.keys():
         locked |= _lock_budgets(contested)
         found = consider(cases, rules, at_home, locked)
-    granted = [Granted(case, outcome) for case, outcome in zip(cases, found, strict=True)]
+    granted = [Granted(case, outcome, tier_before=tier) for case, (outcome, tier) in zip(cases, found, strict=True)]
     _give_coupons(granted, at)
     _post(granted, at)
     _keep(granted, locked.keys())
@@ -82,9 +83,9 @@ def award(cases: Sequence[Case], rules: list[LiveRule], at_home: Home, at: datet
 
 def consider(
     cases: Sequence[Case], rules: list[LiveRule], at_home: Home, budgets: Mapping[int, int] | None = None
-) -> list[Outcome]:
-    """What each case gives, after those before it. Writes nothing; budgets that are not given are taken as they were
-    read."""
+) -> list[tuple[Outcome, int | None]]:
+    """What each case gives, after those before it, and the member's tier then. Writes nothing; budgets that are not
+    given are taken as they were read."""
     members = [case.member_id for case in cases]
     new = [case.purchase_id for case in cases if case.purchase_id is not None]
     plain = [live.rule for live in rules]
@@ -95,17 +96,19 @@ def consider(
         standing = known[case.member_id]
         outcome = evaluate(plain, case.happening, standing, zone=at_home.zone, home=at_home.currency, budgets=left)
         note(outcome, case.happening, standing, left)
-        outcomes.append(outcome)
+        outcomes.append((outcome, standing.tier))
     return outcomes
 
 
-def _contested(found: Sequence[Outcome], rules: list[LiveRule]) -> set[int]:
+def _contested(found: Sequence[tuple[Outcome, int | None]], rules: list[LiveRule]) -> set[int]:
     """Rules whose budget decides, or may decide once it is known for sure."""
     budgeted = {live.rule.id for live in rules if live.budget_left is not None and live.budget_left > 0}
     if not budgeted:
         return set()
-    wanting = {award.rule.id for outcome in found for award in outcome.awards}
-    outdone = {one.rule.id for outcome in found for one in outcome.unfired if one.reason in ("outdone", "budget")}
+    wanting = {award.rule.id for outcome, _tier in found for award in outcome.awards}
+    outdone = {
+        one.rule.id for outcome, _tier in found for one in outcome.unfired if one.reason in ("outdone", "budget")
+    }
     return (wanting | outdone) & budgeted
 
 

@@ -1,0 +1,332 @@
+"""What tills and shops post: baskets that are priced, discounted, paid, recorded and rewarded, each with its answer.
+
+Baskets that are paid with money alone go through together, set-based; one that uses coupons, points or credit goes
+through by itself. docs/earning.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext
+
+from common.money import format_money, minor_digits
+from common.sql import fetch_all
+from members.services.purchases import (
+    NewLine,
+    NewPurchase,
+    RecordedPurchase,
+    follow_merges,
+    known_purchase,
+    record_each,
+)
+from rewards.coupons.pricing import Line
+from rewards.earning.basket import Basket, BasketLine, Priced, Refusal, price
+from rewards.earning.triggers import PURCHASE
+from rewards.enums import Unit
+from rewards.queries import points_text, reward_settings
+from rewards.services.coupons.using import CouponRefused, attach, take
+from rewards.services.earning.facts import bought
+from rewards.services.earning.live import Home, LiveRule, home, live_rules
+from rewards.services.earning.posting import Granted, award_bought, units_given
+from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed, touch
+from rewards.services.paying import Payment, pay
+from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, stands_of
+from rewards.services.tiers import assess
+
+__all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out"]
+
+
+@dataclass(slots=True)
+class _Sale:
+    """A basket on its way."""
+
+    priced: Priced
+    member_id: int
+    off: tuple[int, ...] = ()  # what coupons take off each line
+    points_worth: int = 0
+    recorded: RecordedPurchase | None = None
+    granted: Granted | None = None
+
+    @property
+    def basket(self) -> Basket:
+        return self.priced.basket
+
+    @property
+    def total_minor(self) -> int:
+        return self.priced.total_minor - sum(self.off)
+
+    @property
+    def due_minor(self) -> int:
+        return self.total_minor - self.points_worth - self.basket.pay_credit_minor
+
+    def purchase(self) -> NewPurchase:
+        basket, off = self.basket, self.off or (0,) * len(self.priced.lines)
+        lines = tuple(
+            NewLine(
+                amount_minor=net - less,
+                sku=line.sku,
+                name=line.name,
+                category=line.category,
+                quantity=line.quantity,
+                brand=line.brand,
+                discount_minor=discount + less,
+            )
+            for line, net, discount, less in zip(
+                basket.lines, self.priced.lines, self.priced.discounts, off, strict=True
+            )
+        )
+        return NewPurchase(
+            member_id=self.member_id,
+            source=basket.source,
+            key=basket.key,
+            purchased_at=self.priced.at,
+            currency=basket.currency,
+            amount_minor=self.total_minor,
+            store=basket.store,
+            channel=basket.channel,
+            lines=lines,
+            told=basket.told(),
+        )
+
+
+class _Refused(Exception):
+    """The basket is not taken; all that was done for it is undone."""
+
+    def __init__(self, code: str, message: str, field: str = "", **facts: Any) -> None:
+        super().__init__(code)
+        self.refusal = Refusal(code, message, field, facts)
+
+
+def check_out(
+    *, baskets: Sequence[Basket], at: datetime, dry_run: bool = False, actor_id: int | None = None
+) -> list[Receipt | Refusal]:
+    """Takes baskets, in their order; one answer for each. What is wrong with one harms no other. (`source`, `key`) that
+    is known with the same content is answered as before, and refused with another. With `dry_run` nothing stays."""
+    with transaction.atomic():
+        answers = _check_out(baskets, at, actor_id)
+        if dry_run:
+            transaction.set_rollback(True)
+    return answers
+
+
+def _check_out(baskets: Sequence[Basket], at: datetime, actor_id: int | None) -> list[Receipt | Refusal]:
+    answers: dict[int, Receipt | Refusal] = {}
+    sales: dict[int, _Sale] = {}
+    seen: set[tuple[str, str]] = set()
+    again: list[int] = []
+    people = _people({basket.member_id for basket in baskets})
+    for n, basket in enumerate(baskets):
+        if (basket.source, basket.key) in seen:
+            again.append(n)
+            continue
+        seen.add((basket.source, basket.key))
+        priced = price(basket, at)
+        if isinstance(priced, Refusal):
+            answers[n] = priced
+        elif basket.member_id not in people:
+            answers[n] = Refusal("member", gettext("There is no such member."), "member")
+        elif people[basket.member_id] is None:
+            answers[n] = Refusal("member_gone", gettext("This member's data were erased."), "member")
+        else:
+            sales[n] = _Sale(priced, people[basket.member_id] or 0)
+    plain = {n: sale for n, sale in sales.items() if sale.basket.is_plain}
+    groups = [plain] if plain else []
+    groups += [{n: sale} for n, sale in sales.items() if n not in plain]
+    if groups:
+        rules, home_ = live_rules(PURCHASE), home()
+    for group in groups:
+        answers |= _settle(group, rules, home_, at, actor_id)
+    for n in again:  # told twice in one call: the second time it is known
+        answers[n] = _check_out([baskets[n]], at, actor_id)[0]
+    return [answers[n] for n in range(len(baskets))]
+
+
+_PEOPLE = "SELECT id, merged_into_id, erased_at IS NOT NULL FROM members_member WHERE id = ANY(%s)"
+
+
+def _people(member_ids: set[int]) -> dict[int, int | None]:
+    """Who the members are now; None for who is erased."""
+    rows = fetch_all(_PEOPLE, [list(member_ids)])
+    return {id_: None if erased else merged or id_ for id_, merged, erased in rows}
+
+
+def _settle(
+    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
+) -> dict[int, Receipt | Refusal]:
+    """All together; where that cannot be, each by itself, so that one does no harm to the others."""
+    try:
+        with transaction.atomic():
+            return _post(sales, rules, home_, at, actor_id)
+    except _Refused as refused:
+        if len(sales) == 1:
+            return dict.fromkeys(sales, refused.refusal)
+    except PointsOutOfRange:
+        if len(sales) == 1:
+            text = gettext("This would be more points than can be counted.")
+            return dict.fromkeys(sales, Refusal("points_range", text))
+    answers: dict[int, Receipt | Refusal] = {}
+    for n, sale in sales.items():
+        answers |= _settle({n: _Sale(sale.priced, sale.member_id)}, rules, home_, at, actor_id)
+    return answers
+
+
+def _post(
+    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
+) -> dict[int, Receipt | Refusal]:
+    single = next(iter(sales.values())) if len(sales) == 1 else None
+    if single is not None and not single.basket.is_plain:
+        units = [Unit.POINTS, Unit.CREDIT] if single.basket.pay_credit_minor else units_given(rules)
+        lock_followed([single.member_id], units=units)
+        single.recorded = known_purchase(told=single.purchase())
+        if single.recorded is None:
+            return _post_paid(next(iter(sales)), single, rules, home_, at, actor_id)
+    else:
+        recorded = record_each(purchases=[sale.purchase() for sale in sales.values()], actor_id=actor_id)
+        for sale, was in zip(sales.values(), recorded, strict=True):
+            sale.recorded = was
+    return _reward(sales, rules, home_, at, {})
+
+
+def _post_paid(
+    n: int, sale: _Sale, rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
+) -> dict[int, Receipt | Refusal]:
+    """A new basket with coupons, points or credit. The wallets are locked."""
+    basket = sale.basket
+    uses = _take_coupons(sale, actor_id) if basket.coupons else ()
+    otherwise = _value(sale, home_)
+    (sale.recorded,) = record_each(purchases=[sale.purchase()], actor_id=actor_id)
+    if not sale.recorded.is_new:  # under another member's name, at this moment
+        raise _reused(sale)
+    if uses:
+        attach(uses=uses, purchase_id=sale.recorded.id)
+    for unit, amount in ((Unit.POINTS, basket.pay_points), (Unit.CREDIT, basket.pay_credit_minor)):
+        if amount:
+            worth = sale.points_worth if unit == Unit.POINTS else amount
+            payment = Payment(sale.member_id, sale.recorded.id, amount, worth_minor=worth)
+            try:
+                pay(payments=[payment], unit=unit, at=at, actor_id=actor_id)
+            except InsufficientPoints as short:
+                raise _short(unit, short, home_) from short
+    return _reward({n: sale}, rules, home_, at, {sale.recorded.id: otherwise} if otherwise else {})
+
+
+def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
+    basket = sale.basket
+    lines = [
+        Line(line.quantity, net, line.sku, line.category, line.brand)
+        for line, net in zip(basket.lines, sale.priced.lines, strict=True)
+    ]
+    try:
+        taken = take(
+            codes=basket.coupons,
+            member_id=sale.member_id,
+            lines=lines,
+            currency=basket.currency,
+            store=basket.store,
+            channel=basket.channel,
+            at=sale.priced.at,
+            source=basket.source,
+            key=f"purchase:{basket.key}",
+            actor_id=actor_id,
+        )
+    except CouponRefused as refused:
+        reasons = [{"code": reason.code, "facts": dict(reason.facts)} for reason in refused.reasons]
+        message = " ".join(reason.sentence for reason in refused.reasons)
+        raise _Refused("coupon", message, "coupons", coupon=refused.code, reasons=reasons) from refused
+    sale.off = taken.per_line
+    return taken.uses
+
+
+def _value(sale: _Sale, home_: Home) -> int:
+    """What is paid with points and credit, in minor units."""
+    basket = sale.basket
+    if not (basket.pay_points or basket.pay_credit_minor):
+        return 0
+    if basket.currency != home_.currency:
+        text = gettext("Points and credit pay only what is sold in %(currency)s.") % {"currency": home_.currency}
+        raise _Refused("pay_currency", text, "pay_with")
+    if basket.pay_points:
+        for_one = reward_settings().points_per_unit
+        if not for_one:
+            raise _Refused("pay_points", gettext("Points cannot be paid with here."), "pay_with.points")
+        sale.points_worth = basket.pay_points * 10 ** minor_digits(basket.currency) // for_one
+        if not sale.points_worth:
+            raise _Refused("pay_points", gettext("So few points are worth nothing yet."), "pay_with.points")
+    if sale.due_minor < 0:
+        words = {"total": format_money(sale.total_minor, basket.currency)}
+        text = gettext("That is more than the %(total)s to be paid.") % words
+        raise _Refused("pay_too_much", text, "pay_with", total_minor=sale.total_minor)
+    return sale.points_worth + basket.pay_credit_minor
+
+
+def _short(unit: Unit, short: InsufficientPoints, home_: Home) -> _Refused:
+    if unit == Unit.POINTS:
+        text = gettext("There are only %(points)s to pay with.") % {"points": points_text(short.available)}
+        return _Refused("points_short", text, "pay_with.points", available=short.available, asked=short.asked)
+    text = gettext("There is only %(amount)s of credit.") % {"amount": format_money(short.available, home_.currency)}
+    return _Refused("credit_short", text, "pay_with.credit", available=short.available, asked=short.asked)
+
+
+def _reused(sale: _Sale) -> _Refused:
+    text = gettext("The key “%(key)s” belongs to another purchase.") % {"key": sale.basket.key}
+    return _Refused("key_reused", text, "key")
+
+
+def _reward(
+    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, otherwise: dict[int, int]
+) -> dict[int, Receipt | Refusal]:
+    """Gives what the new ones earn, and answers for all."""
+    new = {sale.recorded.id: sale for sale in sales.values() if sale.recorded and sale.recorded.is_new}
+    if new:
+        buyers = {sale.member_id for sale in new.values()}
+        wallets, followed = lock_followed(buyers, units=units_given(rules))
+        if followed:  # merged while this was on its way
+            follow_merges(purchase_ids=list(new))
+        found = bought(list(new), otherwise)
+        for granted in award_bought(found, rules, home_, at):
+            sale = new[granted.case.purchase_id or 0]
+            sale.granted, sale.member_id = granted, granted.case.member_id
+        touch({one.member_id: min(one.happening.at, at) for one in found}, now=at)
+        assess(wallets, at)
+    stands = stands_of({sale.member_id for sale in sales.values()}, at)
+    answers: dict[int, Receipt | Refusal] = {}
+    for n, sale in sales.items():
+        if sale.recorded and sale.recorded.is_reused:
+            answers[n] = _reused(sale).refusal
+        else:
+            answers[n] = _receipt(sale, stands[sale.member_id])
+    return answers
+
+
+def _receipt(sale: _Sale, stand: Stand) -> Receipt:
+    if sale.recorded is None:
+        raise RuntimeError("a basket is answered for once it is recorded")
+    discount = sum(sale.priced.discounts) + sum(sale.off)
+    total, due, before = sale.total_minor, sale.due_minor, stand.tier_id
+    earned: tuple[Earned, ...] = ()
+    unfired: tuple[tuple[int, str, dict[str, Any]], ...] = ()
+    if sale.recorded.is_new and sale.granted:
+        earned, before = tuple(earned_now(sale.granted)), sale.granted.tier_before
+        unfired = tuple((one.rule.id, one.reason, one.facts) for one in sale.granted.outcome.unfired)
+    elif not sale.recorded.is_new:
+        total, discount, due, earned = as_it_was(sale.recorded.id)
+    return Receipt(
+        purchase_id=sale.recorded.id,
+        is_new=sale.recorded.is_new,
+        member_id=sale.member_id,
+        currency=sale.basket.currency,
+        total_minor=total,
+        due_minor=due,
+        discount_minor=discount,
+        earned=earned,
+        spendable=stand.spendable,
+        pending=stand.pending,
+        credit=stand.credit,
+        tier_before=before,
+        tier_after=stand.tier_id,
+        tier=stand.tier,
+        unfired=unfired,
+    )

@@ -1,0 +1,155 @@
+"""What a till is told of a purchase that was taken."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils.translation import get_language
+
+from common.sql import fetch_all
+from rewards.earning.triggers import PURCHASE
+from rewards.enums import TransferKind
+from rewards.models import Coupon, Transfer
+from rewards.queries_awards import award_sentence, award_words
+from rewards.services.earning.live import live_rules
+from rewards.services.earning.posting import Granted
+
+
+class Earned(NamedTuple):
+    """What a rule gave: `amount` in its unit (credit in minor units; a coupon is one), and why, for the member."""
+
+    rule_id: int
+    version: int
+    name: str
+    unit: str
+    amount: int
+    why: str
+    state: str  # "spendable", "pending" or "coupon"
+    available_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a basket. Told again it is answered anew, with what was given then and what there is now.
+
+    `due_minor` is left to pay with money. `spendable` and `pending` are the member's points now, `credit` their store
+    credit in minor units; tiers are ids, `tier` the name of the present one. `unfired` says of each rule that gave
+    nothing why, as (rule, code, facts).
+    """
+
+    purchase_id: int
+    is_new: bool
+    member_id: int
+    currency: str
+    total_minor: int
+    due_minor: int
+    discount_minor: int
+    earned: tuple[Earned, ...]
+    spendable: int
+    pending: int
+    credit: int
+    tier_before: int | None
+    tier_after: int | None
+    tier: str
+    unfired: tuple[tuple[int, str, dict[str, Any]], ...] = ()
+
+    @property
+    def tier_changed(self) -> bool:
+        return self.tier_before != self.tier_after
+
+
+class Stand(NamedTuple):
+    """What a member has now: points, credit in minor units, and the tier."""
+
+    spendable: int = 0
+    pending: int = 0
+    credit: int = 0
+    tier_id: int | None = None
+    tier: str = ""
+
+
+_STANDS = """
+SELECT member.id, coalesce(points.spendable, 0), coalesce(points.pending, 0), coalesce(credit.spendable, 0), tier.id,
+       tier.name_en, tier.name_zh_hans
+FROM unnest(%(members)s::bigint[]) AS member (id)
+LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
+LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
+LEFT JOIN LATERAL ({points}) AS points ON true
+LEFT JOIN LATERAL ({credit}) AS credit ON true
+"""
+_OPEN = """
+    SELECT (wallet.balance - coalesce(sum(lot.remaining), 0))::bigint AS spendable,
+           coalesce(sum(lot.remaining) FILTER (WHERE lot.available_from > %(at)s), 0)::bigint AS pending
+    FROM rewards_account AS wallet
+    LEFT JOIN rewards_lot AS lot ON lot.account_id = wallet.id AND lot.remaining > 0
+         AND (lot.expires_at <= %(at)s OR lot.available_from > %(at)s)
+    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' AND wallet.unit = '{}' GROUP BY wallet.id
+"""
+_STANDS = _STANDS.format(points=_OPEN.format("points"), credit=_OPEN.format("credit"))
+
+
+def stands_of(member_ids: set[int], at: datetime) -> dict[int, Stand]:
+    """What members have at `at`, in one query."""
+    chinese = (get_language() or "").startswith("zh")
+    return {
+        id_: Stand(spendable, pending, credit, tier, (zh if chinese else en) or en or "")
+        for id_, spendable, pending, credit, tier, en, zh in fetch_all(_STANDS, {"members": list(member_ids), "at": at})
+    }
+
+
+def earned_now(granted: Granted) -> list[Earned]:
+    """What was just given."""
+    found = []
+    for award in granted.outcome.awards:
+        rule = award.rule
+        coupon = award.offer is not None
+        state = "coupon" if coupon else "pending" if award.available_from else "spendable"
+        found.append(
+            Earned(
+                rule_id=rule.id,
+                version=rule.number,
+                name=rule.name,
+                unit=rule.definition.unit,
+                amount=1 if coupon else award.points,
+                why=rule.name if coupon else award_words(award.why, rule.name),
+                state=state,
+                available_from=award.available_from,
+            )
+        )
+    return found
+
+
+_PAID = """
+SELECT purchase.amount_minor,
+       (SELECT coalesce(sum(discount_minor), 0)::bigint FROM members_purchaseline WHERE purchase_id = purchase.id),
+       (SELECT coalesce(sum((why->>'worth_minor')::bigint), 0)::bigint FROM rewards_transfer
+        WHERE purchase_id = purchase.id AND kind = 'pay')
+FROM members_purchase AS purchase WHERE purchase.id = %s
+"""
+
+
+def as_it_was(purchase_id: int) -> tuple[int, int, int, tuple[Earned, ...]]:
+    """Total, discount and what was due, in minor units, and what was earned then."""
+    total, discount, worth = fetch_all(_PAID, [purchase_id])[0]
+    earned = []
+    given = Transfer.objects.filter(purchase=purchase_id, kind=TransferKind.EARN)
+    for transfer in given.select_related("rule__rule", "credit", "lot").order_by("id"):
+        pending = transfer.lot.available_from > transfer.created_at
+        earned.append(
+            Earned(
+                rule_id=transfer.rule.rule_id if transfer.rule else 0,
+                version=transfer.rule.number if transfer.rule else 0,
+                name=str(transfer.rule.rule) if transfer.rule else "",
+                unit=transfer.credit.unit,
+                amount=transfer.amount,
+                why=award_sentence(transfer),
+                state="pending" if pending else "spendable",
+                available_from=transfer.lot.available_from if pending else None,
+            )
+        )
+    coupons = [live.rule for live in live_rules(PURCHASE) if live.rule.definition.effect.kind == "coupon"]
+    keys = {f"rule:{rule.id}:purchase:{purchase_id}": rule for rule in coupons}
+    for key in Coupon.objects.filter(issue_key__in=keys).values_list("issue_key", flat=True) if keys else ():
+        rule = keys[str(key)]
+        earned.append(Earned(rule.id, rule.number, rule.name, rule.definition.unit, 1, rule.name, "coupon", None))
+    return total, discount, total - worth, tuple(earned)
