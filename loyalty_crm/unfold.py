@@ -37,6 +37,9 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
         _("Reward"),
         (
+            (_("Rewards"), "redeem", "rewards.Reward"),
+            (_("Redemptions"), "featured_seasonal_and_gifts", "rewards.Redemption"),
+            (_("Dates of experiences"), "event", "rewards.RewardSession"),
             (_("Movements of points"), "swap_vert", "rewards.Transfer"),
             (_("Points by expiry"), "hourglass_bottom", "rewards.Lot"),
             (_("Earning rules"), "calculate", "rewards.EarningRule"),

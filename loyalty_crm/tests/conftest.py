@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,15 +33,16 @@ from members.services.erasure import request_erasure
 from members.services.exports import create_export, run_export
 from members.services.imports.columns import Layout
 from members.services.merging import merge_members
-from members.services.retention import make_rules
+from members.services.retention import make_reward, make_rules
 from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
-from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, TierChange
+from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, RewardSession, TierChange
 from rewards.services.benefits import use_benefit
 from rewards.services.grants import grant_points
 from rewards.services.plans import buy_plan
+from rewards.services.redemptions import reserve_reward
 from rewards.services.settings import save_reward_settings
 from rewards.tests.factories import make_rule, make_tiers, post
 
@@ -71,6 +72,14 @@ def desk(staff) -> Callable[[str], Client]:
         return client
 
     return sign_in
+
+
+def catalogue_of(member: Member) -> dict[str, int]:
+    """A reward with a date, and a redemption of each end that an act is for."""
+    reward, dated = make_reward(points=0), make_reward(points=0, kind="experience")
+    session = RewardSession.objects.create(reward=dated, starts_at=AT + timedelta(days=9), capacity=2)
+    taken = reserve_reward(member_id=member.pk, reward_id=reward.pk, source="test", key="k", at=AT)
+    return {"rewards_reward": reward.pk, "rewards_rewardsession": session.pk, "rewards_redemption": taken.pk}
 
 
 @pytest.fixture
@@ -134,6 +143,7 @@ def world(db, settings) -> dict[str, int]:
         "rewards_earningrule": rule.pk,
         "rewards_tierchange": TierChange.objects.create(member=member, to_tier=tiers["gold"], cause="staff", at=AT).pk,
         "rewards_tier": tiers["gold"].pk,
+        **catalogue_of(member),
         "rewards_reassessment": Reassessment.objects.create(created_at=AT).pk,
         **had_and_bought(member),
         "api_apikey": create_key(name="Till", source="till", scopes=["members:read"])[0].pk,
