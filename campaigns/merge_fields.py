@@ -2,7 +2,9 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +14,12 @@ from members.attributes import in_words, option_label
 from members.enums import AttributeKind
 from members.models import Attribute
 from members.queries import attributes, get_programme
-from rewards.models import MemberTier, Tier
+from rewards.codes import shown
+from rewards.models import Tier
 from rewards.queries import balances
+from rewards.queries_benefits import holding
+from rewards.queries_coupons import open_coupons
+from rewards.queries_tiers import missing_words, standings
 
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -86,18 +92,55 @@ def _points(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 
 def _tier(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     steps = list(Tier.objects.order_by("rank"))
-    standing = MemberTier.objects.in_bulk([recipient.member.pk for recipient in recipients])
+    known = standings([recipient.member.pk for recipient in recipients], recipients[0].at, steps)
     answers: list[Mapping[str, Any]] = []
     for recipient in recipients:
-        held = standing.get(recipient.member.pk)
-        points = held.qualifying_points if held else 0
-        now = next((step for step in steps if held and step.pk == held.tier_id), steps[0] if steps else None)
-        following = next((step for step in steps if now and step.rank > now.rank), None)
+        held = known.get(recipient.member.pk)
+        now = held.tier if held else (steps[0] if steps else None)
+        following = held.next_tier if held else next((step for step in steps if now and step.rank > now.rank), None)
+        missing = held.points_to_next if held else following and following.threshold
         answers.append(
             {
                 "name": now.name if now else "",
                 "next": following.name if following else "",
-                "points_to_next": Number(max(0, (following.threshold or 0) - points) if following else 0),
+                "points_to_next": Number(missing or 0),
+                "missing": missing_words(held.to_next, held.next_any, held.currency) if held else "",
+                "kept_until": day(held.keep_until) if held else "",
+                "missing_to_keep": missing_words(held.to_keep, held.keep_any, held.currency) if held else "",
+            }
+        )
+    return answers
+
+
+def _membership(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """The membership that each holds and that ends last; empty for who has none."""
+    at, ids = recipients[0].at, [recipient.member.pk for recipient in recipients]
+    held = {bought.member_id: bought for bought in holding(ids, at)}
+    zone = ZoneInfo(get_programme().time_zone)
+    found = [held.get(recipient.member.pk) for recipient in recipients]
+    return [
+        {"name": one_line(one.plan.name), "until": day(one.ends_at.astimezone(zone).date())}
+        if one
+        else {"name": "", "until": ""}
+        for one in found
+    ]
+
+
+def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """The newest coupon that each can use; empty for who has none."""
+    ids = [recipient.member.pk for recipient in recipients]
+    newest = open_coupons(recipients[0].at).filter(member__in=ids).order_by("member_id", "-issued_at", "-pk")
+    held = {coupon.member_id: coupon for coupon in newest.distinct("member_id").select_related("offer")}
+    zone = ZoneInfo(get_programme().time_zone)
+    answers: list[Mapping[str, Any]] = []
+    for recipient in recipients:
+        coupon = held.get(recipient.member.pk)
+        ends = [moment for moment in (coupon.expires_at, coupon.offer.ends_at) if moment] if coupon else []
+        answers.append(
+            {
+                "code": shown(coupon.code) if coupon else "",
+                "name": one_line(coupon.offer.name) if coupon else "",
+                "expires_on": day((min(ends) - timedelta(microseconds=1)).astimezone(zone).date()) if ends else "",
             }
         )
     return answers
@@ -141,8 +184,30 @@ def register_all() -> None:
             "name": Field(_("the member's tier"), "Silver"),
             "next": Field(_("the next tier; empty on the highest"), "Gold"),
             "points_to_next": Field(_("points missing for the next tier"), Number(240)),
+            "missing": Field(_("all that is missing for the next tier"), "240 points"),
+            "kept_until": Field(
+                _("the last day on the tier if nothing more comes; empty if it stays"), "31 December 2026"
+            ),
+            "missing_to_keep": Field(_("what is missing to keep the tier"), "120 points"),
         },
         _tier,
+    )
+    register(
+        "membership",
+        {
+            "name": Field(_("the membership that the member holds; empty for none"), "Plus"),
+            "until": Field(_("the day on which it ends"), "31 December 2026"),
+        },
+        _membership,
+    )
+    register(
+        "coupon",
+        {
+            "code": Field(_("the code of the member's newest coupon; empty without one"), "9KPM-T4XC-0RQ7D"),
+            "name": Field(_("what the offer is called"), "A free cookie"),
+            "expires_on": Field(_("the last day of the coupon; empty if it never expires"), "11 July 2026"),
+        },
+        _coupon,
     )
     register(
         "programme",

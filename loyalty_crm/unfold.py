@@ -47,6 +47,8 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Replays"), "replay", "rewards.Replay"),
             (_("Gifts by hand"), "volunteer_activism", "rewards.GrantRequest"),
             (_("Tiers"), "military_tech", "rewards.Tier"),
+            (_("Offers"), "local_offer", "rewards.Offer"),
+            (_("Coupons"), "confirmation_number", "rewards.Coupon"),
             (_("Changes of tiers"), "moving", "rewards.TierChange"),
             (_("Benefits"), "workspace_premium", "rewards.Benefit"),
             (_("Benefits used"), "checklist", "rewards.BenefitUse"),

@@ -10,7 +10,7 @@ class RewardsConfig(AppConfig):
     def ready(self) -> None:
         import rewards.services.merging  # noqa: F401  registers what a merge does here
         from members.privacy import register_eraser
-        from rewards import events, panels, privacy, reactions, traits  # noqa: F401  registers what the app answers
+        from rewards import events, panels, panels_coupons, privacy, reactions, traits, traits_coupons, traits_tiers  # noqa: F401  register themselves
         from rewards import export_columns as columns
         from rewards.services import opening
         from rewards.services.benefits import erase_uses
@@ -21,6 +21,7 @@ class RewardsConfig(AppConfig):
         opening.register_all()
         privacy.register_all()
         panels.register_all()
+        panels_coupons.register_all()
         register_eraser("rewards", erase_points)
         register_eraser("rewards.coupons", erase_coupons)
         register_eraser("rewards.benefits", erase_uses)

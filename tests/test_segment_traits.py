@@ -11,6 +11,8 @@ from members.segments.compile import selecting
 from members.segments.tree import BadDefinition, Problem, parse
 from members.services.derived import bring_up_to_date
 from members.tests.factories import make_member
+from rewards.models import Benefit, MembershipPlan
+from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +21,7 @@ AT = datetime(2026, 5, 12, 10, 0, tzinfo=UTC)
 # A definition keeps the names of traits for ever: one that is not here any more would break segments that use it.
 NAMES = [
     "age",
+    "benefit.used",
     "birthday.ahead",
     "birthday.known",
     "birthday.month",
@@ -31,6 +34,11 @@ NAMES = [
     "consent.profiling",
     "consent.sharing",
     "country",
+    "coupon.count",
+    "coupon.expiring",
+    "coupon.last_used",
+    "coupon.unseen",
+    "coupon.used",
     "draw",
     "duplicate_suspected",
     "email_verified",
@@ -50,6 +58,8 @@ NAMES = [
     "notes",
     "personalised",
     "phone_verified",
+    "plan",
+    "plan.days_left",
     "points",
     "points.earned",
     "points.expiring",
@@ -75,8 +85,11 @@ NAMES = [
     "tasks.open",
     "tasks.overdue",
     "tier",
+    "tier.dropping",
     "tier.points",
     "tier.since",
+    "tier.to_next",
+    "tier.was",
     "time_zone",
 ]
 
@@ -102,6 +115,10 @@ def world():
     anna = make_member(city="Berlin", birthday_month=5, birthday_day=14, birthday_year=1990)
     make_member(city="", birthday_calendar="lunar", birthday_month=3, birthday_day=30, language="zh-hans")
     post(anna, AT)
+    issue(make_offer(), anna)
+    make_offer(name_en="100 %")
+    plan = MembershipPlan.objects.create(name_en="Plus", price_points=100)
+    Benefit.objects.create(name_en="Lounge", kind="visits").plans.add(plan)
     Tag.objects.create(name="Regular")
     Tag.objects.create(name="100 %")
     Segment.objects.create(name="Everybody", definition={"all": []})

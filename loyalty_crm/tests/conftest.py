@@ -33,18 +33,21 @@ from members.services.erasure import request_erasure
 from members.services.exports import create_export, run_export
 from members.services.imports.columns import Layout
 from members.services.merging import merge_members
-from members.services.retention import make_reward, make_rules
+from members.services.retention import make_rules
 from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
 from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, RewardSession, TierChange
 from rewards.services.benefits import use_benefit
+from rewards.services.coupons.jobs import create_codes
+from rewards.services.coupons.using import redeem
 from rewards.services.grants import grant_points
 from rewards.services.plans import buy_plan
 from rewards.services.redemptions import reserve_reward
 from rewards.services.settings import save_reward_settings
-from rewards.tests.factories import make_rule, make_tiers, post
+from rewards.tests.coupons import issue, make_offer
+from rewards.tests.factories import make_reward, make_rule, make_tiers, post
 
 AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
 
@@ -82,6 +85,19 @@ def catalogue_of(member: Member) -> dict[str, int]:
     return {"rewards_reward": reward.pk, "rewards_rewardsession": session.pk, "rewards_redemption": taken.pk}
 
 
+def coupons_of(member: Member) -> dict[str, int]:
+    """An offer with a coupon that is open, one that was used, and a job."""
+    offer = make_offer()
+    used = redeem(code=issue(offer, member, AT).code, member_id=member.pk, at=AT, source="test", key="coupon")
+    job = create_codes(offer_id=offer.pk, total=1, at=AT)
+    return {
+        "rewards_offer": offer.pk,
+        "rewards_coupon": issue(offer, member, AT).pk,
+        "rewards_couponuse": used.pk,
+        "rewards_couponjob": job.pk,
+    }
+
+
 @pytest.fixture
 def world(db, settings) -> dict[str, int]:
     """One of everything; the primary keys by the name that a page's URL begins with."""
@@ -104,6 +120,7 @@ def world(db, settings) -> dict[str, int]:
     uploaded = PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, name="x.csv")
     segment = save_segment(names={"en": "Everybody"}, definition={"all": []}, at=AT)
     return {
+        **coupons_of(member),
         "members_member": member.pk,
         "members_segment": segment.pk,
         "members_duplicate": Duplicate.objects.create(first=member, second=make_member(), score=80, found_at=AT).pk,

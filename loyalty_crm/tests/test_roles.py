@@ -85,6 +85,16 @@ ACCESS: dict[str, set[str]] = {
     ),
     # The lot of the world is spendable and never pending, and its transfer no expiry.
     **pages("rewards_transfer", MARKETER_UP, reinstate=NOBODY),
+    **pages(
+        "rewards_offer",
+        MARKETER_UP,
+        add=MARKETER_UP,
+        **dict.fromkeys(("preview", "estimate", "edit", "live", "pause", "end"), MARKETER_UP),
+        **dict.fromkeys(("issue", "issue_segment", "codes", "upload"), MARKETER_UP),
+    ),
+    **pages("rewards_coupon", MARKETER_UP, export=MARKETER_UP, withdraw=MARKETER_UP, void=MARKETER_UP),
+    **pages("rewards_couponuse", MARKETER_UP),
+    **pages("rewards_couponjob", MARKETER_UP, progress=MARKETER_UP),
     **pages("rewards_rewardsettings", MARKETER_UP),
     # Who asked withdraws, and what nobody is giving cannot be stopped.
     **pages(

@@ -12,7 +12,8 @@ from rewards.enums import OfferKind
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One kind of thing in a basket; `amount_minor` is what the whole line costs, its own discount taken off."""
+    """One kind of thing in a basket; `amount_minor` is what the whole line costs, its own discount taken off. Below 0
+    it is something brought back: no coupon touches it."""
 
     quantity: Decimal
     amount_minor: int
@@ -76,7 +77,7 @@ def discount(offer: Definition, lines: Sequence[Line]) -> Discount:
         case OfferKind.PERCENT | OfferKind.AMOUNT:
             return _off(offer, lines)
         case OfferKind.FREE_SHIPPING:
-            return Discount(tuple(line.amount_minor if offer.takes(line) else 0 for line in lines))
+            return Discount(tuple(max(0, line.amount_minor) if offer.takes(line) else 0 for line in lines))
         case _:
             return _units_off(offer, lines)
 
@@ -101,7 +102,7 @@ def discount_all(offers: Sequence[Definition], lines: Sequence[Line]) -> list[Di
 
 
 def _off(offer: Definition, lines: Sequence[Line]) -> Discount:
-    weights = [line.amount_minor if offer.takes(line) else 0 for line in lines]
+    weights = [max(0, line.amount_minor) if offer.takes(line) else 0 for line in lines]
     whole = sum(weights)
     if not whole:
         return Discount((0,) * len(lines), "no_matching_items")
@@ -163,7 +164,7 @@ def _units_off(offer: Definition, lines: Sequence[Line]) -> Discount:
     for unit in free:
         off[unit.line] += _rounded(unit.price * unit.count * percent / 100)
     # A line may be in it twice, rounded up each time.
-    return Discount(tuple(min(sum_, line.amount_minor) for sum_, line in zip(off, lines, strict=True)))
+    return Discount(tuple(min(sum_, max(0, line.amount_minor)) for sum_, line in zip(off, lines, strict=True)))
 
 
 def _sets(offer: Definition, bought: int, both: int, given: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ class Offer(models.Model):
     description = models.TextField(_("description"), blank=True)
     terms = models.TextField(_("terms"), blank=True)
     definition = models.JSONField(_("definition"), default=dict)
-    shared_code = models.CharField(_("code for all"), max_length=24, null=True, blank=True)
+    shared_code = models.CharField(_("code for all"), max_length=24, null=True, blank=True)  # noqa: DJ001  unique
     starts_at = models.DateTimeField(_("from"), null=True, blank=True)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)
     valid_days = models.PositiveSmallIntegerField(

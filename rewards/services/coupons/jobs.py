@@ -4,7 +4,6 @@ A job goes forward in chunks, each one transaction that holds the job's row and 
 dies leaves nothing half done; whoever comes next goes on from there.
 """
 
-import io
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -120,7 +119,8 @@ def read_codes(file: IO[bytes]) -> Upload:
     return _read(file)[0]
 
 
-def _read(file: IO[bytes]) -> tuple[Upload, list[str]]:
+def codes_in(file: IO[bytes]) -> list[str]:
+    """What stands first in each line of a file, as it stands. FileUnreadable."""
     file.seek(0)
     raw = file.read()
     for encoding in ("utf-16", "utf-8-sig") if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "gb18030"):
@@ -133,11 +133,18 @@ def _read(file: IO[bytes]) -> tuple[Upload, list[str]]:
         raise FileUnreadable
     if "\0" in text:
         raise FileUnreadable
-    upload, codes, lines = Upload(), {}, {}
-    for n, line in enumerate(io.StringIO(text), 1):
-        if n > MOST_LINES:
-            raise FileUnreadable
-        code = re.split("[,;\t]", line.strip(), maxsplit=1)[0].strip().strip("\"'").strip().upper()
+    lines = text.splitlines()
+    if len(lines) > MOST_LINES:
+        raise FileUnreadable
+    return [re.split("[,;\t]", line.strip(), maxsplit=1)[0].strip().strip("\"'").strip() for line in lines]
+
+
+def _read(file: IO[bytes]) -> tuple[Upload, list[str]]:
+    upload = Upload()
+    codes: dict[str, None] = {}
+    lines: dict[str, int] = {}
+    for n, told in enumerate(codes_in(file), 1):
+        code = told.upper()
         if not code or (n == 1 and code.lower() in _HEADINGS):
             continue
         if not _CODE.fullmatch(code):

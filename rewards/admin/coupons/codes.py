@@ -1,0 +1,200 @@
+"""Coupons and what became of them: found by code or member, taken along, withdrawn."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms import Form
+from django.http import HttpRequest
+from django.urls import path, reverse
+from django.utils.functional import cached_property
+from django.utils.timezone import now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, record_link
+from common.moments import format_moment
+from common.money import format_money
+from members.admin.segments.builder import guarded
+from members.queries import search
+from rewards.codes import candidates, shown
+from rewards.enums import CouponState, OfferState
+from rewards.models import Coupon, CouponUse
+from rewards.services.coupons.issuing import void_coupons
+
+_TONES = {"stock": "", "issued": "info", "reserved": "warning", "used": "success", "void": "danger", "expired": ""}
+
+
+class CouponResource(PlainResource):
+    code = Field("code", column_name="code")
+    offer = Field("offer__name_en", column_name="offer")
+    card = Field("member__card_number", column_name="card number")
+    member = Field("member__name", column_name="member")
+
+    class Meta:
+        model = Coupon
+        fields = ("code", "offer", "state", "card", "member", "issued_at", "expires_at", "seen_at")
+        export_order = fields
+
+
+class VoidForm(forms.Form):
+    reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+class VoidView(ConfirmView):
+    title = _("Withdraw the coupon")
+    form_class = VoidForm
+    permission_required = "rewards.change_coupon"
+    act_label = _("Withdraw")
+    danger = True
+
+    @cached_property
+    def coupon(self) -> Coupon:
+        return found_or_404(Coupon.objects.select_related("offer", "member"), self.kwargs["object_id"])
+
+    def get_object(self) -> Coupon:
+        return self.coupon
+
+    def get_success_url(self) -> str:
+        return reverse("admin:rewards_coupon_change", args=[self.coupon.pk])
+
+    def preview(self, form: Form) -> list[str]:
+        words = {"code": shown(self.coupon.code), "offer": self.coupon.offer, "member": self.coupon.member}
+        said = gettext("The coupon %(code)s of “%(offer)s” can never be used.") % words
+        return [said, gettext("%(member)s sees that it was withdrawn.") % words] if self.coupon.member_id else [said]
+
+    def act(self, form: Form) -> str:
+        reason = form.cleaned_data["reason"]
+        at, actor = self.at, self.request.user.pk
+        if not void_coupons(coupon_ids=[self.coupon.pk], reason=reason, at=at, actor_id=actor):
+            raise forms.ValidationError(_("It was used or withdrawn meanwhile."))
+        self.model_admin.log_change(self.request, self.coupon, gettext("Withdrawn: %(reason)s") % {"reason": reason})
+        return gettext("The coupon is withdrawn.")
+
+
+@admin.register(Coupon)
+class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
+    resource_classes = [CouponResource]
+    export_permission = "rewards.change_coupon"
+    list_display = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires")
+    list_filter = ("state", "issued_by", "offer")
+    list_select_related = ("offer", "member")
+    search_fields = ("code",)
+    search_help_text = _("A code; or a member's name, phone, card number or e-mail")
+    ordering = ("-pk",)
+    sortable_by = ()
+    fields = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires", "seen", "withdrawn",
+              "uses")  # fmt: skip
+    readonly_fields = fields
+    actions_detail = ("void",)
+
+    def get_urls(self) -> list:
+        def confirm(request: HttpRequest, object_id: int) -> Any:
+            return VoidView.answer(self, request, object_id=object_id)
+
+        view = self.admin_site.admin_view(guarded(self, confirm))
+        return [path("<int:object_id>/withdraw/", view, name="rewards_coupon_withdraw"), *super().get_urls()]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        if not search_term.strip():
+            return queryset, False
+        by_code = queryset.filter(code__in=candidates(search_term))
+        if by_code.exists():
+            return by_code, False
+        members = list(search(search_term).values_list("pk", flat=True)[:200])
+        return queryset.filter(Q(member__in=members) | Q(code__startswith=search_term.strip().upper())), False
+
+    @action(description=_("Withdraw"), permissions=["void"])
+    def void(self, request: HttpRequest, object_id: int) -> Any:
+        from django.shortcuts import redirect
+
+        return redirect("admin:rewards_coupon_withdraw", object_id)
+
+    def has_void_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm("rewards.change_coupon"):
+            return False
+        open_ = Coupon.objects.filter(state__in=[CouponState.STOCK, CouponState.ISSUED])
+        return object_id is None or open_.filter(pk=object_id).exists()
+
+    @display(description=_("code"))
+    def shown_code(self, coupon: Coupon) -> str:
+        return shown(coupon.code)
+
+    @display(description=_("state"), label=_TONES)
+    def shown_state(self, coupon: Coupon) -> tuple[str, Any]:
+        ends = [moment for moment in (coupon.expires_at, coupon.offer.ends_at) if moment]
+        over = coupon.offer.state == OfferState.ENDED or (ends and min(ends) <= now())
+        if coupon.state == CouponState.ISSUED and over:
+            return "expired", _("Expired")
+        return coupon.state, coupon.get_state_display()
+
+    @display(description=_("member"))
+    def whose(self, coupon: Coupon) -> str:
+        return record_link("members_member", coupon.member_id, coupon.member) if coupon.member_id else "–"
+
+    @display(description=_("issued"))
+    def issued(self, coupon: Coupon) -> str:
+        return format_moment(coupon.issued_at) or "–"
+
+    @display(description=_("expires"))
+    def expires(self, coupon: Coupon) -> str:
+        return format_moment(coupon.expires_at) or "–"
+
+    @display(description=_("seen by the member"))
+    def seen(self, coupon: Coupon) -> str:
+        return format_moment(coupon.seen_at) or "–"
+
+    @display(description=_("withdrawn"))
+    def withdrawn(self, coupon: Coupon) -> str:
+        return coupon.why.get("void", {}).get("reason") or "–"
+
+    @display(description=_("uses"))
+    def uses(self, coupon: Coupon) -> str:
+        found = coupon.coupon_uses.order_by("-at")
+        return "; ".join(f"{format_moment(use.at)}: {use.get_state_display()}" for use in found) or "–"
+
+
+@admin.register(CouponUse)
+class CouponUseAdmin(ReadOnlyAdmin):
+    list_display = ("when", "offer", "what", "whose", "state", "off", "store", "bought")
+    list_filter = ("state", "offer", "store")
+    list_select_related = ("offer", "coupon", "member", "purchase")
+    search_fields = ("key",)
+    search_help_text = _("A code, a receipt's key; or a member's name, phone, card number or e-mail")
+    ordering = ("-at", "-pk")
+    sortable_by = ()
+    fields = ("when", "offer", "what", "whose", "state", "off", "store", "bought", "source", "key", "actor")
+    readonly_fields = fields
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        if not search_term.strip():
+            return queryset, False
+        members = list(search(search_term).values_list("pk", flat=True)[:200])
+        own = Q(coupon__code__in=candidates(search_term)) | Q(key=search_term.strip())
+        return queryset.filter(own | Q(member__in=members)), False
+
+    @display(description=_("when"))
+    def when(self, use: CouponUse) -> str:
+        return format_moment(use.at)
+
+    @display(description=_("code"))
+    def what(self, use: CouponUse) -> str:
+        if use.coupon is None:
+            return use.offer.shared_code or "–"
+        return record_link("rewards_coupon", use.coupon_id, shown(use.coupon.code))
+
+    @display(description=_("member"))
+    def whose(self, use: CouponUse) -> str:
+        return record_link("members_member", use.member_id, use.member) if use.member_id else "–"
+
+    @display(description=_("discount"))
+    def off(self, use: CouponUse) -> str:
+        return format_money(use.discount_minor, use.currency) if use.currency else "–"
+
+    @display(description=_("purchase"))
+    def bought(self, use: CouponUse) -> str:
+        return record_link("members_purchase", use.purchase_id, use.purchase) if use.purchase_id else "–"
