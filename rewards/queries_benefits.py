@@ -192,6 +192,14 @@ def active_memberships(member_id: int, at: datetime) -> list[PlanMembership]:
     return list(held.select_related("plan").order_by("starts_at", "pk"))
 
 
+def holding(member_ids: Iterable[int], at: datetime) -> QuerySet[PlanMembership]:
+    """Of each member the membership held at `at` that ends last."""
+    held = PlanMembership.objects.filter(
+        member_id__in=member_ids, state=PlanState.ACTIVE, starts_at__lte=at, ends_at__gt=at
+    )
+    return held.order_by("member_id", "-ends_at", "-pk").distinct("member_id").select_related("plan")
+
+
 def plans_on_sale() -> QuerySet[MembershipPlan]:
     return MembershipPlan.objects.filter(active=True).order_by("position", "pk")
 

@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import desk, files, privacy
+        from loyalty_crm.demo import benefits, desk, files, privacy, rules
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.segments import Watch
@@ -63,7 +63,9 @@ class Command(BaseCommand):
         for rank, (threshold, multiplier, english, chinese) in enumerate(data.TIERS):
             values = {"multiplier": Decimal(multiplier), "name_en": english, "name_zh_hans": chinese}
             Tier.objects.update_or_create(rank=rank, defaults={**values, "threshold": threshold})
+        benefits.open_benefits()
         publish_rule(currency=data.CURRENCY, points_per_unit=Decimal(1), valid_months=12, at=start)
+        rules.open_programme(start, at)
         if not ConsentWording.objects.exists():
             for purpose, (english, chinese) in data.WORDINGS.items():
                 publish_wording(purpose=purpose, text_en=english, text_zh_hans=chinese)
@@ -85,8 +87,10 @@ class Command(BaseCommand):
         progress.said = 0  # type: ignore[attr-defined]
         live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
         desk.work(Random(SEED), guests, at, staff)  # noqa: S311
+        benefits.enjoy(Random(SEED), guests, at, staff)  # noqa: S311
         privacy.ask(Random(SEED), guests, at, staff)  # noqa: S311
         files.carry(at, staff)
+        rules.try_out(at, staff["Marketer"])
         make_doubles(at, staff["Marketer"])
         recompute()
         score_all(at=at)
