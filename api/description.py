@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext
 
-_EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "boolean": True, "object": {}}
+_EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "boolean": False, "object": {}}
+_NAMED: dict[str, Any] = {
+    "name": "Anna", "email": "anna@example.com", "phone": "+4915112345678", "birthday": "1990-05-12",
+    "card": "280000000000", "sku": "coffee-250", "category": "coffee", "brand": "Roast & Co", "store": "Old Town",
+    "currency": "EUR", "points": 100, "coupons": ["SUMMER"], "tier": "Gold", "purchase": "r-2026-000123",
+    "code": "K7QW-3MPX-9RTN", "kind": "workshop", "referral_code": "", "reason": "", "rule": "A point for each euro",
+    "why": "Bought for €12.50", "offer": "10% off coffee",
+}  # fmt: skip
 
 
 class Field(NamedTuple):
@@ -100,6 +107,16 @@ def _kind(schema: dict[str, Any]) -> str:
     return schema.get("format") or ("decimal" if "pattern" in schema else schema.get("type", ""))
 
 
+def _of(name: str, schema: dict[str, Any], parts: dict[str, Any]) -> Any:
+    """An example that fits the name, where its type is as plain as the example's."""
+    plain = _resolve(schema, parts)
+    kinds = {"string": str, "integer": int, "array": list}
+    known = _NAMED.get(name)
+    if isinstance(known, kinds.get(plain.get("type", ""), ())) and "enum" not in plain and "$ref" not in str(schema):
+        return known
+    return _example(schema, parts)
+
+
 def _example(schema: dict[str, Any], parts: dict[str, Any]) -> Any:
     schema = _resolve(schema, parts)
     if examples := schema.get("examples"):
@@ -109,7 +126,7 @@ def _example(schema: dict[str, Any], parts: dict[str, Any]) -> Any:
     if schema.get("type") == "array":
         return [_example(schema["items"], parts)]
     if "properties" in schema:
-        return {name: _example(part, parts) for name, part in schema["properties"].items()}
+        return {name: _of(name, part, parts) for name, part in schema["properties"].items()}
     if schema.get("format") == "date-time":
         return "2026-05-12T09:30:00Z"
     return _EXAMPLES.get(schema.get("type", ""))

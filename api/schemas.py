@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 AMOUNT = r"^-?\d{1,13}(\.\d{1,4})?$"
@@ -71,7 +72,10 @@ Key = Annotated[
 MemberRef = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=260),
-    Field(description="A card number, email:…, phone:… or key:…", examples=["280000000000", "email:anna@example.com"]),
+    Field(
+        description=gettext_noop("A card number, email:…, phone:… or key:…"),
+        examples=["280000000000", "email:anna@example.com"],
+    ),
 ]
 
 
@@ -100,13 +104,16 @@ class Error(Out):
 
 
 class NewMember(In):
-    key: Key = Field(description="The member's number in your system; `key:…` finds them again.")
+    key: Key = Field(description=gettext_noop("The member's number in your system; `key:…` finds them again."))
     name: str = Field("", max_length=120)
     email: str = Field("", max_length=254)
-    phone: str = Field("", description="With the country's code: +49…", max_length=40)
+    phone: str = Field("", description=gettext_noop("With the country's code: +49…"), max_length=40)
     language: Literal["en", "zh-hans"] | None = None
     birthday: str = Field(
-        "", description="YYYY-MM-DD, or MM-DD where the year is not known.", examples=["05-12"], max_length=10
+        "",
+        description=gettext_noop("YYYY-MM-DD, or MM-DD where the year is not known."),
+        examples=["05-12"],
+        max_length=10,
     )
     referral_code: str = Field("", max_length=60)
 
@@ -137,14 +144,14 @@ class PointsOfMember(Points):
 class UsableCoupon(Out):
     code: str
     name: str
-    effect: str = Field(description="What it gives, in words.")
+    effect: str = Field(description=gettext_noop("What it gives, in words."))
     expires_at: When | None
 
 
 class UsableBenefit(Out):
     name: str
     kind: str
-    left: int | None = Field(description="Null: as often as one likes.")
+    left: int | None = Field(description=gettext_noop("Null: as often as one likes."))
     until: When | None
 
 
@@ -169,12 +176,12 @@ class RefundLine(In):
 
 class NewRefund(In):
     key: Key
-    purchase: Key = Field(description="The purchase's key.")
+    purchase: Key = Field(description=gettext_noop("The purchase's key."))
     lines: list[RefundLine] | None = Field(
         None,
         min_length=1,
         max_length=MOST_LINES,
-        description="What came back. Without lines and amount, all that is left of the purchase.",
+        description=gettext_noop("What came back. Without lines and amount, all that is left of the purchase."),
     )
     amount: Amount | None = None
     at: Moment | None = None
@@ -182,10 +189,10 @@ class NewRefund(In):
 
 
 class Moved(Out):
-    taken: int = Field(description="Taken back of what the purchase had given.")
-    short: int = Field(description="Not to be had any more, and let go.")
-    owed: int = Field(description="Not to be had now: repaid first by what is earned later.")
-    returned: int = Field(description="Given back of what the purchase was paid with.")
+    taken: int = Field(description=gettext_noop("Taken back of what the purchase had given."))
+    short: int = Field(description=gettext_noop("Not to be had any more, and let go."))
+    owed: int = Field(description=gettext_noop("Not to be had now: repaid first by what is earned later."))
+    returned: int = Field(description=gettext_noop("Given back of what the purchase was paid with."))
 
 
 class MovedCredit(Out):
@@ -209,13 +216,17 @@ class Refunded(Out):
 class NewRedemption(In):
     key: Key
     member: MemberRef
-    reward: int = Field(ge=1, le=2**63 - 1, description="The reward's number, as its page in the admin shows it.")
-    session: int | None = Field(None, ge=1, le=2**63 - 1, description="The date's number, for an experience.")
+    reward: int = Field(
+        ge=1, le=2**63 - 1, description=gettext_noop("The reward's number, as its page in the admin shows it.")
+    )
+    session: int | None = Field(
+        None, ge=1, le=2**63 - 1, description=gettext_noop("The date's number, for an experience.")
+    )
     store: str = Field("", max_length=80)
 
 
 class Settle(In):
-    key: Key | None = Field(None, description="Not needed: the redemption can be settled once only.")
+    key: Key | None = Field(None, description=gettext_noop("Not needed: the redemption can be settled once only."))
     store: str = Field("", max_length=80)
     reason: str = Field("", max_length=200)
 
@@ -229,7 +240,7 @@ class Redemption(Out):
     currency: str
     state: str
     expires_at: When | None
-    code: str | None = Field(description="To be shown where the reward is handed over.")
+    code: str | None = Field(description=gettext_noop("To be shown where the reward is handed over."))
     coupon: str | None
 
 
@@ -243,7 +254,7 @@ class BasketLine(In):
     brand: str = Field("", max_length=80)
     quantity: Quantity = Decimal(1)
     unit_price: Amount
-    discount: Amount = Field(Decimal(0), description="Taken off the whole line already.")
+    discount: Amount = Field(Decimal(0), description=gettext_noop("Taken off the whole line already."))
 
 
 class Basket(In):
@@ -259,7 +270,7 @@ class BasketWithKey(Basket):
 
 
 class Release(In):
-    key: Key = Field(description="The key that the coupon was used with.")
+    key: Key = Field(description=gettext_noop("The key that the coupon was used with."))
 
 
 class CouponReason(Out):
@@ -285,3 +296,94 @@ class CouponUse(Out):
     state: str
     discount: Money
     currency: str
+
+
+# --- purchases
+
+
+class PurchaseLine(In):
+    sku: str = Field("", max_length=80)
+    name: str = Field("", max_length=200)
+    category: str = Field("", max_length=80)
+    brand: str = Field("", max_length=80)
+    quantity: Quantity = Decimal(1)
+    unit_price: Amount
+    discount: Amount = Field(Decimal(0), description=gettext_noop("Taken off the whole line already."))
+
+
+class PayWith(In):
+    points: int = Field(0, ge=0, le=MOST_POINTS)
+    credit: Amount = Field(Decimal(0), description=gettext_noop("Store credit, in the programme's currency."))
+
+
+class NewPurchase(In):
+    key: Key = Field(description=gettext_noop("The receipt's number."))
+    member: MemberRef
+    at: Moment | None = Field(None, description=gettext_noop("When it was bought, if not now."))
+    store: str = Field("", max_length=80)
+    channel: Literal["store", "online", "phone"] = "store"
+    currency: str = Field(min_length=3, max_length=3, examples=["EUR"])
+    lines: list[PurchaseLine] = Field(min_length=1, max_length=MOST_LINES)
+    coupons: list[Annotated[str, StringConstraints(min_length=1, max_length=60)]] = Field([], max_length=20)
+    pay_with: PayWith | None = None
+    dry_run: bool = Field(False, description=gettext_noop("Say what would be, and write nothing."))
+
+
+class ManyPurchases(In):
+    purchases: list[Any] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class Earned(Out):
+    rule: str
+    points: int | None
+    credit: Money | None
+    why: str
+    state: Literal["spendable", "pending", "coupon"]
+    available_from: When | None
+
+
+class Receipt(Out):
+    purchase: int | None
+    key: str
+    total: Money
+    due: Money = Field(description=gettext_noop("What is left to pay after points and store credit."))
+    currency: str
+    earned: list[Earned]
+    points: Points
+    tier: str | None
+    tier_changed: bool
+
+
+class AnsweredPurchase(Out):
+    key: str | None
+    status: int
+    receipt: Receipt | None = None
+    error: Problem | None = None
+
+
+class AnsweredPurchases(Out):
+    answers: list[AnsweredPurchase]
+
+
+# --- events
+
+
+class NewEvent(In):
+    key: Key
+    member: MemberRef
+    kind: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,52}$",
+        description=gettext_noop("A word of yours: “workshop”."),
+        examples=["workshop"],
+    )
+    at: Moment | None = None
+    data: dict[str, Any] = Field({}, max_length=50)
+
+
+class Event(Out):
+    event: int
+    key: str
+    kind: str
+    at: When
+    earned: list[Earned]
+    points: Points

@@ -88,11 +88,11 @@ def from_validation(error: ValidationError) -> Refused:
     return Refused(422, code, first.messages[0], field=None if field == NON_FIELD_ERRORS else field)
 
 
-AHEAD = timedelta(minutes=5)  # how far a till's clock may be ahead of ours
+AHEAD = timedelta(hours=24)  # clocks and time zones of tills are wrong now and then
 
 
 def not_in_future(told: datetime | None, at: datetime) -> datetime:
-    """When it happened: as told, or now. A clock that is a little ahead means now; one that is far off is told so."""
+    """When it happened: as told, or now. A clock that is some hours ahead means now; one that is far off is told so."""
     if told is None:
         return at
     if told > at + AHEAD:

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 from ninja import Router
 
 from api import schemas
@@ -24,7 +24,7 @@ from rewards.models import CouponUse
 from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit
 from rewards.services.coupons.using import CouponRefused, PartOfPurchase, UnknownUse, redeem, release, validate
 
-router = Router(tags=["Coupons"])
+router = Router(tags=[gettext_noop("Coupons")])
 
 
 @call(
@@ -136,6 +136,7 @@ def lines_of(told: Iterable[schemas.BasketLine], currency: str) -> tuple[Line, .
     """The lines of a basket, priced in minor units."""
     lines = []
     for n, line in enumerate(told):
+        to_minor_or_refuse(line.unit_price, currency, f"lines.{n}.unit_price")
         price = (line.unit_price * line.quantity).quantize(Decimal(1).scaleb(-minor_digits(currency)), ROUND_HALF_UP)
         amount = to_minor_or_refuse(price - line.discount, currency, f"lines.{n}.discount")
         if amount < 0:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, gettext_noop
 from django.utils.translation import gettext as _
 from ninja import Router
 
@@ -25,7 +25,7 @@ from members.services.profile import create_member
 from rewards.queries_benefits import entitlements
 from rewards.queries_coupons import usable_coupons
 
-router = Router(tags=["Members"])
+router = Router(tags=[gettext_noop("Members")])
 
 
 def _birthday(written: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _told(member: Member) -> dict[str, Any]:
     Scope.MEMBERS_WRITE,
     {201: schemas.Member, 200: schemas.Member},
     summary=gettext_lazy("Add a member"),
-    description=gettext_lazy("A new member with a new card. Your `key` finds them again, as key:…"),
+    description=gettext_lazy("A new member with a new card. Your key finds them again, as key:…"),
     operation_id="add_member",
 )
 def add_member(request: HttpRequest, body: schemas.NewMember) -> HttpResponse:
@@ -105,7 +105,7 @@ def _refusal(error: ValidationError) -> Refused:
     {200: schemas.MemberStanding},
     summary=gettext_lazy("Look up a member"),
     description=gettext_lazy(
-        "Who it is, their tier, points and store credit, and what they can use now. `ref` is a card number, email:…, "
+        "Who it is, their tier, points and store credit, and what they can use now. ref is a card number, email:…, "
         "phone:…, or key:… with the number that your system gave the member."
     ),
     operation_id="get_member",

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from ninja import Router
 
 from api import schemas
@@ -29,7 +29,7 @@ from rewards.services.redemptions import (
     reserve_reward,
 )
 
-router = Router(tags=["Redemptions"])
+router = Router(tags=[gettext_noop("Redemptions")])
 _ANSWERS = {200: schemas.Redemption}
 LARGEST = 2**63 - 1
 
@@ -42,8 +42,8 @@ LARGEST = 2**63 - 1
     {201: schemas.Redemption, **_ANSWERS},
     summary=gettext_lazy("Reserve a reward"),
     description=gettext_lazy(
-        "Sets a reward aside with its points, until `expires_at`. Then confirm it, or cancel it; else it lapses by "
-        "itself. Where the member cannot have it, `facts` say all that stands in the way."
+        "Sets a reward aside with its points, until expires_at. Then confirm it, or cancel it; else it lapses by "
+        "itself. Where the member cannot have it, facts say all that stands in the way."
     ),
     operation_id="reserve_reward",
 )

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from ninja import Router
 
 from api import schemas
@@ -22,7 +22,7 @@ from members.services.purchases import KeyReused
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines
 from rewards.services.refunds import RefundResult, refund_purchase
 
-router = Router(tags=["Refunds"])
+router = Router(tags=[gettext_noop("Refunds")])
 
 
 @call(

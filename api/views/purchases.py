@@ -1,0 +1,231 @@
+"""POST /purchases, POST /purchases/batch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+from ninja import Router
+from pydantic import ValidationError
+
+from api import schemas
+from api.enums import Scope
+from api.errors import Refused, invalid, respond
+from api.queries import Ref, find_members, read_ref
+from api.services.answers import Done, Kept, KeyReused, MemberErased, once_each
+from api.views.common import (
+    answer_once,
+    call,
+    caller,
+    key_reused,
+    member_erased,
+    member_of,
+    rfc3339,
+    to_minor_or_refuse,
+    unknown_member,
+)
+from common.money import to_major
+from members.queries import get_programme
+from rewards.enums import Unit
+from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out
+
+router = Router(tags=[gettext_noop("Purchases")])
+_CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404}
+
+
+@call(
+    router,
+    "POST",
+    "/purchases",
+    Scope.PURCHASES_WRITE,
+    {201: schemas.Receipt, 200: schemas.Receipt},
+    summary=gettext_lazy("Record a purchase"),
+    description=gettext_lazy(
+        "What was bought, with coupons, and paid with points or store credit if they like. The answer says what it "
+        "earned, and why. With dry_run it says what it would, and nothing is written."
+    ),
+    operation_id="record_purchase",
+)
+def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
+    at, source = now(), caller(request).source
+
+    def act() -> Done:
+        basket = basket_of(body, member_of(request, body.member), source)
+        (answer,) = check_out(baskets=[basket], at=at, dry_run=body.dry_run)
+        if isinstance(answer, Refusal):
+            raise _refused(answer)
+        return Done(
+            201 if answer.is_new and not body.dry_run else 200, _told(answer, body.key, body.dry_run), answer.member_id
+        )
+
+    if body.dry_run:
+        done = act()
+        return respond(done.status, done.body)
+    return answer_once(request, "purchases", body.key, act)
+
+
+@call(
+    router,
+    "POST",
+    "/purchases/batch",
+    Scope.PURCHASES_WRITE,
+    {200: schemas.AnsweredPurchases},
+    summary=gettext_lazy("Record many purchases"),
+    description=gettext_lazy(
+        "Up to 1,000 at once, each as if it were sent alone, and answered for itself in the same order: what is wrong "
+        "with one harms no other."
+    ),
+    operation_id="record_purchases",
+)
+def record_many(request: HttpRequest, body: schemas.ManyPurchases) -> HttpResponse:
+    at, source = now(), caller(request).source
+    batch = _Batch(source, at)
+    for n, told in enumerate(body.purchases):
+        batch.read(n, told)
+    if batch.bodies:
+        kept = once_each(call="purchases", source=source, bodies=batch.bodies, act=batch.act)
+        batch.take(kept)
+    return respond(200, {"answers": [batch.answers[n] for n in range(len(body.purchases))]})
+
+
+class _Batch:
+    """Purchases on their way: each is answered for at its place in the list."""
+
+    def __init__(self, source: str, at: datetime) -> None:
+        self.source, self.at = source, at
+        self.answers: dict[int, dict[str, Any]] = {}
+        self.bodies: dict[str, Any] = {}  # by key; of those that can be read
+        self.read_: dict[str, schemas.NewPurchase] = {}
+        self.places: dict[str, list[int]] = {}
+        self.refused: dict[str, Refused] = {}
+
+    def read(self, n: int, told: Any) -> None:
+        key = told.get("key") if isinstance(told, dict) and isinstance(told.get("key"), str) else None
+        try:
+            body = schemas.NewPurchase.model_validate(told)
+        except ValidationError as error:
+            self.answers[n] = _problem(key, invalid(error.errors()))
+            return
+        if body.dry_run:
+            message = _("In a batch there is no dry_run.")
+            self.answers[n] = _problem(key, Refused(422, "invalid", message, field="dry_run"))
+        elif body.key not in self.bodies:
+            self.bodies[body.key], self.read_[body.key], self.places[body.key] = told, body, [n]
+        elif self.bodies[body.key] == told:
+            self.places[body.key].append(n)
+        else:
+            self.answers[n] = _problem(key, key_reused())
+
+    def act(self, keys: Sequence[str]) -> dict[str, Done | None]:
+        """What came of those that are new; None, and the refusal kept, of what is refused."""
+        refs = {key: read_ref(self.read_[key].member, self.source) for key in keys}
+        found = find_members([ref for ref in refs.values() if ref])
+        baskets: dict[str, Basket] = {}
+        for key in keys:
+            try:
+                baskets[key] = basket_of(self.read_[key], _present(refs[key], found), self.source)
+            except Refused as refused:
+                self.refused[key] = refused
+        done: dict[str, Done | None] = dict.fromkeys(keys)
+        for key, answer in zip(baskets, check_out(baskets=list(baskets.values()), at=self.at), strict=True):
+            if isinstance(answer, Refusal):
+                self.refused[key] = _refused(answer)
+            else:
+                done[key] = Done(201 if answer.is_new else 200, _told(answer, key), answer.member_id)
+        return done
+
+    def take(self, kept: dict[str, Kept | None]) -> None:
+        for key, places in self.places.items():
+            answer = kept[key]
+            for again, n in enumerate(places):
+                match answer:
+                    case Done():
+                        status = 200 if again else answer.status
+                        self.answers[n] = {"key": key, "status": status, "receipt": answer.body}
+                    case KeyReused():
+                        self.answers[n] = _problem(key, key_reused())
+                    case MemberErased():
+                        self.answers[n] = _problem(key, member_erased())
+                    case _:
+                        self.answers[n] = _problem(key, self.refused[key])
+
+
+def _present(ref: Ref | None, found: dict[Ref, int]) -> int:
+    if ref is None or ref not in found:
+        raise unknown_member()
+    return found[ref]
+
+
+def _problem(key: str | None, refused: Refused) -> dict[str, Any]:
+    return {"key": key, "status": refused.status, **refused.told()}
+
+
+def basket_of(body: schemas.NewPurchase, member_id: int, source: str) -> Basket:
+    """What was sent, as the service takes it."""
+    points, minor = 0, 0
+    if body.pay_with is not None:
+        points = body.pay_with.points
+        if body.pay_with.credit:
+            minor = to_minor_or_refuse(body.pay_with.credit, get_programme().currency, "pay_with.credit")
+    return Basket(
+        member_id=member_id,
+        source=source,
+        key=body.key,
+        at=body.at,
+        currency=body.currency,
+        lines=tuple(
+            BasketLine(
+                sku=line.sku,
+                name=line.name,
+                category=line.category,
+                brand=line.brand,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                discount=line.discount,
+            )
+            for line in body.lines
+        ),
+        store=body.store,
+        channel=body.channel,
+        coupons=tuple(body.coupons),
+        pay_points=points,
+        pay_credit_minor=minor,
+    )
+
+
+def _refused(refusal: Refusal) -> Refused:
+    status = _CONFLICTS.get(refusal.code, 422)
+    return Refused(status, refusal.code, refusal.message, field=refusal.field or None, facts=refusal.facts)
+
+
+def _told(receipt: Receipt, key: str, dry_run: bool = False) -> dict[str, Any]:
+    currency = receipt.currency
+    return {
+        "purchase": None if dry_run else receipt.purchase_id,
+        "key": key,
+        "total": str(to_major(receipt.total_minor, currency)),
+        "due": str(to_major(receipt.due_minor, currency)),
+        "currency": currency,
+        "earned": earned_told(receipt.earned),
+        "points": {"spendable": receipt.spendable, "pending": receipt.pending},
+        "tier": receipt.tier or None,
+        "tier_changed": receipt.tier_changed,
+    }
+
+
+def earned_told(earned: Iterable[Earned]) -> list[dict[str, Any]]:
+    """What rules gave, and why."""
+    return [
+        {
+            "rule": one.name,
+            "points": one.amount if one.unit == Unit.POINTS else None,
+            "credit": str(to_major(one.amount, get_programme().currency)) if one.unit == Unit.CREDIT else None,
+            "why": one.why,
+            "state": one.state,
+            "available_from": rfc3339(one.available_from),
+        }
+        for one in earned
+    ]
