@@ -6,15 +6,29 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analytics import queries
+from analytics import points, queries
 from analytics.lifecycle import Lives, lives
 from analytics.periods import STEPS, Period
 from analytics.quality import count_faults
 from analytics.queries import Figure, PointFlows
 from analytics.queries_rfm import grid, pareto
 from members.models import PRESENT, Member
+from members.queries import get_programme
+from rewards.enums import Unit
 
-__all__ = ["STEPS", "Customers", "PaperFigures", "customers", "paper", "quality", "rfm"]
+__all__ = [
+    "STEPS",
+    "Customers",
+    "HeldFigures",
+    "PaperFigures",
+    "PointFigures",
+    "customers",
+    "held",
+    "paper",
+    "quality",
+    "rewards",
+    "rfm",
+]
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,78 @@ class Customers:
         )
 
 
+@dataclass(frozen=True)
+class PointFigures:
+    """What came and went in a period, by unit ("points", "credit"), and what it was given for."""
+
+    comparable: bool
+    members: int
+    flows: dict[str, PointFlows]
+    outstanding: dict[str, Figure]
+    rules: list[points.Given]
+    rewards: list[points.Taken]
+    offers: list[points.Used]
+
+    @classmethod
+    def count(cls, period: Period) -> "PointFigures":
+        flows = {unit.value: queries.point_flows(period, unit) for unit in Unit}
+        return cls(
+            comparable=comparable(period),
+            members=Member.objects.filter(PRESENT).count(),
+            flows=flows,
+            outstanding={unit.value: queries.outstanding(period, flows[unit.value], unit) for unit in Unit},
+            rules=points.by_rule(period),
+            rewards=points.by_reward(period),
+            offers=points.by_offer(period, get_programme().currency),
+        )
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "comparable": self.comparable,
+            "members": self.members,
+            "flows": {unit: asdict(flows) for unit, flows in self.flows.items()},
+            "outstanding": {unit: asdict(figure) for unit, figure in self.outstanding.items()},
+            "rules": points.plain(self.rules),
+            "rewards": points.plain(self.rewards),
+            "offers": points.plain(self.offers),
+        }
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> "PointFigures":
+        flows = {
+            unit: PointFlows(**{name: Figure(**figure) for name, figure in kept.items()})
+            for unit, kept in data["flows"].items()
+        }
+        return cls(
+            data["comparable"],
+            data["members"],
+            flows,
+            {unit: Figure(**figure) for unit, figure in data["outstanding"].items()},
+            [points.Given(*row) for row in data["rules"]],
+            [points.Taken(*row) for row in data["rewards"]],
+            [points.Used(*row) for row in data["offers"]],
+        )
+
+
+@dataclass(frozen=True)
+class HeldFigures:
+    """What members hold of a unit, and what became of what was issued, by month of issue and of joining."""
+
+    held: points.Held
+    by_issue: list[points.Cohort]
+    by_joining: list[points.Cohort]
+
+    @classmethod
+    def read(cls, data: dict[str, Any], unit: Unit) -> "HeldFigures":
+        kept = data[unit.value]
+        spendable, pending, reserved, unswept, owed, expiring = kept["held"]
+        return cls(
+            points.Held(spendable, pending, reserved, unswept, owed, tuple(expiring)),
+            [points.Cohort(*row) for row in kept["by_issue"]],
+            [points.Cohort(*row) for row in kept["by_joining"]],
+        )
+
+
 def comparable(period: Period) -> bool:
     """Whether the programme is as old as the stretch that a period is compared with."""
     began = queries.beginning()
@@ -101,6 +187,23 @@ def paper(days: int) -> Callable[[datetime, ZoneInfo], dict[str, Any]]:
 def customers(days: int) -> Callable[[datetime, ZoneInfo], dict[str, Any]]:
     """Counts the page of customers over a period of so many days."""
     return lambda at, zone: asdict(Customers.count(Period(days, at, zone)))
+
+
+def rewards(days: int) -> Callable[[datetime, ZoneInfo], dict[str, Any]]:
+    """Counts what came and went over a period of so many days, and what it was given for."""
+    return lambda at, zone: PointFigures.count(Period(days, at, zone)).data()
+
+
+def held(at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """Counts what members hold, and what became of all that was ever issued."""
+    return {
+        unit.value: {
+            "held": points.plain([points.held(unit, at)])[0],
+            "by_issue": points.plain(points.by_issue(unit, str(zone))),
+            "by_joining": points.plain(points.by_joining(unit, str(zone))),
+        }
+        for unit in Unit
+    }
 
 
 def quality(at: datetime, zone: ZoneInfo) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from modeltranslation.utils import build_localized_fieldname
 from analytics.periods import Period
 from common.sql import fetch_all, fetch_one
 from members.models import Member, Purchase
-from rewards.enums import AccountKind
+from rewards.enums import AccountKind, Unit
 from rewards.models import Account, Lot
 
 ACTIVE_DAYS = 90
@@ -27,10 +27,13 @@ def with_overview(members: QuerySet[Member]) -> QuerySet[Member]:
     """Members with `tier_name` (in the active language), `points`, `purchase_count` and `last_purchase_at`: by
     subqueries through indexes, so that a page of 50 among a million costs 50 look-ups."""
     bought = Purchase.objects.filter(member=OuterRef("pk")).order_by().values("member")
-    wallet = Account.objects.filter(member=OuterRef("pk"), kind=AccountKind.WALLET).values("balance")
+    points = {"kind": AccountKind.WALLET, "unit": Unit.POINTS}
+    wallet = Account.objects.filter(member=OuterRef("pk"), **points).values("balance")
     # What expired since the last sweep, or is not available yet, cannot be spent (rewards.queries.balances).
     shut = Lot.objects.filter(Q(expires_at__lte=Now()) | Q(available_from__gt=Now()), remaining__gt=0)
-    of_member = shut.filter(account__member=OuterRef("pk")).order_by().values("account__member")
+    of_member = (
+        shut.filter(account__member=OuterRef("pk"), account__unit=Unit.POINTS).order_by().values("account__member")
+    )
     # The manager of a model without translations does not translate the fields it joins.
     translated = build_localized_fieldname("name", get_language() or "en")
     return members.annotate(
@@ -187,21 +190,30 @@ _SIGNED = """CASE WHEN debit_id IN (%(issued)s, %(adjusted)s) OR credit_id IN (%
      THEN amount ELSE -amount END"""
 
 
-def point_flows(period: Period) -> PointFlows:
-    """Points by the account they came from or went to. What was taken back counts against what it takes back."""
+def point_flows(period: Period, unit: Unit = Unit.POINTS) -> PointFlows:
+    """Points (or credit, in minor units) by the account they came from or went to. What was taken back counts against
+    what it takes back."""
     system: dict[str, int | None] = dict.fromkeys(("issued", "redeemed", "expired", "adjusted"))
-    system.update(Account.objects.filter(member=None, kind__in=system).values_list("kind", "pk"))
+    system.update(Account.objects.filter(member=None, unit=unit, kind__in=system).values_list("kind", "pk"))
     params: dict[str, Any] = {**system}
     flows = _by_step(period, table="rewards_transfer", moment="at", amount=_SIGNED, group=_FLOW, **params)
     return PointFlows(*(flows[kind] for kind in system))
 
 
-def outstanding(period: Period, flows: PointFlows) -> Figure:
-    """Points that members hold, reserved ones among them: now, and worked back from the flows."""
-    total = fetch_one(
-        "SELECT coalesce((SELECT sum(balance) FROM rewards_account WHERE kind = 'wallet'), 0)::bigint"
-        " + coalesce((SELECT sum(amount) FROM rewards_hold WHERE state = 'reserved'), 0)::bigint AS points"
-    ).points
+# What members owe is theirs to earn yet: off what they hold, as it is off what was issued.
+_OUTSTANDING = """
+SELECT (coalesce(sum(balance), 0) + (
+    SELECT coalesce(sum(hold.amount), 0) FROM rewards_hold AS hold
+    JOIN rewards_account AS wallet ON wallet.id = hold.account_id
+    WHERE hold.state = 'reserved' AND wallet.unit = %(unit)s
+))::bigint AS amount
+FROM rewards_account WHERE member_id IS NOT NULL AND unit = %(unit)s
+"""
+
+
+def outstanding(period: Period, flows: PointFlows, unit: Unit = Unit.POINTS) -> Figure:
+    """Points that members hold, reserved ones among them, less what they owe: now, and worked back from the flows."""
+    total = fetch_one(_OUTSTANDING, {"unit": unit}).amount
     came = zip(flows.issued.steps, flows.adjusted.steps, flows.redeemed.steps, flows.expired.steps, strict=True)
     net = [issued + adjusted - redeemed - expired for issued, adjusted, redeemed, expired in came]
     at_start = total - sum(net)
@@ -211,7 +223,8 @@ def outstanding(period: Period, flows: PointFlows) -> Figure:
 def expiring(at: datetime) -> int:
     """Points that expire within EXPIRING_DAYS, as far as nobody spends them."""
     return fetch_one(
-        "SELECT coalesce(sum(remaining), 0)::bigint AS points FROM rewards_lot"
+        "SELECT coalesce(sum(remaining), 0)::bigint AS points FROM rewards_lot AS lot"
+        " JOIN rewards_account AS wallet ON wallet.id = lot.account_id AND wallet.unit = 'points'"
         " WHERE remaining > 0 AND expires_at > %(at)s AND expires_at <= %(until)s",
         {"at": at, "until": at + timedelta(days=EXPIRING_DAYS)},
     ).points

@@ -26,6 +26,8 @@ Counter = Callable[[datetime, ZoneInfo], dict[str, Any]]
 COUNTERS: dict[str, Counter] = {
     **{f"paper.{days}": counting.paper(days) for days in counting.STEPS},
     **{f"customers.{days}": counting.customers(days) for days in counting.STEPS},
+    **{f"rewards.{days}": counting.rewards(days) for days in counting.STEPS},
+    "held": counting.held,
     "quality": counting.quality,
     "rfm": counting.rfm,
 }

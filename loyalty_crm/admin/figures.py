@@ -1,4 +1,4 @@
-"""The pages of figures: the RFM map, where customers stand, and what is missing in the data."""
+"""The pages of figures: the RFM map, where customers stand, what points are worth, and what is missing in the data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from django.urls import path
 
 from analytics.models import MemberScore
 from common.admin import ReadOnlyAdmin
-from loyalty_crm.admin import customers_page, quality_page, rfm_page
+from loyalty_crm.admin import customers_page, quality_page, rewards_page, rfm_page
 
 
 @admin.register(MemberScore)
@@ -26,9 +26,25 @@ class MemberScoreAdmin(ReadOnlyAdmin):
             path(
                 f"{name}/", self.admin_site.admin_view(self._page(name, context)), name=f"analytics_memberscore_{name}"
             )
-            for name, context in (("customers", customers_page.context), ("quality", quality_page.context))
+            for name, context in (
+                ("customers", customers_page.context),
+                ("rewards", rewards_page.context),
+                ("quality", quality_page.context),
+            )
         ]
+        pages.append(
+            path(
+                "rewards/<slug:key>/<slug:kind>/",
+                self.admin_site.admin_view(self.rewards_file),
+                name="analytics_memberscore_rewards_file",
+            )
+        )
         return pages + super().get_urls()
+
+    def rewards_file(self, request: HttpRequest, key: str, kind: str) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return rewards_page.file(request, key, kind)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The map. Who is in a cell is a segment."""

@@ -4,21 +4,26 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
-from django.http import HttpRequest
+from django.db.models.functions import Cast, Coalesce
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from django.utils.translation import pgettext_lazy
+from unfold.decorators import action, display
 
 from common.admin import ReadOnlyAdmin, record_link
 from common.moments import format_day, format_moment
-from members.models import Member
-from members.queries import search
-from rewards.enums import TransferKind
+from common.money import format_money
+from members.models import Member, Programme
+from members.queries import get_programme, search
+from rewards.admin.ledger_filters import FromFilter, LotStateFilter, LotUnitFilter, RuleFilter, ToFilter, UnitFilter
+from rewards.admin.lot_acts import ActivateView, CancelView, ExtendView, ReinstateView
+from rewards.admin.rules.why import steps
+from rewards.enums import TransferKind, Unit
 from rewards.models import Account, Hold, Lot, Transfer
 from rewards.queries import explain
 
@@ -39,10 +44,20 @@ def transfer_link(transfer: Transfer) -> str:
     return record_link("rewards_transfer", transfer.pk, explain(transfer))
 
 
+# The programme's, once for all rows of a list.
+CURRENCY = Coalesce(Subquery(Programme.objects.values("currency")[:1]), Value(Programme().currency))
+
+
+def shown(amount: int, unit: str, currency: str) -> str:
+    """Points as a number, credit as money."""
+    return f"{amount:,}" if unit == Unit.POINTS else format_money(amount, currency)
+
+
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
     list_display = ("when", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
-    list_filter = ("kind", "at")
+    list_filter = ("kind", UnitFilter, FromFilter, ToFilter, RuleFilter, "at")
+    actions_detail = ("reinstate",)
     list_select_related = ("debit__member", "credit__member", "actor", "hold")
     search_fields = ("key",)
     search_help_text = _("A member's name, phone, card number or e-mail")
@@ -67,6 +82,7 @@ class TransferAdmin(ReadOnlyAdmin):
                 taken_back=Subquery(back.annotate(n=Sum("amount")).values("n")),
                 hold_id=Cast(KT("why__hold"), BigIntegerField()),
                 held_for=Subquery(hold),
+                currency=CURRENCY,
             )
         )
 
@@ -75,6 +91,17 @@ class TransferAdmin(ReadOnlyAdmin):
             return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(Q(debit__in=wallets) | Q(credit__in=wallets)), False
+
+    @action(description=_("Bring back"), url_path="reinstate", permissions=["reinstate"], icon="restore")
+    def reinstate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ReinstateView.answer(self, request, object_id=object_id)
+
+    reinstate.dialog = {"title": ""}
+
+    def has_reinstate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Of an expiry that was not brought back yet."""
+        pk = int(obj) if request.user.has_perm("rewards.change_lot") and str(obj).isdecimal() else 0
+        return Transfer.objects.filter(pk=pk, kind=TransferKind.EXPIRE, reversals=None).exists()
 
     @display(description=_("when"), ordering="at")
     def when(self, transfer: Transfer) -> str:
@@ -101,10 +128,10 @@ class TransferAdmin(ReadOnlyAdmin):
     def shown_kind(self, transfer: Transfer) -> tuple:
         return transfer.kind, transfer.get_kind_display()
 
-    @display(description=_("points"))
+    @display(description=pgettext_lazy("points", "amount"))
     def change(self, transfer: Transfer) -> str:
         sign = "+" if transfer.credit.member_id else "−" if transfer.debit.member_id else ""  # as of what was reserved
-        return f"{sign}{transfer.amount:,}"
+        return f"{sign}{shown(transfer.amount, transfer.debit.unit, transfer.currency)}"
 
     @display(description=_("why"))
     def sentence(self, transfer: Transfer) -> str:
@@ -112,7 +139,8 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @display(description=_("taken back since"))
     def shown_back(self, transfer: Transfer) -> str:
-        return f"−{transfer.taken_back:,}" if transfer.taken_back else ""
+        back = transfer.taken_back
+        return f"−{shown(back, transfer.debit.unit, transfer.currency)}" if back else ""
 
     @display(description=_("purchase"))
     def bought(self, transfer: Transfer) -> str | None:
@@ -145,41 +173,83 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @display(description=_("details"))
     def details(self, transfer: Transfer) -> str:
+        if "exact" in transfer.why:  # an award: its arithmetic in words, and with it what gave nothing
+            told = [(step,) for step in steps(transfer, get_programme().currency)]
+            kind, cause = ("purchase", transfer.purchase_id) if transfer.purchase_id else transfer.key.split(":")[1:3]
+            why = reverse("admin:rewards_earningrule_why", args=[kind, cause])
+            link = format_html('<a class="desk-link" href="{}">{}</a>', why, _("Why, rule by rule"))
+            return format_html_join("", "{}<br>", [*told, (link,)])
         rows = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in transfer.why.items()]
         cells = format_html_join("", "<tr><th scope='row'>{}</th><td>{}</td></tr>", rows)
         return format_html('<table class="desk-table">{}</table>', cells) if rows else "–"
 
 
-class LotStateFilter(admin.SimpleListFilter):
-    title = _("what is left")
-    parameter_name = "left"
-
-    def lookups(self, request, model_admin):
-        return (("open", _("Something, not expired")), ("none", _("Nothing")))
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() == "open":
-            return queryset.filter(Q(expires_at=None) | Q(expires_at__gt=now()), remaining__gt=0)
-        return queryset.filter(remaining=0) if self.value() == "none" else queryset
-
-
 @admin.register(Lot)
 class LotAdmin(ReadOnlyAdmin):
-    list_display = ("member", "amount", "remaining", "since", "until", "sentence")
-    list_filter = (LotStateFilter, "expires_at")
+    list_display = ("member", "came_in", "left", "since", "until", "sentence")
+    list_filter = (LotStateFilter, LotUnitFilter, "available_from", "expires_at", "transfer__at")
+    actions_detail = ("activate", "cancel", "extend")
     list_select_related = ("account__member", "transfer")
     search_fields = ("id",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("member_page", ("amount", "remaining"), ("available_from", "expires_at"), "came", "used")
-    readonly_fields = ("member_page", "came", "used")
+    fields = ("member_page", ("came_in", "left"), ("available_from", "expires_at"), "came", "used", "changed")
+    readonly_fields = ("member_page", "came_in", "left", "came", "used", "changed")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if not search_term.strip():
             return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(account__in=wallets), False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
+        return super().get_queryset(request).annotate(currency=CURRENCY)
+
+    # --- What can be done -------------------------------------------------------------------------------------------
+    @action(description=_("Activate"), url_path="activate", permissions=["pending"], icon="lock_open")
+    def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ActivateView.answer(self, request, object_id=object_id)
+
+    @action(description=_("Take back"), url_path="cancel", permissions=["pending"], icon="undo")
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return CancelView.answer(self, request, object_id=object_id)
+
+    @action(description=_("Let live longer"), url_path="extend", permissions=["extend"], icon="more_time")
+    def extend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ExtendView.answer(self, request, object_id=object_id)
+
+    activate.dialog = cancel.dialog = extend.dialog = {"title": ""}
+
+    def _open(self, request: HttpRequest, object_id: Any) -> QuerySet[Lot]:
+        """The lot, if this person may do something with it and there is something left."""
+        pk = int(object_id) if request.user.has_perm("rewards.change_lot") and str(object_id).isdecimal() else 0
+        lives = Q(expires_at=None) | Q(expires_at__gt=now())
+        return Lot.objects.filter(lives, pk=pk, remaining__gt=0)
+
+    def has_pending_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._open(request, obj).filter(available_from__gt=now()).exists()
+
+    def has_extend_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._open(request, obj).filter(expires_at__isnull=False).exists()
+
+    # --- What is shown ----------------------------------------------------------------------------------------------
+    @display(description=_("came in"))
+    def came_in(self, lot: Lot) -> str:
+        return shown(lot.amount, lot.account.unit, lot.currency)
+
+    @display(description=_("left"))
+    def left(self, lot: Lot) -> str:
+        return shown(lot.remaining, lot.account.unit, lot.currency)
+
+    @display(description=_("changed by staff"))
+    def changed(self, lot: Lot) -> str:
+        changes = lot.changes.select_related("actor").order_by("pk")
+        rows = [
+            (format_moment(c.at), c.get_act_display(), format_day(c.was), format_day(c.now), c.reason, c.actor or "")
+            for c in changes
+        ]
+        return format_html_join("", "{} · {}: {} → {} · {} · {}<br>", rows)
 
     @display(description=_("available from"))
     def since(self, lot: Lot) -> str:

@@ -15,6 +15,7 @@ from members.models import Purchase
 from rewards.services.check import Check
 from rewards.services.verify_catalogue import CATALOGUE_CHECKS
 from rewards.services.verify_coupons import COUPON_CHECKS
+from rewards.services.verify_figures import FIGURE_CHECKS
 from rewards.services.verify_ledger import LEDGER_CHECKS
 from rewards.services.verify_tiers import TIER_CHECKS
 
@@ -220,6 +221,7 @@ CHECKS = [
     *CATALOGUE_CHECKS,
     *COUPON_CHECKS,
     *TIER_CHECKS,
+    *FIGURE_CHECKS,
 ]
 
 
