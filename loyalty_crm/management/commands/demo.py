@@ -37,14 +37,16 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import benefits, desk, files, privacy, rules
+        from loyalty_crm.demo import benefits, desk, files, offers, privacy, rules
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
+        from loyalty_crm.demo.rewards import fill_catalogue, leave_work
         from loyalty_crm.demo.segments import Watch
         from loyalty_crm.demo.shop import live, visits
         from members.services.consent import publish_wording
         from members.services.summaries import recompute
         from rewards.models import Tier
+        from rewards.queries import balances
         from rewards.services.rules import publish_rule
 
         random, at = Random(SEED), now()  # noqa: S311  the same shop each time
@@ -77,6 +79,7 @@ class Command(BaseCommand):
         guests = make_guests(random, at, MONTHS, GUESTS)
         desk.define_what_to_ask()
         desk.know_guests(Random(SEED), guests)  # noqa: S311  of its own: what follows stays as it was
+        made = fill_catalogue(start)
         purchases = visits(random, guests, at)
 
         def progress(posted: int) -> None:
@@ -85,9 +88,14 @@ class Command(BaseCommand):
                 self.stdout.write(f"Demo: {posted} of {len(purchases)} purchases")
 
         progress.said = 0  # type: ignore[attr-defined]
-        live(random, guests, purchases, until=at, staff=staff, progress=progress, weekly=Watch(at, staff).week)
+        live(
+            random, guests, purchases, until=at, staff=staff, made=made, progress=progress, weekly=Watch(at, staff).week
+        )
+        held = balances([guest.member.pk for guest in guests], at)
+        leave_work(Random(SEED), guests, made, held, at, staff["Marketer"])  # noqa: S311
         desk.work(Random(SEED), guests, at, staff)  # noqa: S311
         benefits.enjoy(Random(SEED), guests, at, staff)  # noqa: S311
+        offers.run_offers(Random(SEED), guests, at, staff)  # noqa: S311
         privacy.ask(Random(SEED), guests, at, staff)  # noqa: S311
         files.carry(at, staff)
         rules.try_out(at, staff["Marketer"])
