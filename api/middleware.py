@@ -26,6 +26,8 @@ def refusal(error: Exception) -> Refused:
         return Refused(413, "too_large", _("This is too large. Please send less at once."))
     if isinstance(error, UnreadablePostError):
         return Refused(400, "bad_json", _("This is not JSON that can be read."))
+    if isinstance(error, RecursionError):
+        return Refused(400, "too_deep", _("This is nested too deeply."))
     if isinstance(error, OperationalError):
         # The database is away, or chose this transaction to end a deadlock: nothing was done, and the key makes it safe
         # to send the call again.

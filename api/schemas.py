@@ -115,7 +115,7 @@ class NewMember(In):
         examples=["05-12"],
         max_length=10,
     )
-    referral_code: str = Field("", max_length=60)
+    referral_code: str = Field("", max_length=60, description=gettext_noop("By whose code they came."))
 
 
 class Member(Out):
@@ -372,7 +372,7 @@ class NewEvent(In):
     key: Key
     member: MemberRef
     kind: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,52}$",
+        pattern=r"^[a-z0-9][a-z0-9_.-]{0,52}$",
         description=gettext_noop("A word of yours: “workshop”."),
         examples=["workshop"],
     )

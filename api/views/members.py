@@ -20,11 +20,14 @@ from api.views.common import answer_once, call, caller, from_validation, rfc3339
 from common.money import to_major
 from members.models import Member
 from members.queries import get_programme
+from members.services.custom_events import NewEvent
 from members.services.identities import clean_identity
 from members.services.profile import create_member
 from rewards.queries_benefits import entitlements
 from rewards.queries_coupons import usable_coupons
+from rewards.services.earning.events import post_events
 
+REFERRED = "referral_code"  # the kind of event that keeps by whose code somebody came
 router = Router(tags=[gettext_noop("Members")])
 
 
@@ -83,6 +86,9 @@ def add_member(request: HttpRequest, body: schemas.NewMember) -> HttpResponse:
             member = create_member(at=at, profile=profile, identity=(system, body.key), source=system)
         except ValidationError as error:
             raise _refusal(error) from None
+        if body.referral_code:
+            told = NewEvent(member.pk, system, f"referral:{body.key}"[:120], REFERRED, at, {"code": body.referral_code})
+            post_events(told=[told], at=at)
         return Done(201, _told(member), member.pk)
 
     return answer_once(request, "members", body.key, act)

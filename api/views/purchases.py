@@ -56,7 +56,7 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         basket = basket_of(body, member_of(request, body.member), source)
         (answer,) = check_out(baskets=[basket], at=at, dry_run=body.dry_run)
         if isinstance(answer, Refusal):
-            raise _refused(answer)
+            raise from_refusal(answer)
         return Done(
             201 if answer.is_new and not body.dry_run else 200, _told(answer, body.key, body.dry_run), answer.member_id
         )
@@ -132,7 +132,7 @@ class _Batch:
         done: dict[str, Done | None] = dict.fromkeys(keys)
         for key, answer in zip(baskets, check_out(baskets=list(baskets.values()), at=self.at), strict=True):
             if isinstance(answer, Refusal):
-                self.refused[key] = _refused(answer)
+                self.refused[key] = from_refusal(answer)
             else:
                 done[key] = Done(201 if answer.is_new else 200, _told(answer, key), answer.member_id)
         return done
@@ -196,7 +196,8 @@ def basket_of(body: schemas.NewPurchase, member_id: int, source: str) -> Basket:
     )
 
 
-def _refused(refusal: Refusal) -> Refused:
+def from_refusal(refusal: Refusal) -> Refused:
+    """What a service does not take, as an answer."""
     status = _CONFLICTS.get(refusal.code, 422)
     return Refused(status, refusal.code, refusal.message, field=refusal.field or None, facts=refusal.facts)
 
