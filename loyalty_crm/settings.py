@@ -184,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-replays": {"task": "rewards.tasks.resume_replays", "schedule": crontab()},
     "give-grants": {"task": "rewards.tasks.give_grants", "schedule": crontab()},
     "look-after-coupons": {"task": "rewards.tasks.look_after_coupons", "schedule": crontab()},
+    "reward-days": {"task": "rewards.tasks.reward_days", "schedule": crontab(minute=7)},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "lapse-redemptions": {"task": "rewards.tasks.lapse_redemptions", "schedule": crontab()},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},

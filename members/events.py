@@ -52,7 +52,7 @@ class Group:
 _kinds: dict[str, Kind] = {}
 _groups: dict[str, Group] = {}
 _reactions: dict[str, Reaction] = {}
-_subscribed: dict[str, list[str]] = {}
+_subscribed: dict[str, list[tuple[str, str]]] = {}
 
 
 def kind(
@@ -107,8 +107,8 @@ def describe(event: "TimelineEvent", labels: dict[str, str] | None = None) -> st
         return str(known.label)
 
 
-def reacts_to(*names: str) -> Callable[[Reaction], Reaction]:
-    """Subscribes `f(events)` to kinds of event.
+def reacts_to(*names: str, unless: str = "") -> Callable[[Reaction], Reaction]:
+    """Subscribes `f(events)` to kinds of event; `unless` their data have this key ("import": a file told it).
 
     The reaction gets a list of one or more events and runs in a transaction with the removal of their rows: all it
     writes happens exactly once. It must not do anything that a rollback does not undo.
@@ -118,7 +118,7 @@ def reacts_to(*names: str) -> Callable[[Reaction], Reaction]:
         key = f"{function.__module__}.{function.__name__}"
         _reactions[key] = function
         for name in names:
-            _subscribed.setdefault(name, []).append(key)
+            _subscribed.setdefault(name, []).append((key, unless))
         return function
 
     return subscribe
@@ -134,13 +134,15 @@ WITH source (member_id, at, data) AS ({select}),
 event AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
     SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
-    RETURNING id, member_id
+    RETURNING id, member_id, data
 ),
 changed AS (
     INSERT INTO members_changedmember (member_id) SELECT DISTINCT member_id FROM event WHERE %(changes)s
 )
 INSERT INTO members_pendingreaction (event_id, reaction)
-SELECT event.id, subscribed.reaction FROM event, unnest(%(reactions)s::text[]) AS subscribed (reaction)
+SELECT event.id, subscribed.reaction
+FROM event, unnest(%(reactions)s::text[], %(unless)s::text[]) AS subscribed (reaction, unless)
+WHERE NOT event.data ? subscribed.unless
 """
 
 
@@ -149,7 +151,13 @@ def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id:
     if kind not in _kinds:
         raise ValueError(f"event kind {kind} is not declared")
     reactions = _subscribed.get(kind, [])
-    given = {"kind": kind, "actor_id": actor_id, "reactions": reactions, "changes": _kinds[kind].changes}
+    given = {
+        "kind": kind,
+        "actor_id": actor_id,
+        "reactions": [reaction for reaction, _unless in reactions],
+        "unless": [unless for _reaction, unless in reactions],
+        "changes": _kinds[kind].changes,
+    }
     execute(_RECORD.format(select=select), {**params, **given})
     if reactions:
         ring("members.tasks.run_reactions")
@@ -207,6 +215,7 @@ def _consent(data: dict[str, Any]) -> str:
 group("member", _("Profile"), "person")
 group("consent", _("Consents"), "verified_user")
 group("purchase", _("Purchases"), "shopping_bag")
+group("event", _("Events"), "bolt")
 group("segment", _("Segments"), "groups")
 group("tag", _("Tags"), "sell")
 group("note", _("Notes"), "sticky_note_2")
@@ -245,6 +254,13 @@ PURCHASE_REFUNDED = kind(
     _("Refund"),
     lambda data: gettext("Got %(amount)s back") % {"amount": _money(data)},
     about=("members.purchase", "purchase"),
+)
+# data: event (its id), kind (as the other system calls it).
+EVENT_TOLD = kind(
+    "event.told",
+    _("Event"),
+    lambda data: gettext("Told by another system: %(kind)s") % {"kind": data["kind"]},
+    about=("members.customevent", "event"),
 )
 # data: name. A tag is a word of the shop, not of the member.
 TAG_ADDED = kind("tag.added", _("Tag added"), lambda data: gettext("Tagged “%(name)s”") % {"name": data["name"]})

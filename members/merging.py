@@ -145,6 +145,7 @@ register("members.Purchase.member", Strategy.MOVE, ignoring=("members.Purchase:r
 # The latest word by time counts, whoever of the two said it.
 register("members.Consent.member", Strategy.MOVE, ignoring=(f"members.Consent:{_APPEND_ONLY}",))
 register("members.TimelineEvent.member", Strategy.MOVE, ignoring=(f"members.TimelineEvent:{_APPEND_ONLY}",))
+register("members.CustomEvent.member", Strategy.MOVE, ignoring=("members.CustomEvent:read_only",))
 register("members.MemberTag.member", Strategy.MOVE, once_per="tag_id")
 register("members.SegmentPick.member", Strategy.MOVE, once_per="segment_id")
 register("members.MemberListEntry.member", Strategy.MOVE, once_per="list_id")

@@ -1,0 +1,22 @@
+"""What rewards do about events from below."""
+
+from django.utils import timezone
+
+from members.events import MEMBER_JOINED, PROFILE_CHANGED, reacts_to
+from members.models import TimelineEvent
+
+
+@reacts_to(MEMBER_JOINED, unless="import")
+def reward_signing_up(events: list[TimelineEvent]) -> None:
+    """Whoever joins by themselves, at the till or by a connected system; not who came in with a file."""
+    from rewards.services.earning.occasions import reward_sign_ups
+
+    reward_sign_ups(joined={event.member_id: event.at for event in events}, at=timezone.now())
+
+
+@reacts_to(MEMBER_JOINED, PROFILE_CHANGED, unless="import")
+def reward_full_profiles(events: list[TimelineEvent]) -> None:
+    """Once the profile says who they are, how to reach them, and when their birthday is."""
+    from rewards.services.earning.occasions import reward_profiles
+
+    reward_profiles(changed={event.member_id: event.at for event in events}, at=timezone.now())

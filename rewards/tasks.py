@@ -11,6 +11,15 @@ def expire_points() -> None:
 
 
 @shared_task
+def reward_days() -> None:
+    from django.utils import timezone
+
+    from rewards.services.earning.occasions import reward_days
+
+    reward_days(at=timezone.now())
+
+
+@shared_task
 def lapse_holds() -> None:
     from django.utils import timezone
 

@@ -55,6 +55,7 @@ LABELS: dict[str, Promise] = {
     "expires_at": _("expires"),
     "file": _("file"),
     "finished_at": _("finished"),
+    "data": _("data"),
     "first_at": _("first purchase"),
     "frequency": _("score of frequency"),
     "fulfilled": _("handed over or delivered"),

@@ -13,6 +13,7 @@ from members.models import (
     Attribute,
     CardClaim,
     Consent,
+    CustomEvent,
     DataExport,
     ErasureRequest,
     Identity,
@@ -100,6 +101,12 @@ def _consents(member_id: int) -> list[dict[str, Any]]:
 def _purchases(member_id: int) -> list[dict[str, Any]]:
     bought = Purchase.objects.filter(member_id=member_id).prefetch_related("lines", "refunds")
     return [_purchase(purchase) for purchase in bought.order_by("purchased_at", "id")]
+
+
+def _events(member_id: int) -> list[dict[str, Any]]:
+    """What other systems told of the member."""
+    told = CustomEvent.objects.filter(member_id=member_id).order_by("at", "id")
+    return list(told.values("at", "source", "key", "kind", "data"))
 
 
 def _purchase(purchase: Purchase) -> dict[str, Any]:
@@ -209,6 +216,7 @@ def register_all() -> None:
         "consents", _("What you agreed to"), _consents, models=["members.Consent", "members.ConsentState"], order=30
     )
     register_export("purchases", _("Purchases"), _purchases, models=["members.Purchase"], order=40)
+    register_export("events", _("Events of other systems"), _events, models=["members.CustomEvent"], order=42)
     register_export("habits", _("Purchases, added up"), _habits, models=["members.PurchaseSummary"], order=45)
     in_segments = ["SegmentMember", "SegmentChange", "SegmentPick", "MemberListEntry"]
     register_export(

@@ -25,6 +25,7 @@ from members.models import (
     CardClaim,
     ChangedMember,
     Consent,
+    CustomEvent,
     DataExport,
     Duplicate,
     ErasureRequest,
@@ -183,6 +184,7 @@ def _clear_tables(ids: list[int], at: datetime) -> None:
         # That somebody agreed, to which words and when, is kept as proof; by whom and from where is not.
         Consent.objects.filter(member__in=ids).update(evidence="", source="erased", actor=None)
         Refund.objects.filter(purchase__in=Purchase.objects.filter(member__in=ids)).update(reason="")
+        CustomEvent.objects.filter(member__in=ids).update(data={})  # its key must go on answering what is told again
         AccessLog.objects.filter(member__in=ids).update(what="")
     take_out("= ANY(%(ids)s)", {"ids": ids})
     for model in (

@@ -26,7 +26,8 @@ def note(happened):
 
 
 @pytest.fixture(autouse=True)
-def _forget():
+def _forget(monkeypatch):
+    monkeypatch.setattr(events, "_subscribed", {KIND: events._subscribed[KIND]})  # rooms above react to joining
     seen.clear()
     behaviour["do"] = None
 
