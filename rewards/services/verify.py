@@ -206,14 +206,19 @@ CHECKS = [
         _("What a merge brought is what the other wallet gave"),
         "rewards_transfer",
         """
-        SELECT moved.id, used.amount || ' from ' || from_lot.account_id || to_char(from_lot.expires_at, ' YYYY-MM-DD')
-                   AS expected,
-               lot.amount || ' from ' || moved.debit_id || to_char(lot.expires_at, ' YYYY-MM-DD') AS found
+        SELECT moved.id, concat_ws(' ', used.amount, 'from', from_lot.account_id, CASE WHEN same.times
+                   THEN to_char(from_lot.expires_at, 'YYYY-MM-DD') END) AS expected,
+               concat_ws(' ', lot.amount, 'from', moved.debit_id, CASE WHEN same.times
+                   THEN to_char(lot.expires_at, 'YYYY-MM-DD') END) AS found
         FROM rewards_transfer AS moved
         LEFT JOIN rewards_lot AS lot ON lot.transfer_id = moved.id
         LEFT JOIN rewards_lotuse AS used ON used.transfer_id = moved.id
         LEFT JOIN rewards_lot AS from_lot ON from_lot.id = used.lot_id
         JOIN rewards_account AS target ON target.id = moved.credit_id AND target.kind = 'wallet'
+        -- Staff, or what the member did, may have moved the times of either since.
+        CROSS JOIN LATERAL (SELECT lot.inactivity_months IS NULL AND NOT EXISTS (
+            SELECT FROM rewards_lotchange AS change WHERE change.lot_id IN (lot.id, from_lot.id)
+        ) AS times) AS same
         WHERE moved.kind = 'merge' AND moved.reverses_id IS NULL
         """,
     ),

@@ -113,3 +113,27 @@ def award(purchase_id: int, amount: int, at: datetime, *, lines=(), unit: Unit =
     )
     assess(lock_wallets([purchase.member_id]), at)
     return Transfer.objects.get(key=key)
+
+
+def old_award(purchase_id: int, at: datetime) -> Transfer:
+    """An award of the kind there was before rules had versions of their own: one point for each 1.00."""
+    purchase = Purchase.objects.get(pk=purchase_id)
+    lock_wallets([purchase.member_id])
+    key = f"earn:purchase:{purchase_id}"
+    why = {"rule": 1, "version": 1, "points_per_unit": 1, "multiplier": 1, "currency": purchase.currency}
+    credit(
+        kind=TransferKind.EARN,
+        source=AccountKind.ISSUED,
+        select="SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(at)s::timestamptz,"
+        " NULL::timestamptz, '', %(why)s::jsonb, NULL::bigint, %(purchase)s::bigint",
+        params={
+            "key": key,
+            "member": purchase.member_id,
+            "amount": purchase.amount_minor // 100,
+            "at": at,
+            "why": json.dumps(why | {"amount_minor": purchase.amount_minor}),
+            "purchase": purchase_id,
+        },
+    )
+    assess(lock_wallets([purchase.member_id]), at)
+    return Transfer.objects.get(key=key)

@@ -19,7 +19,7 @@ from rewards.services.paying import Payment, pay
 from rewards.services.purchases import post_purchases
 from rewards.services.refunds import LinesDoNotSum, RefundTooLarge, refund_purchase
 from rewards.services.verify import verify
-from rewards.tests.factories import adjust, award, event_data, make_rule, make_tiers, post
+from rewards.tests.factories import adjust, award, event_data, make_rule, make_tiers, old_award
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -260,9 +260,8 @@ def test_after_a_merge_everything_finds_its_way(at, member):
 
 
 def test_a_purchase_of_the_old_kind_gives_back_by_amount(at, member):
-    make_rule()
-    bought = post(member, at, amount_minor=1000, lines=(NewLine(400), NewLine(600)))
-    line = PurchaseLine.objects.order_by("pk").first()
-    Transfer.objects.filter(purchase=bought.id).get()
-    assert refund(bought.id, at, lines=[(line.pk, Decimal(1))]).points_taken == 4
-    assert refund(bought.id, at, "r2").points_taken == 6
+    bought, (line, _) = buy(member, at, 410, 590)
+    old_award(bought, at)
+    assert refund(bought, at, lines=[(line, Decimal(1))]).points_taken == 4
+    assert refund(bought, at, "r2").points_taken == 6
+    assert sound()
