@@ -1,5 +1,7 @@
 """The pages of figures, as staff see them."""
 
+import csv
+import io
 import json
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -7,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.urls import reverse
 from django.utils.timezone import now
+from openpyxl import load_workbook
 
 from analytics.models import MemberScore
 from analytics.services.scores import score_all
@@ -14,8 +17,12 @@ from members.models import Programme, PurchaseSummary
 from members.segments import asking
 from members.services.purchases import record_purchases
 from members.tests.factories import make_member, new_purchase
+from rewards.enums import Unit
+from rewards.services.holds import confirm, reserve
+from rewards.tests.factories import adjust, make_rule, post
 
-RFM, CUSTOMERS, QUALITY = (f"admin:analytics_memberscore_{page}" for page in ("changelist", "customers", "quality"))
+PAGES = ("changelist", "customers", "quality", "rewards")
+RFM, CUSTOMERS, QUALITY, REWARDS = (f"admin:analytics_memberscore_{page}" for page in PAGES)
 
 
 @pytest.fixture
@@ -100,12 +107,17 @@ def test_every_fault_opens_the_members_who_have_it(desk, shop):
             assert client.get(check["link"]).context["cl"].result_count == int(check["n"]), check["label"]
 
 
-@pytest.mark.parametrize("page", [RFM, CUSTOMERS, QUALITY])
+@pytest.mark.parametrize("page", [RFM, CUSTOMERS, QUALITY, REWARDS])
 def test_an_empty_shop_says_so(desk, db, page):
     content = desk("Marketer").get(reverse(page)).content.decode()
     assert any(
         words in content
-        for words in ("Not enough data yet", "Nobody has bought anything yet.", "There are no members yet.")
+        for words in (
+            "Not enough data yet",
+            "Nobody has bought anything yet.",
+            "There are no members yet.",
+            "Nothing has been given yet.",
+        )
     )
 
 
@@ -115,3 +127,64 @@ def test_the_members_page_says_where_they_stand(desk, shop):
     page = desk("Marketer").get(reverse("admin:members_member_change", args=[best.pk])).content.decode()
     assert "Champions" in page
     assert "5 of 5" in page
+
+
+@pytest.fixture
+def points(db) -> None:
+    """Two members with points of a rule, one of them given 30 by hand; 20 redeemed."""
+    Programme.objects.create(pk=1, currency="EUR", time_zone="Europe/Berlin")
+    make_rule()
+    for n in range(2):
+        member, at = make_member(), now() - timedelta(days=5 - n)
+        post(member, at, purchased_at=at, amount_minor=40_000)
+    adjust(member, 30, now() - timedelta(days=1))
+    hold = {"member_id": member.pk, "amount": 20, "key": "h", "at": now()}
+    reserve(**hold, lapses_at=now() + timedelta(days=1))
+    confirm(key="h", at=now())
+
+
+def test_points_are_told_with_what_is_owed_and_each_figure_opens_its_rows(desk, points):
+    client = desk("Marketer")
+    page = client.get(reverse(REWARDS))
+    assert page.context["headline"].startswith("Members hold 810 points: €8.10 are owed for them;")
+    told = {stat.title: stat for stat in [*page.context["stats"], *page.context["standing"]]}
+    assert {title: told[title].value for title in ("Issued", "Redeemed", "Given by hand", "Outstanding")} == {
+        "Issued": "800", "Redeemed": "20", "Given by hand": "30", "Outstanding": "810",
+    }  # fmt: skip
+    assert (told["Breakage"].value, told["Breakage"].note) == ("–", "not enough data")
+    rows = {title: client.get(stat.link, follow=True).context["cl"].result_count for title, stat in told.items()
+            if title not in ("Owed in money",)}  # fmt: skip
+    assert (rows["Issued"], rows["Redeemed"], rows["Given by hand"], rows["Can be spent"]) == (2, 1, 1, 3)
+    assert (rows["Pending"], rows["Expired"]) == (0, 0)
+    tables = {table.key: table for table in page.context["tables"]}
+    (rule,) = tables["rules"].rows
+    assert rule.cells[1:5] == ["2", "2", "100%", "800"]
+    assert client.get(rule.link).context["cl"].result_count == 2
+    for row in [*tables["by-month-of-issue"].rows, *tables["by-month-of-joining"].rows]:
+        assert client.get(row.link).context["cl"].result_count > 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_table_can_be_taken_along(desk, points, kind):
+    client = desk("Marketer")
+    answer = client.get(f"{reverse(REWARDS)}by-month-of-issue/{kind}/")
+    assert answer["Content-Disposition"].endswith(f'.{kind}"')
+    if kind == "csv":
+        read = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert sum(int(row["Outstanding"]) for row in read) == 810
+    else:
+        sheet = load_workbook(io.BytesIO(answer.content)).active
+        assert [cell.value for cell in sheet[1]][:3] == ["Issued in", "Issued", "Taken back"]
+    assert client.get(f"{reverse(REWARDS)}nonsense/csv/").status_code == 404
+    assert client.get(f"{reverse(REWARDS)}rules/pdf/").status_code == 404
+
+
+def test_store_credit_has_a_page_of_its_own_once_there_is_any(desk, points):
+    client = desk("Marketer")
+    assert client.get(reverse(REWARDS)).context["units"] == []
+    adjust(make_member(), 1_250, now(), key="c", unit=Unit.CREDIT)
+    page = client.get(reverse(REWARDS), {"unit": "credit"})
+    assert page.context["headline"].startswith("Members hold €12.50 of store credit")
+    assert client.get(page.context["stats"][3].link).context["cl"].result_count == 1
+    assert "€12.50" in client.get(page.context["stats"][3].link).content.decode()
+    assert client.get(reverse(REWARDS)).context["headline"].startswith("Members hold 810 points")
