@@ -58,7 +58,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class TriggerFilter(admin.SimpleListFilter):
-    title = _("when")
+    title = _("trigger")
     parameter_name = "trigger"
 
     def lookups(self, request, model_admin):
@@ -141,7 +141,7 @@ class EarningRuleAdmin(DeskAdmin):
     def shown_state(self, rule: EarningRule) -> tuple[str, Any]:
         return rule.state, rule.get_state_display()
 
-    @display(description=_("when"))
+    @display(description=_("trigger"))
     def shown_trigger(self, rule: EarningRule) -> str:
         return triggers.label(rule.trigger)
 

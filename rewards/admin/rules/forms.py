@@ -17,6 +17,7 @@ from members.queries import get_programme
 from rewards.admin.rules import choices
 from rewards.admin.rules.beginnings import DEFAULTS, LIMITS
 from rewards.admin.rules.fields import Day, Hours, Ids, Number, Whole, Words, choice, text_line, ticks
+from rewards.admin.rules.layout import FIELDS, SECTIONS, WHEN
 from rewards.earning.definition import BadRule, parse
 from rewards.earning.triggers import CUSTOM, KIND_MAX
 from rewards.enums import Unit
@@ -32,7 +33,6 @@ GIVES = (
     ("credit", _("Store credit: a fixed amount")),
     ("coupon", _("A coupon")),
 )
-_ON_PURCHASES = "trigger=purchase"
 
 
 class RuleForm(forms.Form):
@@ -44,7 +44,7 @@ class RuleForm(forms.Form):
     description_en = text_line(_("The member's sentence in English"), 200, required=False)
     description_zh_hans = text_line(_("The member's sentence in Chinese"), 200, required=False)
 
-    trigger = choice(_("When"), ())
+    trigger = choice(_("Trigger"), ())
     custom_kind = text_line(_("Kind of event"), KIND_MAX, required=False, help_text=_("As the other system calls it."))
     data = forms.CharField(
         label=_("Only with these details"),
@@ -134,86 +134,6 @@ class RuleForm(forms.Form):
     expiry_years = Whole(label=_("Years on"), min_value=0, help_text=_("0: the first such day. 1: a year later."))
     counts_for_tier = forms.BooleanField(label=_("Counts for tiers"), required=False)
 
-    # (heading, hint, is it folded, fields, when it is of use)
-    _SECTIONS: tuple[tuple[Any, Any, bool, str, str], ...] = (
-        (_("Name"), "", False, "name_en name_zh_hans description_en description_zh_hans", ""),
-        (_("What sets it off"), "", False, "trigger custom_kind data", ""),
-        (_("What it gives"), "", False, "gives points per factor percent credit offer stacking", ""),
-        (_("Who"), _("Empty: every member."), True, "tiers segments not_segments", ""),
-        (
-            _("Which purchases"),
-            _("Empty: all of them. Several words in one field: any of them."),
-            True,
-            "categories products brands stores channels minimum first_purchase currency",
-            _ON_PURCHASES,
-        ),
-        (_("Days and hours"), _("Empty: always."), True, "starts ends weekdays hours", ""),
-        (
-            _("What never earns"),
-            _("What is paid with points or store credit never earns either."),
-            True,
-            "not_categories not_products not_brands",
-            _ON_PURCHASES,
-        ),
-        (
-            _("Limits"),
-            _("For each member, but for the budget. Empty: no limit."),
-            True,
-            "limit_transaction limit_day limit_week limit_month limit_lifetime limit_times_day limit_times_lifetime "
-            "limit_cooldown_hours over budget",
-            "",
-        ),
-        (
-            _("When they count, and how long"),
-            "",
-            True,
-            "pending_kind pending_days pending_until expiry_kind expiry_months expiry_month expiry_day expiry_years "
-            "rounding counts_for_tier",
-            "gives!=coupon",
-        ),
-    )
-    _WHEN = {
-        "custom_kind": "trigger=custom:",
-        "data": "trigger=custom:",
-        "points": "gives=per_amount,per_item,fixed",
-        "per": "gives=per_amount",
-        "factor": "gives=multiplier",
-        "stacking": "gives=multiplier",
-        "percent": "gives=cashback",
-        "credit": "gives=credit",
-        "offer": "gives=coupon",
-        "pending_days": "pending_kind=days",
-        "pending_until": "pending_kind=until",
-        "expiry_months": "expiry_kind=rolling,inactivity",
-        "expiry_month": "expiry_kind=date",
-        "expiry_day": "expiry_kind=date",
-        "expiry_years": "expiry_kind=date",
-        "counts_for_tier": "gives=per_amount,per_item,fixed,multiplier",
-    }
-    # Where a problem of a definition belongs.
-    _FIELDS = {
-        "trigger": "trigger",
-        "effect": "gives",
-        "effect.points": "points",
-        "effect.per": "per",
-        "effect.factor": "factor",
-        "effect.percent": "percent",
-        "effect.offer": "offer",
-        "conditions.from": "starts",
-        "conditions.until": "ends",
-        "exclude.products": "not_products",
-        "exclude.categories": "not_categories",
-        "exclude.brands": "not_brands",
-        "pending": "pending_kind",
-        "pending.days": "pending_days",
-        "pending.until": "pending_until",
-        "expiry": "expiry_kind",
-        "expiry.months": "expiry_months",
-        "expiry.day": "expiry_day",
-        "expiry.month": "expiry_month",
-        "expiry.years": "expiry_years",
-    }
-
     definition: dict[str, Any]
 
     def __init__(self, *args: Any, fixed: bool = False, **kwargs: Any) -> None:
@@ -246,10 +166,10 @@ class RuleForm(forms.Form):
 
     # --- What is shown where ----------------------------------------------------------------------------------------
     def sections(self) -> Iterator[dict[str, Any]]:
-        for n, (heading, hint, folds, names, when) in enumerate(self._SECTIONS):
+        for n, (heading, hint, folds, names, when) in enumerate(SECTIONS):
             fields = [self[name] for name in names.split()]
             for field in fields:
-                field.when = self._WHEN.get(field.name, "")
+                field.when = WHEN.get(field.name, "")
                 field.usual = DEFAULTS.get(field.name, "")
             told = any(self._is_told(field) for field in fields)
             errors = any(field.errors for field in fields)
@@ -289,7 +209,7 @@ class RuleForm(forms.Form):
         for n in range(len(steps), 0, -1):
             place = ".".join(steps[:n])
             last = steps[n - 1]
-            for name in (self._FIELDS.get(place), last, f"limit_{last}"):
+            for name in (FIELDS.get(place), last, f"limit_{last}"):
                 if name in self.fields:
                     return name
         return None

@@ -173,7 +173,7 @@ class ReplayAdmin(DeskAdmin):
                 gettext("Week from"),
                 gettext("Tier"),
                 gettext("Points tried"),
-                gettext("Points given"),
+                gettext("Points really given"),
                 gettext("Credit tried"),
                 gettext("Credit given"),
                 gettext("Cost tried"),
