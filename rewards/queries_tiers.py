@@ -43,6 +43,7 @@ def meets(step: str, points: str, spend: str, visits: str, days: str) -> str:
     return f"({step}.rank = 0 OR CASE {step}.combine WHEN 'any' THEN {some} ELSE {every} END)"
 
 
+_YEARLY = "setting.span IN ('calendar', 'membership')"  # in a CASE: else nobody's years are reckoned
 _NOW = "CASE WHEN who.span = 'rolling' THEN {at} + interval '12 months' > who.at ELSE {at} >= who.since END"
 _BEFORE = "who.is_yearly AND {at} < who.since AND {at} >= who.floor"
 _LATER = "CASE WHEN who.span = 'rolling' THEN {at} + interval '12 months' > who.probe ELSE {at} >= who.since END"
@@ -76,7 +77,7 @@ wallet AS (
 ),
 who AS MATERIALIZED (
     SELECT member.id AS member_id, member.joined_at, moment.at, setting.span, setting.zone, setting.currency,
-           setting.span IN ('calendar', 'membership') AS is_yearly,
+           {_YEARLY} AS is_yearly,
            status.member_id IS NOT NULL AS is_known, status.tier_id, status.since AS tier_since, status.grace_until,
            status.noticed_at, status.qualifying_points, status.qualifying_spend_minor, status.qualifying_visits,
            moment.at + greatest(setting.notice - setting.grace, interval '0') AS probe,
@@ -84,8 +85,7 @@ who AS MATERIALIZED (
                              WHEN 'lifetime' THEN '-infinity' ELSE year.since END AS since,
            CASE setting.span WHEN 'rolling' THEN moment.at - interval '12 months 1 day'
                              WHEN 'lifetime' THEN '-infinity' ELSE year.before END AS floor,
-           CASE WHEN setting.span IN ('calendar', 'membership') THEN year.ends END AS ends,
-           CASE WHEN setting.span IN ('calendar', 'membership') THEN year.next_ends END AS next_ends
+           year.ends, year.next_ends
     FROM (SELECT DISTINCT member_id FROM wallet) AS one
     JOIN members_member AS member ON member.id = one.member_id
     LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
@@ -101,22 +101,29 @@ who AS MATERIALIZED (
         SELECT rough.n - (local.anchor + make_interval(years => rough.n) > local.now)::int AS n
     ) AS nth
     CROSS JOIN LATERAL (
-        SELECT (local.anchor + make_interval(years => nth.n - 1)) AT TIME ZONE setting.zone AS before,
-               (local.anchor + make_interval(years => nth.n)) AT TIME ZONE setting.zone AS since,
-               (local.anchor + make_interval(years => nth.n + 1)) AT TIME ZONE setting.zone AS ends,
-               (local.anchor + make_interval(years => nth.n + 2)) AT TIME ZONE setting.zone AS next_ends
+        SELECT CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n - 1))
+                   AT TIME ZONE setting.zone END AS before,
+               CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n))
+                   AT TIME ZONE setting.zone END AS since,
+               CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n + 1))
+                   AT TIME ZONE setting.zone END AS ends,
+               CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n + 2))
+                   AT TIME ZONE setting.zone END AS next_ends
     ) AS year
 ),
-earned AS (
-    SELECT earn.credit_id AS wallet_id, earn.at, earn.amount - coalesce(back.amount, 0) AS points
-    FROM rewards_transfer AS earn
-    LEFT JOIN LATERAL (
-        SELECT sum(amount)::bigint AS amount FROM rewards_transfer AS taken
-        WHERE taken.reverses_id = earn.id AND taken.kind = 'reverse'
-    ) AS back ON true
+given AS (
+    SELECT earn.id, earn.credit_id, earn.at, earn.amount FROM rewards_transfer AS earn
     WHERE earn.credit_id = ANY({own}) AND earn.kind = 'earn' AND earn.at >= (SELECT min(floor) FROM who)
       AND (earn.rule_id IS NULL OR earn.rule_id <> ALL (ARRAY(
           SELECT id FROM rewards_ruleversion WHERE definition->'counts_for_tier' = 'false')))
+),
+earned AS (
+    SELECT given.credit_id AS wallet_id, given.at, given.amount - coalesce(back.amount, 0) AS points
+    FROM given LEFT JOIN (
+        SELECT taken.reverses_id, sum(taken.amount)::bigint AS amount
+        FROM given JOIN rewards_transfer AS taken ON taken.reverses_id = given.id AND taken.kind = 'reverse'
+        GROUP BY taken.reverses_id
+    ) AS back ON back.reverses_id = given.id
 ),
 points AS (
     SELECT who.member_id, {_totals("earned.points", "earned.at")}
@@ -356,6 +363,10 @@ def _any(tier: Tier) -> bool:
     return tier.combine == Combine.ANY
 
 
+def _met(tier: Tier, criteria: Sequence[Criterion]) -> bool:
+    return (any if _any(tier) else all)(not one.missing for one in criteria)
+
+
 def _last_day(moment: datetime) -> date:
     """The day, in the active time zone, of the last instant before `moment`."""
     return timezone.localdate(moment - timedelta(microseconds=1))
@@ -376,11 +387,13 @@ def _standing(row: Any, tiers: list[Tier]) -> TierStanding:
             keep_until = _last_day(row.lost_at + row.grace_time)
             to_keep = _criteria(tier, row.points_then, row.spend_then, row.visits_then, row.days_then)
         elif row.ends:
-            met = (all, any)[_any(tier)](not one.missing for one in wanted)
-            only_tenure = all(one.kind == "tenure" for one in wanted)
-            if not (met and only_tenure):
-                keep_until = _last_day((row.next_ends if met else row.ends) + row.grace_time)
-                to_keep = () if met else wanted
+            # When the year ends, what it brought holds for one more; after that, only time does.
+            then = _criteria(tier, row.points, row.spend, row.visits, row.days + (row.ends - row.at).days)
+            last = _criteria(tier, 0, 0, 0, row.days + (row.next_ends - row.at).days)
+            if not _met(tier, then):
+                keep_until, to_keep = _last_day(row.ends + row.grace_time), then
+            elif not _met(tier, last):
+                keep_until = _last_day(row.next_ends + row.grace_time)
     return TierStanding(
         tier=tier,
         qualifying_points=int(row.points),

@@ -7,25 +7,32 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from common.sql import fetch_all
+from common.sql import fetch_all, fetch_prepared
 from members.events import record_many
 from rewards.enums import TierCause, Unit
 from rewards.events import TIER_CHANGED, TIER_WILL_DROP
 from rewards.models import Tier
-from rewards.queries import PURSES, purses
+from rewards.queries import PURSES, purses, wallets
 from rewards.queries_tiers import DECIDED, standings, stood
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night
+LOOK = 20_000  # wallets looked at a time, without a lock: on most nights little changes
 FEW = 50  # up to so many wallets, one statement finds those that belong together by itself
 
-_WRITE = f"""
+_MOVED = f"""
 {DECIDED},
 moved AS (
     SELECT decided.*, coalesce(decided.tier_id, base.id) AS from_id, came.id AS to_id,
            decided.warned AND (decided.noticed_at IS NULL OR decided.new_rank <> decided.from_rank) AS is_news
     FROM decided LEFT JOIN step AS came ON came.rank = decided.new_rank LEFT JOIN step AS base ON base.rank = 0
-),
+)"""
+_DIFFERS = """
+(is_news OR to_id IS DISTINCT FROM from_id OR points IS DISTINCT FROM qualifying_points
+ OR spend <> qualifying_spend_minor OR visits <> qualifying_visits
+ OR new_grace IS DISTINCT FROM grace_until OR NOT warned AND noticed_at IS NOT NULL)"""
+_WRITE = f"""
+{_MOVED},
 kept AS (
     INSERT INTO rewards_membertier AS status (member_id, tier_id, qualifying_points, qualifying_spend_minor,
         qualifying_visits, since, grace_until, noticed_at, assessed_at)
@@ -33,9 +40,7 @@ kept AS (
            CASE WHEN is_news THEN at WHEN warned THEN noticed_at END, at
     FROM moved
     WHERE to_id IS NOT NULL
-      AND (%(always)s OR is_news OR to_id IS DISTINCT FROM from_id OR points IS DISTINCT FROM qualifying_points
-           OR spend <> qualifying_spend_minor OR visits <> qualifying_visits
-           OR new_grace IS DISTINCT FROM grace_until OR NOT warned AND noticed_at IS NOT NULL)
+      AND (%(always)s OR {_DIFFERS})
     ON CONFLICT (member_id) DO UPDATE
     SET tier_id = excluded.tier_id, qualifying_points = excluded.qualifying_points,
         qualifying_spend_minor = excluded.qualifying_spend_minor, qualifying_visits = excluded.qualifying_visits,
@@ -66,6 +71,10 @@ WHERE moved.to_id IS DISTINCT FROM moved.from_id OR moved.is_news
 # An assessment never goes back: who was assessed after `at` is assessed as of then.
 _MOMENT = "greatest(%(at)s::timestamptz, status.assessed_at)"
 _ASSESS = f"WITH {stood(own='%(own)s::bigint[]', moment=_MOMENT)}, {_WRITE}"
+_LAGGING = f"""
+WITH {stood(own="%(own)s::bigint[]", moment=_MOMENT)}, {_MOVED}
+SELECT member_id FROM moved WHERE {_DIFFERS}
+"""
 _ASSESS_FEW = f"""
 WITH purse (own, ever) AS ({PURSES}),
 {stood(own="(SELECT own FROM purse)::bigint[]", moment=_MOMENT)}, {_WRITE}
@@ -81,11 +90,19 @@ def _next(last: int, size: int) -> list[int]:
     return [row[0] for row in fetch_all(f"{source} ORDER BY 1 LIMIT %s", [last, size])]
 
 
-def chunks(last: int = 0) -> Iterator[list[int]]:
-    """All members who may stand on a tier, after the member `last`, in chunks."""
-    while chunk := _next(last, CHUNK):
+def chunks(last: int = 0, size: int = 0) -> Iterator[list[int]]:
+    """All members who may stand on a tier, after the member `last`, in chunks of CHUNK or `size`."""
+    while chunk := _next(last, size or CHUNK):
         yield chunk
         last = chunk[-1]
+
+
+def _lagging(members: list[int], at: datetime) -> list[int]:
+    """Those for whom an assessment would change something, and those who were never looked at, for want of a wallet."""
+    own = purses(member_ids=members).own
+    found = {row[0] for row in fetch_all(_LAGGING, {"at": at, "own": own})}
+    held = wallets(members).values_list("member_id", flat=True)
+    return sorted(found | (set(members) - set(held)))
 
 
 def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
@@ -96,7 +113,12 @@ def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
     """
     if member_ids is not None:
         return assess_members(sorted(set(member_ids)), at, always=True)
-    return sum(assess_members(chunk, at, always=False) for chunk in chunks())
+    changed = 0
+    for chunk in chunks(size=LOOK):
+        members = _lagging(chunk, at)
+        for start in range(0, len(members), CHUNK):
+            changed += assess_members(members[start : start + CHUNK], at, always=False)
+    return changed
 
 
 @transaction.atomic
@@ -108,7 +130,7 @@ def assess_members(
 
 
 def assess(
-    wallets: list[int],
+    wallet_ids: list[int],
     at: datetime,
     *,
     always: bool = True,
@@ -119,13 +141,13 @@ def assess(
     many changed tier. Without `always`, a row in which nothing would change is not written. `cause` is kept with each
     change in the place of "reached" and "no longer reached". One statement for a few, one more for many, and one for
     each kind of event that there is something to tell of."""
-    if not wallets:
+    if not wallet_ids:
         return 0
     params: dict[str, Any] = {"at": at, "always": always, "cause": cause, "actor": actor_id}
-    if len(wallets) <= FEW:
-        rows = fetch_all(_ASSESS_FEW, {**params, "members": [], "wallets": wallets, "unit": Unit.POINTS})
+    if len(wallet_ids) <= FEW:
+        rows = fetch_prepared(_ASSESS_FEW, {**params, "members": [], "wallets": wallet_ids, "unit": Unit.POINTS})
     else:
-        rows = fetch_all(_ASSESS, {**params, "own": purses(wallet_ids=wallets).own})
+        rows = fetch_all(_ASSESS, {**params, "own": purses(wallet_ids=wallet_ids).own})
     changed: list[tuple[int, datetime, dict[str, Any]]] = []
     warned: list[tuple[int, datetime, dict[str, Any]]] = []
     for member, moment, old, new, up, is_news, en, zh in rows:

@@ -8,7 +8,7 @@ from django.utils import translation
 from members import events
 from members.models import TimelineEvent
 from members.tests.factories import make_member, new_purchase
-from rewards.models import MemberTier, TierChange
+from rewards.models import MemberTier
 from rewards.queries_tiers import Criterion, tier_standing
 from rewards.services import tiers
 from rewards.services.gifts import Gift, give_points
