@@ -77,8 +77,9 @@ def issue_coupons(
     if new:
         check_running(offer, at)
         new = _entitled(offer, new, issued_by)
-        given = _give(offer, new, issued_by, at, job_id)
+        made = _give(offer, new, issued_by, at, job_id)
         known = _known(keys)  # some may have been issued by others at the same moment
+        given = [known[key] for key in made]
         names = {"en": offer.name_en, "zh-hans": offer.name_zh_hans}  # type: ignore[attr-defined]
         record_many(
             kind=COUPON_ISSUED,
@@ -146,9 +147,9 @@ RETURNING coupon.issue_key
 """
 
 
-def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, job_id: int | None) -> list[Coupon]:
-    """The coupons of the keys in `new` that this call issued."""
-    left = dict(new)
+def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, job_id: int | None) -> list[str]:
+    """Those of the keys in `new` for which this call issued a coupon."""
+    left, made = dict(new), []
     pool = has_pool(offer.pk) and not is_bearer(offer)  # a bearer's codes may be in somebody's hands
     fields = {"offer": offer.pk, "job": job_id, "by": issued_by, "at": at, "expires": expiry(offer, at)}
     while left:
@@ -165,11 +166,13 @@ def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, job_i
         else:
             codes = new_codes(len(left))
             given = {key for (key,) in fetch_all(_NEW, {**params, "codes": codes})}
+        made += [key for key in left if key in given]
         # What is left was issued by somebody else at the same moment, or its code was there already: then once more.
-        for key in [*given, *_known(left)]:
-            left.pop(key, None)  # type: ignore[arg-type]
-        new = {key: id_ for key, id_ in new.items() if key in given or key in left}
-    return list(Coupon.objects.filter(issue_key__in=list(new)).order_by("pk"))
+        left = {key: id_ for key, id_ in left.items() if key not in given}
+        if left:
+            known = _known(left)
+            left = {key: id_ for key, id_ in left.items() if key not in known}
+    return made
 
 
 @transaction.atomic
