@@ -34,7 +34,7 @@ def _save(
     return save_draft(names=names_, descriptions=sentences_, definition=definition, at=at, **more).rule_id
 
 
-def open_programme(start: datetime, at: datetime) -> None:
+def open_programme(start: datetime, at: datetime, by: User) -> None:
     """What counts while the café's year goes by; the plain points for every purchase are there already."""
     EarningRule.objects.update(
         name_en="Points for every purchase", name_zh_hans="消费积分",
@@ -45,15 +45,17 @@ def open_programme(start: datetime, at: datetime) -> None:
         ("Double points on weekdays from 2 to 5 p.m.", "工作日 14:00–17:00 积分翻倍。"),
         _happy_hour("1.5", 200),
         start,
+        actor_id=by.pk,
     )
-    publish(rule_id=happy, valid_from=at - timedelta(days=200), at=start)
+    publish(rule_id=happy, valid_from=at - timedelta(days=200), at=start, actor_id=by.pk)
     save_draft(
         rule_id=happy,
         names={"en": "Happy hour", "zh-hans": "欢乐时光"},
         definition=_happy_hour("2", 100),
         at=at - timedelta(days=60),
+        actor_id=by.pk,
     )
-    publish(rule_id=happy, valid_from=at - timedelta(days=45), at=at - timedelta(days=60))
+    publish(rule_id=happy, valid_from=at - timedelta(days=45), at=at - timedelta(days=60), actor_id=by.pk)
     pastry = _save(
         ("Pastry weeks", "烘焙周"),
         ("Five points for each pastry.", "每份烘焙点心得 5 积分。"),
@@ -66,8 +68,9 @@ def open_programme(start: datetime, at: datetime) -> None:
         },
         start,
         budget=2000,
+        actor_id=by.pk,
     )
-    publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start)
+    publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start, actor_id=by.pk)
 
 
 def try_out(at: datetime, by: User) -> None:

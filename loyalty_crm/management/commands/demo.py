@@ -67,7 +67,6 @@ class Command(BaseCommand):
             Tier.objects.update_or_create(rank=rank, defaults={**values, "threshold": threshold})
         benefits.open_benefits()
         publish_rule(currency=data.CURRENCY, points_per_unit=Decimal(1), valid_months=12, at=start)
-        rules.open_programme(start, at)
         if not ConsentWording.objects.exists():
             for purpose, (english, chinese) in data.WORDINGS.items():
                 publish_wording(purpose=purpose, text_en=english, text_zh_hans=chinese)
@@ -75,6 +74,7 @@ class Command(BaseCommand):
         greeting.active, greeting.gift_points = True, data.BIRTHDAY_GIFT
         save_greeting(greeting=greeting, at=start)
         staff = make_staff()
+        rules.open_programme(start, at, staff["Marketer"])
         self.stdout.write(f"Demo: {GUESTS + 2} members")
         guests = make_guests(random, at, MONTHS, GUESTS)
         desk.define_what_to_ask()
