@@ -20,7 +20,7 @@ from api.services.answers import Done, KeyReused, MemberErased, once
 from api.services.keys import Caller
 from common.money import minor_digits, to_minor
 
-PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 429, 503), Error)
+PROBLEMS = dict.fromkeys((400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503), Error)
 
 
 def call(router: Router, method: str, path: str, scope: Scope, response: dict[int, Any], **options: Any) -> Callable:
