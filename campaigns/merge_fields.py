@@ -18,6 +18,7 @@ from rewards.codes import shown
 from rewards.models import Tier
 from rewards.queries import balances
 from rewards.queries_benefits import holding
+from rewards.queries_catalogue import affordable, last_taken
 from rewards.queries_coupons import open_coupons
 from rewards.queries_tiers import missing_words, standings
 
@@ -88,6 +89,23 @@ def _gift(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 def _points(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     held = balances([recipient.member.pk for recipient in recipients], recipients[0].at)
     return [{"balance": Number(held.get(recipient.member.pk, 0))} for recipient in recipients]
+
+
+def _rewards(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    ids = [recipient.member.pk for recipient in recipients]
+    can, last = affordable(ids, at=recipients[0].at), last_taken(ids)
+    answers: list[Mapping[str, Any]] = []
+    for pk in ids:
+        names, taken = [one_line(reward.name) for reward in can.get(pk, [])], last.get(pk)
+        answers.append(
+            {
+                "best": names[0] if names else "",
+                "affordable": ", ".join(names[:3]),
+                "count": Number(len(names)),
+                "last": one_line(taken.reward.name) if taken else "",
+            }
+        )
+    return answers
 
 
 def _tier(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
@@ -178,6 +196,16 @@ def register_all() -> None:
         _gift,
     )
     register("points", {"balance": Field(_("points to spend, the gift included"), Number(1250))}, _points)
+    register(
+        "rewards",
+        {
+            "best": Field(_("the dearest reward that the points suffice for; empty if none"), _("Free coffee")),
+            "affordable": Field(_("up to three rewards that the points suffice for"), _("Free coffee, Free cake")),
+            "count": Field(_("number of rewards that the points suffice for"), Number(2)),
+            "last": Field(_("the reward redeemed last; empty if none"), _("Free coffee")),
+        },
+        _rewards,
+    )
     register(
         "tier",
         {

@@ -10,7 +10,17 @@ class RewardsConfig(AppConfig):
     def ready(self) -> None:
         import rewards.services.merging  # noqa: F401  registers what a merge does here
         from members.privacy import register_eraser
-        from rewards import events, panels, panels_coupons, privacy, reactions, traits, traits_coupons, traits_tiers  # noqa: F401  register themselves
+        from rewards import (  # noqa: F401  register themselves
+            events,
+            panels,
+            panels_coupons,
+            privacy,
+            reactions,
+            traits,
+            traits_catalogue,
+            traits_coupons,
+            traits_tiers,
+        )
         from rewards import export_columns as columns
         from rewards.services import opening
         from rewards.services.benefits import erase_uses

@@ -96,6 +96,14 @@ def _window(start, end) -> str:
     return gettext("until %(end)s") % words if end else ""
 
 
+def address_words(redemption: Redemption) -> list[str]:
+    """Where it is sent, line by line, in the order of a letter: the database keeps the parts in none."""
+    parts = redemption.address
+    order = ("name", "street", "postal_code", "city", "country")
+    known = [name for name in order if name in parts] + sorted(set(parts) - set(order))
+    return [str(parts[name]) for name in known]
+
+
 def paid_words(redemption: Redemption, currency: str) -> str:
     """What a redemption cost, as it was then."""
     return price_words(redemption.points, redemption.money_minor, currency)

@@ -26,7 +26,7 @@ from rewards.models import (
     Tier,
     WaitingEntry,
 )
-from rewards.queries import balance
+from rewards.queries import balance, balances
 from rewards.reasons import Reason
 
 STANDING = (RedemptionState.RESERVED, RedemptionState.CONFIRMED)  # what counts against limits, stock and places
@@ -292,6 +292,41 @@ def _session(session: RewardSession, standing: _Standing, at: datetime) -> Sessi
     if not left and not kept:
         reasons.append(Reason("session_full", {"capacity": session.capacity, "waiting": session.queue}))  # type: ignore[attr-defined]
     return SessionShelf(session, left, tuple(reasons), entry)
+
+
+def affordable(member_ids: Sequence[int], *, at: datetime) -> dict[int, list[Reward]]:
+    """For each of many members what their points suffice for at the moment, most points first. What is for a segment
+    or sold out is left out; limits of a member are not asked for. So many queries, however many members."""
+    open_ = shown(at=at).filter(
+        Q(redeemable_from=None) | Q(redeemable_from__lte=at),
+        Q(redeemable_until=None) | Q(redeemable_until__gt=at),
+        Q(stock=None) | Q(stock__gt=0),
+        Q(limit_total=None) | Q(redeemed__lt=F("limit_total")),
+        segment=None,
+    )
+    prices = Prefetch("prices", RewardPrice.objects.select_related("tier"))
+    rewards = list(open_.prefetch_related("tiers", prices))
+    tiers = {tier.pk: tier for tier in Tier.objects.all()}
+    base = next((tier for tier in tiers.values() if tier.rank == 0), None)
+    held = dict(MemberTier.objects.filter(member__in=member_ids).values_list("member", "tier"))
+    found: dict[int, list[Reward]] = {}
+    for member_id, points in balances(member_ids, at).items():
+        tier = tiers[held[member_id]] if member_id in held else base
+        within = [
+            (price_of(reward, tier).points, reward)
+            for reward in rewards
+            if not (allowed := list(reward.tiers.all())) or tier in allowed
+        ]
+        dearest = sorted((row for row in within if row[0] <= points), key=lambda row: -row[0])
+        found[member_id] = [reward for _, reward in dearest]
+    return found
+
+
+def last_taken(member_ids: Sequence[int]) -> dict[int, Redemption]:
+    """The last reward that each member redeemed and kept."""
+    taken = Redemption.objects.filter(member__in=member_ids, state=RedemptionState.CONFIRMED).select_related("reward")
+    rows = taken.order_by("member", "-confirmed_at", "-pk").distinct("member")
+    return {row.member_id: row for row in rows}
 
 
 def redemptions_of(member_id: int) -> QuerySet[Redemption]:

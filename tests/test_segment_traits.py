@@ -12,8 +12,9 @@ from members.segments.tree import BadDefinition, Problem, parse
 from members.services.derived import bring_up_to_date
 from members.tests.factories import make_member
 from rewards.models import Benefit, MembershipPlan
+from rewards.services.redemptions import redeem_reward
 from rewards.tests.coupons import issue, make_offer
-from rewards.tests.factories import make_rule, make_tiers, post
+from rewards.tests.factories import make_reward, make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 5, 12, 10, 0, tzinfo=UTC)
@@ -79,6 +80,9 @@ NAMES = [
     "purchase.visit_days",
     "redemption.count",
     "redemption.last",
+    "reward.affordable",
+    "reward.count",
+    "reward.last",
     "segment",
     "source",
     "tag",
@@ -116,6 +120,9 @@ def world():
     make_member(city="", birthday_calendar="lunar", birthday_month=3, birthday_day=30, language="zh-hans")
     post(anna, AT)
     issue(make_offer(), anna)
+    make_reward(name="100 %")
+    free = make_reward(points=0)
+    redeem_reward(member_id=anna.pk, reward_id=free.pk, source="test", key="k", at=AT)
     make_offer(name_en="100 %")
     plan = MembershipPlan.objects.create(name_en="Plus", price_points=100)
     Benefit.objects.create(name_en="Lounge", kind="visits").plans.add(plan)

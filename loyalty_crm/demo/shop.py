@@ -11,10 +11,11 @@ from common.sql import execute
 from loyalty_crm.demo import data
 from loyalty_crm.demo.people import Guest
 from loyalty_crm.demo.post import greet
+from loyalty_crm.demo.rewards import redeem_some
 from members.models import User
 from members.services.purchases import NewLine, NewPurchase
 from rewards import queries
-from rewards.services import holds
+from rewards.models import Reward
 from rewards.services.adjustments import adjust_points
 from rewards.services.expiry import expire_due
 from rewards.services.ledger import InsufficientPoints
@@ -24,6 +25,7 @@ from rewards.services.tiers import reassess
 STEP = timedelta(days=7)
 WEEKEND = 5
 LATELY = timedelta(days=25)
+CHEAPEST = 60  # points of the reward that costs the fewest
 ANALYSE = (1, 4, 12, 36)
 
 
@@ -92,6 +94,7 @@ def live(
     *,
     until: datetime,
     staff: dict[str, User],
+    made: dict[str, Reward],
     progress: Callable[[int], None],
     weekly: Callable[[datetime], None],
 ) -> None:
@@ -107,7 +110,7 @@ def live(
             batch.append(purchases[posted])
             posted += 1
         if batch:
-            _week(random, guests, batch, week, end, staff)
+            _week(random, guests, batch, week, end, staff, made)
         expire_due(at=end)
         progress(posted)
         weekly(end)
@@ -115,7 +118,15 @@ def live(
     reassess(at=until)
 
 
-def _week(random: Random, guests: list[Guest], batch: list, start: datetime, end: datetime, staff: dict) -> None:
+def _week(
+    random: Random,
+    guests: list[Guest],
+    batch: list,
+    start: datetime,
+    end: datetime,
+    staff: dict,
+    made: dict[str, Reward],
+) -> None:
     def some_time() -> datetime:
         return start + (end - start) * random.random()
 
@@ -135,9 +146,8 @@ def _week(random: Random, guests: list[Guest], batch: list, start: datetime, end
         _adjust(random, guest, some_time(), staff["Marketer"])
     balances = queries.balances([guest.member.pk for guest in here], start)
     for guest in here:
-        cost, reward = random.choice(data.REWARDS)
-        if balances[guest.member.pk] >= cost and random.random() < 0.16:
-            _redeem(guest, cost, reward, some_time())
+        if balances[guest.member.pk] >= CHEAPEST and random.random() < 0.14:
+            redeem_some(random, guest, made, some_time(), balances[guest.member.pk])
 
 
 def _adjust(random: Random, guest: Guest, at: datetime, by: User) -> None:
@@ -147,14 +157,3 @@ def _adjust(random: Random, guest: Guest, at: datetime, by: User) -> None:
         adjust_points(member_id=guest.member.pk, amount=amount, reason=reason, key=key, at=at, actor_id=by.pk)
     except InsufficientPoints:
         return
-
-
-def _redeem(guest: Guest, cost: int, reward: str, at: datetime) -> None:
-    key = f"demo:{guest.member.pk}:{at.isoformat()}"
-    try:
-        holds.reserve(
-            member_id=guest.member.pk, amount=cost, key=key, at=at, lapses_at=at + timedelta(hours=1), reason=reward
-        )
-    except InsufficientPoints:
-        return
-    holds.confirm(key=key, at=at)

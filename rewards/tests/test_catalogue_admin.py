@@ -57,7 +57,7 @@ def filled(answer) -> dict:
                     data |= {f"{name}_{n}": part if part is not None else "" for n, part in enumerate(parts)}
                 elif shown is True:
                     data[name] = "on"
-                elif shown not in (None, False):
+                elif shown is not None and shown is not False:
                     data[name] = shown
     return data
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -26,7 +26,7 @@ from rewards.admin.catalogue.acts import (
     SendView,
 )
 from rewards.admin.ledger import FOUND_AT_MOST, member_link
-from rewards.catalogue_words import paid_words
+from rewards.catalogue_words import address_words, paid_words
 from rewards.codes import candidates, shown
 from rewards.enums import Fulfilment, RedemptionState
 from rewards.models import Redemption
@@ -135,6 +135,9 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
         """What is to be sent or handed over."""
         return redirect(f"{reverse('admin:rewards_redemption_changelist')}?todo=all")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption]:
+        return super().get_queryset(request).annotate(currency=Value(get_programme().currency))
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if not search_term.strip():
             return queryset, False
@@ -231,7 +234,7 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
 
     @display(description=_("price"))
     def paid(self, redemption: Redemption) -> str:
-        return paid_words(redemption, get_programme().currency)
+        return paid_words(redemption, redemption.currency)
 
     @display(
         description=_("state"),
@@ -263,11 +266,11 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
 
     @display(description=_("sent to"))
     def address_line(self, redemption: Redemption) -> str:
-        return ", ".join(str(part) for part in redemption.address.values())
+        return ", ".join(address_words(redemption))
 
     @display(description=_("sent to"))
     def whole_address(self, redemption: Redemption) -> str:
-        return format_html_join("", "{}<br>", [(str(part),) for part in redemption.address.values()]) or "–"
+        return format_html_join("", "{}<br>", [(line,) for line in address_words(redemption)]) or "–"
 
     @display(description=_("date"))
     def date(self, redemption: Redemption) -> str:

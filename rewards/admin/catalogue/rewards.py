@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -155,7 +155,8 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reward]:
         prices = Prefetch("prices", RewardPrice.objects.select_related("tier"))
-        found = super().get_queryset(request).select_related("offer", "segment")
+        currency = Value(get_programme().currency)
+        found = super().get_queryset(request).annotate(currency=currency).select_related("offer", "segment")
         return found.prefetch_related("pictures", "tiers", prices)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None):
@@ -290,7 +291,7 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
 
     @display(description=_("price"))
     def price(self, reward: Reward) -> str:
-        return price_words(reward.points, reward.money_minor, get_programme().currency)
+        return price_words(reward.points, reward.money_minor, reward.currency)
 
     @display(description=_("stock"))
     def left(self, reward: Reward) -> str:
@@ -322,4 +323,4 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
     def words(self, reward: Reward) -> str:
         if not reward.pk:
             return "–"
-        return format_html_join(" ", "{}", [(sentence,) for sentence in summary(reward, get_programme().currency)])
+        return format_html_join(" ", "{}", [(sentence,) for sentence in summary(reward, reward.currency)])
