@@ -173,7 +173,7 @@ class RewardsPage(Teller):
         """What members hold now."""
         held, at = self.kept.held, self.period.at
         shown = [
-            self._stands(gettext("Can be spent"), held.spendable, self.lots(left="open")),
+            self._stands(gettext("Spendable"), held.spendable, self.lots(left="open")),
             self._stands(gettext("Pending"), held.pending, self.lots(left="pending")),
             self._stands(gettext("Reserved"), held.reserved, f"{list_of('rewards_transfer', kind__exact='hold')}"),
         ]

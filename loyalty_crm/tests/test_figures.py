@@ -154,7 +154,7 @@ def test_points_are_told_with_what_is_owed_and_each_figure_opens_its_rows(desk, 
     assert (told["Breakage"].value, told["Breakage"].note) == ("–", "not enough data")
     rows = {title: client.get(stat.link, follow=True).context["cl"].result_count for title, stat in told.items()
             if title not in ("Owed in money",)}  # fmt: skip
-    assert (rows["Issued"], rows["Redeemed"], rows["Given by hand"], rows["Can be spent"]) == (2, 1, 1, 3)
+    assert (rows["Issued"], rows["Redeemed"], rows["Given by hand"], rows["Spendable"]) == (2, 1, 1, 3)
     assert (rows["Pending"], rows["Expired"]) == (0, 0)
     tables = {table.key: table for table in page.context["tables"]}
     (rule,) = tables["rules"].rows

@@ -308,11 +308,11 @@ class GrantRequestAdmin(ReadOnlyAdmin):
     sortable_by = ()
     actions_detail = ("approve", "refuse", "withdraw", "stop")
     fieldsets = (
-        (None, {"fields": ("whom_link", ("gift", "shown_state"), ("requested_by", "when"), "waits")}),
+        (None, {"fields": ("whom_link", ("gift", "state"), ("requested_by", "when"), "waits")}),
         (_("Words"), {"fields": ("reason", "note", "until")}),
         (_("What became of it"), {"fields": (("decided_by", "decided"), "decision", "given", "moved")}),
     )
-    readonly_fields = ("whom_link", "gift", "shown_state", "when", "waits", "until", "decided", "given", "moved")
+    readonly_fields = ("whom_link", "gift", "when", "waits", "until", "decided", "given", "moved")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("rewards.add_grantrequest")

@@ -74,7 +74,7 @@ class LotStateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> tuple:
         return (
-            ("open", _("Can be spent")),
+            ("open", _("Spendable")),
             ("pending", _("Pending")),
             ("some", _("Something")),
             ("none", _("Nothing")),

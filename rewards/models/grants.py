@@ -49,8 +49,8 @@ class GrantRequest(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("grant to be approved")
-        verbose_name_plural = _("grants to be approved")
+        verbose_name = _("gift by hand")
+        verbose_name_plural = _("gifts by hand")
         constraints = [
             models.CheckConstraint(name="rewards_grant_amount", condition=Q(amount__gt=0)),
             models.CheckConstraint(
@@ -81,4 +81,4 @@ class GrantRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.key
+        return f"{self.get_unit_display()}: {self.amount * self.members}"
