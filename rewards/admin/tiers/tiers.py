@@ -178,7 +178,7 @@ class QualifyingView(MovesView):
 class TierAdmin(DeskAdmin):
     """The steps in their order; each is changed in two steps that say whom it moves."""
 
-    list_display = ("name", "asks", "times", "standing")
+    list_display = ("name", "reached")
     ordering = ("-rank",)
     sortable_by = ()
     list_before_template = "admin/tiers/ladder.html"
@@ -235,10 +235,10 @@ class TierAdmin(DeskAdmin):
     def times(self, tier: Tier) -> str:
         return f"× {tier.multiplier.normalize():f}"
 
-    @display(description=_("since"))
-    def standing(self, tier: Tier) -> str:
+    @display(description=_("last reached"))
+    def reached(self, tier: Tier) -> str:
         last = TierChange.objects.filter(to_tier=tier).order_by("-at").values_list("at", flat=True).first()
-        return gettext("last reached %(when)s") % {"when": format_moment(last)} if last else "–"
+        return format_moment(last) or "–"
 
 
 def _standing() -> dict[int, int]:
