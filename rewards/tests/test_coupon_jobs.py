@@ -163,7 +163,7 @@ def test_a_job_that_is_killed_goes_on_and_gives_each_member_one(monkeypatch):
 def test_many_are_issued_in_a_constant_number_of_statements(at, django_assert_num_queries):
     offer = make_offer()
     members = [make_member().pk for _n in range(50)]
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(10):
         issue_coupons(
             offer_id=offer.pk, member_ids=members, keys=[f"k{n}" for n in members], issued_by=IssuedBy.RULE, at=at
         )
