@@ -319,5 +319,9 @@ def reason_sentence(code: str, facts: Mapping[str, Any], names: Names | None = N
             return gettext("%(cut)s was reached.") % {"cut": _cut(facts["period"])}
         case "budget":
             return gettext("Its budget is spent.")
+        case "offer":
+            return gettext("The offer behind it has ended.")
+        case "codes":
+            return gettext("No code is left for it just now.")
         case _:
             return code
