@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import uuid4
 
 import pgtrigger
@@ -57,7 +58,7 @@ SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(r
 def _write_off(account: Account, at: datetime) -> None:
     key, unit = f"erased:{uuid4()}", Unit(account.unit)
     if account.kind == AccountKind.ARREARS:
-        forgive(member_id=account.member_id, unit=unit, key=key, at=at, reason=CLOSED)
+        forgive(member_id=cast(int, account.member_id), unit=unit, key=key, at=at, reason=CLOSED)
         return
     lots = Lot.objects.filter(Q(expires_at=None) | Q(expires_at__gt=at), account=account, remaining__gt=0)
     left = dict(lots.values_list("pk", "remaining"))

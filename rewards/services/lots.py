@@ -3,7 +3,7 @@ expired. Each has a reason for staff and a note for the member, and is done once
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pgtrigger
 from django.db import transaction
@@ -178,7 +178,7 @@ def reinstate(
     """
     _check_reason(reason)
     expiry = Transfer.objects.select_related("debit").get(pk=transfer_id, kind=TransferKind.EXPIRE)
-    unit, member_id = Unit(expiry.debit.unit), expiry.debit.member_id
+    unit, member_id = Unit(expiry.debit.unit), cast(int, expiry.debit.member_id)
     _, followed = lock_followed([member_id], units=[unit])
     member_id = followed.get(member_id, member_id)
     name = f"reinstate:{key}"

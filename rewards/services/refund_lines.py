@@ -124,8 +124,12 @@ def _pieces(purchase: Purchase, bought: Mapping[int, Bought], line_id: int, quan
     if line is None:
         raise PurchaseLine.DoesNotExist(line_id)
     if quantity > line.left_quantity or (line.amount_minor > 0 and not line.left_minor):
-        left = {"left_minor": line.left_minor, "left_quantity": line.left_quantity}
-        raise RefundTooLarge(currency=purchase.currency, line_id=line_id, **left)
+        raise RefundTooLarge(
+            left_minor=line.left_minor,
+            currency=purchase.currency,
+            line_id=line_id,
+            left_quantity=line.left_quantity,
+        )
     back = line.back_quantity + quantity
     if back == line.quantity:
         return Part(line_id, quantity, line.left_minor)

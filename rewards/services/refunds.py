@@ -230,7 +230,7 @@ def _take_back(
     bought = bought_lines(purchase.pk)
     lets_owe = reward_settings().refund_policy == RefundPolicy.ARREARS
     sums = {unit: Moved() for unit in Unit.values}
-    by_rule: dict[int, int] = {}
+    by_rule: dict[int | None, int] = {}
     rows = fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at})
     for earn_id, unit, rule_id, gave, given_why, back, expired, spendable, held, lots in rows:
         given_why = json.loads(given_why) if isinstance(given_why, str) else given_why

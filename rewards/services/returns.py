@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import F
 from psycopg.types.json import Jsonb
@@ -85,7 +85,7 @@ def give_back(
             "expires_at": at + timedelta(days=settings.expired_return_days),
         },
     )
-    forward(member_ids=[paid.debit.member_id], at=at)  # where nobody was merged, nothing goes on
+    forward(member_ids=[cast(int, paid.debit.member_id)], at=at)  # where nobody was merged, nothing goes on
     return int(row.id)
 
 

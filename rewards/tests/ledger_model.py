@@ -74,6 +74,19 @@ class ModelPurchase:
     refunded: int = 0
     paid: list[list] = field(default_factory=list)  # [lot, taken, returned]
 
+    def give_back(self, line, pieces, minor):
+        """Money given back, for pieces of a line or, without one, spread over the lines by what is left of each."""
+        left = self.minor - self.refunded
+        self.refunded += minor
+        if line:
+            line.back, line.by_quantity = line.back + pieces, line.by_quantity + minor
+            return
+        reached = given = 0
+        for each in self.lines:
+            reached += each.left
+            part = reached * minor // left - given
+            each.by_amount, given = each.by_amount + part, given + part
+
     def due(self, award):
         if self.refunded == self.minor:
             return award.gave

@@ -214,7 +214,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         result = refund_purchase(**what, at=self.now)
         assert result.amount_minor == minor
-        self._given_back(purchase, line, pieces, minor, left)
+        purchase.give_back(line, pieces, minor)
         paid = purchase.paid and Transfer.objects.get(purchase=purchase.id, kind="pay").pk
         returned = self.model.give_back(purchase, self.now, f"return:{result.refund_id}:{paid}")
         took, due, owed = self.model.take_back(purchase, self.now)
@@ -224,17 +224,6 @@ class LedgerMachine(RuleBasedStateMachine):
             assert found == told
         if took or owed:
             self.model.assess(purchase.member, self.now)
-
-    def _given_back(self, purchase, line, pieces, minor, left):
-        purchase.refunded += minor
-        if line:
-            line.back, line.by_quantity = line.back + pieces, line.by_quantity + minor
-            return
-        reached = given = 0
-        for each in purchase.lines:
-            reached += each.left
-            part = reached * minor // left - given
-            each.by_amount, given = each.by_amount + part, given + part
 
     @rule(index=MEMBER, share=st.sampled_from([0.7, 1]), part=st.sampled_from([0.3, 1]))
     def return_what_is_reserved(self, index, share, part):  # rarely comes about by chance
