@@ -377,7 +377,9 @@ def _standing(row: Any, tiers: list[Tier]) -> TierStanding:
     above = next((one for one in tiers if one.rank > max(row.from_rank, row.reached)), None)
     now = (row.points, row.spend, row.visits, row.days)
     to_next = _criteria(above, *now) if above else ()
-    keep_until, to_keep, is_lost = None, (), False
+    keep_until: date | None = None
+    to_keep: tuple[Criterion, ...] = ()
+    is_lost = False
     if tier is not None and tier.rank > 0 and row.downgrade != Downgrade.NONE:
         wanted = _criteria(tier, *now)
         if row.reached < tier.rank:

@@ -44,7 +44,7 @@ class TierForm(forms.Form):
     description_zh_hans = forms.CharField(
         label=_("What it is like, in Chinese"), max_length=200, required=False, widget=UnfoldAdminTextInputWidget
     )
-    above = forms.ModelChoiceField(
+    above: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("Stands above"),
         queryset=Tier.objects.order_by("rank"),
         empty_label=None,

@@ -99,7 +99,7 @@ class MembershipPlanAdmin(DeskAdmin):
 
 
 class SellForm(forms.Form):
-    plan = forms.ModelChoiceField(
+    plan: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("Plan"), queryset=MembershipPlan.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget
     )
     pay = forms.ChoiceField(

@@ -73,7 +73,7 @@ class MovesView(ConfirmView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         if "sentences" in kwargs:
-            names = {tier.pk or 0: tier.name for tier in self.steps()}
+            names: dict[int | None, str] = {tier.pk or 0: tier.name for tier in self.steps()}
             context["moves"] = [
                 {
                     "from": names.get(row.from_id, "–"),
