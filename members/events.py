@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.doorbell import ring
 from common.money import format_money
-from common.sql import execute
+from common.sql import execute, fetch_prepared
 from members.enums import Channel, Purpose
 
 if TYPE_CHECKING:
@@ -146,8 +146,11 @@ WHERE NOT event.data ? subscribed.unless
 """
 
 
-def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id: int | None = None) -> None:
-    """Records one event for each row (member_id, at, data) of an SQL query, in one statement."""
+def record_selected(
+    *, kind: str, select: str, params: dict[str, Any], actor_id: int | None = None, often: bool = False
+) -> None:
+    """Records one event for each row (member_id, at, data) of an SQL query, in one statement; `often`: one whose text
+    is always the same, and tells the types of its parameters."""
     if kind not in _kinds:
         raise ValueError(f"event kind {kind} is not declared")
     reactions = _subscribed.get(kind, [])
@@ -158,7 +161,7 @@ def record_selected(*, kind: str, select: str, params: dict[str, Any], actor_id:
         "unless": [unless for _reaction, unless in reactions],
         "changes": _kinds[kind].changes,
     }
-    execute(_RECORD.format(select=select), {**params, **given})
+    (fetch_prepared if often else execute)(_RECORD.format(select=select), {**params, **given})
     if reactions:
         ring("members.tasks.run_reactions")
     if _kinds[kind].changes:
@@ -182,6 +185,7 @@ def record_many(
         select="SELECT * FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[], %(data)s::jsonb[])",
         params={"members": list(member_ids), "ats": list(moments), "data": [json.dumps(d) for d in data]},
         actor_id=actor_id,
+        often=True,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pgtrigger
 from django.db import transaction
 
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 from members import events
 from members.queries import ever_with
 
@@ -140,9 +140,9 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
     return recorded
 
 
-@transaction.atomic
 def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
-    """As record_purchases; where a known key comes with another content, its answer says so and the others stand."""
+    """As record_purchases; where a known key comes with another content, its answer says so and the others stand.
+    Runs in the caller's transaction."""
     for told in purchases:
         for amount, least in ((told.amount_minor, 0), *((line.amount_minor, -MOST_MINOR) for line in told.lines)):
             if not least <= amount <= MOST_MINOR:
@@ -214,13 +214,15 @@ def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None
 
 
 def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
-    rows = fetch_all(_RECORD.format(select=select, answer=answer), params)
+    fetch = fetch_prepared if select is _TOLD else fetch_all
+    rows = fetch(_RECORD.format(select=select, answer=answer), params)
     events.record_selected(
         kind=events.PURCHASE_PAID,
         select="SELECT member_id, purchased_at, jsonb_build_object('purchase', id, 'amount_minor', amount_minor,"
-        " 'currency', currency, 'store', store) FROM members_purchase WHERE id = ANY(%(new_ids)s)",
+        " 'currency', currency, 'store', store) FROM members_purchase WHERE id = ANY(%(new_ids)s::bigint[])",
         params={"new_ids": [row[0] for row in rows if row[0] is not None]},
         actor_id=actor_id,
+        often=True,
     )
     return rows
 

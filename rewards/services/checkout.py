@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from common.money import format_money, minor_digits
-from common.sql import fetch_all
+from common.sql import fetch_prepared
 from members.services.purchases import (
     NewLine,
     NewPurchase,
@@ -105,14 +105,19 @@ def check_out(
 ) -> list[Receipt | Refusal]:
     """Takes baskets, in their order; one answer for each. What is wrong with one harms no other. (`source`, `key`) that
     is known with the same content is answered as before, and refused with another. With `dry_run` nothing stays."""
-    with transaction.atomic():
-        answers = _check_out(baskets, at, actor_id)
-        if dry_run:
-            transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            answers = _check_out(baskets, at, actor_id, alone=len(baskets) == 1)
+            if dry_run:
+                transaction.set_rollback(True)
+    except _Refused as refused:  # alone, it needs no savepoint: the transaction is undone
+        return [refused.refusal]
     return answers
 
 
-def _check_out(baskets: Sequence[Basket], at: datetime, actor_id: int | None) -> list[Receipt | Refusal]:
+def _check_out(
+    baskets: Sequence[Basket], at: datetime, actor_id: int | None, *, alone: bool = False
+) -> list[Receipt | Refusal]:
     answers: dict[int, Receipt | Refusal] = {}
     sales: dict[int, _Sale] = {}
     seen: set[tuple[str, str]] = set()
@@ -138,6 +143,12 @@ def _check_out(baskets: Sequence[Basket], at: datetime, actor_id: int | None) ->
     if groups:
         rules, home_ = live_rules(PURCHASE), home()
     for group in groups:
+        if alone:
+            try:
+                answers |= _post(group, rules, home_, at, actor_id)
+            except PointsOutOfRange as problem:
+                raise _out_of_range() from problem
+            break
         answers |= _settle(group, rules, home_, at, actor_id)
     for n in again:  # told twice in one call: the second time it is known
         answers[n] = _check_out([baskets[n]], at, actor_id)[0]
@@ -149,7 +160,7 @@ _PEOPLE = "SELECT id, merged_into_id, erased_at IS NOT NULL FROM members_member 
 
 def _people(member_ids: set[int]) -> dict[int, int | None]:
     """Who the members are now; None for who is erased."""
-    rows = fetch_all(_PEOPLE, [list(member_ids)])
+    rows = fetch_prepared(_PEOPLE, [list(member_ids)])
     return {id_: None if erased else merged or id_ for id_, merged, erased in rows}
 
 
@@ -165,8 +176,7 @@ def _settle(
             return dict.fromkeys(sales, refused.refusal)
     except PointsOutOfRange:
         if len(sales) == 1:
-            text = gettext("This would be more points than can be counted.")
-            return dict.fromkeys(sales, Refusal("points_range", text))
+            return dict.fromkeys(sales, _out_of_range().refusal)
     answers: dict[int, Receipt | Refusal] = {}
     for n, sale in sales.items():
         answers |= _settle({n: _Sale(sale.priced, sale.member_id)}, rules, home_, at, actor_id)
@@ -260,6 +270,10 @@ def _value(sale: _Sale, home_: Home) -> int:
         text = gettext("That is more than the %(total)s to be paid.") % words
         raise _Refused("pay_too_much", text, "pay_with", total_minor=sale.total_minor)
     return sale.points_worth + basket.pay_credit_minor
+
+
+def _out_of_range() -> _Refused:
+    return _Refused("points_range", gettext("This would be more points than can be counted."))
 
 
 def _short(unit: Unit, short: InsufficientPoints, home_: Home) -> _Refused:

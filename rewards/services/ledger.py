@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import DataError
 from psycopg.errors import NumericValueOutOfRange
 
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 from members.queries import merged_into
 from rewards.enums import AccountKind, TransferKind, Unit
 
@@ -40,18 +40,19 @@ class Posted(NamedTuple):
 
 _OPEN = """
 INSERT INTO rewards_account (kind, unit, member_id, balance)
-SELECT %(kind)s, unit, member.id, 0
+SELECT %(kind)s::text, unit, member.id, 0
 FROM unnest(%(members)s::bigint[]) AS member (id), unnest(%(units)s::text[]) AS unit
 WHERE NOT EXISTS (
     SELECT FROM rewards_account AS known
-    WHERE known.member_id = member.id AND known.unit = unit.unit AND known.kind = %(kind)s
+    WHERE known.member_id = member.id AND known.unit = unit.unit AND known.kind = %(kind)s::text
 )
 ORDER BY member.id, unit
 ON CONFLICT DO NOTHING
 """
 # NO KEY: other members' transfers may go on referring to these rows. The order keeps two batches from a deadlock.
 _LOCK = """
-SELECT id, kind FROM rewards_account WHERE member_id = ANY(%(members)s) ORDER BY id FOR NO KEY UPDATE
+SELECT id, kind, member_id, unit FROM rewards_account WHERE member_id = ANY(%(members)s)
+ORDER BY id FOR NO KEY UPDATE
 """
 
 
@@ -75,8 +76,12 @@ def lock_followed(
 
 
 def _lock(members: list[int], units: Sequence[Unit]) -> list[int]:
-    _open(AccountKind.WALLET, members, units)
-    return [id_ for id_, kind in fetch_all(_LOCK, {"members": members}) if kind == AccountKind.WALLET]
+    rows = fetch_prepared(_LOCK, {"members": members})
+    there = {(member_id, unit) for _id, kind, member_id, unit in rows if kind == AccountKind.WALLET}
+    if any((member_id, unit) not in there for member_id in members for unit in units):
+        _open(AccountKind.WALLET, members, units)
+        rows = fetch_prepared(_LOCK, {"members": members})
+    return [id_ for id_, kind, _member, _unit in rows if kind == AccountKind.WALLET]
 
 
 def open_arrears(member_ids: Iterable[int], unit: Unit) -> None:
@@ -85,7 +90,7 @@ def open_arrears(member_ids: Iterable[int], unit: Unit) -> None:
 
 
 def _open(kind: AccountKind, members: list[int], units: Sequence[Unit]) -> None:
-    execute(_OPEN, {"kind": kind, "members": members, "units": [str(unit) for unit in units]})
+    fetch_prepared(_OPEN, {"kind": str(kind), "members": members, "units": [str(unit) for unit in units]})
 
 
 def _told(columns: str, optional: dict[str, str], also: Sequence[str]) -> tuple[str, str]:
@@ -195,6 +200,7 @@ def credit(
     params: dict[str, Any],
     unit: Unit = Unit.POINTS,
     also: Sequence[str] = (),
+    often: bool = False,
 ) -> list[Posted]:
     """Moves points or credit from a system account into wallets, each into a lot of its own.
 
@@ -205,6 +211,7 @@ def credit(
     answer. PointsOutOfRange; IntegrityError where a key is posted to the wallet of another member at the same moment.
     """
     columns, left_out = _told(_CREDITED, _CREDITED_ALSO, also)
+    fetch = fetch_prepared if often else fetch_all  # `often`: always the same text, with its parameters' types
     earns = kind == TransferKind.EARN
     statement = _CREDIT.format(
         columns=columns,
@@ -216,7 +223,7 @@ def credit(
         repaid="repaid" if earns else "0",
     )
     try:
-        rows = fetch_all(statement, {**params, "kind": kind, "source": source, "unit": unit})
+        rows = fetch(statement, {**params, "kind": str(kind), "source": str(source), "unit": str(unit)})
     except DataError as error:
         if isinstance(error.__cause__, NumericValueOutOfRange):
             raise PointsOutOfRange from error

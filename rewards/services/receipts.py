@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import get_language
 
-from common.sql import fetch_all
+from common.sql import fetch_prepared
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import TransferKind
 from rewards.models import Coupon, Transfer
@@ -93,7 +93,9 @@ def stands_of(member_ids: set[int], at: datetime) -> dict[int, Stand]:
     chinese = (get_language() or "").startswith("zh")
     return {
         id_: Stand(spendable, pending, credit, tier, (zh if chinese else en) or en or "")
-        for id_, spendable, pending, credit, tier, en, zh in fetch_all(_STANDS, {"members": list(member_ids), "at": at})
+        for id_, spendable, pending, credit, tier, en, zh in fetch_prepared(
+            _STANDS, {"members": list(member_ids), "at": at}
+        )
     }
 
 
@@ -130,7 +132,7 @@ FROM members_purchase AS purchase WHERE purchase.id = %s
 
 def as_it_was(purchase_id: int) -> tuple[int, int, int, tuple[Earned, ...]]:
     """Total, discount and what was due, in minor units, and what was earned then."""
-    total, discount, worth = fetch_all(_PAID, [purchase_id])[0]
+    total, discount, worth = fetch_prepared(_PAID, [purchase_id])[0]
     earned = []
     given = Transfer.objects.filter(purchase=purchase_id, kind=TransferKind.EARN)
     for transfer in given.select_related("rule__rule", "credit", "lot").order_by("id"):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from common.sql import fetch_all
+from common.sql import fetch_prepared
 from rewards.earning.facts import Given, Happening, Item, Rule, Standing
 from rewards.earning.triggers import PURCHASE
 
@@ -38,7 +38,7 @@ def bought(purchase_ids: Sequence[int], paid_otherwise: Mapping[int, int] | None
     """Recorded purchases in the order of their ids. `paid_otherwise`: minor units paid with points or credit."""
     otherwise = paid_otherwise or {}
     found = []
-    for id_, member_id, at, currency, amount, store, channel, lines in fetch_all(
+    for id_, member_id, at, currency, amount, store, channel, lines in fetch_prepared(
         _BOUGHT.format(lines=_LINES), [list(purchase_ids)]
     ):
         items = tuple(
@@ -126,7 +126,7 @@ def standings(
     if any(rule.definition.effect.kind == "coupon" for rule in limited):
         parts.append(_COUPONS)
     found = {id_: Standing() for id_ in ids}
-    for what, member_id, number, moment, units, extra in fetch_all(" UNION ALL ".join(parts), params):
+    for what, member_id, number, moment, units, extra in fetch_prepared(" UNION ALL ".join(parts), params):
         standing = found[member_id]
         match what:
             case "tier":

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language
 
-from common.sql import fetch_all
+from common.sql import fetch_all, fetch_prepared
 from members.enums import Language
 from rewards.earning.definition import Definition, parse
 from rewards.earning.facts import Rule
@@ -46,7 +46,7 @@ def live_rules(*triggers: str) -> list[LiveRule]:
             ),
             left,
         )
-        for rule_id, version_id, number, en, zh, definition, trigger, unit, since, until, left in fetch_all(
+        for rule_id, version_id, number, en, zh, definition, trigger, unit, since, until, left in fetch_prepared(
             _LIVE, [list(triggers)]
         )
     ]
@@ -66,7 +66,7 @@ class Home(NamedTuple):
 
 def home() -> Home:
     """Where the programme is at home; one look-up by key."""
-    rows = fetch_all("SELECT time_zone, currency FROM members_programme WHERE id = 1")
+    rows = fetch_prepared("SELECT time_zone, currency FROM members_programme WHERE id = 1")
     zone, currency = rows[0] if rows else ("UTC", "EUR")
     return Home(ZoneInfo(zone), currency)
 

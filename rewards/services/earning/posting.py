@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 from rewards.earning.evaluate import evaluate, note
 from rewards.earning.facts import Award, Happening, Outcome, Unfired
 from rewards.earning.triggers import PURCHASE
@@ -155,7 +155,7 @@ def _give_coupons(granted: Sequence[Granted], at: datetime) -> None:
 
 # A purchase that a till dates into the future is spendable from the moment it is posted.
 _EARN = """
-SELECT key, member_id, amount, at, coalesce(available_from, least(at, %(at)s)), expires_at, '', why, NULL::bigint,
+SELECT key, member_id, amount, at, coalesce(available_from, least(at, %(at)s::timestamptz)), expires_at, '', why, NULL::bigint,
        purchase_id, unit, rule_id, inactivity_months
 FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(ats)s::timestamptz[],
             %(available)s::timestamptz[], %(expires)s::timestamptz[], %(whys)s::jsonb[], %(purchases)s::bigint[],
@@ -188,6 +188,7 @@ def _post(granted: Sequence[Granted], at: datetime) -> None:
                 "months": [award_.inactivity_months for _one, award_ in given],
             },
             also=("unit", "rule_id", "inactivity_months"),
+            often=True,
         )
         ids = {transfer.key: transfer.id for transfer in posted}
         for (one, award_), key in zip(given, keys, strict=True):
@@ -221,4 +222,4 @@ def _keep(granted: Sequence[Granted], budgeted: Collection[int]) -> None:
             [one.case.happening.at for one in told],
             [json.dumps(one.outcome.trace()) for one in told],
         ]
-        execute(_EVALUATED, columns)
+        fetch_prepared(_EVALUATED, columns)

@@ -1,0 +1,96 @@
+"""Limits and budgets under many hands at once, and what happens where the lock is left out."""
+
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from unittest.mock import patch
+
+import pytest
+from django.db import connection
+
+from common.sql import fetch_all
+from members.tests.factories import make_member
+from rewards import queries
+from rewards.models import EarningRule, Transfer
+from rewards.services.checkout import Basket, BasketLine, Receipt, check_out
+from rewards.services.earning import posting
+from rewards.tests.factories import make_rule_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT = datetime(2026, 5, 8, 13, tzinfo=UTC)
+TEN = {"effect": {"kind": "fixed", "points": 10}}
+
+
+def at_once(baskets: list[Basket], hands: int = 6) -> list:
+    """Checks baskets out by many hands; what each answered, or the error it met."""
+    answers: list = []
+    ready = threading.Barrier(hands)
+
+    def work(mine: list[Basket]) -> None:
+        try:
+            ready.wait(timeout=30)
+            for basket in mine:
+                try:
+                    answers.extend(check_out(baskets=[basket], at=AT))
+                except Exception as error:  # what the database refused is told by the test
+                    answers.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(baskets[n::hands],)) for n in range(hands)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def basket(member, key) -> Basket:
+    return Basket(member.pk, "till", str(key), "EUR", (BasketLine(Decimal("5.00")),))
+
+
+def test_a_budget_is_spent_to_the_last_point_and_never_overdrawn():
+    rule = make_rule_of("Budget", TEN, budget=155)
+    members = [make_member() for _ in range(30)]
+    answers = at_once([basket(member, n) for n, member in enumerate(members)])
+    assert all(isinstance(answer, Receipt) for answer in answers)
+    given = sorted(sum(e.amount for e in answer.earned) for answer in answers)
+    assert given == [0] * 14 + [5] + [10] * 15
+    rule.refresh_from_db()
+    assert rule.budget_spent == 155 == sum(Transfer.objects.filter(kind="earn").values_list("amount", flat=True))
+
+
+def test_without_the_lock_a_budget_would_be_overdrawn():
+    """The control: what was read of the budget is out of date. Only the table's own check then holds it."""
+    make_rule_of("Budget", TEN, budget=155)
+    members = [make_member() for _ in range(30)]
+
+    def read_only(rule_ids):
+        rows = fetch_all(
+            "SELECT id, budget - budget_spent FROM rewards_earningrule WHERE id = ANY(%s)", [list(rule_ids)]
+        )
+        threading.Event().wait(0.05)
+        return dict(rows)
+
+    with patch.object(posting, "_lock_budgets", read_only):
+        answers = at_once([basket(member, n) for n, member in enumerate(members)])
+    assert any(isinstance(answer, Exception) for answer in answers)
+    assert EarningRule.objects.get().budget_spent <= 155
+
+
+def test_a_members_limit_holds_among_many_tills():
+    make_rule_of("Daily", {**TEN, "limits": {"day": 35}})
+    member = make_member()
+    answers = at_once([basket(member, n) for n in range(18)])
+    assert sorted(sum(e.amount for e in answer.earned) for answer in answers) == [0] * 14 + [5] + [10] * 3
+    assert queries.balance(member.pk, AT) == 35
+
+
+def test_one_key_told_by_many_at_once_has_one_effect():
+    make_rule_of("Ten", TEN)
+    member = make_member()
+    answers = at_once([basket(member, "same") for _ in range(50)])
+    assert len({answer.purchase_id for answer in answers}) == 1
+    assert sum(answer.is_new for answer in answers) == 1
+    assert {tuple(e.amount for e in answer.earned) for answer in answers} == {(10,)}
+    assert queries.balance(member.pk, AT) == 10
