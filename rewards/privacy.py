@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.money import format_money
 from members.privacy import register_export
+from rewards.enums import Unit
 from rewards.models import (
     BenefitUse,
     Coupon,
@@ -20,7 +21,7 @@ from rewards.models import (
     TierChange,
     WaitingEntry,
 )
-from rewards.queries import balance, explain, history
+from rewards.queries import arrears, balance, explain, history
 
 
 def _points(member_id: int) -> dict[str, Any]:
@@ -32,7 +33,16 @@ def _points(member_id: int) -> dict[str, Any]:
             {"at": moved.at, "kind": moved.kind, "points": moved.change, "why": explain(moved)}  # type: ignore[attr-defined]
             for moved in history(member_id)
         ],
-        "lots": list(lots.values("amount", "remaining", "available_from", "expires_at")),
+        "owed": arrears(member_id),
+        "store_credit": {
+            "balance": balance(member_id, unit=Unit.CREDIT),
+            "owed": arrears(member_id, Unit.CREDIT),
+            "movements": [
+                {"at": moved.at, "kind": moved.kind, "amount": moved.change, "why": explain(moved)}  # type: ignore[attr-defined]
+                for moved in history(member_id, Unit.CREDIT)
+            ],
+        },
+        "lots": list(lots.values("amount", "remaining", "available_from", "expires_at", unit=F("account__unit"))),
         "reserved": list(holds.values("amount", "state", "reason", "created_at", "lapses_at", "settled_at")),
     }
 

@@ -15,6 +15,8 @@ LABELS: dict[str, Promise] = {
     "attributes": _("more about you"),
     "available_from": _("available from"),
     "balance": _("balance"),
+    "owed": _("owed"),
+    "store_credit": _("store credit"),
     "before": _("before"),
     "birthday": _("birthday"),
     "brand": _("brand"),
