@@ -17,10 +17,9 @@
   }
   const ONLY_PURCHASES = ["per_amount", "per_item", "multiplier", "cashback"];
   function showWhatIsOfUse() {
-    const gives = form.elements.gives;
-    if (!gives) return; // an offer, which has no trigger either
-    for (const option of gives.options) option.hidden = option.disabled = value("trigger") !== "purchase" && ONLY_PURCHASES.includes(option.value);
-    if (gives.selectedOptions[0]?.disabled) gives.value = [...gives.options].find((option) => !option.disabled)?.value ?? "";
+    const gives = form.elements.gives; // an offer has none
+    for (const option of gives?.options ?? []) option.hidden = option.disabled = value("trigger") !== "purchase" && ONLY_PURCHASES.includes(option.value);
+    if (gives?.selectedOptions[0]?.disabled) gives.value = [...gives.options].find((option) => !option.disabled)?.value ?? "";
     for (const box of form.querySelectorAll("[data-when]")) box.hidden = !holds(box.dataset.when);
     const kind = form.querySelector("[data-field=custom_kind]");
     if (kind) kind.hidden = value("trigger") !== "custom:";
