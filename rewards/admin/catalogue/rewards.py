@@ -116,9 +116,11 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
             {
                 "fields": (
                     "words",
-                    ("kind", "state", "position"),
-                    ("points", "money_minor", "unit_cost_minor"),
-                    ("picture", "picture_alt_en", "picture_alt_zh_hans"),
+                    ("kind", "state"),
+                    ("points", "money_minor"),
+                    ("unit_cost_minor", "position"),
+                    "picture",
+                    ("picture_alt_en", "picture_alt_zh_hans"),
                 )
             },
         ),
@@ -142,7 +144,8 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
             {
                 "classes": ("tab",),
                 "fields": (
-                    ("stock", "limit_member", "limit_total"),
+                    "stock",
+                    ("limit_member", "limit_total"),
                     ("visible_from", "visible_until"),
                     ("redeemable_from", "redeemable_until"),
                     "tiers",
@@ -165,7 +168,7 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
         if obj is None:  # nothing to say in words yet
             fields.remove("words")
         if not self.has_change_permission(request, obj):  # the picture is of the form alone, and they have none
-            fields = [field for field in fields if "picture" not in field]
+            fields = [field for field in fields if not str(field).lstrip("('").startswith("picture")]
         return ((None, {**first[1], "fields": fields}), *others)
 
     def save_model(self, request: HttpRequest, obj: Reward, form: Any, change: bool) -> None:
@@ -315,9 +318,9 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
             return "draft", _("Not shown yet")
         return reward.state, reward.get_state_display()
 
-    @display(description=_("green"), boolean=True)
-    def green_mark(self, reward: Reward) -> bool | None:
-        return True if reward.green else None
+    @display(description=_("green"))
+    def green_mark(self, reward: Reward) -> str:
+        return "🌱" if reward.green else ""
 
     @display(description=_("in words"))
     def words(self, reward: Reward) -> str:
