@@ -67,11 +67,13 @@ CREATE TEMP TABLE earned AS
            wallet.id AS wallet_id, bought.minor, bought.points, bought.purchased_at
     FROM bought JOIN rewards_account AS wallet USING (member_id) WHERE bought.points > 0;
 ANALYZE earned;
-INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, why, purchase_id)
-    SELECT earned.id, 'earn:purchase:' || purchase_id, 'earn', (SELECT id FROM rewards_account WHERE kind = 'issued'),
-           wallet_id, points, purchased_at, '',
-           jsonb_build_object('rule', rule.rule_id, 'version', rule.number, 'points_per_unit', 1,
-                              'multiplier', 1, 'amount_minor', minor, 'currency', 'EUR'), purchase_id
+INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, rule_id, why, purchase_id)
+    SELECT earned.id, 'earn:purchase:' || purchase_id || ':' || rule.rule_id, 'earn',
+           (SELECT id FROM rewards_account WHERE kind = 'issued' AND unit = 'points'), wallet_id, points, purchased_at, '',
+           rule.id, jsonb_build_object('rule', rule.rule_id, 'version', rule.number, 'effect', rule.definition->'effect',
+               'factor', '1', 'currency', 'EUR', 'lines', jsonb_build_array(jsonb_build_array(NULL, minor,
+               trim_scale(minor * 0.01)::text)), 'exact', trim_scale(minor * 0.01)::text, 'asked', points,
+               'granted', points, 'cut', NULL), purchase_id
     FROM earned, rewards_ruleversion AS rule;
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, points, points, purchased_at, purchased_at + interval '12 months' FROM earned;

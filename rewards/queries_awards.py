@@ -7,6 +7,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from common.money import format_money
+from common.sql import fetch_all
 from rewards.models import Transfer
 
 
@@ -48,3 +49,20 @@ def _bought(amount_minor: int, currency: str, factor: str) -> str:
 
 def _factor(factor: str) -> str:
     return number_format(f"{float(Fraction(factor)):.4f}".rstrip("0").rstrip("."), use_l10n=True)
+
+
+_NET = """
+SELECT coalesce(sum(earn.amount - coalesce(back.amount, 0)), 0)::bigint
+FROM rewards_ruleversion AS version
+JOIN rewards_transfer AS earn ON earn.rule_id = version.id AND earn.kind = 'earn'
+LEFT JOIN LATERAL (
+    SELECT sum(amount) AS amount FROM rewards_transfer AS taken
+    WHERE taken.reverses_id = earn.id AND taken.kind = 'reverse'
+) AS back ON true
+WHERE version.rule_id = %s
+"""
+
+
+def net_given(rule_id: int) -> int:
+    """What a rule gave in all, less what was taken back: what its budget has spent."""
+    return fetch_all(_NET, [rule_id])[0][0]

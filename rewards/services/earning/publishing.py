@@ -11,6 +11,7 @@ from django.db.models import Max, Q
 from rewards.earning.definition import parse
 from rewards.enums import RuleState, Unit, VersionState
 from rewards.models import EarningRule, RuleVersion
+from rewards.queries_awards import net_given
 
 
 class NothingToPublish(Exception):
@@ -76,6 +77,8 @@ def save_draft(
     rule = _locked(rule_id) if rule_id else EarningRule(created_at=at, created_by_id=actor_id, position=_last() + 1)
     if (rule.trigger, rule.unit) != (trigger, unit) and rule.pk and is_published(rule):
         raise Fixed
+    if budget is not None and rule.budget is None and rule.pk:
+        rule.budget_spent = net_given(rule.pk)  # without a budget nobody counted
     if budget is not None and budget < rule.budget_spent:
         raise BudgetSpent(rule.budget_spent)
     rule.trigger, rule.unit, rule.budget = trigger, unit, budget
@@ -199,7 +202,7 @@ def _move(rule: EarningRule, to: RuleState, *sources: RuleState) -> EarningRule:
 @transaction.atomic
 def duplicate(*, rule_id: int, names: Mapping[str, str], at: datetime, actor_id: int | None = None) -> EarningRule:
     """A new rule that begins as a draft of what this one is, without its budget's spending."""
-    rule = EarningRule.objects.get(pk=rule_id)
+    rule: Any = EarningRule.objects.get(pk=rule_id)
     version = rule.versions.order_by("-number").first()
     draft = save_draft(
         names=names,
