@@ -320,7 +320,7 @@ class RewardAdmin(DeskAdmin, TranslationAdmin):
 
     @display(description=_("green"))
     def green_mark(self, reward: Reward) -> str:
-        return "🌱" if reward.green else ""
+        return str(_("green")) if reward.green else ""
 
     @display(description=_("in words"))
     def words(self, reward: Reward) -> str:
