@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -274,7 +275,12 @@ def leave_work(
     ]  # fmt: skip
     for n, ((key, what, date), guest) in enumerate(zip(acts, rich, strict=False)):
         moment = at - timedelta(minutes=7 + 50 * n)
-        told = {"member_id": guest.member.pk, "reward_id": made[key].pk, "source": "portal", "key": f"today-{n}"}
+        told: dict[str, Any] = {
+            "member_id": guest.member.pk,
+            "reward_id": made[key].pk,
+            "source": "portal",
+            "key": f"today-{n}",
+        }
         if date is not None:
             told["session_id"] = date.pk
         try:

@@ -57,7 +57,7 @@ class ActView(ConfirmView):
     """An act on one redemption: what it will do, then whether."""
 
     permission_required = "rewards.change_redemption"
-    form_class = NothingForm
+    form_class: type[Form] = NothingForm
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
