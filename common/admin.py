@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.auth.mixins import PermissionRequiredMixin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -201,6 +201,17 @@ class TimeZoneField(forms.ChoiceField):
         kwargs.setdefault("label", _("Time zone"))
         kwargs.setdefault("widget", UnfoldAdminSelect2Widget)
         super().__init__(choices=lambda: [(name, name.replace("_", " ")) for name in sorted(time_zones())], **kwargs)
+
+
+def guarded(model_admin: Any, view: Any, permission: str = "view") -> Any:
+    """A view of a model admin for those who may see (or "add", "change") its records."""
+
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not getattr(model_admin, f"has_{permission}_permission")(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return answer
 
 
 def record_link(page: str, pk: object, text: object) -> str:

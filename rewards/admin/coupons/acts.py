@@ -189,7 +189,7 @@ class SegmentForm(forms.Form):
 
 class IssueSegmentView(OfferView):
     title = _("Issue coupons to a segment")
-    form_class = SegmentForm
+    form_class: Any = SegmentForm
     act_label = _("Issue")
 
     def preview(self, form: Form) -> list[str]:
@@ -244,7 +244,7 @@ class CodesForm(forms.Form):
     total = forms.IntegerField(
         label=_("How many"), min_value=1, max_value=MOST_CODES, widget=UnfoldAdminIntegerFieldWidget
     )
-    prefix = forms.CharField(
+    prefix: Any = forms.CharField(
         label=_("They begin with"),
         required=False,
         max_length=PREFIX,
@@ -256,7 +256,7 @@ class CodesForm(forms.Form):
 class CodesView(IssueSegmentView):
     title = _("Make codes")
     intro = _("Codes in stock, to be printed or handed on. What members are issued is made by itself.")
-    form_class = CodesForm
+    form_class: Any = CodesForm
     act_label = _("Make them")
 
     def preview(self, form: Form) -> list[str]:
@@ -298,8 +298,9 @@ class UploadForm(forms.Form):
                 given["codes"] = "\n".join(codes_in(file))
             except FileUnreadable as error:
                 raise ValidationError(_("This is no text with a code in each line. Please save it as CSV.")) from error
-            self.data = self.data.copy()  # type: ignore[attr-defined]
-            self.data["codes"] = given["codes"]
+            data: Any = self.data.copy()  # type: ignore[attr-defined]
+            data["codes"] = given["codes"]
+            self.data = data
         if not given.get("codes", "").strip():
             raise ValidationError(_("Please give a file, or the codes."))
         if len(given["codes"]) > MOST_TEXT:

@@ -16,10 +16,9 @@ from import_export.fields import Field
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, record_link
+from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, guarded, record_link
 from common.moments import format_moment
 from common.money import format_money
-from members.admin.segments.builder import guarded
 from members.queries import search
 from rewards.codes import candidates, shown
 from rewards.enums import CouponState, OfferState

@@ -16,10 +16,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import DeskAdmin, QuickChangeList, found_or_404
+from common.admin import DeskAdmin, QuickChangeList, found_or_404, guarded
 from common.moments import format_moment
 from common.money import format_money
-from members.admin.segments.builder import guarded
 from members.queries import get_programme
 from rewards.admin.coupons import acts
 from rewards.admin.coupons.forms import OfferForm, both_languages
@@ -78,7 +77,7 @@ class OfferChangeList(QuickChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        offers = list(self.result_list)
+        offers: list[Any] = list(self.result_list)  # type: ignore[has-type]
         counted = take_up(Offer.objects.filter(pk__in=[offer.pk for offer in offers])).in_bulk()
         for offer in offers:
             found = counted[offer.pk]
@@ -255,7 +254,7 @@ class OfferAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        offer = found_or_404(Offer.objects.select_related("segment"), object_id)
+        offer: Offer = found_or_404(Offer.objects.select_related("segment"), object_id)
         definition, at = parse(offer.definition, offer.kind), now()
         uses = CouponUse.objects.filter(offer=offer).select_related("member", "coupon", "purchase")
         state, state_words = standing(offer, at)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import Upper
 
 from members.models import SegmentMember, SegmentPick
@@ -161,8 +161,9 @@ def _reservations(known: Sequence[Found], member_id: int | None, source: str, ke
     held = [one for one in known if one.coupon is None or one.coupon.state == CouponState.RESERVED]
     if not held:
         return []
+    whose = Q(member=member_id) if member_id is not None else Q(member=None)
     open_ = CouponUse.objects.filter(
-        state=CouponUseState.RESERVED, source=source, member_id=member_id, offer__in=[one.offer for one in held]
+        whose, state=CouponUseState.RESERVED, source=source, offer__in=[one.offer for one in held]
     )
     return list((open_ if key is None else open_.filter(key=key)).order_by("pk"))
 
