@@ -25,7 +25,7 @@ from members.services.consent import publish_wording, state_consent
 from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
-from rewards.models import Coupon, CouponUse, Redemption, RewardSession
+from rewards.models import Coupon, CouponUse, GrantRequest, Redemption, RewardSession
 from rewards.services.coupons.using import redeem
 from rewards.services.fulfilment import set_fulfilment
 from rewards.services.holds import confirm, reserve
@@ -63,6 +63,7 @@ def plant(at: datetime) -> m.Member:
     _till(member, at)
     _consents(member, at)
     _points(member, at)
+    _gifts(member, at)
     _staff_words(member, user, at)
     _coupons(member, at)
     _redemptions(member, at)
@@ -91,6 +92,7 @@ def _account(member: m.Member, at: datetime) -> m.User:
 
 def _till(member: m.Member, at: datetime) -> None:
     set_pin(member_id=member.pk, pin="4711", at=at)
+    m.MemberPin.objects.filter(member=member).update(digest=WORD)
     m.TillCode.objects.create(member=member, digest=WORD, made_at=at, expires_at=at)
 
 
@@ -101,6 +103,15 @@ def _consents(member: m.Member, at: datetime) -> None:
             member_id=member.pk, channel=channel, purpose=purpose, granted=True, source=WORD, evidence=WORD, at=at
         )
     m.Guardian.objects.create(member=member, name=WORD, evidence=WORD, at=at)
+
+
+def _gifts(member: m.Member, at: datetime) -> None:
+    """A gift by hand, with what staff wrote to each other and to the member."""
+    staff = [m.User.objects.create_user(f"gift{n}@example.com", is_staff=True) for n in range(2)]
+    GrantRequest.objects.create(
+        key="canary", member=member, amount=9, reason=f"{WORD} complained", note=f"Dear {WORD}", state="refused",
+        requested_by=staff[0], requested_at=at, decided_by=staff[1], decided_at=at, decision=f"Not for {WORD}",
+    )  # fmt: skip
 
 
 def _points(member: m.Member, at: datetime) -> None:

@@ -67,6 +67,8 @@ COLUMNS = {
     "api_answer.call": "names of our own",
     "api_answer.source": "the till's name",
     "api_answer.key": "the receipt's number: bookkeeping",
+    "rewards_grantrequest.key": "a random number of the form",
+    "rewards_grantrequest.why": "limits in numbers",
     "members_member.time_zone": "set to the shop's",
     "members_member.source": "the system by which they came",
     "members_member.country": "two letters; emptied",
