@@ -16,7 +16,7 @@
   const show = () => {
     const bought = trigger.value === "purchase";
     for (const box of form.querySelectorAll("[data-purchase]")) box.hidden = !bought;
-    form.querySelector("[data-field=data]").hidden = bought;
+    form.querySelector("[data-field=event_data]").hidden = bought;
   };
   trigger.addEventListener("change", show);
   show();

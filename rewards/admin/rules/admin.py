@@ -75,7 +75,7 @@ class RuleChangeList(QuickChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         at, currency = now(), get_programme().currency
-        rules: list[Any] = list(self.result_list)
+        rules: list[Any] = list(self.result_list)  # type: ignore[has-type]
         given = given_by([rule.pk for rule in rules], since=page.this_month(at), until=at + timedelta(days=1))
         for rule in rules:
             versions = rule.known_versions

@@ -32,14 +32,14 @@ def beginning(
         "unit": unit,
         "trigger": CUSTOM if custom and trigger not in known else trigger,
         "custom_kind": trigger.removeprefix(CUSTOM) if custom and trigger not in known else "",
-        "data": "\n".join(f"{key} = {value}" for key, value in conditions.get("data", {}).items()),
+        "event_data": "\n".join(f"{key} = {value}" for key, value in conditions.get("data", {}).items()),
         "gives": "credit" if credit else kind,
         "points": None if credit else effect.get("points"),
         "credit": to_major(effect["points"], currency) if credit else None,
         **{name: effect.get(name) for name in ("per", "factor", "percent", "offer")},
         **{name: conditions.get(name, []) for name in ("segments", "not_segments", "tiers", "channels")},
-        **{name: "\n".join(conditions.get(name, [])) for name in ("products", "categories", "brands", "stores")},
-        **{f"not_{name}": "\n".join(exclude.get(name, [])) for name in ("products", "categories", "brands")},
+        **{name: _lines(conditions.get(name, [])) for name in ("products", "categories", "brands", "stores")},
+        **{f"not_{name}": _lines(exclude.get(name, [])) for name in ("products", "categories", "brands")},
         **{name: conditions.get(name) for name in ("minimum", "first_purchase", "currency")},
         "starts": conditions.get("from"),
         "ends": (date.fromisoformat(until) - timedelta(days=1)).isoformat() if until else None,
@@ -60,7 +60,7 @@ def beginning(
 
 def beginning_of(rule: EarningRule, version: RuleVersion | None, currency: str) -> dict[str, Any]:
     """What the form begins with for a rule that there is."""
-    budget = rule.budget
+    budget: Any = rule.budget
     if budget is not None and rule.unit == Unit.CREDIT:
         budget = to_major(budget, currency)
     names = {
@@ -68,3 +68,7 @@ def beginning_of(rule: EarningRule, version: RuleVersion | None, currency: str) 
     }
     definition = version.definition if version else {}
     return beginning(definition, trigger=rule.trigger, unit=rule.unit, currency=currency) | names | {"budget": budget}
+
+
+def _lines(words: list[str]) -> str:
+    return "".join(f"{word}\n" for word in words)

@@ -14,7 +14,8 @@ class Words(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"rows": 2, "data-tokens": "free", "spellcheck": "false", "class": "desk-input"}
-        super().__init__(required=False, widget=forms.Textarea(attrs=attrs), **kwargs)
+        # Not stripped: the line break after a single word says that a comma belongs to it.
+        super().__init__(required=False, strip=False, widget=forms.Textarea(attrs=attrs), **kwargs)
 
     def clean(self, value: Any) -> list[str]:
         text = super().clean(value)

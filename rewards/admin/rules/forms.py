@@ -46,7 +46,7 @@ class RuleForm(forms.Form):
 
     trigger = choice(_("Trigger"), ())
     custom_kind = text_line(_("Kind of event"), KIND_MAX, required=False, help_text=_("As the other system calls it."))
-    data = forms.CharField(
+    event_data = forms.CharField(
         label=_("Only with these details"),
         required=False,
         help_text=_("One a line: course = barista"),
@@ -144,7 +144,7 @@ class RuleForm(forms.Form):
         self._offer_all()
 
     def _offer_all(self) -> None:
-        options = {
+        options: dict[str, Any] = {
             "trigger": choices.triggers(),
             "offer": [("", "–"), *Offer.objects.order_by("name").values_list("pk", "name")],
             "segments": list(Segment.objects.filter(archived_at=None).order_by("name").values_list("pk", "name")),
@@ -157,7 +157,7 @@ class RuleForm(forms.Form):
             gone = [
                 (value, f"#{value}") for value in (kept if isinstance(kept, list) else []) if str(value) not in known
             ]
-            self.fields[name].choices = [*found, *gone]  # type: ignore[attr-defined]
+            self.fields[name].choices = list(found) + gone  # type: ignore[attr-defined]
         if self.fixed:
             unit = self.initial.get("unit")
             allowed = [(kind, label) for kind, label in GIVES if unit_of(kind) == unit]
@@ -233,7 +233,7 @@ class RuleForm(forms.Form):
             "until": given["ends"] and (given["ends"] + timedelta(days=1)).isoformat(),
             "weekdays": [int(day) for day in given["weekdays"]],
             "hours": given["hours"],
-            "data": self._data(given["data"]) if given["trigger"] == CUSTOM else {},
+            "data": self._data(given["event_data"]) if given["trigger"] == CUSTOM else {},
         }
         made["conditions"] = _told(conditions)
         limits = {name: given[f"limit_{name}"] for name in LIMITS}
@@ -294,7 +294,7 @@ class RuleForm(forms.Form):
         for line in filter(str.strip, text.splitlines()):
             key, equals, value = (part.strip() for part in line.partition("="))
             if not (key and equals and value):
-                raise forms.ValidationError({"data": gettext("One a line: course = barista")})
+                raise forms.ValidationError({"event_data": gettext("One a line: course = barista")})
             pairs[key] = value
         return pairs
 

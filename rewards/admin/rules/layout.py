@@ -9,7 +9,7 @@ _ON_PURCHASES = "trigger=purchase"
 # (heading, hint, is it folded, fields, when it is of use)
 SECTIONS: tuple[tuple[Any, Any, bool, str, str], ...] = (
     (_("Name"), "", False, "name_en name_zh_hans description_en description_zh_hans", ""),
-    (_("What sets it off"), "", False, "trigger custom_kind data", ""),
+    (_("What sets it off"), "", False, "trigger custom_kind event_data", ""),
     (_("What it gives"), "", False, "gives points per factor percent credit offer stacking", ""),
     (_("Who"), _("Empty: every member."), True, "tiers segments not_segments", ""),
     (
@@ -46,7 +46,7 @@ SECTIONS: tuple[tuple[Any, Any, bool, str, str], ...] = (
 )
 WHEN = {
     "custom_kind": "trigger=custom:",
-    "data": "trigger=custom:",
+    "event_data": "trigger=custom:",
     "points": "gives=per_amount,per_item,fixed",
     "per": "gives=per_amount",
     "factor": "gives=multiplier",
@@ -71,6 +71,7 @@ FIELDS = {
     "effect.factor": "factor",
     "effect.percent": "percent",
     "effect.offer": "offer",
+    "conditions.data": "event_data",
     "conditions.from": "starts",
     "conditions.until": "ends",
     "exclude.products": "not_products",

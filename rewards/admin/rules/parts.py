@@ -24,7 +24,7 @@ def parts(definition: dict[str, Any], *, trigger: str, unit: str, currency: str)
     fields = RuleForm.base_fields
     said: list[Part] = [(str(fields["gives"].label), _effect(given, unit, currency))]
     plain = (
-        "data",
+        "event_data",
         "products",
         "categories",
         "brands",
@@ -39,7 +39,7 @@ def parts(definition: dict[str, Any], *, trigger: str, unit: str, currency: str)
         if ids := given[name]:
             known = {row.pk: str(row) for row in model.objects.filter(pk__in=ids)}
             said.append((str(fields[name].label), _all(known.get(pk, f"#{pk}") for pk in ids)))
-    said += [(str(fields[name].label), _all(given[name].split("\n"))) for name in plain if given[name]]
+    said += [(str(fields[name].label), _all(given[name].splitlines())) for name in plain if given[name]]
     if given["channels"]:
         labels = dict(SalesChannel.choices)
         said.append((str(fields["channels"].label), _all(str(labels.get(one, one)) for one in given["channels"])))

@@ -33,7 +33,7 @@ class Ready:
 
     def in_languages(self) -> dict[str, str]:
         """The form's fields for names and sentences."""
-        fields = {}
+        fields: dict[str, str] = {}
         for language, suffix in ((Language.ENGLISH, "en"), (Language.CHINESE, "zh_hans")):
             with override(language):
                 fields |= {f"name_{suffix}": str(self.name), f"description_{suffix}": str(self.sentence)}

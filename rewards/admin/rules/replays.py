@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -61,7 +61,7 @@ class ReplayForm(forms.Form):
         zone = get_current_timezone()
         first, last = (self.cleaned_data[name] for name in ("first", "last"))
         after = last + timedelta(days=1)
-        return datetime(*first.timetuple()[:3], tzinfo=zone), datetime(*after.timetuple()[:3], tzinfo=zone)
+        return datetime.combine(first, time(), tzinfo=zone), datetime.combine(after, time(), tzinfo=zone)
 
 
 @admin.register(Replay)

@@ -48,7 +48,7 @@ class TryForm(forms.Form):
     trigger = forms.ChoiceField(
         label=_("What happens"), required=False, widget=forms.Select(attrs={"class": "desk-input"})
     )
-    data = forms.CharField(
+    event_data = forms.CharField(
         label=_("Details of the event"), required=False, help_text=_("One a line: course = barista"),
         widget=forms.Textarea(attrs={"rows": 2, "class": "desk-input"}),
     )  # fmt: skip
@@ -70,7 +70,7 @@ class TryForm(forms.Form):
         self.fields["trigger"].choices = told  # type: ignore[attr-defined]
 
     def details(self) -> dict[str, str]:
-        pairs = (line.partition("=") for line in self.cleaned_data["data"].splitlines() if "=" in line)
+        pairs = (line.partition("=") for line in self.cleaned_data["event_data"].splitlines() if "=" in line)
         return {key.strip(): value.strip() for key, _equals, value in pairs}
 
 

@@ -26,16 +26,16 @@ def tried_rule(rule: EarningRule, version: RuleVersion, *, timed: bool = False) 
     )
 
 
-def in_use(trigger: str | None = None) -> list[EarningRule]:
+def in_use(trigger: str | None = None) -> list[Any]:
     """Rules that have not ended, each with `.published` and `.draft`."""
     rules = EarningRule.objects.exclude(state=RuleState.ENDED).order_by("position", "pk")
     if trigger:
         rules = rules.filter(trigger=trigger)
-    found = list(rules.prefetch_related("versions"))
+    found: list[Any] = list(rules.prefetch_related("versions"))
     for rule in found:
         versions = list(rule.versions.all())
-        rule.published = [one for one in versions if one.state == VersionState.PUBLISHED]  # type: ignore[attr-defined]
-        rule.draft = next((one for one in versions if one.state == VersionState.DRAFT), None)  # type: ignore[attr-defined]
+        rule.published = [one for one in versions if one.state == VersionState.PUBLISHED]
+        rule.draft = next((one for one in versions if one.state == VersionState.DRAFT), None)
     return found
 
 

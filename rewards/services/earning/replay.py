@@ -198,7 +198,10 @@ class _Run:
         result = {
             "cells": self._table(),
             "rules": [self._of_rule(one, lost) for one in self.replay.programme],
-            "tiers": {str(tier.pk): [tier.name_en, tier.name_zh_hans or tier.name_en] for tier in Tier.objects.all()},
+            "tiers": {
+                str(pk): [english, chinese or english]
+                for pk, english, chinese in Tier.objects.values_list("pk", "name_en", "name_zh_hans")
+            },
             "purchases": self.done,
             "fired": self.fired,
             "members": self.members,

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import F
+
 from common.money import to_minor
 from members.queries import get_programme
 from rewards.coupons.pricing import Line
@@ -162,7 +164,7 @@ def _paid_with_points(points: int, total: int) -> tuple[int, int]:
 
 def _left(rules: Sequence[Rule]) -> dict[int, int]:
     with_budget = EarningRule.objects.filter(pk__in=[rule.id for rule in rules], budget__isnull=False)
-    return {rule.pk: rule.budget - rule.budget_spent for rule in with_budget}
+    return dict(with_budget.values_list("pk", F("budget") - F("budget_spent")))
 
 
 def _after(before: TierStanding | None, lowest: Tier | None, points: int, spent: int) -> Tier | None:
