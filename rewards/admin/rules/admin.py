@@ -17,8 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import DeskAdmin, QuickChangeList, found_or_404
-from members.admin.segments.builder import guarded
+from common.admin import DeskAdmin, QuickChangeList, found_or_404, guarded
 from members.queries import get_programme
 from rewards.admin.rules import acts, builder, page, preset, ready, trying, why
 from rewards.admin.rules.beginnings import beginning, beginning_of

@@ -20,11 +20,10 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import DeskAdmin, found_or_404
+from common.admin import DeskAdmin, found_or_404, guarded
 from common.cells import plain_cell
 from common.moments import format_day
 from common.money import format_money, minor_digits, to_major
-from members.admin.segments.builder import guarded
 from members.enums import JobState
 from rewards.admin.rules.fields import Day, text_line
 from rewards.admin.rules.trying import chosen_rules, rule_choice
