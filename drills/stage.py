@@ -34,17 +34,18 @@ class Away(Exception):
 class Stage:
     """A web server on a scratch database, with a key to call it by."""
 
-    def __init__(self, url: str, *, workers: int = 2, threads: int = 3) -> None:
+    def __init__(self, url: str, *, workers: int = 2, threads: int = 3, **env: str) -> None:
         self.url = url
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.env = os.environ | {"DATABASE_URL": url, "ALLOWED_HOSTS": "*", "SECURE_SSL_REDIRECT": "off"}
+        served = self.env | env
         self.key = self.manage("create_api_key", "Drill", "--source", "drill", "--scopes", *ALL.split()).strip()
         argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", "127.0.0.1"]
         argv += ["--port", str(self.port), "--workers", str(workers), "--blocking-threads", str(threads)]
         argv += ["--backpressure", "512", "--log-level", "critical", "loyalty_crm.wsgi:application"]
-        self.process = subprocess.Popen(argv, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(argv, env=served, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.local = threading.local()
         self.wait(self.answers, 60, "the web server")
 
