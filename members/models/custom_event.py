@@ -13,7 +13,9 @@ class CustomEvent(models.Model):
     source = models.CharField(_("source"), max_length=40)
     key = models.CharField(_("key"), max_length=120)
     fingerprint = models.UUIDField(_("fingerprint"), editable=False, help_text=_("MD5 of what was reported."))
-    member = models.ForeignKey("members.Member", models.PROTECT, related_name="custom_events", verbose_name=_("member"))
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="custom_events", verbose_name=_("member")
+    )
     kind = models.CharField(_("kind"), max_length=60)
     at = models.DateTimeField(_("when"))
     data = models.JSONField(_("data"), default=dict, blank=True)

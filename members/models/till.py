@@ -26,7 +26,9 @@ class MemberPin(models.Model):
 class TillCode(models.Model):
     """A code for one act at the till: shown in the portal or sent to the member, good for a few minutes, once."""
 
-    member = models.ForeignKey("members.Member", models.CASCADE, related_name="till_codes", verbose_name=_("member"))
+    member = models.ForeignKey(
+        "members.Member", models.CASCADE, db_index=False, related_name="till_codes", verbose_name=_("member")
+    )
     digest = models.CharField(_("hash"), max_length=128)
     made_at = models.DateTimeField(_("made"))
     expires_at = models.DateTimeField(_("expires"))

@@ -43,7 +43,9 @@ class TimelineEvent(models.Model):
 class PendingReaction(models.Model):
     """An event that a reaction has still to answer. The row goes with the answer, in the same transaction."""
 
-    event = models.ForeignKey(TimelineEvent, models.PROTECT, related_name="reactions", verbose_name=_("event"))
+    event = models.ForeignKey(
+        TimelineEvent, models.PROTECT, db_index=False, related_name="reactions", verbose_name=_("event")
+    )
     reaction = models.CharField(_("reaction"), max_length=100)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
     due_at = models.DateTimeField(_("due"), db_default=Now())

@@ -177,8 +177,12 @@ class Redemption(models.Model):
 
     source = models.CharField(_("source"), max_length=40)
     key = models.CharField(_("key"), max_length=120)
-    member = models.ForeignKey("members.Member", models.PROTECT, related_name="redemptions", verbose_name=_("member"))
-    reward = models.ForeignKey(Reward, models.PROTECT, related_name="redemptions", verbose_name=_("reward"))
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="redemptions", verbose_name=_("member")
+    )
+    reward = models.ForeignKey(
+        Reward, models.PROTECT, db_index=False, related_name="redemptions", verbose_name=_("reward")
+    )
     session = models.ForeignKey(
         RewardSession, models.PROTECT, null=True, blank=True, related_name="redemptions", verbose_name=_("date")
     )
@@ -188,7 +192,7 @@ class Redemption(models.Model):
     hold = models.OneToOneField(
         "rewards.Hold", models.PROTECT, null=True, blank=True, related_name="redemption", verbose_name=_("hold")
     )
-    code = models.CharField(_("code"), max_length=24, unique=True, null=True, blank=True)
+    code = models.CharField(_("code"), max_length=24, null=True, blank=True)  # noqa: DJ001  unique
     coupon = models.OneToOneField(
         "rewards.Coupon", models.PROTECT, null=True, blank=True, related_name="redemption", verbose_name=_("coupon")
     )
@@ -212,7 +216,10 @@ class Redemption(models.Model):
     class Meta:
         verbose_name = _("redemption")
         verbose_name_plural = _("redemptions")
-        constraints = [models.UniqueConstraint("source", "key", name="rewards_redemption_key")]
+        constraints = [
+            models.UniqueConstraint("source", "key", name="rewards_redemption_key"),
+            models.UniqueConstraint("code", name="rewards_redemption_code"),
+        ]
         indexes = [
             # A member's redemptions, newest first; how many of a reward a member has (limit).
             models.Index(fields=["member", "-created_at"], name="rewards_redemption_member"),

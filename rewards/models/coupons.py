@@ -111,10 +111,16 @@ class Coupon(models.Model):
         CouponJob, models.PROTECT, null=True, blank=True, related_name="coupons", verbose_name=_("made with")
     )
     member = models.ForeignKey(
-        "members.Member", models.PROTECT, null=True, blank=True, related_name="coupons", verbose_name=_("member")
+        "members.Member",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="coupons",
+        verbose_name=_("member"),
     )
     state = models.CharField(_("state"), max_length=10, choices=CouponState, default=CouponState.STOCK)
-    issue_key = models.CharField(_("issued for"), max_length=160, unique=True, null=True, blank=True)
+    issue_key = models.CharField(_("issued for"), max_length=160, null=True, blank=True)  # noqa: DJ001  unique
     issued_by = models.CharField(_("issued by"), max_length=10, choices=IssuedBy, blank=True)
     issued_at = models.DateTimeField(_("issued"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -126,6 +132,7 @@ class Coupon(models.Model):
         verbose_name_plural = _("coupons")
         constraints = [
             models.UniqueConstraint("code", name="rewards_coupon_code"),
+            models.UniqueConstraint("issue_key", name="rewards_coupon_issue_key"),
             models.CheckConstraint(
                 name="rewards_coupon_owner",
                 condition=Q(state=CouponState.STOCK, member=None, issued_at=None)
@@ -154,12 +161,20 @@ class CouponUse(models.Model):
     source = models.CharField(_("source"), max_length=40)
     key = models.CharField(_("key"), max_length=160)
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
-    offer = models.ForeignKey(Offer, models.PROTECT, related_name="coupon_uses", verbose_name=_("offer"))
+    offer = models.ForeignKey(
+        Offer, models.PROTECT, db_index=False, related_name="coupon_uses", verbose_name=_("offer")
+    )
     coupon = models.ForeignKey(
         Coupon, models.PROTECT, null=True, blank=True, related_name="coupon_uses", verbose_name=_("coupon")
     )
     member = models.ForeignKey(
-        "members.Member", models.PROTECT, null=True, blank=True, related_name="coupon_uses", verbose_name=_("member")
+        "members.Member",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="coupon_uses",
+        verbose_name=_("member"),
     )
     purchase = models.ForeignKey(
         "members.Purchase",

@@ -14,7 +14,7 @@ class GrantRequest(models.Model):
     to, a worker gives it, member by member in the order of their ids: `done` of them up to `last_id`.
     """
 
-    key = models.CharField(_("key"), max_length=120, unique=True)
+    key = models.CharField(_("key"), max_length=120)
     member = models.ForeignKey(
         "members.Member",
         models.PROTECT,
@@ -52,6 +52,7 @@ class GrantRequest(models.Model):
         verbose_name = _("gift by hand")
         verbose_name_plural = _("gifts by hand")
         constraints = [
+            models.UniqueConstraint("key", name="rewards_grantrequest_key"),
             models.CheckConstraint(name="rewards_grant_amount", condition=Q(amount__gt=0)),
             models.CheckConstraint(
                 name="rewards_grant_four_eyes",

@@ -22,7 +22,13 @@ class Account(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=AccountKind)
     unit = models.CharField(_("unit"), max_length=10, choices=Unit, default=Unit.POINTS, db_default=Unit.POINTS)
     member = models.ForeignKey(
-        "members.Member", models.PROTECT, null=True, blank=True, related_name="accounts", verbose_name=_("member")
+        "members.Member",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,  # the unique constraint begins with it
+        related_name="accounts",
+        verbose_name=_("member"),
     )
     balance = models.BigIntegerField(_("balance"), null=True, blank=True)
 
@@ -41,12 +47,7 @@ class Account(models.Model):
                 condition=Q(kind__in=MEMBERS_OWN, member__isnull=False, balance__isnull=False)
                 | (~Q(kind__in=MEMBERS_OWN) & Q(member=None, balance=None)),
             ),
-            models.UniqueConstraint(
-                "member", "unit", condition=Q(kind=AccountKind.WALLET), name="rewards_account_wallet"
-            ),
-            models.UniqueConstraint(
-                "member", "unit", condition=Q(kind=AccountKind.ARREARS), name="rewards_account_arrears"
-            ),
+            models.UniqueConstraint("member", "unit", "kind", name="rewards_account_own"),
             models.UniqueConstraint("kind", "unit", condition=Q(member=None), name="rewards_account_system"),
         ]
 
@@ -57,9 +58,7 @@ class Account(models.Model):
 class Transfer(models.Model):
     """A positive amount moved from one account to another, for ever. `at` is when it counts from."""
 
-    key = models.CharField(
-        _("key"), max_length=200, unique=True, help_text=_("The same key never has a second effect.")
-    )
+    key = models.CharField(_("key"), max_length=200, help_text=_("The same key never has a second effect."))
     kind = models.CharField(_("kind"), max_length=10, choices=TransferKind)
     debit = models.ForeignKey(
         Account, models.PROTECT, related_name="debits", db_index=False, verbose_name=_("from account")
@@ -116,6 +115,8 @@ class Transfer(models.Model):
         verbose_name = _("transfer")
         verbose_name_plural = _("transfers")
         constraints = [
+            # Not unique=True: that keeps a second index, for LIKE, which every transfer would pay for.
+            models.UniqueConstraint("key", name="rewards_transfer_key"),
             models.CheckConstraint(name="rewards_transfer_amount", condition=Q(amount__gt=0)),
             models.CheckConstraint(name="rewards_transfer_accounts", condition=~Q(debit=F("credit"))),
         ]
@@ -202,7 +203,7 @@ class Lot(models.Model):
 class LotChange(models.Model):
     """Staff moved a time of a lot: activated it before its day, or let it live longer. Kept for ever."""
 
-    key = models.CharField(_("key"), max_length=120, unique=True)
+    key = models.CharField(_("key"), max_length=120)
     lot = models.ForeignKey(Lot, models.PROTECT, related_name="changes", verbose_name=_("lot"))
     act = models.CharField(_("act"), max_length=10, choices=LotAct)
     was = models.DateTimeField(_("before"), null=True, blank=True)
@@ -216,6 +217,7 @@ class LotChange(models.Model):
     class Meta:
         verbose_name = _("change of a lot")
         verbose_name_plural = _("changes of lots")
+        constraints = [models.UniqueConstraint("key", name="rewards_lotchange_key")]
         triggers = [APPEND_ONLY]
 
     def __str__(self) -> str:
@@ -225,7 +227,9 @@ class LotChange(models.Model):
 class LotUse(models.Model):
     """How much of a lot a transfer took (positive) or gave back (negative)."""
 
-    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="lot_uses", verbose_name=_("transfer"))
+    transfer = models.ForeignKey(
+        Transfer, models.PROTECT, db_index=False, related_name="lot_uses", verbose_name=_("transfer")
+    )
     lot = models.ForeignKey(Lot, models.PROTECT, related_name="uses", verbose_name=_("lot"))
     amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
 
@@ -245,7 +249,7 @@ class LotUse(models.Model):
 class Hold(models.Model):
     """Points set aside for something not yet final: moved to the held account, then on to redeemed or back."""
 
-    key = models.CharField(_("key"), max_length=120, unique=True)
+    key = models.CharField(_("key"), max_length=120)
     account = models.ForeignKey(Account, models.PROTECT, related_name="holds", verbose_name=_("account"))
     amount = models.BigIntegerField(pgettext_lazy("points", "amount"))
     state = models.CharField(_("state"), max_length=10, choices=HoldState, default=HoldState.RESERVED)
@@ -259,6 +263,7 @@ class Hold(models.Model):
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
         constraints = [
+            models.UniqueConstraint("key", name="rewards_hold_key"),
             models.CheckConstraint(name="rewards_hold_amount", condition=Q(amount__gt=0)),
             models.CheckConstraint(
                 name="rewards_hold_settled",

@@ -99,13 +99,21 @@ class MemberTier(models.Model):
 class TierChange(models.Model):
     """A member came from one tier to another. `why` holds what counted and what was asked for. Kept for ever."""
 
-    member = models.ForeignKey("members.Member", models.PROTECT, related_name="tier_changes", verbose_name=_("member"))
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="tier_changes", verbose_name=_("member")
+    )
     from_tier = models.ForeignKey(Tier, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("from"))
     to_tier = models.ForeignKey(Tier, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("to"))
     cause = models.CharField(_("cause"), max_length=10, choices=TierCause)
     why = models.JSONField(_("why"), default=dict)
     actor = models.ForeignKey(
-        "members.User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("staff")
+        "members.User",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("staff"),
     )
     at = models.DateTimeField(_("when"))
 
@@ -188,7 +196,7 @@ class PlanMembership(models.Model):
     key = models.CharField(_("key"), max_length=120)
     plan = models.ForeignKey(MembershipPlan, models.PROTECT, related_name="memberships", verbose_name=_("plan"))
     member = models.ForeignKey(
-        "members.Member", models.PROTECT, related_name="plan_memberships", verbose_name=_("member")
+        "members.Member", models.PROTECT, db_index=False, related_name="plan_memberships", verbose_name=_("member")
     )
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("until"))
@@ -255,7 +263,9 @@ class BenefitUse(models.Model):
     source = models.CharField(_("source"), max_length=40)
     key = models.CharField(_("key"), max_length=120)
     benefit = models.ForeignKey(Benefit, models.PROTECT, related_name="used", verbose_name=_("benefit"))
-    member = models.ForeignKey("members.Member", models.PROTECT, related_name="benefit_uses", verbose_name=_("member"))
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="benefit_uses", verbose_name=_("member")
+    )
     at = models.DateTimeField(_("when"))
     store = models.CharField(_("store"), max_length=80, blank=True)
     note = models.CharField(_("note"), max_length=200, blank=True)

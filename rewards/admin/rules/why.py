@@ -27,7 +27,7 @@ def why_page(kind: str, pk: int) -> dict[str, Any]:
     elif kind == "event":
         cause = found_or_404(CustomEvent.objects.select_related("member"), pk)
         told = triggers.label(triggers.of_event(cause.kind))
-        moment, earned = cause.at, Transfer.objects.filter(key__startswith=f"earn:event:{cause.pk}:")
+        moment, earned = cause.at, Transfer.objects.filter(key__in=_keys(cause))
     else:
         raise Http404
     evaluation = Evaluation.objects.filter(**{kind: cause}).first()
@@ -40,6 +40,11 @@ def why_page(kind: str, pk: int) -> dict[str, Any]:
         "known": evaluation is not None,
         "tried": {"fired": _fired(earned, home), "silent": _silent(evaluation.trace if evaluation else [])},
     }
+
+
+def _keys(event: CustomEvent) -> list[str]:
+    """Under which keys rules gave something for an event."""
+    return [f"earn:event:{event.pk}:{rule}" for rule in EarningRule.objects.values_list("pk", flat=True)]
 
 
 def _fired(earned: QuerySet[Transfer], home: str) -> list[dict[str, Any]]:
