@@ -47,6 +47,7 @@ def respond(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
     response = HttpResponse(
         json.dumps(body, ensure_ascii=False, default=str), status=status, content_type=JSON, headers=headers
     )
+    response["Content-Length"] = str(len(response.content))  # else the answer comes in chunks
     response["Cache-Control"] = "no-store"
     response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     return response
