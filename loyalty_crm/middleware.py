@@ -37,8 +37,13 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         return super().process_response(request, response)
 
 
+def is_staff_page(request: HttpRequest) -> bool:
+    """Of the admin or the till."""
+    return request.path.startswith((reverse("admin:index"), reverse("till:start")))
+
+
 class StaffSecondFactorMiddleware:
-    """Where the setting asks for it, staff set up a second factor before they may use the admin."""
+    """Where the setting asks for it, staff set up a second factor before they may use the admin or the till."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -47,7 +52,7 @@ class StaffSecondFactorMiddleware:
         if settings.REQUIRE_STAFF_MFA and request.user.is_authenticated and request.user.is_staff:
             from allauth.mfa.utils import is_mfa_enabled
 
-            if request.path.startswith(reverse("admin:index")) and not is_mfa_enabled(request.user):
+            if is_staff_page(request) and not is_mfa_enabled(request.user):
                 return redirect("mfa_index")
         return self.get_response(request)
 
@@ -59,7 +64,7 @@ class ShopTimeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(reverse("admin:index")):
+        if not is_staff_page(request):
             return self.get_response(request)
         with timezone.override(ZoneInfo(get_programme().time_zone)):
             return self.get_response(request)

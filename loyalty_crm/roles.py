@@ -14,7 +14,7 @@ _MARKETER = {
     "members.segment": "view add change",
     "members.memberlist": "view add change",
     "members.persona": "view add change",
-    "members.purchase": "view",
+    "members.purchase": "view add",
     "members.duplicate": "view change",
     "members.membermerge": "view add change",
     "members.refund": "view",
@@ -60,9 +60,10 @@ _MARKETER = {
     "campaigns.message": "view change",
     "analytics.memberscore": "view",
 }
-# Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back.
+# Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
+# on a purchase working at the till page.
 ROLES: dict[str, dict[str, str]] = {
-    TILL: {"members.member": "view"},
+    TILL: {"members.member": "view", "members.purchase": "add"},
     MARKETER: _MARKETER,
     MANAGER: {
         **_MARKETER,

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "loyalty_crm.apps.ShellConfig",
     "portal.apps.PortalConfig",
     "api.apps.ApiConfig",
+    "till.apps.TillConfig",
     "analytics.apps.AnalyticsConfig",
     "campaigns.apps.CampaignsConfig",
     "rewards.apps.RewardsConfig",

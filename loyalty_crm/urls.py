@@ -22,6 +22,7 @@ urlpatterns = [
     path("media/rewards/<str:name>", picture, name="reward_picture"),
     path("favicon.ico", favicon, name="favicon"),
     path("", include("api.urls")),
+    path("till/", include("till.urls")),
     path("u/", include("campaigns.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),

@@ -1,0 +1,21 @@
+"""Numbers and money as the till's pages show them."""
+
+from babel.numbers import format_decimal
+from django import template
+from django.utils.translation import get_language, to_locale
+
+from common.money import format_money
+
+register = template.Library()
+
+
+@register.filter
+def number(value: int) -> str:
+    """A number as the active language writes it: 1,240."""
+    return format_decimal(value, locale=to_locale(get_language() or "en"))
+
+
+@register.filter
+def money(minor: int, currency: str) -> str:
+    """Minor units of a currency as the active language writes them: €12.50."""
+    return format_money(minor, currency)
