@@ -21,6 +21,7 @@ from rewards.services.verify import checks, verify
 from rewards.tests.coupons import make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers, post
 from rewards.tests.ledger_damages import LEDGER_DAMAGES, every_movement
+from rewards.tests.promise_damages import PROMISE_DAMAGES, every_promise
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +36,7 @@ def ledger(at):
     merge_members(survivor_id=members[0].pk, merged_id=merged.pk, at=at)
     every_movement(at)
     redeem(*members, at)
+    every_promise(members[0], at)
     for member in members:
         bought = post(member, at, amount_minor=60_000, purchased_at=at)
         refund_purchase(purchase_id=bought.id, source="till", key=f"r{member.pk}", amount_minor=9_999, at=at)
@@ -92,6 +94,7 @@ def test_a_sound_ledger_passes_and_every_check_has_something_to_look_at(ledger):
 
 DAMAGES = [
     *LEDGER_DAMAGES,
+    *PROMISE_DAMAGES,
     (
         "A wallet's balance is what came in",
         "UPDATE rewards_account SET balance = balance + 1 WHERE id = (SELECT max(id) FROM rewards_account)",
