@@ -22,14 +22,28 @@ from members import models as m
 from members.enums import AttributeKind, Channel, ImportState, JobState, Purpose
 from members.services.access import log_access
 from members.services.consent import publish_wording, state_consent
+from members.services.custom_events import NewEvent, record_custom_events
 from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
-from rewards.models import Coupon, CouponUse, GrantRequest, Redemption, RewardSession
+from rewards.models import (
+    Benefit,
+    Coupon,
+    CouponUse,
+    GrantRequest,
+    Lot,
+    MembershipPlan,
+    Redemption,
+    RewardSession,
+    Tier,
+)
+from rewards.services.benefits import use_benefit
 from rewards.services.coupons.using import redeem
 from rewards.services.fulfilment import set_fulfilment
 from rewards.services.holds import confirm, reserve
+from rewards.services.lots import extend_lot
 from rewards.services.places import join_waiting
+from rewards.services.plans import buy_plan
 from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
@@ -65,6 +79,8 @@ def plant(at: datetime) -> m.Member:
     _points(member, at)
     _gifts(member, at)
     _staff_words(member, user, at)
+    _events(member, at)
+    _tiers(member, at)
     _coupons(member, at)
     _redemptions(member, at)
     _messages(member, at)
@@ -115,7 +131,7 @@ def _gifts(member: m.Member, at: datetime) -> None:
 
 
 def _points(member: m.Member, at: datetime) -> None:
-    adjust(member, 500, at, key="gift")
+    adjust(member, 500, at, key="gift", note=f"Dear {WORD}")
     bought = post_purchases(purchases=[new_purchase(member, amount_minor=9_000)], at=at)[0]
     refund_purchase(
         purchase_id=bought.id, source="till", key="r1", amount_minor=1_000, reason=f"{WORD} was unhappy", at=at
@@ -123,6 +139,22 @@ def _points(member: m.Member, at: datetime) -> None:
     for key in ("spent", "open"):
         reserve(member_id=member.pk, amount=30, key=key, at=at, lapses_at=at + timedelta(days=9), reason=f"For {WORD}")
     confirm(key="spent", at=at)
+
+
+def _events(member: m.Member, at: datetime) -> None:
+    record_custom_events(told=[NewEvent(member.pk, "shop", "e1", "workshop", at, {"teacher": WORD})])
+    lot = Lot.objects.filter(account__member=member, remaining__gt=0).exclude(expires_at=None).earliest("pk")
+    extend_lot(lot_id=lot.pk, expires_at=None, reason=f"{WORD} was ill", key="e1", at=at)
+
+
+def _tiers(member: m.Member, at: datetime) -> None:
+    """A first tier, a membership bought, and a benefit had."""
+    member.tier_changes.create(to_tier=Tier.objects.get(rank=0), cause="rules", why={"points": 90}, at=at)
+    plan = MembershipPlan.objects.create(name_en="Club", name_zh_hans="俱乐部", price_minor=900)
+    buy_plan(member_id=member.pk, plan_id=plan.pk, source="till", key="plan", at=at)
+    coffee = Benefit.objects.create(name_en="Coffee", name_zh_hans="咖啡", kind="other")
+    coffee.plans.add(plan)
+    use_benefit(member_id=member.pk, benefit_id=coffee.pk, source="till", key="cup", at=at, note=f"with {WORD}")
 
 
 def _coupons(member: m.Member, at: datetime) -> None:
