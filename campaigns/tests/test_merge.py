@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 from campaigns import merge
@@ -19,9 +21,8 @@ from campaigns.tests.factories import switch_on, utc
 from members.models import Programme
 from members.services.attributes import archive_attribute, define_attribute
 from members.tests.factories import make_member
-from rewards.models import MemberTier
 from rewards.services.gifts import Gift, give_points
-from rewards.tests.factories import make_tiers
+from rewards.tests.factories import make_rule, make_tiers, post
 
 pytestmark = pytest.mark.django_db  # the fields there are depend on what marketers defined
 AT = utc(2026, 5, 12, 9)
@@ -179,12 +180,15 @@ def test_the_mail_asks_nothing_of_the_outside_and_suits_the_dark():
 
 @pytest.mark.django_db
 def test_fields_are_read_by_batch(django_assert_num_queries):
-    tiers = make_tiers()
+    make_rule()
+    make_tiers()
     greeting = switch_on(gift_points=10)
     members = [make_member(language=language) for language in ("en", "zh-hans") * 10]
-    MemberTier.objects.create(member=members[0], tier=tiers["silver"], qualifying_points=620, since=AT, assessed_at=AT)
+    post(members[0], AT, amount_minor=62_000, purchased_at=AT)
     recipients = [Recipient(member, member.language, AT, date(2026, 5, 12), 10) for member in members]
-    with django_assert_num_queries(11):  # the address, and five for each language
+    with CaptureQueriesContext(connection) as of_two:
+        render_greetings(greeting, recipients[:2], [URL] * 2)
+    with django_assert_num_queries(len(of_two)):
         contents = render_greetings(greeting, recipients, [URL] * 20)
     assert "Silver" in contents[0].html
     assert "铜卡" in contents[1].html
