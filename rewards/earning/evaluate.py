@@ -147,9 +147,11 @@ def _base(rule: Rule, case: _Case) -> tuple[_Shares, Fraction]:
     definition, happening = rule.definition, case.happening
     counted = _lines(rule, case)
     effect = definition.effect
-    if effect.kind == "coupon":
-        return _Shares([], 1), ONE
     purchase = happening.trigger == PURCHASE
+    if effect.kind == "coupon":
+        if purchase and sum(case.basis[index] for index in counted) <= 0:  # else a coupon for all brings the next
+            raise _Not("nothing")
+        return _Shares([], 1), ONE
     factor = case.standing.multiplier if definition.unit == Unit.POINTS and purchase else ONE
     rate = effect.amount * factor
     match effect.kind:
@@ -284,6 +286,8 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         "granted": granted,
         "cut": cut,
     }
+    if case.happening.refunded_minor:
+        why["refunded_minor"] = case.happening.refunded_minor
     expiry = definition.expiry
     return Award(
         rule=rule,

@@ -14,6 +14,7 @@ from rewards.services.coupons.issuing import void_coupons
 from rewards.services.ledger import credit, debit
 from rewards.services.moved_points import forward
 from rewards.services.places import free_places
+from rewards.services.taking_back import settle_returned
 
 
 def owners(redemption_ids: Sequence[int]) -> set[int]:
@@ -150,9 +151,12 @@ FROM (SELECT account_id, sum(amount) AS amount FROM back GROUP BY account_id) AS
 
 def give_back(hold_ids: Sequence[int], *, at: datetime, actor_id: int | None) -> None:
     """Gives the points of confirmed holds back to the lots they came from. What of them has expired since expires at
-    the next sweep; what belongs to a merged member goes on to who they are now."""
+    the next sweep; what belongs to a merged member goes on to who they are now; what purchases gave that are
+    refunded since is taken back."""
     if not hold_ids:
         return
     execute(_GIVE_BACK, {"holds": list(hold_ids), "at": at, "actor": actor_id})
     merged = Transfer.objects.filter(hold__in=hold_ids, debit__member__merged_into__isnull=False)
     forward(member_ids=sorted(set(merged.values_list("debit__member_id", flat=True))), at=at)
+    back = Transfer.objects.filter(key__in=[f"return:{hold_id}" for hold_id in hold_ids])
+    settle_returned(transfer_ids=back.values_list("pk", flat=True), at=at, actor_id=actor_id)

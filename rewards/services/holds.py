@@ -15,7 +15,7 @@ from rewards.models import Account, Hold, Transfer
 from rewards.queries import balance
 from rewards.services.ledger import InsufficientPoints, debit, lock_followed, lock_wallets, touch
 from rewards.services.moved_points import forward
-from rewards.services.refunds import settle_refunds
+from rewards.services.taking_back import settle_refunds
 
 CHUNK = 1_000
 

@@ -17,7 +17,7 @@ from rewards.events import POINTS_ACTIVATED, POINTS_CANCELLED, POINTS_EXTENDED, 
 from rewards.models import Lot, LotChange, LotUse, Transfer
 from rewards.services.ledger import credit, debit, lock_followed, owe
 from rewards.services.moved_points import ORIGIN
-from rewards.services.refunds import give_to_budgets
+from rewards.services.taking_back import give_to_budgets
 from rewards.services.tiers import assess
 
 

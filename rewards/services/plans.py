@@ -16,6 +16,7 @@ from rewards.models import MembershipPlan, PlanMembership
 from rewards.queries import balance
 from rewards.services.ledger import InsufficientPoints, debit, lock_followed
 from rewards.services.returns import give_back
+from rewards.services.taking_back import settle_returned
 
 MEMBERSHIP = gettext_noop("Membership")
 
@@ -115,8 +116,9 @@ def _take(
 def cancel_plan(*, membership_id: int, at: datetime, actor_id: int | None = None) -> PlanMembership:
     """Ends a membership at once and gives the points that it cost back, into the lots they came from. Money is given
     back where it was taken. AlreadyOver; LaterMembership; PlanMembership.DoesNotExist."""
-    bought = PlanMembership.objects.select_related("plan").get(pk=membership_id)
-    lock_followed([bought.member_id])
+    bought = PlanMembership.objects.select_related("plan", "transfer__debit").get(pk=membership_id)
+    paid_by = bought.transfer and bought.transfer.debit.member_id  # the old card's wallet, where members were merged
+    lock_followed([bought.member_id, *([paid_by] if paid_by else [])])
     bought.refresh_from_db()
     if bought.state != PlanState.ACTIVE or bought.ends_at <= at:
         raise AlreadyOver
@@ -126,7 +128,7 @@ def cancel_plan(*, membership_id: int, at: datetime, actor_id: int | None = None
     bought.state, bought.cancelled_at = PlanState.CANCELLED, at
     bought.save(update_fields=["state", "cancelled_at"])
     if bought.transfer_id:
-        give_back(
+        back = give_back(
             transfer_id=bought.transfer_id,
             amount=bought.paid_points,
             key=f"plan-cancelled:{bought.pk}",
@@ -135,6 +137,7 @@ def cancel_plan(*, membership_id: int, at: datetime, actor_id: int | None = None
             why={"plan": bought.plan_id, "membership": bought.pk},
             actor_id=actor_id,
         )
+        settle_returned(transfer_ids=[back], at=at, actor_id=actor_id)
     events.record(member_id=bought.member_id, kind=PLAN_CANCELLED, at=at, actor_id=actor_id, data=_told(bought))
     return bought
 

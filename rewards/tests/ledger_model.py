@@ -184,17 +184,20 @@ class Model:
         paid = sum(amount for _, amount, _ in purchase.paid)
         part = paid * purchase.refunded // purchase.minor - sum(back for *_, back in purchase.paid)
         came, anew = part, 0
+        parts = []
         own = self.lots[purchase.member]
         for use in sorted(purchase.paid, key=lambda use: (use[0].expires, own.index(use[0])), reverse=True):
             now_back = min(use[1] - use[2], part)
             part -= now_back
             use[2] += now_back
+            parts.append((use[0], now_back))
             if use[0].expires <= now and self.grace is not None:
                 anew += now_back
             else:
                 use[0].remaining += now_back
         if anew:
             self.open(purchase.member, ModelLot(key, anew, now + timedelta(days=self.grace)))
+        self.settle(parts, now, but=purchase)
         return came
 
     def end(self, holds, state, now):
@@ -203,13 +206,14 @@ class Model:
             hold.state = state
             for lot, part in hold.uses if state != "confirmed" else ():
                 lot.remaining += part
+        self.settle([use for hold in holds for use in hold.uses], now)
+
+    def settle(self, parts, now, but=None):
+        """These parts of lots can be had again, or never: refunds that asked for them in vain ask again."""
         for purchase in self.purchases:
-            freed = {
-                award: sum(part for hold in holds for lot, part in hold.uses if lot in award.chain)
-                for award in purchase.awards
-            }
+            freed = {award: sum(part for lot, part in parts if lot in award.chain) for award in purchase.awards}
             freed = {award: n for award, n in freed.items() if n}
-            if freed and purchase.refunded:
+            if freed and purchase.refunded and purchase is not but:
                 took, _, owed = self.take_back(purchase, now, freed)
                 if took or owed:
                     self.assess(purchase.member, now)
