@@ -70,13 +70,15 @@ def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
 
 class Standing(NamedTuple):
     """What a till shows of a member. Points are whole numbers, `credit_minor` minor units of `currency`; `expiring` is
-    (points, when), soonest first. Whether they have coupons and benefits is asked only where they may have some."""
+    (points, when), soonest first; `zone` is the programme's. Whether they have coupons and benefits is asked
+    only where they may have some."""
 
     member_id: int
     card: str
     name: str
     tier: str | None
     currency: str
+    zone: str
     spendable: int
     pending: int
     expiring: list[tuple[int, datetime]]
@@ -92,6 +94,7 @@ SELECT member.id, member.card_number, member.name,
         WHERE tier.id = coalesce((SELECT tier_id FROM rewards_membertier WHERE member_id = member.id),
                                  (SELECT id FROM rewards_tier WHERE rank = 0))),
        coalesce((SELECT currency FROM members_programme WHERE id = 1), %(currency)s),
+       coalesce((SELECT time_zone FROM members_programme WHERE id = 1), %(zone)s),
        coalesce(points.spendable, 0), coalesce(points.pending, 0),
        ARRAY(SELECT ARRAY[sum(remaining)::text, expires_at::text] FROM rewards_lot
              WHERE account_id = points.id AND remaining > 0 AND available_from <= %(at)s AND expires_at > %(at)s
@@ -123,11 +126,11 @@ def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
     """Who that is and what they have; None where there is nobody. One statement."""
     name = "name_zh_hans" if language.startswith("zh") else "name_en"
     statement = _STANDING.format(name=name, purse=_PURSE, found=_finding(ref.system))
-    default = Programme._meta.get_field("currency").default
-    params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": default}
+    currency, zone = (Programme._meta.get_field(field).default for field in ("currency", "time_zone"))
+    params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": currency, "zone": zone}
     rows = fetch_all(statement, params | {"system": ref.system, "values": [ref.value]})
     if not rows:
         return None
     row = list(rows[0])
-    row[7] = [(int(points), datetime.fromisoformat(moment)) for points, moment in row[7]]
+    row[8] = [(int(points), datetime.fromisoformat(moment)) for points, moment in row[8]]
     return Standing(*row)

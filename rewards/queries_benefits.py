@@ -45,7 +45,8 @@ source AS (
     JOIN rewards_benefit AS benefit ON benefit.segment_id = inside.segment_id
 )
 """
-_ENTITLED = f"""
+# Rows (member_id, benefit_id, sources, start and end of its period, uses in it).
+ENTITLED = f"""
 WITH {_SOURCES},
 held AS (
     SELECT source.n, source.benefit_id, array_agg(DISTINCT source.kind || ' ' || source.source_id) AS sources
@@ -103,7 +104,7 @@ def entitlements_of(member_ids: Iterable[int], at: datetime) -> dict[int, list[E
     """
     members = list(member_ids)
     params = {"members": members, "ats": [at] * len(members), "zone": get_programme().time_zone}
-    rows = fetch_all(_ENTITLED, params)
+    rows = fetch_all(ENTITLED, params)
     benefits = Benefit.objects.in_bulk({row[1] for row in rows})
     names = _names({source for row in rows for source in row[2]})
     found: dict[int, list[Entitlement]] = {}

@@ -10,13 +10,17 @@ from django.utils import timezone
 
 from api.models import Answer
 from api.tests.factories import Caller, problem
-from members.models import Identity, Member
+from api.views.common import rfc3339
+from members.models import Identity, Member, Segment, SegmentMember
 from members.services.erasure import erase_member
 from members.services.identities import add_identity
 from members.services.merging import merge_members
 from members.tests.factories import make_member
 from rewards.models import Benefit
 from rewards.queries import balance
+from rewards.queries_benefits import entitlements
+from rewards.queries_coupons import usable_coupons
+from rewards.services.benefits import use_benefit
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_tiers
 
@@ -154,12 +158,29 @@ def test_an_answer_about_an_erased_member_is_gone(till):
     assert not Identity.objects.exists()
 
 
-def test_a_member_is_looked_up_in_four_statements_at_most(till):
-    member = make_member()
+def test_a_member_is_looked_up_in_three_statements_whatever_they_have(till):
+    tiers, member, now = make_tiers(), make_member(), timezone.now()
+    friends, others = (Segment.objects.create(name_en=name, version=1, definition={}) for name in ("Friends", "Others"))
+    SegmentMember.objects.create(segment=friends, member=member, entered_at=now)
     till.get(f"/members/{member.card_number}")  # the first use of a key is noted
+    for n in range(3):
+        issue(make_offer(ends_at=now + timedelta(days=9 - n)), member, at=now)
+        make_offer(listed=True, shared_code=f"ALL{n}7", segment=(friends, None, others)[n], uses_member=n or None)
+        visits = Benefit.objects.create(name_en=f"Visit {n}", kind="visits", uses=n + 1, period="year", position=n)
+        visits.tiers.add(tiers["bronze"])
+    use_benefit(member_id=member.pk, benefit_id=visits.pk, source="till", key="1", at=now)
     with CaptureQueriesContext(connection) as captured:
-        assert till.get(f"/members/{member.card_number}").status_code == 200
-    assert len(captured) <= 4, [query["sql"] for query in captured]
+        found = till.get(f"/members/{member.card_number}").json()
+    assert len(captured) == 3, [query["sql"] for query in captured]
+    coupons, benefits = usable_coupons(member.pk, now), entitlements(member.pk, now)
+    assert (len(coupons), len(benefits)) == (5, 3)
+    assert [(one["code"], one["name"], one["effect"], one["expires_at"]) for one in found["coupons"]] == [
+        (one.code, one.offer.name, one.effect, rfc3339(one.ends_at)) for one in coupons
+    ]
+    assert [(one["name"], one["kind"], one["left"], one["until"]) for one in found["benefits"]] == [
+        (one.benefit.name, one.benefit.kind, one.left, rfc3339(one.period_end)) for one in benefits
+    ]
+    assert benefits[2].left == 2
 
 
 @pytest.mark.django_db(transaction=True)

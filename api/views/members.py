@@ -15,6 +15,7 @@ from api import schemas
 from api.enums import Scope
 from api.errors import Refused, respond
 from api.queries import Standing, read_ref, standing
+from api.queries_usable import NOTHING, usable
 from api.services.answers import Done
 from api.views.common import answer_once, call, caller, from_validation, rfc3339, unknown_member
 from common.money import to_major
@@ -23,8 +24,6 @@ from members.queries import get_programme
 from members.services.custom_events import NewEvent
 from members.services.identities import clean_identity
 from members.services.profile import create_member
-from rewards.queries_benefits import entitlements
-from rewards.queries_coupons import usable_coupons
 from rewards.services.earning.events import post_events
 
 REFERRED = "referral_code"  # the kind of event that keeps by whose code somebody came
@@ -122,12 +121,13 @@ def get_member(request: HttpRequest, ref: str) -> HttpResponse:
     who = standing(found, at, language) if found else None
     if who is None:
         raise unknown_member()
-    return respond(200, _standing_told(who, at))
+    return respond(200, _standing_told(who, at, language))
 
 
-def _standing_told(who: Standing, at: datetime) -> dict[str, Any]:
-    coupons = usable_coupons(who.member_id, at) if who.may_have_coupons else []
-    benefits = entitlements(who.member_id, at) if who.may_have_benefits else []
+def _standing_told(who: Standing, at: datetime, language: str) -> dict[str, Any]:
+    coupons, benefits = NOTHING
+    if who.may_have_coupons or who.may_have_benefits:
+        coupons, benefits = usable(who.member_id, at, zone=who.zone, language=language)
     return {
         "card": who.card,
         "name": who.name,
@@ -140,11 +140,10 @@ def _standing_told(who: Standing, at: datetime) -> dict[str, Any]:
         "credit": str(to_major(who.credit_minor, who.currency)),
         "currency": who.currency,
         "coupons": [
-            {"code": one.code, "name": one.offer.name, "effect": one.effect, "expires_at": rfc3339(one.ends_at)}
+            {"code": one.code, "name": one.name, "effect": one.effect, "expires_at": rfc3339(one.ends_at)}
             for one in coupons
         ],
         "benefits": [
-            {"name": one.benefit.name, "kind": one.benefit.kind, "left": one.left, "until": rfc3339(one.period_end)}
-            for one in benefits
+            {"name": one.name, "kind": one.kind, "left": one.left, "until": rfc3339(one.until)} for one in benefits
         ],
     }
