@@ -17,10 +17,18 @@ PERIODS = {
 }
 
 
+PENDING = "pending"
+
+
 class HistoryFilter(django_filters.FilterSet):
     """Movements of points by what they were and when. An unknown value filters nothing."""
 
-    kind = django_filters.ChoiceFilter(label=_("What"), choices=TransferKind, empty_label=_("All"), method="of_kind")
+    kind = django_filters.ChoiceFilter(
+        label=_("What"),
+        choices=[*TransferKind.choices, (PENDING, _("Cannot be spent yet"))],
+        empty_label=_("All"),
+        method="of_kind",
+    )
     period = django_filters.ChoiceFilter(
         label=_("When"), choices=list(PERIODS.items()), empty_label=_("Any time"), method="in_period"
     )
@@ -37,6 +45,8 @@ class HistoryFilter(django_filters.FilterSet):
                 return movements.filter(Q(kind=value) | redeemed)
             case TransferKind.HOLD:
                 return movements.filter(Q(kind=value) & ~redeemed)
+            case "pending":
+                return movements.filter(lot__available_from__gt=timezone.now(), lot__remaining__gt=0)
         return movements.filter(kind=value)
 
     def in_period(self, movements: QuerySet[Transfer], name: str, value: str) -> QuerySet[Transfer]:

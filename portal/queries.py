@@ -4,7 +4,8 @@ from django.db.models import Case, F, QuerySet, Sum, Value, When
 
 from members.models import ConsentWording, Member, MemberMerge, Purchase, User
 from members.queries import find_member
-from rewards.enums import TransferKind
+from rewards.enums import AccountKind, TransferKind, Unit
+from rewards.models import Account
 
 
 def current_wordings() -> dict[str, ConsentWording]:
@@ -29,3 +30,8 @@ def card_elsewhere(user: User) -> Member | None:
     merges = MemberMerge.objects.filter(unlinked=user, undone_at=None).select_related("merged")
     last = merges.order_by("-at", "-id").first()
     return find_member(card=last.merged.card_number) if last else None
+
+
+def has_credit(member_id: int) -> bool:
+    """Whether a member ever had store credit."""
+    return Account.objects.filter(member=member_id, unit=Unit.CREDIT, kind=AccountKind.WALLET).exists()

@@ -1,16 +1,33 @@
 from django.urls import path
 
-from portal.views import history, home, joining, me, privacy
+from portal.views import coupons, history, home, joining, me, privacy, proof, redemptions, rewards, tier
 
 app_name = "portal"
 urlpatterns = [
     path("", home.home, name="home"),
     path("card/", home.card, name="card"),
+    path("card/code/", proof.till_code, name="till_code"),
+    path("rewards/", rewards.rewards, name="rewards"),
+    path("rewards/mine/", redemptions.redemptions, name="redemptions"),
+    path("rewards/mine/<int:pk>/", redemptions.redemption, name="redemption"),
+    path("rewards/mine/<int:pk>/cancel/", redemptions.cancel, name="cancel_redemption"),
+    path("rewards/<int:pk>/", rewards.reward, name="reward"),
+    path("rewards/<int:pk>/redeem/", rewards.redeem, name="redeem"),
+    path("rewards/<int:pk>/dates/<int:date>/wait/", rewards.wait, name="wait"),
+    path("coupons/", coupons.coupons, name="coupons"),
+    path("coupons/<int:pk>/", coupons.coupon, name="coupon"),
+    path("coupons/offers/<int:pk>/", coupons.offer, name="offer"),
+    path("tier/", tier.tier, name="tier"),
+    path("tier/plans/<int:pk>/", tier.plan, name="plan"),
+    path("checkin/<str:token>/", proof.checkin, name="checkin"),
     path("history/", history.history, name="history"),
+    path("history/credit/", history.credit, name="credit"),
+    path("history/expiring/", history.expiring, name="expiring"),
     path("history/purchases/", history.purchases, name="purchases"),
     path("me/", me.me, name="me"),
     path("me/profile/", me.profile, name="profile"),
     path("me/birthday/", me.birthday, name="birthday"),
+    path("me/pin/", proof.pin, name="pin"),
     path("me/consents/", privacy.consents, name="consents"),
     path("me/data/", privacy.data, name="data"),
     path("me/data/<int:pk>/", privacy.export, name="export"),

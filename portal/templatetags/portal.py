@@ -7,7 +7,7 @@ from babel.numbers import format_decimal
 from django import template
 from django.forms import BoundField
 from django.template import Context
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, pgettext_lazy, to_locale
 from django.utils.translation import gettext_lazy as _
@@ -23,21 +23,28 @@ ICONS: dict[str, str] = {
     TransferKind.GIFT: "gift",
     TransferKind.ADJUST: "pencil-square",
     TransferKind.REDEEM: "ticket",
+    TransferKind.PAY: "banknotes",
+    TransferKind.RETURN: "arrow-uturn-left",
     TransferKind.EXPIRE: "clock",
+    TransferKind.REINSTATE: "arrow-path",
     TransferKind.HOLD: "lock-closed",
     TransferKind.RELEASE: "lock-open",
     TransferKind.REVERSE: "arrow-uturn-left",
+    TransferKind.REPAY: "scale",
     TransferKind.MERGE: "arrows-right-left",
 }
 
 
 NAVIGATION = (
     ("portal:home", "home", _("Home")),
-    ("portal:history", "list-bullet", _("History")),
+    ("portal:rewards", "gift", _("Rewards")),
     ("portal:card", "qr-code", _("Card")),
     ("portal:me", "user-circle", pgettext_lazy("navigation", "Me")),
 )
-PLACES = {"portal:home": "portal:home", "portal:history": "portal:history", "portal:purchases": "portal:history"}
+_SHELVES = ("rewards", "reward", "redeem", "redemptions", "redemption", "coupons")
+PLACES = {"portal:home": "portal:home", "portal:till_code": "portal:card"} | {
+    f"portal:{name}": "portal:rewards" for name in _SHELVES
+}
 
 
 @register.inclusion_tag("portal/navigation.html", takes_context=True)
@@ -70,6 +77,14 @@ def change(points: int) -> SafeString:
     return format_html('<span class="change {}">{}{}</span>', kind, sign, number(abs(points)))
 
 
+def money_change(minor: int, currency: str) -> SafeString:
+    """A signed change of store credit."""
+    if minor == 0:
+        return format_html('<span class="change">{}</span>', format_money(0, currency))
+    kind, sign = ("gain", "+") if minor > 0 else ("spend", "−")
+    return format_html('<span class="change {}">{}{}</span>', kind, sign, format_money(abs(minor), currency))
+
+
 @register.simple_tag
 def movement_icon(movement: Transfer) -> str:
     """A small picture of what a movement was. The words beside it say the same."""
@@ -77,11 +92,12 @@ def movement_icon(movement: Transfer) -> str:
 
 
 @register.simple_tag
-def qr(content: str) -> SafeString:
-    """A QR code as inline SVG without style, so that it needs no request and no exception to the policy."""
+def qr(content: str, label: str = "") -> SafeString:
+    """A QR code as inline SVG without style, so that it needs no request and no exception to the policy; of the card
+    where no `label` says of what."""
     code = segno.make(content, error="m", micro=False)
     svg = code.svg_inline(border=2, scale=10, omitsize=True, svgclass="qr", lineclass=None)
-    label = gettext("QR code of your card")
+    label = escape(label or gettext("QR code of your card"))
     return mark_safe(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))  # noqa: S308
 
 

@@ -14,6 +14,7 @@ from portal.tests.conftest import make_user, signed_in
 from rewards.tests.factories import adjust, post
 
 OWN = ["home", "card", "history", "purchases", "me", "profile", "birthday", "consents", "data"]
+OWN += ["rewards", "redemptions", "coupons", "tier", "credit", "expiring", "pin"]
 
 
 @pytest.mark.parametrize("name", [*(name for name in OWN if name != "home"), "leave"])

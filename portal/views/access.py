@@ -1,11 +1,15 @@
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.cache import cache
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
+from common.sql import lock
 from members.models import Member, User
 
 
@@ -43,3 +47,14 @@ def members_only(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return checked
+
+
+def too_often(what: str, member_id: int, most: int, at: datetime) -> bool:
+    """Whether a member does something more than `most` times in this minute. Counted in PostgreSQL, where a hundred at
+    once are counted one by one."""
+    key = f"portal:{what}:{member_id}:{int(at.timestamp()) // 60}"
+    with transaction.atomic():
+        lock(key)
+        done = cache.get(key, 0)
+        cache.set(key, done + 1, 120)
+    return done >= most

@@ -17,11 +17,16 @@ from members.queries import get_programme
 from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.views.access import AccountRequest, MemberRequest, members_only
+from portal.views.rewards import tiles
 from rewards.models import Tier
-from rewards.queries import balance, expiring_next, explain, history, plain_rate, reward_settings
+from rewards.queries import arrears, expiring_next, explain, history, pending_lots, plain_rate, reward_settings
+from rewards.queries_catalogue import Shelf, catalogue
+from rewards.queries_coupons import usable_coupons
 from rewards.queries_tiers import counts_words, missing_words, step_words, tier_standing, window_words
+from rewards.services.receipts import stands_of
 
 NEWEST = 3
+TILES, NEARLY = 4, 2  # rewards on the first page, of them those that lack points
 
 
 @require_safe
@@ -47,9 +52,19 @@ def dashboard(request: MemberRequest) -> HttpResponse:
     member = request.member
     standing = tier_standing(member.pk, at)
     keep_until = standing.keep_until
+    stand = stands_of({member.pk}, at)[member.pk]
+    shelves = catalogue(member_id=member.pk, at=at)
+    coupons = usable_coupons(member.pk, at)
     context = {
         "greeting": greeting(timezone.localtime(at).hour),
-        "balance": balance(member.pk),
+        "balance": stand.spendable,
+        "credit": stand.credit,
+        "pending": stand.pending,
+        "next_lot": pending_lots(member.pk, at).first() if stand.pending else None,
+        "owed": arrears(member.pk),
+        "tiles": tiles(for_you(shelves)),
+        "coupon": next(iter(coupons), None),
+        "more_coupons": max(0, len(coupons) - 1),
         "expiring": expiring_next(member.pk, at),
         "standing": standing,
         "progress": None if standing.progress is None else round(100 * standing.progress),
@@ -61,6 +76,15 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "movements": [(movement, explain(movement)) for movement in history(member.pk)[:NEWEST]],
     }
     return render(request, "portal/home.html", context)
+
+
+def for_you(shelves: list[Shelf]) -> list[Shelf]:
+    """What a member can have now, the dearest first, then what only lacks points, the nearest first."""
+    now = sorted((shelf for shelf in shelves if not shelf.reasons), key=lambda shelf: -shelf.price.points)
+    near = [shelf for shelf in shelves if shelf.points_missing and len(shelf.reasons) == 1]
+    near.sort(key=lambda shelf: shelf.points_missing)
+    kept = now[: max(TILES - NEARLY, TILES - len(near))]
+    return kept + near[: TILES - len(kept)]
 
 
 def greeting(hour: int) -> str:

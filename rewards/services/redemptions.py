@@ -82,6 +82,39 @@ def redeem_reward(*, at: datetime, actor_id: int | None = None, **what: Any) -> 
         return redemption
 
 
+@transaction.atomic
+def redeem_by_member(
+    *,
+    member_id: int,
+    reward_id: int,
+    source: str,
+    key: str,
+    at: datetime,
+    session_id: int | None = None,
+    actor_id: int | None = None,
+    address: dict[str, str] | None = None,
+) -> Redemption:
+    """As redeem_reward, for a member by themselves; what is sent goes to `address`. What costs money besides stays
+    reserved: it is confirmed where the money is paid."""
+    redemption = reserve_reward(
+        member_id=member_id,
+        reward_id=reward_id,
+        source=source,
+        key=key,
+        at=at,
+        session_id=session_id,
+        actor_id=actor_id,
+    )
+    if redemption.state != RedemptionState.RESERVED:
+        return redemption
+    if redemption.money_minor:
+        if address and not redemption.address:
+            redemption.address = address
+            redemption.save(update_fields=["address"])
+        return redemption
+    return confirm_redemption(redemption_id=redemption.pk, at=at, actor_id=actor_id, address=address)
+
+
 def _reserve(
     member_id: int,
     reward_id: int,
@@ -223,7 +256,8 @@ def confirm_redemption(
         sent = reward.kind == RewardKind.GOODS and reward.ships
         redemption.fulfilment = Fulfilment.TO_SHIP if sent else Fulfilment.TO_COLLECT
         if sent:
-            redemption.address = address if address is not None else _home(redemption)
+            known = redemption.address or _home(redemption)  # told when it was reserved, or the member's own
+            redemption.address = address if address is not None else known
             redemption.code = None  # nobody comes to collect it
         elif redemption.session is not None:
             redemption.collect_until = redemption.session.starts_at + timedelta(days=1)

@@ -6,6 +6,21 @@
     document.addEventListener("visibilitychange", light);
     light();
   }
+  // Offers that end soon count down. Without script their end stands beside it.
+  const counts = [...document.querySelectorAll("[data-count]")];
+  const two = (n) => String(n).padStart(2, "0");
+  const tick = () => {
+    for (const count of counts) {
+      const left = Math.max(0, Math.floor((new Date(count.dateTime) - Date.now()) / 1000));
+      const days = Math.floor(left / 86400);
+      const clock = `${days ? `${days}${count.dataset.day} ` : ""}${two(Math.floor(left / 3600) % 24)}:${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
+      count.textContent = left ? `· ${count.dataset.left.replace("TIME", clock)}` : `· ${count.dataset.over}`;
+    }
+  };
+  if (counts.length) {
+    tick();
+    setInterval(tick, 1000);
+  }
   // A form is sent once, however often its button is pressed.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
