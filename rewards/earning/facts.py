@@ -48,7 +48,8 @@ class Item:
 @dataclass(frozen=True)
 class Happening:
     """A purchase or an event. `amount_minor` is what the purchase cost after discounts, `money_minor` what of it was
-    paid with money (None: all): what was paid with points or credit earns nothing."""
+    paid with money (None: all): what was paid with points or credit earns nothing. `refunded_minor` was given back
+    before, and is in neither."""
 
     trigger: str
     at: datetime
@@ -58,6 +59,7 @@ class Happening:
     items: Sequence[Item] = ()
     store: str = ""
     channel: str = ""
+    refunded_minor: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -151,11 +151,14 @@ def share_of(why: Mapping[str, Any], gave: int, purchase: Purchase, bought: Mapp
     """How much of an award of `gave` has to be back by now: what the lines that were given back had earned of it,
     rounded in the member's favour; everything at the full refund.
 
-    An award keeps its lines as `why["lines"]`, each with what it earned, exactly. Older ones keep the price that they
+    An award keeps its lines as `why["lines"]`, each with what it earned, exactly. One that came after a refund was for
+    what was left then (`why["refunded_minor"]` was not), and goes back by money. Older ones keep the price that they
     were given for.
     """
     if purchase.refunded_minor >= purchase.amount_minor:
         return gave
+    if before := why.get("refunded_minor"):
+        return gave * (purchase.refunded_minor - before) // (purchase.amount_minor - before)
     lines = [(line_id, Fraction(exact)) for line_id, _basis, exact in why.get("lines", ())]
     if weight := sum(exact for _, exact in lines):
         whole = Fraction(purchase.refunded_minor, purchase.amount_minor)  # of what came without lines

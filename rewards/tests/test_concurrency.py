@@ -73,7 +73,7 @@ def test_the_last_points_are_spent_once(at):
 
 def test_without_the_lock_the_last_points_would_be_asked_for_twice(at, monkeypatch):
     """The test above can fail: the lock is what makes it pass, and the database's own check is behind it."""
-    monkeypatch.setattr("rewards.services.adjustments.lock_wallets", lambda members: None)
+    monkeypatch.setattr("rewards.services.adjustments.lock_wallets", lambda *_members, **_units: None)
     member = make_member()
     give_points(gifts=[Gift(member.pk, 10, "all")], at=at)
     results = Counter()

@@ -24,7 +24,7 @@ class Bought(NamedTuple):
 # What was refunded before counts no more. What was paid with points or credit is told by the caller.
 _BOUGHT = """
 SELECT purchase.id, purchase.member_id, purchase.purchased_at, purchase.currency,
-       purchase.amount_minor - purchase.refunded_minor, purchase.store, purchase.channel, {lines}
+       purchase.amount_minor, purchase.refunded_minor, purchase.store, purchase.channel, {lines}
 FROM members_purchase AS purchase WHERE purchase.id = ANY(%s) ORDER BY purchase.id
 """
 _LINES = """(
@@ -38,15 +38,16 @@ def bought(purchase_ids: Sequence[int], paid_otherwise: Mapping[int, int] | None
     """Recorded purchases in the order of their ids. `paid_otherwise`: minor units paid with points or credit."""
     otherwise = paid_otherwise or {}
     found = []
-    for id_, member_id, at, currency, amount, store, channel, lines in fetch_prepared(
+    for id_, member_id, at, currency, price, refunded, store, channel, lines in fetch_prepared(
         _BOUGHT.format(lines=_LINES), [list(purchase_ids)]
     ):
         items = tuple(
             Item(int(line), int(minor), Decimal(quantity), sku, category, brand)
             for line, minor, quantity, sku, category, brand in lines or ()
         )
+        amount = price - refunded
         money = max(amount - otherwise[id_], 0) if id_ in otherwise else None
-        happening = Happening(PURCHASE, at, currency, amount, money, items, store, channel)
+        happening = Happening(PURCHASE, at, currency, amount, money, items, store, channel, refunded)
         found.append(Bought(id_, member_id, happening))
     return found
 
