@@ -135,7 +135,7 @@ class PurchaseForm(ActForm):
             self.add_error("amount", _("Either an amount or articles, not both."))
         elif not lines and data["amount"] is None:
             self.add_error("amount", ValidationError(_("What does it come to?"), code="missing"))
-        data["lines"] = lines or (BasketLine(unit_price=data["amount"] or Decimal(0)),)
+        data["lines"] = lines or (BasketLine(unit_price=data.get("amount") or Decimal(0)),)
         return data
 
     def basket(self, *, member_id: int, store: str) -> Basket:

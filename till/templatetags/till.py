@@ -5,6 +5,7 @@ from django import template
 from django.utils.translation import get_language, to_locale
 
 from common.money import format_money
+from rewards.queries import points_text
 
 register = template.Library()
 
@@ -19,3 +20,9 @@ def number(value: int) -> str:
 def money(minor: int, currency: str) -> str:
     """Minor units of a currency as the active language writes them: €12.50."""
     return format_money(minor, currency)
+
+
+@register.filter
+def in_points(points: int) -> str:
+    """A number of points in words: "1,240 points"."""
+    return points_text(points)

@@ -107,7 +107,7 @@ def page(request: TillRequest, template: str, context: dict[str, Any] | None = N
     at = timezone.now()
     last = last_act(request)
     about = {
-        "last": last if last and (last.undone or last.can_be_undone(at)) else None,
+        "last": last if last and ("done" in request.GET or last.can_be_undone(at)) else None,
         "can_undo": last is not None and last.can_be_undone(at),
         "done": "done" in request.GET,
         "currency": get_programme().currency,

@@ -21,7 +21,7 @@ from rewards.services.plans import NotOnSale
 from till.forms import BenefitForm, PlanForm, new_key
 from till.services.acts import SOURCE, Act, CannotUndo, sell_plan, undo
 from till.services.proof import Unproven
-from till.views.access import TillRequest, done, in_a_store, last_act, looked_at, member_or_404, page, remember
+from till.views.access import TillRequest, done, in_a_store, last_act, looked_at, member_or_404, page
 from till.views.purchase import asked_code, back_to, proof_about
 
 
@@ -116,5 +116,4 @@ def take_back(request: TillRequest) -> HttpResponse:
         undone = undo(act=act, at=at, actor_id=request.user.pk)
     except CannotUndo as error:
         return page(request, "start", {"problem": error.sentence})
-    remember(request, undone)
-    return redirect("till:member", act.member_id)
+    return done(request, undone)

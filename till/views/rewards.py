@@ -94,6 +94,7 @@ def _reward(request: TillRequest, member: Member, shelf: Shelf, form: RewardForm
     points = balance(member.pk, timezone.now())
     context = {
         "member": member,
+        "focus": "record",
         "shelf": shelf,
         "form": form,
         "dated": shelf.reward.kind == RewardKind.EXPERIENCE,
@@ -136,4 +137,5 @@ def _waiting(request: TillRequest, redemption: Redemption, problem: str = "") ->
     elif not problem and until and until <= at:
         problem = _("Too late: it could be collected until %(when)s.") % {"when": format_moment(until)}
     context = {"redemption": redemption, "member": redemption.member, "problem": problem, "open": open_ and not problem}
+    context["focus"] = "record" if context["open"] else "scan"
     return page(request, "redemption", context)
