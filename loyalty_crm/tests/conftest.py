@@ -38,7 +38,7 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
-from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, RewardSession, TierChange
+from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, Replay, RewardSession, TierChange
 from rewards.services.benefits import use_benefit
 from rewards.services.coupons.jobs import create_codes
 from rewards.services.coupons.using import redeem
@@ -158,6 +158,9 @@ def world(db, settings) -> dict[str, int]:
         "rewards_grantrequest": waiting_gift(member).pk,
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
+        "rewards_replay": Replay.objects.create(
+            starts_at=AT, ends_at=AT, state="done", result={"cells": [], "currency": "EUR"}, created_at=AT
+        ).pk,
         "rewards_tierchange": TierChange.objects.create(member=member, to_tier=tiers["gold"], cause="staff", at=AT).pk,
         "rewards_tier": tiers["gold"].pk,
         **catalogue_of(member),
