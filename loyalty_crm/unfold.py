@@ -7,6 +7,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from till.rules import PERMISSIONS
+
 # The navigation: group → (title, icon, "app.Model" with the page of its admin behind a colon, if not the list).
 NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
@@ -41,7 +43,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Redemptions"), "featured_seasonal_and_gifts", "rewards.Redemption"),
             (_("Dates of experiences"), "event", "rewards.RewardSession"),
             (_("Movements of points"), "swap_vert", "rewards.Transfer"),
-            (_("Points by expiry"), "hourglass_bottom", "rewards.Lot"),
+            (_("Batches of points"), "hourglass_bottom", "rewards.Lot"),
             (_("Earning rules"), "calculate", "rewards.EarningRule"),
             (_("Try a basket"), "experiment", "rewards.EarningRule:try"),
             (_("Replays"), "replay", "rewards.Replay"),
@@ -51,7 +53,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Coupons"), "confirmation_number", "rewards.Coupon"),
             (_("Changes of tiers"), "moving", "rewards.TierChange"),
             (_("Benefits"), "workspace_premium", "rewards.Benefit"),
-            (_("Benefits used"), "checklist", "rewards.BenefitUse"),
+            (_("Uses of benefits"), "checklist", "rewards.BenefitUse"),
             (_("Membership plans"), "card_membership", "rewards.MembershipPlan"),
             (_("Memberships bought"), "badge", "rewards.PlanMembership"),
         ),
@@ -84,6 +86,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Users"), "manage_accounts", "members.User"),
             (_("Roles"), "badge", "auth.Group"),
             (_("API keys"), "key", "api.ApiKey"),
+            (_("API calls"), "swap_horiz", "api.Answer"),
         ),
     ),
 )
@@ -100,9 +103,10 @@ def programme_name(request: HttpRequest) -> str:
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups with what this person may see."""
-    groups: list[dict[str, Any]] = [
-        {"items": [{"title": _("Today"), "icon": "newspaper", "link": reverse("admin:index")}]}
-    ]
+    first: list[dict[str, Any]] = [{"title": _("Today"), "icon": "newspaper", "link": reverse("admin:index")}]
+    if request.user.has_perms(PERMISSIONS):
+        first.append({"title": _("Till"), "icon": "point_of_sale", "link": reverse("till:start")})
+    groups: list[dict[str, Any]] = [{"items": first}]
     for title, entries in NAVIGATION:
         items = [item for item in (_item(request, *entry) for entry in entries) if item]
         if items:

@@ -19,9 +19,9 @@ from members.models import PRESENT, Member, User
 from members.queries import get_programme
 from members.services.access import log_access
 from till.forms import new_key
+from till.rules import PERMISSIONS
 from till.services.acts import Act
 
-PERMISSIONS = ("members.view_member", "members.add_purchase")
 COOKIE, YEAR = "till_store", 365 * 24 * 3600
 LAST = "till_last"
 LARGEST = 2**63 - 1
