@@ -17,6 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from api.admin_answers import AnswerAdmin  # noqa: F401  registers itself
 from api.enums import Scope
 from api.models import ApiKey
 from api.services.keys import clean_source, create_key, revoke_key

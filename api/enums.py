@@ -13,3 +13,15 @@ class Scope(models.TextChoices):
     COUPONS_READ = "coupons:read", _("check coupons")
     COUPONS_WRITE = "coupons:write", _("use and release coupons")
     EVENTS_WRITE = "events:write", _("tell what members did")
+
+
+class Call(models.TextChoices):
+    """The calls that change something, as their answers are kept by."""
+
+    MEMBERS = "members", _("Add a member")
+    PURCHASES = "purchases", _("Record a purchase")
+    REFUNDS = "refunds", _("Give money back")
+    REDEMPTIONS = "redemptions", _("Reserve a reward")
+    COUPONS_REDEEM = "coupons.redeem", _("Use a coupon")
+    COUPONS_RELEASE = "coupons.release", _("Release a coupon")
+    EVENTS = "events", _("Tell what a member did")

@@ -80,6 +80,7 @@ ROLES: dict[str, dict[str, str]] = {
         "members.user": "view add change",
         "auth.group": "view",
         "api.apikey": "view add change",
+        "api.answer": "view",
         # Mail kept on disk holds sign-in codes of everybody.
         "campaigns.outbox": "view",
     },

@@ -87,6 +87,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Roles"), "badge", "auth.Group"),
             (_("API keys"), "key", "api.ApiKey"),
             (_("API calls"), "swap_horiz", "api.Answer"),
+            (_("API calls"), "swap_horiz", "api.Answer"),
         ),
     ),
 )

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from api.models import ApiKey
+from api.models import Answer, ApiKey
 from api.tests.factories import Caller, problem
 from members.models import User
 
@@ -60,3 +60,23 @@ def test_a_key_is_revoked_after_being_asked_and_never_changed(manager):
     assert problem(till.get("/members/1"))[:2] == (401, "key_revoked")
     manager.post(reverse("admin:api_apikey_change", args=[till.row.pk]), {"name": "X", "scopes": ["members:write"]})
     assert ApiKey.objects.get().name == "Till"
+
+
+def test_what_was_answered_is_found_by_its_key_and_never_changed(manager):
+    till, shop = Caller(), Caller(source="shop")
+    told = till.post("/members", {"key": "c-1", "name": "Anna"}).json()
+    shop.post("/members", {"key": "c-12", "name": "Boris"})
+    listed = reverse("admin:api_answer_changelist")
+
+    def found(query: str) -> list[str]:
+        return [answer.key for answer in manager.get(listed + query).context["cl"].result_list]
+
+    assert found("") == ["c-12", "c-1"]
+    assert found("?q=c-1") == ["c-1"]
+    assert found("?source=shop") == ["c-12"]
+    assert (found("?call=members"), found("?call=refunds")) == (["c-12", "c-1"], [])
+    page = reverse("admin:api_answer_change", args=[Answer.objects.get(key="c-1").pk])
+    shown = manager.get(page).content.decode()
+    assert told["card"] in shown
+    assert "Anna" in shown
+    assert manager.post(page, {"key": "other"}).status_code == 403

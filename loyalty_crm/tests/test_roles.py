@@ -75,6 +75,7 @@ ACCESS: dict[str, set[str]] = {
     "auth_user_password_change": ONLY_MANAGER,
     **pages("auth_group", ONLY_MANAGER),
     **pages("api_apikey", ONLY_MANAGER, add=ONLY_MANAGER, revoke=ONLY_MANAGER),
+    **pages("api_answer", ONLY_MANAGER),
     **pages(
         "analytics_memberscore",
         MARKETER_UP,
