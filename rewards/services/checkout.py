@@ -13,28 +13,19 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from common.money import format_money, minor_digits
-from common.sql import fetch_prepared
-from members.services.purchases import (
-    NewLine,
-    NewPurchase,
-    RecordedPurchase,
-    follow_merges,
-    known_purchase,
-    record_each,
-)
+from members.services.purchases import NewLine, NewPurchase, RecordedPurchase, known_purchase, record_each
 from rewards.coupons.pricing import Line
 from rewards.earning.basket import Basket, BasketLine, Priced, Refusal, price
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries import points_text, reward_settings
 from rewards.services.coupons.using import CouponRefused, attach, take
-from rewards.services.earning.facts import bought
-from rewards.services.earning.live import Home, LiveRule, home, live_rules
-from rewards.services.earning.posting import Granted, award_bought, units_given
-from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed, touch
+from rewards.services.earning.live import Home, LiveRule, opened
+from rewards.services.earning.posting import Granted, units_given
+from rewards.services.earning.rewarding import award_new
+from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed
 from rewards.services.paying import Payment, pay
 from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, stands_of
-from rewards.services.tiers import assess
 
 __all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out"]
 
@@ -122,7 +113,7 @@ def _check_out(
     sales: dict[int, _Sale] = {}
     seen: set[tuple[str, str]] = set()
     again: list[int] = []
-    people = _people({basket.member_id for basket in baskets})
+    rules, home_, people = opened(PURCHASE, {basket.member_id for basket in baskets})
     for n, basket in enumerate(baskets):
         if (basket.source, basket.key) in seen:
             again.append(n)
@@ -140,8 +131,10 @@ def _check_out(
     plain = {n: sale for n, sale in sales.items() if sale.basket.is_plain}
     groups = [plain] if plain else []
     groups += [{n: sale} for n, sale in sales.items() if n not in plain]
-    if groups:
-        rules, home_ = live_rules(PURCHASE), home()
+    if (
+        groups and not alone
+    ):  # all wallets before the first budget, or two batches, or a batch and a till, lock each other up
+        lock_followed({sale.member_id for sale in sales.values()}, units=units_given(rules))
     for group in groups:
         if alone:
             try:
@@ -153,15 +146,6 @@ def _check_out(
     for n in again:  # told twice in one call: the second time it is known
         answers[n] = _check_out([baskets[n]], at, actor_id)[0]
     return [answers[n] for n in range(len(baskets))]
-
-
-_PEOPLE = "SELECT id, merged_into_id, erased_at IS NOT NULL FROM members_member WHERE id = ANY(%s)"
-
-
-def _people(member_ids: set[int]) -> dict[int, int | None]:
-    """Who the members are now; None for who is erased."""
-    rows = fetch_prepared(_PEOPLE, [list(member_ids)])
-    return {id_: None if erased else merged or id_ for id_, merged, erased in rows}
 
 
 def _settle(
@@ -295,16 +279,10 @@ def _reward(
     """Gives what the new ones earn, and answers for all."""
     new = {sale.recorded.id: sale for sale in sales.values() if sale.recorded and sale.recorded.is_new}
     if new:
-        buyers = {sale.member_id for sale in new.values()}
-        wallets, followed = lock_followed(buyers, units=units_given(rules))
-        if followed:  # merged while this was on its way
-            follow_merges(purchase_ids=list(new))
-        found = bought(list(new), otherwise)
-        for granted in award_bought(found, rules, home_, at):
+        told = [(sale.purchase(), sale.recorded) for sale in new.values() if sale.recorded]
+        for granted in award_new(told, rules, home_, at, paid_otherwise=otherwise):
             sale = new[granted.case.purchase_id or 0]
             sale.granted, sale.member_id = granted, granted.case.member_id
-        touch({one.member_id: min(one.happening.at, at) for one in found}, now=at)
-        assess(wallets, at)
     stands = stands_of({sale.member_id for sale in sales.values()}, at)
     answers: dict[int, Receipt | Refusal] = {}
     for n, sale in sales.items():

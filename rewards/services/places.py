@@ -43,12 +43,13 @@ def free_places(freed: Mapping[int, int], *, at: datetime) -> None:
     """Gives back so many places of each date, and keeps them for who waits. The caller holds the wallets it needs."""
     if not freed:
         return
-    _lock(freed)
+    lock_dates(freed)
     execute(_FREE, {"sessions": list(freed), "counts": list(freed.values())})
     _offer(list(freed), at)
 
 
-def _lock(session_ids: Iterable[int]) -> None:
+def lock_dates(session_ids: Iterable[int]) -> None:
+    """Locks dates to the end of the transaction, before any reward."""
     ids = sorted(session_ids)
     list(RewardSession.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
@@ -138,7 +139,7 @@ RETURNING entry.session_id, known.state
 def leave(entry_ids: Iterable[int], *, at: datetime) -> int:
     """Ends these waits within the caller's transaction; how many places came free by it."""
     ids = sorted(entry_ids)
-    _lock(WaitingEntry.objects.filter(pk__in=ids).values_list("session_id", flat=True))
+    lock_dates(WaitingEntry.objects.filter(pk__in=ids).values_list("session_id", flat=True))
     freed: dict[int, int] = {}
     for session_id, state in fetch_all(_LEAVE, {"entries": ids}):
         if state == WaitingState.OFFERED:
@@ -159,6 +160,6 @@ def keep_places(*, at: datetime) -> int:
     kept = 0
     for session_id in list(with_free_places(at=at).values_list("pk", flat=True)):  # dates, not members: few
         with transaction.atomic():
-            _lock([session_id])
+            lock_dates([session_id])
             kept += _offer([session_id], at)
     return kept

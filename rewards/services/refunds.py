@@ -1,5 +1,6 @@
 """What refunds take back of what purchases gave, and give back of what was paid with. docs/refunds.md."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from rewards.services.coupons.using import release_for_purchase
 from rewards.services.ledger import lock_wallets
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, split  # noqa: F401
 from rewards.services.returns import give_back
-from rewards.services.taking_back import settle_returned, take_back
+from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
 from rewards.services.tiers import assess
 
 REFUNDED = gettext_noop("The purchase was refunded")
@@ -109,12 +110,15 @@ def refund_purchase(
     RefundLine.objects.bulk_create(RefundLine(refund=refund, **part._asdict()) for part in parts)
     Purchase.objects.filter(pk=purchase_id).update(refunded_minor=F("refunded_minor") + total)
     purchase.refunded_minor += total
-    returned = _give_back_payments(purchase, refund, at, actor_id)
+    returned, transfers = _give_back_payments(purchase, refund, at, actor_id)
     coupons = 0
     if purchase.refunded_minor == purchase.amount_minor:
         _withdraw_coupons(purchase_id, at, actor_id)
         coupons = release_for_purchase(purchase_id=purchase_id, at=at, actor_id=actor_id)
-    moved = take_back(purchase, refund, at, actor_id)
+    budgets: Counter[int | None] = Counter()  # their rows are locked once, after those of coupons and offers
+    settle_returned(transfer_ids=transfers, at=at, actor_id=actor_id, but=purchase_id, budgets=budgets)
+    moved = take_back(purchase, refund, at, actor_id, budgets=budgets)
+    give_to_budgets(budgets)
     sums = {f"{unit}_{name}": n for unit, row in moved.items() for name, n in asdict(row).items()}
     sums |= {f"{unit}_returned": n for unit, n in returned.items()} | {"coupons_returned": coupons}
     events.record(
@@ -146,12 +150,14 @@ GROUP BY paid.id, wallet.unit ORDER BY paid.id
 """
 
 
-def _give_back_payments(purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None) -> dict[str, int]:
-    """Gives back the same share of what was paid with points and credit as of the price; by unit."""
+def _give_back_payments(purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None
+) -> tuple[dict[str, int], list[int]]:
+    """Gives back the same share of what was paid with points and credit as of the price: how much by unit, and by
+    which transfers."""
     returned: dict[str, int] = {}
-    transfers = []
+    transfers: list[int] = []
     if Member.objects.filter(pk=purchase.member_id).exclude(erased_at=None).exists():
-        return returned  # there is nobody to give it to
+        return returned, transfers  # there is nobody to give it to
     for paid_id, unit, paid, before in fetch_all(_PAID, [purchase.pk]):
         part = paid * purchase.refunded_minor // purchase.amount_minor - before
         if part > 0:
@@ -167,8 +173,7 @@ def _give_back_payments(purchase: Purchase, refund: Refund, at: datetime, actor_
             )
             transfers.append(transfer)
             returned[unit] = returned.get(unit, 0) + part
-    settle_returned(transfer_ids=transfers, at=at, actor_id=actor_id, but=purchase.pk)
-    return returned
+    return returned, transfers
 
 
 def _withdraw_coupons(purchase_id: int, at: datetime, actor_id: int | None) -> None:

@@ -1,6 +1,7 @@
 """Taking back what refunded purchases gave: with the refund, or once it can be had again. docs/refunds.md."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,13 +80,15 @@ def take_back(
     at: datetime,
     actor_id: int | None,
     freed: Mapping[int, _Freed] | None = None,
+    *,
+    budgets: Counter[int | None],
 ) -> dict[str, Moved]:
     """Takes back what has to be back by now of what a purchase gave, by unit; with `freed`, no more than that of each
-    award. The caller has locked the wallets, and recorded the refund."""
+    award. The caller has locked the wallets and recorded the refund, and gives `budgets` (what is counted here, by
+    rule) to give_to_budgets once, last."""
     bought = bought_lines(purchase.pk)
     lets_owe = reward_settings().refund_policy == RefundPolicy.ARREARS
     sums = {unit: Moved() for unit in Unit.values}
-    by_rule: dict[int | None, int] = {}
     rows = fetch_all(_GIVEN, {"purchase": purchase.pk, "at": at})
     for earn_id, unit, rule_id, gave, given_why, back, expired, spendable, held, lots in rows:
         given_why = json.loads(given_why) if isinstance(given_why, str) else given_why
@@ -121,8 +124,7 @@ def take_back(
             )
         was = sums[unit]
         sums[unit] = Moved(was.taken + took, was.short + due - took, was.owed + owed)
-        by_rule[rule_id] = by_rule.get(rule_id, 0) + took + owed
-    give_to_budgets(by_rule)
+        budgets[rule_id] += took + owed
     return sums
 
 
@@ -202,16 +204,31 @@ def settle_refunds(*, hold_ids: Sequence[int], at: datetime, actor_id: int | Non
     """Takes back what refunds left in holds that have just ended, so that it comes to the same as if they had ended
     before: out of what they gave back, or where that is spent or expired, as a refund does. The caller has locked the
     wallets. A transfer more belongs to the purchase's last refund."""
-    _settle(fetch_all(_HELD, {"ids": list(hold_ids)}), at, actor_id)
+    budgets: Counter[int | None] = Counter()
+    _settle(fetch_all(_HELD, {"ids": list(hold_ids)}), at, actor_id, budgets)
+    give_to_budgets(budgets)
 
 
-def settle_returned(*, transfer_ids: Iterable[int], at: datetime, actor_id: int | None, but: int | None = None) -> None:
+def settle_returned(
+    *,
+    transfer_ids: Iterable[int],
+    at: datetime,
+    actor_id: int | None,
+    but: int | None = None,
+    budgets: Counter[int | None] | None = None,
+) -> None:
     """The same for what was spent when its purchase was refunded, and has just come back by these transfers: who gives
-    back both the purchase and what its points paid for keeps neither. `but` is a purchase that the caller settles."""
-    _settle(fetch_all(_RETURNED, {"ids": list(transfer_ids)}), at, actor_id, but)
+    back both the purchase and what its points paid for keeps neither. `but` is a purchase that the caller settles, with
+    its `budgets` (see take_back)."""
+    counted: Counter[int | None] = Counter() if budgets is None else budgets
+    _settle(fetch_all(_RETURNED, {"ids": list(transfer_ids)}), at, actor_id, counted, but)
+    if budgets is None:
+        give_to_budgets(counted)
 
 
-def _settle(came: Sequence[tuple], at: datetime, actor_id: int | None, but: int | None = None) -> None:
+def _settle(
+    came: Sequence[tuple], at: datetime, actor_id: int | None, budgets: Counter[int | None], but: int | None = None
+) -> None:
     if not came:
         return
     members = set()
@@ -222,7 +239,7 @@ def _settle(came: Sequence[tuple], at: datetime, actor_id: int | None, but: int 
     freed.pop(but or 0, None)
     for purchase_id, awards in freed.items():
         refund = Refund.objects.select_related("purchase").filter(purchase_id=purchase_id).latest("pk")
-        moved = take_back(refund.purchase, refund, at, actor_id, awards)[Unit.POINTS]
+        moved = take_back(refund.purchase, refund, at, actor_id, awards, budgets=budgets)[Unit.POINTS]
         if moved.taken or moved.owed:
             members.add(refund.purchase.member_id)
     if members:

@@ -1,17 +1,21 @@
 """Hundreds want the last piece, the last place, the same code: real connections, and a control without the lock."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
-from common.sql import execute
+from common.sql import execute, fetch_all
+from members.services.erasure import erase_member
 from members.services.purchases import KeyReused
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.models import Redemption, Reward, RewardSession, WaitingEntry
 from rewards.services import redemptions
 from rewards.services.fulfilment import CodeRefused, redeem_code
-from rewards.services.places import join_waiting, keep_places, leave_waiting
+from rewards.services.places import join_waiting, keep_places, leave_waiting, take_place
 from rewards.services.redemptions import (
     RedemptionRefused,
     RedemptionSettled,
@@ -192,3 +196,52 @@ def test_settled_is_said_of_what_is_settled(at):
     cancel_redemption(redemption_id=one.pk, at=at)
     with pytest.raises(RedemptionSettled):
         confirm_redemption(redemption_id=one.pk, at=at)
+
+
+def test_an_erasure_locks_dates_before_rewards_as_who_books_does(at):
+    """Or the two lock each other up: one has the reward and wants the date, the other has the date and wants the
+    reward."""
+    reward = make_reward(kind="experience", name="Tour", limit_member=None)
+    first, second = (
+        RewardSession.objects.create(reward=reward, starts_at=at + timedelta(days=n), capacity=2) for n in (5, 6)
+    )
+    (leaving,) = rich(at, 1)
+    reserve_reward(member_id=leaving, reward_id=reward.pk, session_id=first.pk, source="t", key="k", at=at)
+    WaitingEntry.objects.create(session=second, member_id=leaving, at=at)
+    booked, go_on = threading.Event(), threading.Event()
+    answers = []
+
+    def book():
+        try:
+            with transaction.atomic():
+                assert take_place(second.pk)
+                booked.set()
+                go_on.wait(10)
+                redemptions._take_piece(reward)
+            answers.append("booked")
+        except Exception as error:
+            answers.append(error)
+        finally:
+            connection.close()
+
+    def leave():
+        try:
+            erase_member(member_id=leaving, at=at)
+            answers.append("erased")
+        except Exception as error:
+            answers.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=book), threading.Thread(target=leave)]
+    threads[0].start()
+    assert booked.wait(10)
+    threads[1].start()
+    for _ in range(100):  # until the erasure waits for the date
+        if fetch_all("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"):
+            break
+        time.sleep(0.05)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert answers == ["booked", "erased"]

@@ -1,6 +1,7 @@
 """Limits and budgets under many hands at once, and what happens where the lock is left out."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from unittest.mock import patch
@@ -11,10 +12,10 @@ from django.db import connection
 from common.sql import fetch_all
 from members.tests.factories import make_member
 from rewards import queries
-from rewards.models import EarningRule, Transfer
+from rewards.models import EarningRule, RewardSettings, Transfer
 from rewards.services.checkout import Basket, BasketLine, Receipt, check_out
 from rewards.services.earning import posting
-from rewards.tests.factories import make_rule_of
+from rewards.tests.factories import adjust, make_rule_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT = datetime(2026, 5, 8, 13, tzinfo=UTC)
@@ -94,3 +95,37 @@ def test_one_key_told_by_many_at_once_has_one_effect():
     assert sum(answer.is_new for answer in answers) == 1
     assert {tuple(e.amount for e in answer.earned) for answer in answers} == {(10,)}
     assert queries.balance(member.pk, AT) == 10
+
+
+def test_batches_and_tills_with_one_budget_never_lock_each_other_up():
+    """A batch takes what is paid with money first, and locks the budget by it: the wallets of those who pay with points
+    must be its own by then."""
+    RewardSettings.objects.update_or_create(pk=1, defaults={"points_per_unit": 100})
+    make_rule_of("Budget", {"effect": {"kind": "fixed", "points": 1}}, budget=100_000)
+    members = [make_member() for _ in range(6)]
+    for member in members:
+        adjust(member, 10_000, AT, key=f"rich{member.pk}")
+    errors: list[Exception] = []
+
+    def work(told: list[list[Basket]]) -> None:
+        try:
+            for baskets in told:
+                assert all(isinstance(answer, Receipt) for answer in check_out(baskets=baskets, at=AT))
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    def batch(name: str, order: str) -> list[list[Basket]]:
+        plain = [(members[int(n)], f"{name}.{n}") for n in order]
+        paying = [replace(basket(member, f"{key}.paid"), pay_points=100) for member, key in plain[3:]]
+        return [[basket(member, key) for member, key in plain[:3]] + paying]
+
+    hands = [[b for k in range(4) for b in batch(f"{order}.{k}", order)] for order in ("012345", "543210", "250314")]
+    hands += [[[replace(basket(m, f"{m.pk}.{k}"), pay_points=100)] for k in range(8)] for m in members]
+    threads = [threading.Thread(target=work, args=(told,)) for told in hands]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
