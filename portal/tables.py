@@ -56,6 +56,9 @@ class CreditTable(HistoryTable):
     unit = Unit.CREDIT
     change = tables.Column(verbose_name=_("Amount"), attrs=NUMBER)
 
+    class Meta(HistoryTable.Meta):
+        pass
+
     def render_change(self, value: int) -> SafeString:
         return money_change(value, get_programme().currency)
 

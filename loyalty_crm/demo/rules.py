@@ -6,6 +6,7 @@ from typing import Any
 from members.models import User
 from rewards.earning.triggers import CHECK_IN, PURCHASE, SIGNED_UP
 from rewards.models import EarningRule
+from rewards.services.earning.events import make_check_in_point
 from rewards.services.earning.programme import in_use, usual_choice
 from rewards.services.earning.publishing import publish, save_draft
 from rewards.services.earning.replay import create_replay, run_replay
@@ -90,6 +91,7 @@ def try_out(at: datetime, by: User) -> None:
     ):
         rule = _save(names, sentences, definition, at, trigger=trigger, actor_id=by.pk)
         publish(rule_id=rule, at=at, actor_id=by.pk)
+    make_check_in_point(name="Harbour Street", store="Harbour Street")
     _save(
         ("Treble tea", "茶饮三倍积分"),
         ("Three times the points on tea.", "茶饮享三倍积分。"),

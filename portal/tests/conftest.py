@@ -4,6 +4,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.test import Client
+from playwright.sync_api import Page
 
 from members.enums import MARKETING
 from members.models import ConsentWording, Member, Programme, User
@@ -73,3 +74,23 @@ def as_anna(anna):
 @pytest.fixture
 def as_bob(bob):
     return signed_in(bob.user)
+
+
+@pytest.fixture
+def open_page(new_context, live_server):
+    """Opens a page that notes every complaint of the browser; none may be left at the end of the test."""
+    complaints: list[str] = []
+
+    def opened(**look) -> Page:
+        page = new_context(base_url=live_server.url, **look).new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if is_elsewhere(request.url) else None)
+        page.set_default_timeout(10_000)
+        return page
+
+    def is_elsewhere(url: str) -> bool:
+        return not url.startswith((live_server.url, "data:", "blob:"))
+
+    yield opened
+    assert complaints == []

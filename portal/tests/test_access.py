@@ -86,4 +86,4 @@ def test_the_export_holds_everything(anna):
     kinds = [event["kind"] for event in held["timeline"]]
     assert {"member.joined", "member.account_linked", "purchase.paid", "consent.granted"} <= set(kinds)
     assert held["messages"] == []
-    assert (held["tier"]["name"], held["tier"]["points_in_12_months"]) == ("Bronze", 43)
+    assert (held["tier"]["name"], held["tier"]["points_that_count"]) == ("Bronze", 43)

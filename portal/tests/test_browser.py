@@ -8,26 +8,22 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from members.enums import MARKETING, Channel, Purpose
-from members.models import ConsentWording, Member, Programme
+from members.enums import Channel, Purpose
+from members.models import Member
 from members.queries import has_consented
 from members.services.profile import update_profile
+from portal.tests.browser import LOOKS, check, sign_in
 from portal.tests.conftest import PASSWORD, make_account
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.tests.factories import adjust, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-LOOKS = {
-    "phone-en-light": {"viewport": PHONE, "color_scheme": "light", "locale": "en-GB"},
-    "desktop-zh-dark": {"viewport": DESKTOP, "color_scheme": "dark", "locale": "zh-CN"},
-}
 PUBLIC = ["/", "/accounts/login/", "/accounts/signup/", "/accounts/login/code/", "/accounts/password/reset/"]
 OWN = ["/", "/history/", "/history/purchases/", "/card/", "/me/", "/me/profile/", "/me/birthday/", "/me/consents/"]
+OWN += ["/history/expiring/", "/rewards/", "/rewards/mine/", "/coupons/", "/tier/", "/me/pin/"]
 OWN += ["/me/data/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/webauthn/add/"]
 FIRST_VISIT_BYTES = 150_000
 
@@ -38,16 +34,7 @@ def _catalogues():
 
 
 @pytest.fixture
-def shop(db):
-    make_rule()
-    make_tiers()
-    for purpose in MARKETING:
-        ConsentWording.objects.create(purpose=purpose, version=1, text_en=f"Yes to {purpose}.", text_zh_hans="同意。")
-    return Programme.objects.create(pk=1, name="Corner Café", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def anna(shop):
+def anna(club):
     member = make_account("anna@example.com", name="Anna Berger", time_zone="Europe/Berlin")
     now = timezone.now()
     for week in range(30):
@@ -55,34 +42,6 @@ def anna(shop):
         post(member, at, amount_minor=2000 + week, purchased_at=at, store="Market Street")
     adjust(member, -7, now)
     return member
-
-
-@pytest.fixture
-def open_page(new_context, live_server):
-    """Opens a page that notes every complaint of the browser; none may be left at the end of the test."""
-    complaints: list[str] = []
-
-    def opened(**look) -> Page:
-        page = new_context(base_url=live_server.url, **look).new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if is_elsewhere(request.url) else None)
-        page.set_default_timeout(10_000)
-        return page
-
-    def is_elsewhere(url: str) -> bool:
-        return not url.startswith((live_server.url, "data:", "blob:"))
-
-    yield opened
-    assert complaints == []
-
-
-def sign_in(page: Page, email: str) -> None:
-    page.goto("/accounts/login/")
-    page.locator("[name=login]").fill(email)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("main form .button").first.click()
-    page.wait_for_url("/")
 
 
 def code_in(mail) -> str:
@@ -101,31 +60,7 @@ def test_no_serious_barrier_and_nothing_too_small_or_too_wide(anna, open_page, l
         check(page, path)
 
 
-def check(page: Page, path: str) -> None:
-    page.goto(path)
-    if page.url.endswith("next=" + path.replace("/", "%2F")):  # asked for the password once more
-        page.locator("[name=password]").fill(PASSWORD)
-        page.locator("main form .button").first.click()
-        page.wait_for_url(path)
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-    bad = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found.response["violations"]]
-    assert bad == [], path
-    look = page.viewport_size
-    for width in (look["width"], 320):  # 320 px is a desktop at four times the size (WCAG 1.4.10)
-        page.set_viewport_size({**look, "width": width})
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
-    page.set_viewport_size(look)
-    small = page.evaluate(
-        """[...document.querySelectorAll('a, button, select, input:not([type=hidden])')].filter(e => {
-            const target = e.closest('label') || e, box = target.getBoundingClientRect();
-            const inText = e.matches('p a, small a, address a, footer a, .hint a, .skip');
-            return box.width && !inText && (box.height < 43.5 || box.width < 43.5);
-        }).map(e => e.outerHTML.slice(0, 90))"""
-    )
-    assert small == [], path
-
-
-def test_sign_up_join_and_show_the_card(shop, open_page, mailoutbox):
+def test_sign_up_join_and_show_the_card(club, open_page, mailoutbox):
     page = open_page(**LOOKS["phone-en-light"])
     page.goto("/")
     page.get_by_role("link", name="Join the club").click()
@@ -158,7 +93,7 @@ def test_sign_up_join_and_show_the_card(shop, open_page, mailoutbox):
 def test_history_filters_and_pages_without_a_reload(anna, open_page):
     page = open_page(**LOOKS["phone-en-light"])
     sign_in(page, "anna@example.com")
-    page.get_by_role("link", name="History").click()
+    page.get_by_role("link", name="See all").click()
     page.wait_for_load_state()
     page.evaluate("window.stayed = true")
     expect(page.get_by_role("status")).to_have_text("31 entries")
@@ -245,7 +180,7 @@ def test_a_passkey_is_added_and_signs_in(anna, open_page):
     expect(page.get_by_role("heading", level=1)).to_contain_text("Anna Berger")
 
 
-@pytest.mark.parametrize("path", ["/", "/history/"])
+@pytest.mark.parametrize("path", ["/", "/history/", "/rewards/"])
 def test_the_first_visit_is_light(anna, open_page, path):
     page = open_page(**LOOKS["phone-en-light"])
     sign_in(page, "anna@example.com")

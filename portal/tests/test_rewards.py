@@ -1,5 +1,6 @@
 """The catalogue, redeeming, coupons, the tier page: what is shown, what it costs, and that nobody sees another's."""
 
+import io
 import re
 from datetime import timedelta
 from http import HTTPStatus
@@ -8,22 +9,24 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from PIL import Image
 
 from members.services.pins import check_pin, check_till_code
 from members.services.profile import update_profile
-from portal.templatetags.portal import ICONS
 from portal.views.home import for_you
 from portal.views.rewards import A_MINUTE
-from rewards.enums import RedemptionState, TransferKind, WaitingState
+from rewards.enums import RedemptionState, WaitingState
 from rewards.models import Benefit, MembershipPlan, PlanMembership, Redemption, RewardSession, Tier, WaitingEntry
 from rewards.queries import balance
 from rewards.queries_catalogue import catalogue
 from rewards.services.earning.events import make_check_in_point
 from rewards.services.fulfilment import set_fulfilment
-from rewards.services.redemptions import redeem_reward, reserve_reward
+from rewards.services.pictures import add_picture
+from rewards.services.redemptions import confirm_redemption, redeem_reward, reserve_reward
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule_of
 
+PAGES = ["/", "/rewards/", "/rewards/mine/", "/coupons/", "/tier/", "/history/expiring/"]
 ADDRESS = {"name": "Anna Berger", "street": "Hauptstr. 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 
 
@@ -46,7 +49,7 @@ def take(client, reward, **more):
     return client.post(url, {"key": key_of(client.get(url, more)), **more}, follow=True)
 
 
-# --- the catalogue ----------------------------------------------------------------------------------------------------
+# --- the catalogue --------------------------------------------------------------------------------------------------
 def test_the_catalogue_says_what_is_missing(as_anna, rich):
     make_reward(name="Cake", points=90)
     make_reward(name="Mug", points=740)
@@ -106,12 +109,6 @@ def test_the_reward_page_says_price_terms_and_why_not(as_anna, rich):
 
 
 def test_two_sizes_of_a_picture_come_late_and_keep_their_place(as_anna, rich):
-    import io
-
-    from PIL import Image
-
-    from rewards.services.pictures import add_picture
-
     file = io.BytesIO()
     Image.new("RGB", (800, 600), "plum").save(file, "PNG")
     file.seek(0)
@@ -124,7 +121,7 @@ def test_two_sizes_of_a_picture_come_late_and_keep_their_place(as_anna, rich):
     assert 'alt="A cup"' in image
 
 
-# --- redeeming --------------------------------------------------------------------------------------------------------
+# --- redeeming ------------------------------------------------------------------------------------------------------
 def test_it_asks_once_with_the_balance_before_and_after(as_anna, rich):
     reward = make_reward(points=120)
     page = text(as_anna.get(f"/rewards/{reward.pk}/redeem/"))
@@ -188,9 +185,7 @@ def test_a_parcel_needs_an_address_and_shows_where_it_is(as_anna, rich):
     page = text(as_anna.get(f"/rewards/mine/{done.pk}/"))
     assert "We are packing it" in page
     assert "Hauptstr. 1" in page
-    set_fulfilment(
-        redemption_ids=[done.pk], fulfilment="shipped", at=timezone.now(), carrier="DHL", tracking_number="PB123"
-    )
+    set_fulfilment(redemption_ids=[done.pk], to="shipped", at=timezone.now(), carrier="DHL", tracking_number="PB123")
     assert "tracking number PB123" in text(as_anna.get(f"/rewards/mine/{done.pk}/"))
 
 
@@ -209,8 +204,6 @@ def test_what_costs_money_too_is_set_aside_and_can_be_cancelled(as_anna, rich):
 def test_an_address_told_with_a_reservation_is_kept_for_its_end(as_anna, rich):
     reward = make_reward(points=100, money_minor=500, ships=True)
     as_anna.post(f"/rewards/{reward.pk}/redeem/", {"key": "k", **ADDRESS})
-    from rewards.services.redemptions import confirm_redemption
-
     done = confirm_redemption(redemption_id=Redemption.objects.get().pk, at=timezone.now())
     assert done.address == ADDRESS
 
@@ -255,7 +248,7 @@ def test_a_date_that_is_none_takes_no_place(as_anna, rich, number):
     assert not Redemption.objects.exists()
 
 
-# --- nobody sees another's ----------------------------------------------------------------------------------------------
+# --- nobody sees another's ------------------------------------------------------------------------------------------
 def test_what_is_anothers_is_not_there(as_bob, rich):
     at = timezone.now()
     done = reserve_reward(member_id=rich.pk, reward_id=make_reward().pk, source="t", key="k", at=at)
@@ -269,7 +262,7 @@ def test_what_is_anothers_is_not_there(as_bob, rich):
         assert str(done.reward) not in text(as_bob.get(url))
 
 
-# --- coupons ----------------------------------------------------------------------------------------------------------
+# --- coupons --------------------------------------------------------------------------------------------------------
 def test_coupons_are_shown_with_their_code_and_end(as_anna, anna):
     at = timezone.now()
     offer = make_offer(name_en="Tea time", flash=True, ends_at=at + timedelta(hours=3), uses_limit=50)
@@ -303,7 +296,7 @@ def test_a_coupon_that_is_over_is_not_shown_to_be_scanned(as_anna, anna):
     assert "<svg role=" not in page.content.decode()
 
 
-# --- tier, benefits, memberships ----------------------------------------------------------------------------------------
+# --- tier, benefits, memberships ------------------------------------------------------------------------------------
 def test_the_tier_page_says_progress_benefits_and_plans(as_anna, rich):
     lounge = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2, period="once")
     lounge.tiers.add(Tier.objects.get(rank=0))
@@ -329,7 +322,7 @@ def test_the_tier_page_says_progress_benefits_and_plans(as_anna, rich):
     assert balance(rich.pk) == 200
 
 
-# --- at the till ------------------------------------------------------------------------------------------------------
+# --- at the till ----------------------------------------------------------------------------------------------------
 def test_a_pin_is_set_changed_and_removed(as_anna, anna):
     page = as_anna.post("/me/pin/", {"pin": "1234", "again": "1234"})
     assert "too easy to guess" in text(page)
@@ -374,7 +367,7 @@ def test_a_stranger_who_scans_signs_in_and_comes_back(client, club):
     assert client.get(f"/checkin/{point.token}/")["Location"].endswith(f"next=/checkin/{point.token}/")
 
 
-# --- the first page, history ------------------------------------------------------------------------------------------
+# --- the first page, history ----------------------------------------------------------------------------------------
 def test_the_first_page_shows_what_can_be_had_and_what_nearly(as_anna, rich):
     for n in range(5):
         make_reward(name=f"Cake {n}", points=90 + n)
@@ -395,11 +388,7 @@ def test_points_say_until_when_they_are_good_and_from_when(as_anna, anna):
     assert "Nothing of yours expires." not in page
 
 
-def test_every_kind_of_movement_has_a_picture_of_its_own_words():
-    assert set(ICONS) == set(TransferKind.values)
-
-
-@pytest.mark.parametrize("path", ["/", "/rewards/", "/rewards/mine/", "/coupons/", "/tier/", "/history/expiring/"])
+@pytest.mark.parametrize("path", PAGES)
 def test_many_rows_cost_what_few_cost(as_anna, rich, path):
     at = timezone.now()
     offer = make_offer(uses_member=None)

@@ -218,7 +218,5 @@ def wait(request: MemberRequest, pk: int, date: int) -> HttpResponse:
     except CannotWait as error:
         messages.error(request, " ".join(reason.sentence for reason in error.reasons))
     else:
-        messages.success(
-            request, _("You are on the list. A place that comes free is kept for you for a day: you see it here.")
-        )
+        messages.success(request, _("You are on the list. A place that comes free is kept for you for a day, here."))
     return redirect("portal:reward", pk=pk)
