@@ -51,7 +51,7 @@ class LineForm(forms.Form):
 
     article = forms.CharField(label=_("Article"), required=False, max_length=80)
     category = forms.CharField(label=_("Kind"), required=False, max_length=80)
-    quantity = NumberField(label=_("Number"))
+    quantity = NumberField(label=_("Quantity"))
     price = NumberField(label=_("Price each"))
 
     def clean(self) -> dict[str, Any]:
