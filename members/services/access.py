@@ -10,6 +10,7 @@ from members.models import AccessLog
 # What the log says, for the translators; the pages show it in the reader's language.
 KNOWN = (
     gettext_noop("member page"),
+    gettext_noop("till"),
     gettext_noop("search of members"),
     gettext_noop("list of members"),
     gettext_noop("all data of a member"),
