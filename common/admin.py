@@ -214,6 +214,14 @@ def guarded(model_admin: Any, view: Any, permission: str = "view") -> Any:
     return answer
 
 
+class Labelled(tuple):
+    """What a @display(label=…) answers: the key of its colour, and the words. A record's own page, where unfold knows
+    of no labels, shows the words alone."""
+
+    def __str__(self) -> str:
+        return str(self[1])
+
+
 def record_link(page: str, pk: object, text: object) -> str:
     """A link to the page of a record, e.g. record_link("members_member", 5, "Anna")."""
     return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{page}_change", args=[pk]), text)

@@ -368,11 +368,11 @@ class GrantRequestAdmin(ReadOnlyAdmin):
     def when(self, asked: GrantRequest) -> str:
         return format_moment(asked.requested_at)
 
-    @display(description=_("for"))
+    @display(description=_("who gets it"))
     def whom(self, asked: GrantRequest) -> str:
         return whom(asked)
 
-    @display(description=_("for"))
+    @display(description=_("who gets it"))
     def whom_link(self, asked: GrantRequest) -> str:
         page = "members_member" if asked.member_id else "members_segment"
         return record_link(page, asked.member_id or asked.segment_id, whom(asked))

@@ -215,7 +215,7 @@ def _amount(told: Mapping[str, Any], asks: Any) -> str:
 def _or(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
-    return gettext("%(first)s or %(last)s") % {"first": gettext(", ").join(words[:-1]), "last": words[-1]}
+    return gettext("%(first)s or %(last)s") % {"first": pgettext("list", ", ").join(words[:-1]), "last": words[-1]}
 
 
 def _hours(start: int, end: int) -> str:

@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from common.moments import format_moment
 from rewards.enums import Fulfilment, RedemptionState, RewardKind, RewardState, WaitingState
 from rewards.models.tiers import Tier
 
@@ -236,4 +237,4 @@ class Redemption(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.code or self.key
+        return f"{self.reward}, {format_moment(self.created_at)}"

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from common.moments import format_moment
 from rewards.enums import GrantState, Unit
 
 
@@ -82,4 +83,4 @@ class GrantRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_unit_display()}: {self.amount * self.members}"
+        return f"{format_moment(self.requested_at)}: {self.reason}"

@@ -4,9 +4,10 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
+from common.moments import format_day, format_moment
 from rewards.enums import MEMBERS_OWN, AccountKind, HoldState, LotAct, TransferKind, Unit
 
 APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
@@ -112,8 +113,8 @@ class Transfer(models.Model):
     created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = _("transfer")
-        verbose_name_plural = _("transfers")
+        verbose_name = _("movement of points")
+        verbose_name_plural = _("movements of points")
         constraints = [
             # Not unique=True: that keeps a second index, for LIKE, which every transfer would pay for.
             models.UniqueConstraint("key", name="rewards_transfer_key"),
@@ -141,7 +142,7 @@ class Transfer(models.Model):
         triggers = [APPEND_ONLY]
 
     def __str__(self) -> str:
-        return self.key
+        return f"{self.get_kind_display()}, {format_moment(self.at)}"
 
 
 class Lot(models.Model):
@@ -162,8 +163,8 @@ class Lot(models.Model):
     )
 
     class Meta:
-        verbose_name = _("lot")
-        verbose_name_plural = _("lots")
+        verbose_name = _("batch of points")
+        verbose_name_plural = _("batches of points")
         constraints = [
             models.CheckConstraint(name="rewards_lot_amount", condition=Q(amount__gt=0)),
             models.CheckConstraint(
@@ -197,7 +198,8 @@ class Lot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.remaining}/{self.amount}"
+        words = {"came": format_day(self.available_from), "goes": format_day(self.expires_at)}
+        return gettext("from %(came)s to %(goes)s") % words if self.expires_at else gettext("since %(came)s") % words
 
 
 class LotChange(models.Model):

@@ -58,12 +58,12 @@ class RewardSettings(models.Model):
     notice_days = models.PositiveSmallIntegerField(_("days of notice before"), default=30)
 
     class Meta:
-        verbose_name = _("reward settings")
-        verbose_name_plural = _("reward settings")
+        verbose_name = _("how points behave")
+        verbose_name_plural = _("how points behave")
         constraints = [models.CheckConstraint(name="rewards_settings_single", condition=models.Q(pk=1))]
 
     def __str__(self) -> str:
-        return str(_("reward settings"))
+        return str(_("how points behave")).capitalize()
 
 
 class RewardSettingsChange(models.Model):

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from common.moments import format_day
 from members.enums import ImportState
 from members.models.job import Job
 from rewards.enums import BenefitKind, BenefitPeriod, Combine, PlanState, TierCause
@@ -225,7 +226,7 @@ class PlanMembership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan} {self.key}"
+        return f"{self.plan}, {format_day(self.starts_at)}"
 
 
 class Benefit(models.Model):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
-from common.admin import ExportAdmin, PlainResource, ReadOnlyAdmin, record_link
+from common.admin import ExportAdmin, Labelled, PlainResource, ReadOnlyAdmin, record_link
 from common.moments import format_day, format_moment
 from members.queries import get_programme, search
 from rewards.admin.catalogue.acts import (
@@ -241,7 +241,7 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
         label={"reserved": "info", "confirmed": "success", "cancelled": "", "lapsed": "", "refunded": "warning"},
     )
     def shown_state(self, redemption: Redemption) -> tuple[str, Any]:
-        return redemption.state, redemption.get_state_display()
+        return Labelled((redemption.state, redemption.get_state_display()))
 
     @display(
         description=_("fulfilment"),
@@ -256,7 +256,7 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
     def way(self, redemption: Redemption) -> tuple[str, Any] | str:
         if redemption.fulfilment == Fulfilment.NONE:
             return "–"
-        return redemption.fulfilment, redemption.get_fulfilment_display()
+        return Labelled((redemption.fulfilment, redemption.get_fulfilment_display()))
 
     @display(description=_("until"))
     def until(self, redemption: Redemption) -> str:

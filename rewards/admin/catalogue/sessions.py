@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from common.admin import ConfirmView, ReadOnlyAdmin, found_or_404, record_link
+from common.admin import ConfirmView, Labelled, ReadOnlyAdmin, found_or_404, record_link
 from common.moments import format_moment
 from rewards.admin.catalogue.acts import ReasonForm
 from rewards.admin.ledger import member_link
@@ -124,10 +124,11 @@ class RewardSessionAdmin(ReadOnlyAdmin):
     @display(description=_("state"), label={"open": "success", "full": "warning", "past": "", "off": "danger"})
     def shown_state(self, session: RewardSession) -> tuple[str, Any]:
         if session.cancelled:
-            return "off", _("Called off")
+            return Labelled(("off", _("Called off")))
         if session.starts_at <= now():
-            return "past", _("Over")
-        return ("full", _("Full")) if session.booked >= session.capacity else ("open", _("Open"))
+            return Labelled(("past", _("Over")))
+        full = session.booked >= session.capacity
+        return Labelled(("full", _("Full")) if full else ("open", _("Open")))
 
     @display(description=_("who comes"))
     def guests(self, session: RewardSession) -> str:

@@ -16,7 +16,16 @@ from import_export.fields import Field
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, guarded, record_link
+from common.admin import (
+    ConfirmView,
+    ExportAdmin,
+    Labelled,
+    PlainResource,
+    ReadOnlyAdmin,
+    found_or_404,
+    guarded,
+    record_link,
+)
 from common.moments import format_moment
 from common.money import format_money
 from members.queries import search
@@ -128,8 +137,8 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
         ends = [moment for moment in (coupon.expires_at, coupon.offer.ends_at) if moment]
         over = coupon.offer.state == OfferState.ENDED or (ends and min(ends) <= now())
         if coupon.state == CouponState.ISSUED and over:
-            return "expired", _("Expired")
-        return coupon.state, coupon.get_state_display()
+            return Labelled(("expired", _("Expired")))
+        return Labelled((coupon.state, coupon.get_state_display()))
 
     @display(description=_("member"))
     def whose(self, coupon: Coupon) -> str:

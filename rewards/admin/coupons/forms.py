@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 from django.utils.dates import WEEKDAYS
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
 from common.money import to_major, to_minor
 from members.enums import Language, SalesChannel
@@ -245,13 +245,13 @@ class OfferForm(forms.Form):
 
 
 def both_languages(offer: Offer, definition: Definition) -> list[dict[str, str]]:
-    """The same in every language of the programme."""
+    """The same in every language of the programme, the reader's first."""
     found = []
     for code in Language.values:
         with override(code):
             space = "" if code == Language.CHINESE else " "
             found.append({"language": code, "text": space.join(offer_words(offer, definition))})
-    return found
+    return sorted(found, key=lambda one: one["language"] != get_language())
 
 
 def _text(number: Decimal) -> str:

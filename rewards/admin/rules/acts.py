@@ -62,7 +62,7 @@ class PublishForm(forms.Form):
         label=_("From"),
         required=False,
         help_text=_("Empty: from now on. In the programme's time."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "seg-input"}, format="%Y-%m-%dT%H:%M"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "desk-input"}, format="%Y-%m-%dT%H:%M"),
     )
 
 

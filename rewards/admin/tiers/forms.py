@@ -78,7 +78,7 @@ class TierForm(forms.Form):
         regex=r"^#[0-9a-fA-F]{6}$",
         required=False,
         help_text=_("Like #b08d57. Empty: none of its own."),
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "color", "class": "desk-colour"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "#b08d57"}),
     )
 
     def __init__(self, *args: Any, tier: Tier | None = None, **kwargs: Any) -> None:

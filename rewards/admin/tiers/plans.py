@@ -16,9 +16,18 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
-from common.admin import ConfirmView, DeskAdmin, ExportAdmin, ReadOnlyAdmin, found_or_404, record_link, rehearse
+from common.admin import (
+    ConfirmView,
+    DeskAdmin,
+    ExportAdmin,
+    Labelled,
+    ReadOnlyAdmin,
+    found_or_404,
+    record_link,
+    rehearse,
+)
 from common.moments import format_day
 from common.money import format_money, minor_digits, to_major, to_minor
 from members.models import PRESENT, Member
@@ -48,6 +57,7 @@ def _day(moment: Any) -> str:
 class PlanForm(forms.ModelForm):
     price = forms.DecimalField(
         label=_("Price in money"), required=False, min_value=0, max_digits=10, decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget,
         help_text=_("In the programme's currency. Empty: not sold for money."),
     )  # fmt: skip
 
@@ -112,7 +122,9 @@ class SellForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["plan"].queryset = plans_on_sale()  # type: ignore[attr-defined]
+        plan: Any = self.fields["plan"]
+        plan.queryset = plans_on_sale()
+        plan.label_from_instance = lambda one: f"{one} · {price_words(one)}"
 
 
 class SellView(ConfirmView):
@@ -274,7 +286,8 @@ class PlanMembershipAdmin(ExportAdmin, ReadOnlyAdmin):
     def stage(self, bought: PlanMembership) -> tuple[str, Any]:
         at = now()
         if bought.state == PlanState.CANCELLED:
-            return "cancelled", bought.get_state_display()
+            return Labelled(("cancelled", bought.get_state_display()))
         if bought.ends_at <= at:
-            return "over", _("over")
-        return ("to come", _("to come")) if bought.starts_at > at else ("active", bought.get_state_display())
+            return Labelled(("over", _("over")))
+        coming = bought.starts_at > at
+        return Labelled(("to come", _("to come")) if coming else ("active", bought.get_state_display()))
