@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import benefits, desk, files, gifts, offers, privacy, rules
+        from loyalty_crm.demo import benefits, desk, files, gifts, offers, privacy, rules, till
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.rewards import fill_catalogue, leave_work
@@ -96,6 +96,7 @@ class Command(BaseCommand):
         desk.work(Random(SEED), guests, at, staff)  # noqa: S311
         benefits.enjoy(Random(SEED), guests, at, staff)  # noqa: S311
         gifts.give(guests, at, staff)
+        till.open_till(at, staff["Manager"])
         offers.run_offers(Random(SEED), guests, at, staff)  # noqa: S311
         privacy.ask(Random(SEED), guests, at, staff)  # noqa: S311
         files.carry(at, staff)
