@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.sql import execute, fetch_all
 from members.events import record_selected
-from rewards.enums import AccountKind, HoldState, RedemptionState, TransferKind, Unit
+from rewards.enums import AccountKind, ExpiredReturn, HoldState, RedemptionState, TransferKind, Unit
 from rewards.events import REWARD_RETURNED
 from rewards.models import Redemption, Reward, Transfer
+from rewards.queries import reward_settings
 from rewards.services import holds
 from rewards.services.coupons.issuing import void_coupons
 from rewards.services.ledger import credit, debit
@@ -134,15 +135,23 @@ posted AS (
     FROM back
 ),
 parts AS (
-    SELECT back.id, taken.lot_id, taken.amount
+    SELECT back.id, back.account_id, taken.lot_id, taken.amount,
+           coalesce(lot.expires_at <= %(at)s AND %(anew_until)s::timestamptz IS NOT NULL, false) AS is_anew
     FROM back JOIN rewards_lotuse AS taken ON taken.transfer_id = back.transfer_id
+    JOIN rewards_lot AS lot ON lot.id = taken.lot_id
 ),
 used AS (
-    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, -amount FROM parts
+    INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, -amount FROM parts WHERE NOT is_anew
 ),
 lot AS (
     UPDATE rewards_lot AS lot SET remaining = lot.remaining + came.amount
-    FROM (SELECT lot_id, sum(amount) AS amount FROM parts GROUP BY lot_id) AS came WHERE lot.id = came.lot_id
+    FROM (SELECT lot_id, sum(amount) AS amount FROM parts WHERE NOT is_anew GROUP BY lot_id) AS came
+    WHERE lot.id = came.lot_id
+),
+opened AS (
+    INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
+    SELECT account_id, id, sum(amount), sum(amount), %(at)s, %(anew_until)s::timestamptz
+    FROM parts WHERE is_anew GROUP BY account_id, id
 )
 UPDATE rewards_account AS account SET balance = account.balance + came.amount
 FROM (SELECT account_id, sum(amount) AS amount FROM back GROUP BY account_id) AS came WHERE account.id = came.account_id
@@ -151,11 +160,14 @@ FROM (SELECT account_id, sum(amount) AS amount FROM back GROUP BY account_id) AS
 
 def give_back(hold_ids: Sequence[int], *, at: datetime, actor_id: int | None) -> None:
     """Gives the points of confirmed holds back to the lots they came from. What of them has expired since expires at
-    the next sweep; what belongs to a merged member goes on to who they are now; what purchases gave that are
-    refunded since is taken back."""
+    the next sweep, or lives for some days in a lot of its own, as the reward settings say; what belongs to a merged
+    member goes on to who they are now; what purchases gave that are refunded since is taken back."""
     if not hold_ids:
         return
-    execute(_GIVE_BACK, {"holds": list(hold_ids), "at": at, "actor": actor_id})
+    settings = reward_settings()
+    in_grace = settings.expired_return == ExpiredReturn.GRACE
+    anew_until = at + timedelta(days=settings.expired_return_days) if in_grace else None
+    execute(_GIVE_BACK, {"holds": list(hold_ids), "at": at, "actor": actor_id, "anew_until": anew_until})
     merged = Transfer.objects.filter(hold__in=hold_ids, debit__member__merged_into__isnull=False)
     forward(member_ids=sorted(set(merged.values_list("debit__member_id", flat=True))), at=at)
     back = Transfer.objects.filter(key__in=[f"return:{hold_id}" for hold_id in hold_ids])

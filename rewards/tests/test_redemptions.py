@@ -12,7 +12,7 @@ from members.services.segments.definitions import save_segment
 from members.services.segments.refreshing import refresh
 from members.tests.factories import make_member
 from rewards import queries
-from rewards.enums import Unit
+from rewards.enums import ExpiredReturn, Unit
 from rewards.models import Account, MemberTier, Redemption, RewardPrice, Tier, Transfer
 from rewards.queries_catalogue import catalogue, why_not
 from rewards.services.expiry import expire_due
@@ -29,6 +29,7 @@ from rewards.services.redemptions import (
     refund_redemption,
     reserve_reward,
 )
+from rewards.services.settings import save_reward_settings
 from rewards.services.verify import verify
 from rewards.tests.factories import adjust, event_data, make_reward, make_tiers
 
@@ -116,6 +117,20 @@ def test_a_refund_gives_points_to_the_lots_they_came_from_and_the_piece_to_the_s
     expire_due(at=soon)
     assert queries.balance(member.pk, soon) == 60
     assert [e["points"] for e in event_data(member, "reward.returned")] == [100]
+    assert differences() == []
+
+
+def test_what_has_expired_since_comes_back_for_some_days_where_the_settings_say_so(at):
+    save_reward_settings(values={"expired_return": ExpiredReturn.GRACE, "expired_return_days": 7}, at=at)
+    member, soon, reward = make_member(), at + timedelta(days=2), make_reward()
+    adjust(member, 60, at, key="soon", expires_at=soon)
+    adjust(member, 60, at, key="ever")
+    done = redeem_reward(member_id=member.pk, reward_id=reward.pk, source="test", key="k", at=at)
+    expire_due(at=soon)
+    refund_redemption(redemption_id=done.pk, at=soon)
+    expire_due(at=soon)
+    week = soon + timedelta(days=7)
+    assert [queries.balance(member.pk, day) for day in (soon, week - timedelta(days=1), week)] == [120, 120, 60]
     assert differences() == []
 
 
