@@ -32,7 +32,7 @@ def small(monkeypatch, db) -> str:
     return run()
 
 
-def test_the_demo_is_a_shop_whose_ledger_adds_up(small):
+def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(small):
     assert Member.objects.count() == 50  # four came twice, four came with a file
     assert Purchase.objects.count() > 400
     assert Purchase.objects.filter(lines=None).count() == 0
@@ -48,9 +48,6 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up(small):
     assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 5
     assert Message.objects.filter(state=MessageState.SKIPPED).exists()
     assert MemberScore.objects.count() == 0  # too few customers to compare: 42
-
-
-def test_its_accounts_sign_in_and_exist_nowhere_else(small):
     listed = run("--accounts")
     assert small.endswith(listed)
     emails = [line.split()[0] for line in listed.splitlines()]
