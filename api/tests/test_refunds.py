@@ -74,6 +74,7 @@ def test_an_amount_and_then_all_that_is_left(till, member):
         ({"lines": [{"sku": "cake", "quantity": 1}], "amount": "1.00"}, 422, "lines_do_not_sum", "amount"),
         ({"lines": []}, 422, "invalid", "lines"),
         ({"at": "2999-01-01T00:00:00Z"}, 422, "in_future", "at"),
+        ({"at": "0001-01-01T00:00:00Z"}, 422, "before_purchase", "at"),
         ({"at": "yesterday"}, 422, "invalid", "at"),
     ],
 )

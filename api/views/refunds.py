@@ -15,7 +15,7 @@ from api import schemas
 from api.enums import Scope
 from api.errors import Refused
 from api.services.answers import Done
-from api.views.common import answer_once, call, caller, not_in_future, to_minor_or_refuse
+from api.views.common import AHEAD, answer_once, call, caller, not_in_future, to_minor_or_refuse
 from common.money import format_money, to_major
 from members.models import Purchase, PurchaseLine
 from members.services.purchases import KeyReused
@@ -47,6 +47,8 @@ def _refund(source: str, body: schemas.NewRefund, at: datetime) -> Done:
     purchase = Purchase.objects.filter(source=source, key=body.purchase).first()
     if purchase is None:
         raise Refused(404, "no_such_purchase", _("There is no such purchase."), field="purchase")
+    if at < purchase.purchased_at - AHEAD:
+        raise Refused(422, "before_purchase", _("This lies before the purchase. Please check the clock."), field="at")
     currency = purchase.currency
     amount = None if body.amount is None else to_minor_or_refuse(body.amount, currency, "amount")
     if amount is not None and amount <= 0:
