@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 
-from common.sql import fetch_all
+from common.sql import fetch_prepared
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
 from members.models import Programme
 from members.services.identities import clean_identity
@@ -63,7 +63,7 @@ def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
             SELECT found.value, min(member.id) FROM ({_finding(system)}) AS found JOIN members_member AS member
             ON member.id = found.id AND member.merged_into_id IS NULL AND member.erased_at IS NULL GROUP BY 1
         """
-        rows = fetch_all(statement, {"system": system, "values": sorted(named)})
+        rows = fetch_prepared(statement, {"system": system, "values": sorted(named)})
         found |= {Ref(system, value): id_ for value, id_ in rows}
     return found
 
@@ -128,7 +128,7 @@ def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
     statement = _STANDING.format(name=name, purse=_PURSE, found=_finding(ref.system))
     currency, zone = (Programme._meta.get_field(field).default for field in ("currency", "time_zone"))
     params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": currency, "zone": zone}
-    rows = fetch_all(statement, params | {"system": ref.system, "values": [ref.value]})
+    rows = fetch_prepared(statement, params | {"system": ref.system, "values": [ref.value]})
     if not rows:
         return None
     row = list(rows[0])

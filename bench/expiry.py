@@ -25,7 +25,7 @@ CREATE TEMP TABLE lot AS
     ORDER BY random();
 INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at)
     SELECT lot.id, 'gift:' || lot.id, 'gift', issued.id, wallet_id, 10, timestamptz '{AT}' - interval '1 year'
-    FROM lot, rewards_account AS issued WHERE issued.kind = 'issued';
+    FROM lot, rewards_account AS issued WHERE issued.kind = 'issued' AND issued.unit = 'points';
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, 10, 10, timestamptz '{AT}' - interval '1 year', expires_at FROM lot;
 """
@@ -39,7 +39,7 @@ ANALYZE due;
 INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
     SELECT due.id, 'expire:' || lot_id, 'expire', account_id, expired.id, remaining, expires_at,
            jsonb_build_object('lot', lot_id)
-    FROM due, rewards_account AS expired WHERE expired.kind = 'expired';
+    FROM due, rewards_account AS expired WHERE expired.kind = 'expired' AND expired.unit = 'points';
 INSERT INTO rewards_lotuse (transfer_id, lot_id, amount) SELECT id, lot_id, remaining FROM due;
 UPDATE rewards_lot AS lot SET remaining = 0 FROM due WHERE lot.id = due.lot_id;
 CREATE TEMP TABLE lost AS

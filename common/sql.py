@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from django.db import connection
@@ -15,16 +16,25 @@ def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = (
         return cursor.rowcount
 
 
+LONG = 20  # of more, planning is a small part, and their number decides the plan
+
+
 class _Prepared(Cursor[Any]):
     """Lets the server keep the plan: of a statement that tills wait for, planning is the larger part."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(query, params, **{**options, "prepare": True})
+        try:
+            return super().execute(query, params, **{**options, "prepare": True})
+        finally:
+            self._query = SimpleNamespace(query=query.encode())  # type: ignore[assignment]  # for Django's log
 
 
 def fetch_prepared(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple]:
     """As fetch_all, for a statement whose text is always the same and that runs again and again: each connection plans
-    it a few times only. One that writes may answer nothing."""
+    it once. One that writes may answer nothing. With a list of more than LONG it is planned as long as it is."""
+    given = params.values() if isinstance(params, Mapping) else params
+    if any(isinstance(value, list) and len(value) > LONG for value in given):
+        return fetch_all(statement, params)
     connection.ensure_connection()
     with connection._prepare_cursor(_Prepared(connection.connection)) as cursor:  # counted and logged as all others are
         cursor.execute(statement, params)
@@ -35,7 +45,7 @@ def fetch_all(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) ->
     """All rows of a query, as tuples."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
-        return cursor.fetchall()
+        return cursor.fetchall() if cursor.description else []
 
 
 def fetch_one(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> Any:

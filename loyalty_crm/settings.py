@@ -118,6 +118,11 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/loyalty_crm")}
 # A socket folder stands in the URL as %2Fpath; the driver wants it plain.
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"].get("HOST") or "")
+# What common.sql.fetch_prepared runs is planned once on each connection, and not again for each value.
+DATABASES["default"]["OPTIONS"] = {
+    "prepare_threshold": 5,
+    "options": "-c plan_cache_mode=force_generic_plan",
+} | DATABASES["default"].get("OPTIONS", {})
 DATABASES["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")

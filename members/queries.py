@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Lower, Reverse
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
 
-from common.sql import fetch_all
+from common.sql import fetch_all, fetch_prepared
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE, Channel, Purpose
 from members.models import (
     PRESENT,
@@ -134,10 +134,12 @@ def find_member(
     return Member.objects.filter(PRESENT, pk__in=found).order_by("pk").first()
 
 
+_MERGED_INTO = "SELECT id, merged_into_id FROM members_member WHERE id = ANY(%s) AND merged_into_id IS NOT NULL"
+
+
 def merged_into(member_ids: Iterable[int]) -> dict[int, int]:
     """Whom those of the members who were merged are now, by their id."""
-    gone = Member.objects.filter(pk__in=list(member_ids), merged_into__isnull=False)
-    return dict(gone.values_list("pk", "merged_into_id"))
+    return dict(fetch_prepared(_MERGED_INTO, [list(member_ids)]))
 
 
 def family(member_ids: Iterable[int]) -> list[int]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.money import format_money
 from common.sql import fetch_all
+from members.models import Member
 from rewards.enums import Combine, Downgrade, TierWindow, Unit
 from rewards.models import Tier, TierChange
 from rewards.queries import PURSES, points_text
@@ -90,15 +91,19 @@ who AS MATERIALIZED (
     JOIN members_member AS member ON member.id = one.member_id
     LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
     CROSS JOIN setting
-    CROSS JOIN LATERAL (SELECT {moment} AS at) AS moment
+    CROSS JOIN LATERAL (SELECT {moment} AS at OFFSET 0) AS moment
     CROSS JOIN LATERAL (
         SELECT moment.at AT TIME ZONE setting.zone AS now,
                CASE setting.span WHEN 'membership' THEN (member.joined_at AT TIME ZONE setting.zone)::date
                                  ELSE date '2000-01-01' END AS anchor
+        OFFSET 0
     ) AS local
-    CROSS JOIN LATERAL (SELECT (extract(year FROM local.now) - extract(year FROM local.anchor))::int AS n) AS rough
+    CROSS JOIN LATERAL (
+        SELECT (extract(year FROM local.now) - extract(year FROM local.anchor))::int AS n OFFSET 0
+    ) AS rough
     CROSS JOIN LATERAL (
         SELECT rough.n - (local.anchor + make_interval(years => rough.n) > local.now)::int AS n
+        OFFSET 0
     ) AS nth
     CROSS JOIN LATERAL (
         SELECT CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n - 1))
@@ -109,6 +114,7 @@ who AS MATERIALIZED (
                    AT TIME ZONE setting.zone END AS ends,
                CASE WHEN {_YEARLY} THEN (local.anchor + make_interval(years => nth.n + 2))
                    AT TIME ZONE setting.zone END AS next_ends
+        OFFSET 0
     ) AS year
 ),
 given AS (
@@ -162,7 +168,7 @@ stood AS (
 # In windows of a year, what was reached in a year is kept to the end of the next. One level at a time falls once a
 # year. `goes_to` is where a fall would lead, grace or none; `new_rank` where the member stands from now on.
 DECIDED = f"""
-ranked AS (
+ranked AS MATERIALIZED (
     SELECT stood.*, held.from_rank, coalesce(found.reached, -1) AS reached,
            CASE WHEN stood.span = 'rolling' THEN coalesce(found.later, -1)
                 WHEN stood.probe >= stood.ends THEN coalesce(found.this, -1)
@@ -170,9 +176,8 @@ ranked AS (
            coalesce(found.lower, -1) AS lower
     FROM stood
     LEFT JOIN step AS present ON present.id = stood.tier_id
-    CROSS JOIN LATERAL (
-        SELECT coalesce(present.rank, (SELECT rank FROM step WHERE rank = 0), -1) AS from_rank
-    ) AS held
+    LEFT JOIN step AS base ON base.rank = 0
+    CROSS JOIN LATERAL (SELECT coalesce(present.rank, base.rank, -1) AS from_rank OFFSET 0) AS held
     CROSS JOIN LATERAL (
         SELECT max(one.rank) FILTER (WHERE one.now OR one.before) AS reached,
                max(one.rank) FILTER (WHERE one.now) AS this,
@@ -203,14 +208,17 @@ decided AS (
                ranked.reached < ranked.from_rank AND setting.downgrade <> 'none' AS is_due,
                ranked.reached < ranked.from_rank AND setting.downgrade <> 'none'
                AND coalesce(ranked.grace_until <= ranked.at, setting.grace = interval '0') AS falls
+        OFFSET 0
     ) AS going
     CROSS JOIN LATERAL (
         SELECT CASE WHEN going.is_due AND NOT going.falls THEN ranked.from_rank ELSE going.goes_to END AS new_rank
+        OFFSET 0
     ) AS coming
     CROSS JOIN LATERAL (
         SELECT CASE WHEN going.is_due AND NOT going.falls THEN coalesce(ranked.grace_until, ranked.at + setting.grace)
                     WHEN going.falls AND going.goes_to > ranked.reached
                     THEN ranked.at + greatest(interval '12 months', setting.grace) END AS new_grace
+        OFFSET 0
     ) AS kept
 )"""
 
@@ -336,17 +344,19 @@ def standings(member_ids: Iterable[int], at: datetime, tiers: Sequence[Tier] | N
 
 
 def tier_standing(member_id: int, at: datetime) -> TierStanding:
-    """A member's standing at `at`; with no wallet yet, that of who has just joined. Two queries."""
+    """A member's standing at `at`; with no wallet yet, that of who did nothing. Two queries, or three."""
     tiers = list(Tier.objects.order_by("rank"))
     found = standings([member_id], at, tiers)
     if found:
         return next(iter(found.values()))
     base = next((tier for tier in tiers if tier.rank == 0), None)
     above = next((tier for tier in tiers if tier.rank > 0), None)
+    joined = Member.objects.values_list("joined_at", flat=True).filter(pk=member_id).first()
+    days = max((at - joined).days, 0) if joined else 0
     nothing = TierStanding(
-        base, 0, 0, 0, 0, None, above, (), False, None, (), False, False, TierWindow.ROLLING, None, "EUR"
+        base, 0, 0, 0, days, None, above, (), False, None, (), False, False, TierWindow.ROLLING, None, "EUR"
     )
-    return nothing._replace(to_next=_criteria(above, 0, 0, 0, 0), next_any=_any(above)) if above else nothing
+    return nothing._replace(to_next=_criteria(above, 0, 0, 0, days), next_any=_any(above)) if above else nothing
 
 
 def _criteria(tier: Tier, points: int, spend: int, visits: int, days: int) -> tuple[Criterion, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 
 
 class KeyReused(Exception):
@@ -51,11 +51,11 @@ def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]
     KeyReused, MemberErased. What `act` raises undoes all of it.
     """
     printed = fingerprint(body)
-    claimed = fetch_all(_CLAIM, [call, source, key, printed])
+    claimed = fetch_prepared(_CLAIM, [call, source, key, printed])
     if not claimed:
         return _again(fetch_all(_KNOWN, [call, source, key])[0], printed)
     done = act()
-    execute(_KEEP, [done.status, json.dumps(done.body), done.member_id, claimed[0][0]])
+    fetch_prepared(_KEEP, [done.status, json.dumps(done.body), done.member_id, claimed[0][0]])
     return done
 
 

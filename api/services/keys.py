@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from api.enums import Scope
 from api.models import ApiKey
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 from members.enums import OWN_SYSTEMS
 
 _BEGINS = "crm_"
@@ -102,7 +102,7 @@ WHERE key.id = %s RETURNING calls, ceil(60 - extract(epoch FROM now())::numeric 
 def recognise(key: str) -> Caller:
     """Whom a key belongs to: one query, and one more where its calls are limited. Called outside of a transaction, so
     that calls do not wait for each other. UnknownKey, KeyRevoked, TooManyCalls."""
-    rows = fetch_all(_FIND, [digest(key)]) if key.startswith(_BEGINS) and key.isascii() else []
+    rows = fetch_prepared(_FIND, [digest(key)]) if key.startswith(_BEGINS) and key.isascii() else []
     if not rows:
         raise UnknownKey
     ((key_id, source, scopes, per_minute, revoked, unseen),) = rows

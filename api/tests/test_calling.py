@@ -156,7 +156,7 @@ def test_a_database_that_is_away_is_no_error_of_ours(monkeypatch):
     from django.db import OperationalError
 
     till = Caller()
-    monkeypatch.setattr("api.services.keys.fetch_all", lambda *_: (_ for _ in ()).throw(OperationalError("away")))
+    monkeypatch.setattr("api.services.keys.fetch_prepared", lambda *_: (_ for _ in ()).throw(OperationalError("away")))
     answer = till.get("/members/1")
     assert problem(answer)[:2] == (503, "try_again")
     assert answer["Retry-After"] == "1"
