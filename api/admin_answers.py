@@ -74,7 +74,7 @@ class AnswerAdmin(ReadOnlyAdmin):
 
     @display(description=_("call"))
     def shown_call(self, answer: Answer) -> str:
-        return Call(answer.call).label if answer.call in Call.values else answer.call
+        return str(Call(answer.call).label) if answer.call in Call.values else answer.call
 
     @display(description=_("answer"))
     def told(self, answer: Answer) -> str:

@@ -126,7 +126,7 @@ def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
     """Who that is and what they have; None where there is nobody. One statement."""
     name = "name_zh_hans" if language.startswith("zh") else "name_en"
     statement = _STANDING.format(name=name, purse=_PURSE, found=_finding(ref.system))
-    currency, zone = (Programme._meta.get_field(field).default for field in ("currency", "time_zone"))
+    currency, zone = (Programme._meta.get_field(field).default for field in ("currency", "time_zone"))  # type: ignore[union-attr]
     params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": currency, "zone": zone}
     rows = fetch_prepared(statement, params | {"system": ref.system, "values": [ref.value]})
     if not rows:

@@ -36,7 +36,7 @@ def fetch_prepared(statement: str, params: Mapping[str, Any] | Sequence[Any] = (
     if any(isinstance(value, list) and len(value) > LONG for value in given):
         return fetch_all(statement, params)
     connection.ensure_connection()
-    with connection._prepare_cursor(_Prepared(connection.connection)) as cursor:  # counted and logged as all others are
+    with connection._prepare_cursor(_Prepared(connection.connection)) as cursor:  # type: ignore[attr-defined]  # counted and logged as all others are
         cursor.execute(statement, params)
         return cursor.fetchall() if cursor.description else []
 

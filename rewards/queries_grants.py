@@ -16,7 +16,7 @@ def waiting_grants() -> QuerySet[GrantRequest]:
     return GrantRequest.objects.filter(state=GrantState.WAITING).order_by("requested_at", "pk")
 
 
-def to_decide(user_id: int) -> int:
+def to_decide(user_id: int | None) -> int:
     """How many gifts wait for a decision that this person may take: all but those they asked for."""
     return waiting_grants().exclude(requested_by=user_id).count()
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from loyalty_crm.demo.people import Guest
 from members.models import User
@@ -51,7 +52,12 @@ def enjoy(random: Random, guests: list[Guest], at: datetime, staff: dict[str, Us
     till = staff["Till"].pk
     for n, guest in enumerate(guests[2::23]):
         bought_at = max(guest.first, at - timedelta(days=random.randint(20, 330)))
-        told = {"member_id": guest.member.pk, "plan_id": plan.pk, "source": "demo", "key": f"plan-{guest.member.pk}"}
+        told: dict[str, Any] = {
+            "member_id": guest.member.pk,
+            "plan_id": plan.pk,
+            "source": "demo",
+            "key": f"plan-{guest.member.pk}",
+        }
         try:
             buy_plan(**told, at=bought_at if n % 2 else at, with_points=not n % 2, actor_id=till)
         except InsufficientPoints:

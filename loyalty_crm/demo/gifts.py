@@ -38,7 +38,7 @@ def give(guests: Sequence[Any], at: datetime, staff: dict[str, User]) -> None:
         )
         if not isinstance(asked, GrantRequest):
             continue
-        decided = {"request_id": asked.pk, "at": moment + timedelta(hours=1), "actor_id": manager.pk}
+        decided: dict[str, Any] = {"request_id": asked.pk, "at": moment + timedelta(hours=1), "actor_id": manager.pk}
         if then == "approved":
             approve_grant(**decided, remark="It was our fault")
         elif then == "refused":

@@ -107,8 +107,8 @@ def run_offers(random: Random, guests: list[Guest], at: datetime, staff: dict[st
     began = at - timedelta(days=24)
     offers = {}
     for name, values in _OFFERS.items():
-        times = {"starts_at": at - timedelta(hours=3), "ends_at": tonight} if name == "flash" else {"starts_at": began}
-        saved = save_offer(**values, **times)
+        ends = tonight if name == "flash" else None
+        saved = save_offer(**values, starts_at=at - timedelta(hours=3) if ends else began, ends_at=ends)
         offers[name] = set_state(offer_id=saved.pk, state=OfferState.LIVE)
     paused = save_offer(
         kind=OfferKind.PERCENT, name_en="Monday blues: 20% off", name_zh_hans="周一提神八折",
@@ -142,6 +142,11 @@ def _use(random: Random, code: str, member_id: int | None, since: datetime, at: 
     items = random.choices(data.MENU, [item[4] for item in data.MENU], k=random.randint(3, 6))
     lines = [Line(Decimal(1), cents, sku, category) for sku, _name, category, cents, _often in items]
     moment = since + (at - since) * random.random()
-    told = {"lines": lines, "currency": data.CURRENCY, "store": random.choice(data.STORES), "channel": "store"}
+    told: dict[str, Any] = {
+        "lines": lines,
+        "currency": data.CURRENCY,
+        "store": random.choice(data.STORES),
+        "channel": "store",
+    }
     with suppress(CouponRefused):
         redeem(code=code, member_id=member_id, at=moment, source="till", key=f"demo:{code}:{member_id}", **told)

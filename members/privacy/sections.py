@@ -103,7 +103,7 @@ def _purchases(member_id: int) -> list[dict[str, Any]]:
     return [_purchase(purchase) for purchase in bought.order_by("purchased_at", "id")]
 
 
-def _events(member_id: int) -> list[dict[str, Any]]:
+def _events(member_id: int) -> list[Any]:
     """What other systems told of the member."""
     told = CustomEvent.objects.filter(member_id=member_id).order_by("at", "id")
     return list(told.values("at", "source", "key", "kind", "data"))

@@ -40,7 +40,7 @@ class _Units(NamedTuple):
 
     price: Fraction
     line: int
-    count: int  # type: ignore[assignment]  hides tuple.count
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 # Items first, then percentages, then amounts: no other order takes more off for the member.

@@ -1,6 +1,7 @@
 """What a merge of two members does with their points and tiers, and its undoing. docs/duplicates.md."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Sum
 from django.utils.functional import Promise
@@ -66,7 +67,7 @@ def _undo(merging: Merging) -> None:
     staying = fetch_all(_STAYING, {"purchases": moved.get(_PURCHASES, []), "members": going})
     moved[_PURCHASES] = sorted(set(moved.get(_PURCHASES, [])) - {id_ for (id_,) in staying})
     lock_wallets([merging.survivor_id, *going])
-    acted = {"merge_id": merging.id, "at": merging.at, "actor_id": merging.actor_id}
+    acted: dict[str, Any] = {"merge_id": merging.id, "at": merging.at, "actor_id": merging.actor_id}
     own = Account.objects.filter(pk__in=_wallets(merging.survivor_id)).order_by("pk")
     empty([wallet.pk for wallet in own], merging.at)
     for wallet in own:

@@ -149,7 +149,7 @@ class RedemptionAdmin(ExportAdmin, ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list:
         """The acts that fit what the redemption is now."""
-        row: dict[str, Any] = Redemption.objects.filter(pk=object_id).values("state", "fulfilment").first() or {}
+        row = dict(Redemption.objects.filter(pk=object_id).values("state", "fulfilment").first() or {})
         fits = {
             "confirm": row.get("state") == RedemptionState.RESERVED,
             "cancel": row.get("state") == RedemptionState.RESERVED,
