@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils.translation import gettext, gettext_noop
 
-from rewards.enums import Fulfilment
+from members.models import Purchase
+from rewards.enums import Fulfilment, PlanState, RedemptionState
 from rewards.models import PlanMembership, Redemption
 from rewards.queries_benefits import plans_on_sale
 from rewards.queries_catalogue import for_session, look_at
@@ -41,6 +42,14 @@ class Changed(Exception):
     def __init__(self, receipt: Receipt) -> None:
         super().__init__(receipt.due_minor)
         self.receipt = receipt
+
+
+class WasUndone(Exception):
+    """The form was sent before, and what it did was undone: sent again, it must not seem done."""
+
+    @property
+    def sentence(self) -> str:
+        return gettext("This was undone. Please scan the card again.")
 
 
 class CannotUndo(Exception):
@@ -80,7 +89,7 @@ def weigh(*, basket: Basket, at: datetime) -> Receipt:
 
 def sell(*, basket: Basket, seen: str, word: Word, at: datetime, actor_id: int) -> Receipt:
     """Records a purchase of which the cashier was shown `seen` (see `fingerprint`).
-    Refused; Changed; proof.Unproven."""
+    Refused; Changed; WasUndone; proof.Unproven."""
     with one_at_a_time(basket.key):
         tried = weigh(basket=basket, at=at)
         if tried.is_new:
@@ -91,6 +100,8 @@ def sell(*, basket: Basket, seen: str, word: Word, at: datetime, actor_id: int) 
         (answer,) = check_out(baskets=[basket], at=at, actor_id=actor_id)
     if isinstance(answer, Refusal):
         raise Refused(answer)
+    if not answer.is_new and Purchase.objects.filter(pk=answer.purchase_id, refunded_minor__gt=0).exists():
+        raise WasUndone
     return answer
 
 
@@ -112,7 +123,7 @@ def redeem(
     actor_id: int,
 ) -> Redemption:
     """Takes a reward for the member and, with `hand_over`, gives it out at once where it is there to be collected.
-    RedemptionRefused; proof.Unproven; KeyReused; Reward.DoesNotExist."""
+    RedemptionRefused; WasUndone; proof.Unproven; KeyReused; Reward.DoesNotExist."""
     with one_at_a_time(key):
         if not Redemption.objects.filter(source=SOURCE, key=key).exists():
             shelf = look_at(reward_id, member_id=member_id, at=at)
@@ -134,13 +145,15 @@ def redeem(
             )
             if hand_over and redemption.code and redemption.fulfilment == Fulfilment.TO_COLLECT:
                 redemption = redeem_code(code=redemption.code, at=at, store=store, actor_id=actor_id)
+    if redemption.state != RedemptionState.CONFIRMED:
+        raise WasUndone
     return redemption
 
 
 def sell_plan(
     *, member_id: int, plan_id: int, with_points: bool, key: str, word: Word, at: datetime, actor_id: int
 ) -> PlanMembership:
-    """Sells a membership. plans.NotOnSale; InsufficientPoints; proof.Unproven; KeyReused;
+    """Sells a membership. plans.NotOnSale; InsufficientPoints; WasUndone; proof.Unproven; KeyReused;
     MembershipPlan.DoesNotExist."""
     with one_at_a_time(key):
         known = PlanMembership.objects.filter(source=SOURCE, key=key).exists()
@@ -148,7 +161,7 @@ def sell_plan(
             plan = plans_on_sale().get(pk=plan_id)
             if plan.price_points and is_asked(points=plan.price_points):
                 prove(member_id=member_id, word=word, at=at)
-        return buy_plan(
+        bought = buy_plan(
             member_id=member_id,
             plan_id=plan_id,
             source=SOURCE,
@@ -157,6 +170,9 @@ def sell_plan(
             at=at,
             actor_id=actor_id,
         )
+    if bought.state != PlanState.ACTIVE:
+        raise WasUndone
+    return bought
 
 
 @dataclass(frozen=True, slots=True)

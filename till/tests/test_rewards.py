@@ -38,6 +38,7 @@ def test_a_reward_is_taken_handed_over_and_undone(till, anna):
     till.post(reverse("till:undo"), {"act_id": f"redemption:{taken.pk}"})
     taken.refresh_from_db()
     assert (taken.state, balance(anna.pk)) == (RedemptionState.REFUNDED, 150)
+    assert "This was undone" in till.post(url, form).content.decode()
 
 
 def test_a_dear_reward_asks_for_the_pin_and_a_poor_member_is_not_asked_in_vain(till, anna):
@@ -83,6 +84,7 @@ def test_a_benefit_is_used_once_by_its_key_and_undone(till, anna):
     till.post(reverse("till:undo"), {"act_id": f"benefit:{use.pk}"})
     use.refresh_from_db()
     assert use.undone_at is not None
+    assert "This was undone" in till.post(url, form).content.decode()
 
 
 def test_a_membership_is_sold_for_points_and_cancelled(till, anna):
@@ -100,3 +102,4 @@ def test_a_membership_is_sold_for_points_and_cancelled(till, anna):
     till.post(reverse("till:undo"), {"act_id": f"plan:{bought.pk}"})
     bought.refresh_from_db()
     assert (bought.state, balance(anna.pk)) == (PlanState.CANCELLED, 500)
+    assert "This was undone" in till.post(url, form).content.decode()

@@ -82,6 +82,16 @@ def test_undo_takes_everything_back_once(till, anna, url, sale):
     assert (bought.refunded_minor, balance(anna.pk), coupon.state) == (1800, 500, CouponState.ISSUED)
 
 
+def test_what_was_undone_is_not_said_to_be_done_when_it_is_sent_again(till, anna, url, sale):
+    form = sale("20")
+    till.post(url, form)
+    till.post(reverse("till:undo"), {"act_id": f"purchase:{Purchase.objects.get().pk}"})
+    again = till.post(url, form)
+    assert again.status_code == 200
+    assert "This was undone" in again.content.decode()
+    assert balance(anna.pk) == 0
+
+
 def test_undo_is_for_minutes_and_for_this_till_alone(till, anna, url, sale):
     till.post(url, sale("20"))
     bought = Purchase.objects.get()

@@ -19,7 +19,7 @@ from rewards.services.benefits import AppliesByItself, NotEntitled, NothingLeft,
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.plans import NotOnSale
 from till.forms import BenefitForm, PlanForm, new_key
-from till.services.acts import SOURCE, Act, CannotUndo, sell_plan, undo
+from till.services.acts import SOURCE, Act, CannotUndo, WasUndone, sell_plan, undo
 from till.services.proof import Unproven
 from till.views.access import TillRequest, done, in_a_store, last_act, looked_at, member_or_404, page
 from till.views.purchase import asked_code, back_to, proof_about
@@ -45,6 +45,8 @@ def benefit(request: TillRequest, member_id: int) -> HttpResponse:
         return page(request, "start", {"problem": refused_words(error), "member": member})
     except (KeyReused, Benefit.DoesNotExist):
         return back_to(member.pk)
+    if use.undone_at is not None:
+        return page(request, "start", {"problem": WasUndone().sentence, "member": member})
     return done(request, Act("benefit", use.pk, use.member_id, at, str(use.benefit)))
 
 
@@ -76,6 +78,8 @@ def plans(request: TillRequest, member_id: int) -> HttpResponse:
     except InsufficientPoints as short:
         words = _("There are only %(points)s.") % {"points": points_text(short.available)}
         return _plans(request, member, problem=words)
+    except WasUndone as error:
+        return _plans(request, member, problem=error.sentence)
     except Unproven as error:
         return _plans(request, member, **chosen, unproven=error.sentence, by=error.by)
     except (NotOnSale, MembershipPlan.DoesNotExist):

@@ -14,12 +14,11 @@ from members.models import Member
 from members.queries import get_programme
 from members.services.pins import TooManyCodes, has_pin
 from rewards.queries import amount_text, reward_settings
+from rewards.queries_coupons import Usable, usable_coupons
 from rewards.services.checkout import Basket, Receipt
-from till import queries
 from till.forms import LINES, PurchaseForm, new_key
-from till.queries import Scene, scene
-from till.services import acts
-from till.services.acts import Act, Changed, Refused, fingerprint, sell, weigh
+from till.queries import categories, scene
+from till.services.acts import Act, Changed, Refused, WasUndone, fingerprint, sell, weigh
 from till.services.proof import CODE, PIN, NoContact, NotSent, Unproven, is_asked, send_code
 from till.views.access import TillRequest, done, in_a_store, looked_at, member_or_404, page
 from till.views.find import look
@@ -33,21 +32,21 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
     """Who this is and what they have, with the form of a purchase. Posted, it says what the purchase comes to, and
     with `act=record` records it."""
     at, member = timezone.now(), member_or_404(member_id)
-    seen = scene(member, at)
+    usable = usable_coupons(member.pk, at)
     if request.method != "POST":
         looked_at(request, member, at)
-        return _shown(request, seen, _form(seen, initial=_scanned(request, seen)))
+        return _shown(request, member, _form(usable, initial=_scanned(request, member, usable)))
     amount = request.POST.get("amount", "")
     if not request.htmx and _is_scan(amount):
         return look(request, amount)
     act, data = request.POST.get("act"), request.POST.copy()
     if act == "lines":
         data["line-TOTAL_FORMS"] = str(len(PurchaseForm(data, usable=[], currency="").lines) + LINES)
-    form = _form(seen, data)
+    form = _form(usable, data)
     if not form.is_valid():
         if form.has_error("amount", "missing") and (request.htmx or act == "lines"):
             form.errors.pop("amount")  # it is still being typed
-        return _shown(request, seen, form)
+        return _shown(request, member, form)
     if act == "try" and form.cleaned_data["proof"] and form.cleaned_data["seen"]:
         act = "record"  # Enter in the field of the PIN
     basket = form.basket(member_id=member.pk, store=request.store)
@@ -57,15 +56,17 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
             receipt = sell(basket=basket, seen=form.cleaned_data["seen"], word=word, at=at, actor_id=request.user.pk)
             return done(request, _purchase(receipt, at))
         told = {"by": form.word().by, **asked_code(request, member)}
-        return _shown(request, seen, form, _weighed(basket, weigh(basket=basket, at=at), told))
+        return _shown(request, member, form, _weighed(basket, weigh(basket=basket, at=at), told))
     except Refused as error:
-        return _shown(request, seen, form, {"refused": _words(error)})
+        return _shown(request, member, form, {"refused": _words(error)})
+    except WasUndone as error:
+        return _shown(request, member, form, {"refused": error.sentence})
     except Changed as error:
         weighed = _weighed(basket, error.receipt, {"by": form.word().by})
-        return _shown(request, seen, form, {**weighed, "notice": _("This has changed. Please look again.")})
+        return _shown(request, member, form, {**weighed, "notice": _("This has changed. Please look again.")})
     except Unproven as error:
         told = {"unproven": error.sentence, "by": error.by}
-        return _shown(request, seen, form, {**_weighed(basket, weigh(basket=basket, at=at), {}), **told})
+        return _shown(request, member, form, {**_weighed(basket, weigh(basket=basket, at=at), {}), **told})
 
 
 def _is_scan(amount: str) -> bool:
@@ -74,22 +75,22 @@ def _is_scan(amount: str) -> bool:
     return len(text) > 5 and (sum(map(str.isdigit, text)) > 11 or any(map(str.isalpha, text)) or "@" in text)
 
 
-def _scanned(request: TillRequest, seen: Scene) -> dict[str, Any]:
+def _scanned(request: TillRequest, member: Member, usable: list[Usable]) -> dict[str, Any]:
     """A coupon that was scanned is chosen already."""
     kept = request.session.get(KEPT)
     if not kept:
         return {}
     del request.session[KEPT]
-    if kept["member"] != seen.member.pk:
+    if kept["member"] != member.pk:
         return {}
-    if any(one.code == kept["code"] for one in seen.coupons):
+    if any(one.code == kept["code"] for one in usable):
         return {"coupons": [kept["code"]]}
     return {"code": kept["code"]}
 
 
-def _form(seen: Scene, data: Any = None, initial: dict[str, Any] | None = None) -> PurchaseForm:
+def _form(usable: list[Usable], data: Any = None, initial: dict[str, Any] | None = None) -> PurchaseForm:
     first = {"key": new_key(), **(initial or {})}
-    return PurchaseForm(data, initial=first, usable=seen.coupons, currency=get_programme().currency)
+    return PurchaseForm(data, initial=first, usable=usable, currency=get_programme().currency)
 
 
 def _words(error: Refused) -> str:
@@ -147,26 +148,25 @@ def _weighed(basket: Basket, receipt: Receipt, told: dict[str, Any]) -> dict[str
     }
 
 
-def _shown(request: TillRequest, seen: Scene, form: PurchaseForm, more: dict[str, Any] | None = None) -> HttpResponse:
+def _shown(
+    request: TillRequest, member: Member, form: PurchaseForm, more: dict[str, Any] | None = None
+) -> HttpResponse:
     more = more or {}
-    for_one = reward_settings().points_per_unit
-    currency = get_programme().currency
-    most_minor = seen.stand.spendable * 10 ** minor_digits(currency) // for_one if for_one else 0
-    context = {"form": form, "points_worth_most": most_minor, "pays_points": bool(for_one), **more}
     if request.htmx:
-        return page(request, "part_preview", context)
-    return page(
-        request,
-        "member",
-        {
-            "scene": seen,
-            "member": seen.member,
-            "categories": queries.categories(),
-            "focus": _focus(request, form, more),
-            "undo_minutes": int(acts.UNDO_FOR.total_seconds() // 60),
-            **context,
-        },
-    )
+        return page(request, "part_preview", {"form": form, **more})
+    seen, for_one = scene(member, timezone.now()), reward_settings().points_per_unit
+    worth_minor = seen.stand.spendable * 10 ** minor_digits(form.currency) // for_one if for_one else 0
+    context = {
+        "scene": seen,
+        "member": member,
+        "form": form,
+        "categories": categories(),
+        "focus": _focus(request, form, more),
+        "pays_points": bool(for_one),
+        "points_worth_most": worth_minor,
+        **more,
+    }
+    return page(request, "member", context)
 
 
 def _focus(request: TillRequest, form: PurchaseForm, more: dict[str, Any]) -> str:

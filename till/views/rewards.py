@@ -17,7 +17,7 @@ from rewards.queries_catalogue import Shelf, catalogue, look_at
 from rewards.services.fulfilment import CodeRefused, redeem_code
 from rewards.services.redemptions import RedemptionRefused
 from till.forms import RewardForm, new_key
-from till.services.acts import Act, redeem
+from till.services.acts import Act, WasUndone, redeem
 from till.services.proof import Unproven
 from till.views.access import LARGEST, TillRequest, done, in_a_store, looked_at, member_or_404, page
 from till.views.purchase import asked_code, back_to, proof_about
@@ -73,6 +73,8 @@ def take(request: TillRequest, member_id: int, reward_id: int) -> HttpResponse:
         )
     except RedemptionRefused as error:
         return _reward(request, member, shelf, form, problem=" ".join(reason.sentence for reason in error.reasons))
+    except WasUndone as error:
+        return page(request, "start", {"problem": error.sentence, "member": member})
     except Unproven as error:
         return _reward(request, member, shelf, form, unproven=error.sentence, by=error.by)
     except KeyReused:
