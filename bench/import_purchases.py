@@ -69,8 +69,9 @@ CREATE TEMP TABLE earned AS
 ANALYZE earned;
 INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, reason, rule_id, why, purchase_id)
     SELECT earned.id, 'earn:purchase:' || purchase_id || ':' || rule.rule_id, 'earn',
-           (SELECT id FROM rewards_account WHERE kind = 'issued' AND unit = 'points'), wallet_id, points, purchased_at, '',
-           rule.id, jsonb_build_object('rule', rule.rule_id, 'version', rule.number, 'effect', rule.definition->'effect',
+           (SELECT id FROM rewards_account WHERE kind = 'issued' AND unit = 'points'), wallet_id, points,
+           purchased_at, '', rule.id,
+           jsonb_build_object('rule', rule.rule_id, 'version', rule.number, 'effect', rule.definition->'effect',
                'factor', '1', 'currency', 'EUR', 'lines', jsonb_build_array(jsonb_build_array(NULL, minor,
                trim_scale(minor * 0.01)::text)), 'exact', trim_scale(minor * 0.01)::text, 'asked', points,
                'granted', points, 'cut', NULL), purchase_id
@@ -78,8 +79,8 @@ INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, re
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, points, points, purchased_at, purchased_at + interval '12 months' FROM earned;
 CREATE TEMP TABLE stands AS
-    SELECT member_id, points, (SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= points ORDER BY rank DESC LIMIT 1)
-           AS tier_id
+    SELECT member_id, points,
+           (SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= points ORDER BY rank DESC LIMIT 1) AS tier_id
     FROM (SELECT member_id, sum(points) AS points FROM bought WHERE purchased_at + interval '12 months' > %(as_of)s
           GROUP BY member_id) AS total;
 INSERT INTO rewards_membertier (member_id, tier_id, qualifying_points, since, assessed_at)
