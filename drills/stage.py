@@ -47,7 +47,7 @@ class Stage:
         argv += ["--backpressure", "512", "--log-level", "critical", "loyalty_crm.wsgi:application"]
         self.process = subprocess.Popen(argv, env=served, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.local = threading.local()
-        self.wait(self.answers, 60, "the web server")
+        self.wait(self.answers, 180, "the web server")
 
     def manage(self, *argv: str) -> str:
         command = [sys.executable, "-W", "ignore", "manage.py", *argv]

@@ -85,6 +85,7 @@ WORDINGS = {
 }
 
 PASSWORD = "corner-cafe"  # noqa: S105  of accounts that exist in the demo only
+API_KEY = "crm_demo_corner-cafe"  # as public as the password, and in the demo only
 STAFF = (
     ("manager@demo.example", "Mara", "Vogel", "Manager"),
     ("marketer@demo.example", "Jonas", "Winter", "Marketer"),

@@ -3,6 +3,10 @@
 from datetime import datetime, timedelta
 from random import Random
 
+from api.enums import Scope
+from api.models import ApiKey
+from api.services.keys import create_key, digest
+from loyalty_crm.demo.data import API_KEY
 from loyalty_crm.demo.people import Guest
 from members.models import Member, User
 from members.services.attributes import define_attribute
@@ -116,6 +120,13 @@ def work(random: Random, guests: list[Guest], at: datetime, staff: dict[str, Use
         member_id=anna.pk, with_member_id=guests[5].member.pk, at=at - timedelta(days=30), name=family,
         actor_id=marketer.pk,
     )  # fmt: skip
+
+
+def make_till_key(manager: User) -> None:
+    """A key that is printed beside the accounts: a real one could be shown only once."""
+    scopes = [scope.value for scope in Scope]
+    row, _key = create_key(name="Till, Old Town", source="till", scopes=scopes, actor_id=manager.pk)
+    ApiKey.objects.filter(pk=row.pk).update(prefix=API_KEY[:8], digest=digest(API_KEY))
 
 
 def _lately(random: Random, at: datetime) -> datetime:

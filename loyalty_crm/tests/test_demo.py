@@ -8,6 +8,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from analytics.models import MemberScore
+from api.services.keys import recognise
 from campaigns.enums import MessageState
 from campaigns.models import Message
 from loyalty_crm.demo import data
@@ -50,7 +51,9 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(smal
     assert MemberScore.objects.count() == 0  # too few customers to compare: 42
     listed = run("--accounts")
     assert small.endswith(listed)
-    emails = [line.split()[0] for line in listed.splitlines()]
+    *accounts, till = listed.splitlines()
+    assert recognise(till.split()[-1]).source == "till"
+    emails = [line.split()[0] for line in accounts]
     assert len(emails) == 5
     for email in emails:
         assert authenticate(email=email, password=data.PASSWORD) == User.objects.get(email=email)

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.timezone import now
 
+from api.models import ApiKey
+from api.services.keys import digest
 from loyalty_crm.demo import data
 from members.models import ConsentWording, Member, Programme, User
 
@@ -38,6 +40,7 @@ class Command(BaseCommand):
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
         from loyalty_crm.demo import benefits, desk, files, gifts, offers, privacy, rules, till
+        from loyalty_crm.demo.desk import make_till_key
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
         from loyalty_crm.demo.rewards import fill_catalogue, leave_work
@@ -102,6 +105,7 @@ class Command(BaseCommand):
         files.carry(at, staff)
         rules.try_out(at, staff["Marketer"])
         make_doubles(at, staff["Marketer"])
+        make_till_key(staff["Manager"])
         recompute()
         score_all(at=at)
 
@@ -113,3 +117,5 @@ class Command(BaseCommand):
         for email, role in roles.items():
             if email in here:
                 self.stdout.write(f"  {email:<24} {role:<16} password: {data.PASSWORD}")
+        if ApiKey.objects.filter(digest=digest(data.API_KEY), revoked_at=None).exists():
+            self.stdout.write(f"  {'API (/api/v1/docs)':<24} {'a till':<16} key: {data.API_KEY}")
