@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analytics.models import MemberScore
+from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import Campaign, MessageState
 from campaigns.models import Message
@@ -167,6 +168,7 @@ def world(db, settings) -> dict[str, int]:
         "rewards_reassessment": Reassessment.objects.create(created_at=AT).pk,
         **had_and_bought(member),
         "api_apikey": create_key(name="Till", source="till", scopes=["members:read"])[0].pk,
+        "api_answer": Answer.objects.create(call="members", source="till", key="1", fingerprint=b"1", status=201).pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
     }
