@@ -129,8 +129,8 @@ def reaction(key: str) -> Reaction | None:
     return _reactions.get(key)
 
 
-_RECORD = """
-WITH source (member_id, at, data) AS ({select}),
+# Parts of a statement, after `source (member_id, at, data)`.
+RECORDING = """
 event AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
     SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
@@ -138,12 +138,15 @@ event AS (
 ),
 changed AS (
     INSERT INTO members_changedmember (member_id) SELECT DISTINCT member_id FROM event WHERE %(changes)s
+),
+pending AS (
+    INSERT INTO members_pendingreaction (event_id, reaction)
+    SELECT event.id, subscribed.reaction
+    FROM event, unnest(%(reactions)s::text[], %(unless)s::text[]) AS subscribed (reaction, unless)
+    WHERE NOT event.data ? subscribed.unless
 )
-INSERT INTO members_pendingreaction (event_id, reaction)
-SELECT event.id, subscribed.reaction
-FROM event, unnest(%(reactions)s::text[], %(unless)s::text[]) AS subscribed (reaction, unless)
-WHERE NOT event.data ? subscribed.unless
 """
+_RECORD = f"WITH source (member_id, at, data) AS ({{select}}), {RECORDING} SELECT WHERE false"
 
 
 def record_selected(
@@ -151,21 +154,27 @@ def record_selected(
 ) -> None:
     """Records one event for each row (member_id, at, data) of an SQL query, in one statement; `often`: one whose text
     is always the same, and tells the types of its parameters."""
+    given = recording(kind, actor_id)
+    (fetch_prepared if often else execute)(_RECORD.format(select=select), {**params, **given})
+
+
+def recording(kind: str, actor_id: int | None) -> dict[str, Any]:
+    """The parameters of RECORDING, for a statement that records events beside what it writes; wakes who reacts to them
+    once the transaction is through."""
     if kind not in _kinds:
         raise ValueError(f"event kind {kind} is not declared")
     reactions = _subscribed.get(kind, [])
-    given = {
+    if reactions:
+        ring("members.tasks.run_reactions")
+    if _kinds[kind].changes:
+        ring("members.tasks.bring_up_to_date", every=1)
+    return {
         "kind": kind,
         "actor_id": actor_id,
         "reactions": [reaction for reaction, _unless in reactions],
         "unless": [unless for _reaction, unless in reactions],
         "changes": _kinds[kind].changes,
     }
-    (fetch_prepared if often else execute)(_RECORD.format(select=select), {**params, **given})
-    if reactions:
-        ring("members.tasks.run_reactions")
-    if _kinds[kind].changes:
-        ring("members.tasks.bring_up_to_date", every=1)
 
 
 def record(*, member_id: int, kind: str, at: datetime, data: dict[str, Any] | None = None, actor_id: int | None = None):

@@ -70,11 +70,13 @@ class NewPurchase:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPurchase:
-    """What became of a NewPurchase: its id, whether it was new, and whether its key is known with another content."""
+    """What became of a NewPurchase: its id, whether it was new, and whether its key is known with another content;
+    the ids of its lines, in their order, where it was new."""
 
     id: int
     is_new: bool
     is_reused: bool = False
+    line_ids: tuple[int, ...] = ()
 
 
 # `input` has the columns of INPUT_COLUMNS; `lines` is a JSON array of line objects, '[]' for none.
@@ -105,10 +107,23 @@ lined AS (
          jsonb_to_recordset(printed.lines) AS line (sku text, name text, category text, brand text, quantity numeric,
                                                     amount_minor bigint, discount_minor bigint)
     WHERE printed.lines <> '[]'
-)
+    RETURNING id, purchase_id
+),
+source AS (
+    SELECT printed.member_id, printed.purchased_at AS at,
+           jsonb_build_object('purchase', added.id, 'amount_minor', amount_minor, 'currency', currency,
+                              'store', store) AS data
+    FROM added JOIN printed USING (source, key)
+),
+{events.RECORDING}
 {{answer}}
 """
-_EACH = "SELECT added.id, source, key, printed.fingerprint FROM printed LEFT JOIN added USING (source, key)"
+_EACH = """
+SELECT added.id, source, key, printed.fingerprint, lines.ids
+FROM printed LEFT JOIN added USING (source, key)
+LEFT JOIN (SELECT purchase_id, array_agg(id ORDER BY id) AS ids FROM lined GROUP BY purchase_id) AS lines
+    ON lines.purchase_id = added.id
+"""
 _ADDED = "SELECT id FROM added"
 _MERGED = """
 members_purchase AS purchase JOIN members_member AS buyer
@@ -150,13 +165,16 @@ def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None
     if len({(p.source, p.key) for p in purchases}) != len(purchases):
         raise ValueError("a key stands twice in one call")
     rows = _record(_EACH, _TOLD, _columns(purchases), actor_id)
-    found = {(source, key): (id_, fingerprint) for id_, source, key, fingerprint in rows}
-    stored = _stored([pair for pair, (id_, _) in found.items() if id_ is None])
+    found = {(source, key): (id_, fingerprint, lines) for id_, source, key, fingerprint, lines in rows}
+    stored = _stored([pair for pair, (id_, *_) in found.items() if id_ is None])
     answers = []
     for told in purchases:
         pair = (told.source, told.key)
-        id_, fingerprint = found[pair]
-        answers.append(_known(told, fingerprint, stored[pair]) if id_ is None else RecordedPurchase(id_, True))
+        id_, fingerprint, lines = found[pair]
+        new = id_ is not None
+        answers.append(
+            RecordedPurchase(id_, True, line_ids=tuple(lines or ())) if new else _known(told, fingerprint, stored[pair])
+        )
     return answers
 
 
@@ -215,16 +233,8 @@ def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None
 
 def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
     fetch = fetch_prepared if select is _TOLD else fetch_all
-    rows = fetch(_RECORD.format(select=select, answer=answer), params)
-    events.record_selected(
-        kind=events.PURCHASE_PAID,
-        select="SELECT member_id, purchased_at, jsonb_build_object('purchase', id, 'amount_minor', amount_minor,"
-        " 'currency', currency, 'store', store) FROM members_purchase WHERE id = ANY(%(new_ids)s::bigint[])",
-        params={"new_ids": [row[0] for row in rows if row[0] is not None]},
-        actor_id=actor_id,
-        often=True,
-    )
-    return rows
+    told = events.recording(events.PURCHASE_PAID, actor_id)
+    return fetch(_RECORD.format(select=select, answer=answer), {**params, **told})
 
 
 def _earlier_fingerprints(told: NewPurchase) -> list[Any]:

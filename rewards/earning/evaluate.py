@@ -152,7 +152,8 @@ def _base(rule: Rule, case: _Case) -> tuple[_Shares, Fraction]:
         if purchase and sum(case.basis[index] for index in counted) <= 0:  # else a coupon for all brings the next
             raise _Not("nothing")
         return _Shares([], 1), ONE
-    factor = case.standing.multiplier if definition.unit == Unit.POINTS and purchase else ONE
+    standing = case.standing
+    factor = standing.multiplier * standing.benefit if definition.unit == Unit.POINTS and purchase else ONE
     rate = effect.amount * factor
     match effect.kind:
         case "per_amount":
@@ -286,6 +287,10 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         "granted": granted,
         "cut": cut,
     }
+    standing = case.standing
+    if standing.benefit != ONE and factor == standing.multiplier * standing.benefit and _is_base(definition):
+        benefit = standing.benefit
+        why["benefit"] = [standing.benefit_id, as_text(benefit.numerator, benefit.denominator)]
     if case.happening.refunded_minor:
         why["refunded_minor"] = case.happening.refunded_minor
     expiry = definition.expiry
@@ -298,6 +303,10 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         inactivity_months=expiry.months if expiry.kind == "inactivity" else None,
         offer=definition.effect.offer,
     )
+
+
+def _is_base(definition: Definition) -> bool:
+    return definition.effect.kind != "multiplier" and definition.unit == Unit.POINTS
 
 
 def _check_times(rule: Rule, case: _Case) -> None:

@@ -79,10 +79,13 @@ class Given:
 
 @dataclass(slots=True)
 class Standing:
-    """What is known of the member at that moment. `multiplier` is that of the tier; `given` is by rule."""
+    """What is known of the member at that moment. `multiplier` is that of the tier, `benefit` that of the benefit
+    `benefit_id`; `given` is by rule."""
 
     tier: int | None = None
     multiplier: Fraction = ONE
+    benefit: Fraction = ONE
+    benefit_id: int | None = None
     segments: frozenset[int] = frozenset()
     first: bool = False
     given: dict[int, Given] = field(default_factory=dict)

@@ -131,9 +131,8 @@ def _check_out(
     plain = {n: sale for n, sale in sales.items() if sale.basket.is_plain}
     groups = [plain] if plain else []
     groups += [{n: sale} for n, sale in sales.items() if n not in plain]
-    if (
-        groups and not alone
-    ):  # all wallets before the first budget, or two batches, or a batch and a till, lock each other up
+    if groups and not alone:
+        # All wallets before the first budget: two batches, or a batch and a till, would lock each other up.
         lock_followed({sale.member_id for sale in sales.values()}, units=units_given(rules))
     for group in groups:
         if alone:

@@ -75,6 +75,11 @@ def lock_followed(
     return wallets, followed
 
 
+def lock_own(member_ids: Iterable[int], *, units: Sequence[Unit] = (Unit.POINTS,)) -> list[int]:
+    """As lock_wallets, for a caller that asks itself, under the lock, who was merged."""
+    return _lock(sorted(set(member_ids)), units)
+
+
 def _lock(members: list[int], units: Sequence[Unit]) -> list[int]:
     rows = fetch_prepared(_LOCK, {"members": members})
     there = {(member_id, unit) for _id, kind, member_id, unit in rows if kind == AccountKind.WALLET}
@@ -189,7 +194,7 @@ JOIN rewards_account AS wallet ON wallet.member_id = act.member_id AND wallet.ki
 def touch(acts: Mapping[int, datetime], *, now: datetime) -> None:
     """Notes that members did something, each at a moment: what would expire for want of activity lives on. The caller
     has locked their wallets."""
-    execute(_TOUCH.format(acts=_ACTS), {"members": list(acts), "ats": list(acts.values()), "now": now})
+    fetch_prepared(_TOUCH.format(acts=_ACTS), {"members": list(acts), "ats": list(acts.values()), "now": now})
 
 
 def credit(

@@ -8,18 +8,18 @@ from typing import Any
 from django.db import transaction
 
 from common.sql import fetch_all
-from members.services.purchases import NewPurchase, follow_merges, record_purchases
+from members.services.purchases import NewPurchase, record_purchases
 from rewards.earning.evaluate import evaluate, note
 from rewards.earning.facts import Happening, Standing
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import TransferKind, Unit
 from rewards.models import Transfer
 from rewards.services.earning.facts import bought, standings
-from rewards.services.earning.live import home, live_rules
+from rewards.services.earning.live import home, live_rules, opened
 from rewards.services.earning.posting import award_bought, units_given
-from rewards.services.ledger import lock_followed, lock_wallets, touch
+from rewards.services.earning.rewarding import award_new
+from rewards.services.ledger import lock_wallets
 from rewards.services.refunds import RefundTooLarge, lock_buyers, refund_purchase  # noqa: F401 (told from here, too)
-from rewards.services.tiers import assess
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,11 @@ def post_purchases(
     KeyReused where a known key comes with another content: then nothing is recorded.
     """
     recorded = record_purchases(purchases=purchases, actor_id=actor_id)
-    new_ids = [answer.id for answer in recorded if answer.is_new]
+    new = [(told, was) for told, was in zip(purchases, recorded, strict=True) if was.is_new]
     points: dict[int, int] = {}
-    if with_points and new_ids:
-        buyers = [told.member_id for told, was in zip(purchases, recorded, strict=True) if was.is_new]
-        rules = live_rules(PURCHASE)
-        wallets, followed = lock_followed(buyers, units=units_given(rules))
-        if followed:  # merged while this was on its way
-            follow_merges(purchase_ids=new_ids)
-        found = bought(new_ids)
-        points = {one.case.purchase_id or 0: one.units() for one in award_bought(found, rules, home(), at)}
-        acts = sorted((min(one.happening.at, at), one.member_id) for one in found)
-        touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
-        assess(wallets, at)
+    if with_points and new:
+        rules, at_home, _people = opened(PURCHASE, ())
+        points = {one.case.purchase_id or 0: one.units() for one in award_new(new, rules, at_home, at)}
     known = [answer.id for answer in recorded if not answer.is_new]
     if known:
         points |= _points_of(known)
@@ -74,13 +66,13 @@ def award_purchases(*, purchase_ids: Sequence[int], at: datetime) -> int:
     wallets = lock_buyers(ids)
     earned = {row[0] for row in fetch_all(_EARNED, [ids, ids])}
     ids = [id_ for id_ in ids if id_ not in earned]
-    rules = live_rules(PURCHASE)
+    rules, at_home, _people = opened(PURCHASE, ())
     if not wallets or not rules:
         return 0
     found = bought(ids)
     if Unit.CREDIT in units_given(rules):
         lock_wallets({one.member_id for one in found}, units=[Unit.CREDIT])
-    return sum(one.units() for one in award_bought(found, rules, home(), at))
+    return sum(one.units() for one in award_bought(found, rules, at_home, at))
 
 
 _EARNED = """

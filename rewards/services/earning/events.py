@@ -145,10 +145,11 @@ class TooSoon(Exception):
         self.again_at = again_at
 
 
-def make_check_in_point(*, name: str, store: str = "", cooldown_hours: int = 12) -> CheckInPoint:
+def make_check_in_point(*, name: str, store: str = "", cooldown_hours: int = 12, active: bool = True) -> CheckInPoint:
     """A place to check in, with a token that nobody guesses."""
     token = secrets.token_urlsafe(18)
-    return CheckInPoint.objects.create(name=name, store=store, cooldown_hours=cooldown_hours, token=token)
+    kept = {"name": name, "store": store, "cooldown_hours": cooldown_hours, "active": active}
+    return CheckInPoint.objects.create(token=token, **kept)
 
 
 @transaction.atomic

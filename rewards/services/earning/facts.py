@@ -13,6 +13,10 @@ from rewards.earning.triggers import PURCHASE
 _DAYS = {"day": 1, "week": 7, "month": 31}
 
 
+class MergedMeanwhile(Exception):
+    """One of the members is another by now: their wallets have to be locked as well."""
+
+
 class Bought(NamedTuple):
     """A recorded purchase, as the engine takes it."""
 
@@ -59,6 +63,11 @@ FROM unnest(%(members)s::bigint[]) AS member (id)
 LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
 JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
 """
+# Asked under the lock, which a merge holds, too.
+_MERGED = """
+SELECT 'merged', id, merged_into_id, NULL, NULL, NULL FROM members_member
+WHERE id = ANY(%(members)s) AND merged_into_id IS NOT NULL
+"""
 _SEGMENTS = """
 SELECT 'segment', member_id, segment_id, NULL, NULL, NULL FROM members_segmentmember
 WHERE member_id = ANY(%(members)s) AND segment_id = ANY(%(segments)s)
@@ -101,11 +110,11 @@ def standings(
     rules: Sequence[Rule], members: Iterable[int], moments: Sequence[datetime], purchase_ids: Sequence[int] = ()
 ) -> dict[int, Standing]:
     """Where members stand, as far as these rules ask: one statement. `moments` are those of what happens;
-    `purchase_ids` are new, and do not count as earlier purchases."""
+    `purchase_ids` are new, and do not count as earlier purchases. MergedMeanwhile."""
     ids = sorted(set(members))
     definitions = [rule.definition for rule in rules]
     params: dict[str, Any] = {"members": ids}
-    parts = [_TIER]
+    parts = [_TIER, _MERGED]
     segments = {id_ for one in definitions for id_ in one.conditions.segments | one.conditions.not_segments}
     if segments:
         parts.append(_SEGMENTS)
@@ -132,6 +141,8 @@ def standings(
         match what:
             case "tier":
                 standing.tier, standing.multiplier = number, Fraction(extra)
+            case "merged":
+                raise MergedMeanwhile
             case "segment":
                 standing.segments |= {number}
             case "first":

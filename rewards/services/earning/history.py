@@ -13,6 +13,7 @@ from common.sql import fetch_all
 from rewards.earning.definition import Definition
 from rewards.earning.facts import Given, Happening, Item, Rule, Standing
 from rewards.earning.triggers import PURCHASE
+from rewards.queries_benefits import multipliers_of
 
 _ITEMS_FOR = ("per_item",)
 
@@ -98,7 +99,8 @@ class _Tiers:
 
 def purchases(members: Sequence[int], rules: Sequence[Rule], *, since: datetime, until: datetime) -> Iterator[Past]:
     """All purchases of these members in the period, by member and time. A number of queries that does not grow with
-    the members. Tiers are those of the time, segments those of today: who was in one is not kept for ever."""
+    the members. Tiers are those of the time, segments and benefits those of today: who had them is
+    not kept for ever."""
     members = list(members)
     period: dict[str, Any] = {"members": members, "since": since, "until": until}
     definitions = [rule.definition for rule in rules]
@@ -118,8 +120,11 @@ def purchases(members: Sequence[int], rules: Sequence[Rule], *, since: datetime,
         for member_id, rule_id, units, times in fetch_all(_GAVE, {**period, "rules": limited}):
             gave[member_id][rule_id] = Given(units=units, times=times)
     tiers = _Tiers(members)
+    factors = multipliers_of([(row[1], row[2]) for row in bought])
     standing, of = Standing(), None
-    for purchase_id, member_id, at, currency, amount_minor, store, channel in bought:
+    for factor, (purchase_id, member_id, at, currency, amount_minor, store, channel) in zip(
+        factors, bought, strict=True
+    ):
         if member_id != of:
             of = member_id
             standing = Standing(
@@ -129,6 +134,7 @@ def purchases(members: Sequence[int], rules: Sequence[Rule], *, since: datetime,
             )
         standing.tier = tiers.at(member_id, at)
         standing.multiplier = tiers.multipliers.get(standing.tier, Fraction(1))
+        standing.benefit, standing.benefit_id = Fraction(factor.factor), factor.benefit_id
         happening = Happening(
             trigger=PURCHASE,
             at=at,
@@ -170,9 +176,12 @@ def standing_of(member_id: int | None, rules: Sequence[Rule], *, at: datetime) -
     for rule_id, moment, units in fetch_all(_AWARDS, {"rules": limited, "member": member_id}):
         given[rule_id].add(moment, units)
     tier = tiers.at(member_id, at)
+    factor = multipliers_of([(member_id, at)])[0]
     return Standing(
         tier=tier,
         multiplier=tiers.multipliers.get(tier, Fraction(1)),
+        benefit=Fraction(factor.factor),
+        benefit_id=factor.benefit_id,
         segments=frozenset(within[0][1]) if within else frozenset(),
         first=not fetch_all(_BOUGHT_BEFORE, {"members": members, "since": at}),
         given=dict(given),

@@ -2,8 +2,9 @@
 versions there are, and whether their rules are live, is asked each time."""
 
 import json
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language
@@ -32,6 +33,10 @@ ORDER BY rule.position, rule.id, version.number
 
 def live_rules(*triggers: str) -> list[LiveRule]:
     """All published versions of the live rules of these triggers, whenever they are in force."""
+    return _rules(fetch_prepared(_LIVE, [list(triggers)]))
+
+
+def _rules(rows: Iterable[Sequence[Any]]) -> list[LiveRule]:
     chinese = (get_language() or "").startswith("zh")
     return [
         LiveRule(
@@ -46,9 +51,7 @@ def live_rules(*triggers: str) -> list[LiveRule]:
             ),
             left,
         )
-        for rule_id, version_id, number, en, zh, definition, trigger, unit, since, until, left in fetch_prepared(
-            _LIVE, [list(triggers)]
-        )
+        for rule_id, version_id, number, en, zh, definition, trigger, unit, since, until, left in rows
     ]
 
 
@@ -58,17 +61,57 @@ def _parsed(version_id: int, definition: str, trigger: str, unit: str) -> Defini
 
 
 class Home(NamedTuple):
-    """The programme's time zone and currency."""
+    """The programme's time zone and currency, and whether any benefit multiplies points."""
 
     zone: ZoneInfo
     currency: str
+    multiplies: bool = False
+
+
+_HOME = """
+SELECT coalesce(programme.time_zone, 'UTC'), coalesce(programme.currency, 'EUR'), EXISTS (
+    SELECT FROM rewards_benefit WHERE active AND kind IN ('multiplier', 'birthday') AND value > 1
+){more} FROM (SELECT 1) AS one LEFT JOIN members_programme AS programme ON programme.id = 1
+"""
 
 
 def home() -> Home:
     """Where the programme is at home; one look-up by key."""
-    rows = fetch_prepared("SELECT time_zone, currency FROM members_programme WHERE id = 1")
-    zone, currency = rows[0] if rows else ("UTC", "EUR")
-    return Home(ZoneInfo(zone), currency)
+    zone, currency, multiplies = fetch_prepared(_HOME.format(more=""))[0]
+    return Home(ZoneInfo(zone), currency, multiplies)
+
+
+class Opened(NamedTuple):
+    """What a checkout begins with: the rules, the programme, and who the buyers are now (None for who is erased)."""
+
+    rules: list[LiveRule]
+    home: Home
+    people: dict[int, int | None]
+
+
+_PEOPLE = """, (
+    SELECT array_agg(ARRAY[id, coalesce(merged_into_id, id), (erased_at IS NULL)::int])
+    FROM members_member WHERE id = ANY(%(people)s)
+)"""
+# The first row has the programme and the people, the others a rule each.
+_OPENED = f"""
+WITH live AS ({_LIVE.replace("%s", "%(triggers)s")})
+SELECT programme.*, NULL::bigint, NULL::bigint, NULL::int, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text,
+       NULL::timestamptz, NULL::timestamptz, NULL::bigint FROM ({_HOME.format(more=_PEOPLE)}) AS programme
+UNION ALL SELECT NULL, NULL, NULL, NULL, live.* FROM live
+"""
+
+
+def opened(trigger: str, people: Collection[int]) -> Opened:
+    """All of it in one query."""
+    rows = fetch_prepared(_OPENED, {"triggers": [trigger], "people": list(people)})
+    programme = next(row for row in rows if row[4] is None)
+    zone, currency, multiplies, known = programme[:4]
+    return Opened(
+        _rules(row[4:] for row in rows if row[4] is not None),
+        Home(ZoneInfo(zone), currency, multiplies),
+        {id_: now if there else None for id_, now, there in known or ()},
+    )
 
 
 _NAMES = """

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from rewards.earning.evaluate import evaluate, note
 from rewards.earning.facts import Award, Happening, Outcome, Unfired
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import AccountKind, IssuedBy, TransferKind, Unit
+from rewards.queries_benefits import multipliers_of
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
 from rewards.services.earning.facts import Bought, bought, standings
 from rewards.services.earning.live import Home, LiveRule, home, live_rules
@@ -91,9 +93,12 @@ def consider(
     plain = [live.rule for live in rules]
     known = standings(plain, members, [case.happening.at for case in cases], new)
     left = {live.rule.id: live.budget_left for live in rules if live.budget_left is not None} | dict(budgets or {})
+    factors = multipliers_of([(case.member_id, case.happening.at) for case in cases]) if at_home.multiplies else None
     outcomes = []
-    for case in cases:
+    for n, case in enumerate(cases):
         standing = known[case.member_id]
+        if factors:
+            standing.benefit, standing.benefit_id = Fraction(factors[n].factor), factors[n].benefit_id
         outcome = evaluate(plain, case.happening, standing, zone=at_home.zone, home=at_home.currency, budgets=left)
         note(outcome, case.happening, standing, left)
         outcomes.append((outcome, standing.tier))
@@ -155,8 +160,8 @@ def _give_coupons(granted: Sequence[Granted], at: datetime) -> None:
 
 # A purchase that a till dates into the future is spendable from the moment it is posted.
 _EARN = """
-SELECT key, member_id, amount, at, coalesce(available_from, least(at, %(at)s::timestamptz)), expires_at, '', why, NULL::bigint,
-       purchase_id, unit, rule_id, inactivity_months
+SELECT key, member_id, amount, at, coalesce(available_from, least(at, %(at)s::timestamptz)), expires_at, '', why,
+       NULL::bigint, purchase_id, unit, rule_id, inactivity_months
 FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(ats)s::timestamptz[],
             %(available)s::timestamptz[], %(expires)s::timestamptz[], %(whys)s::jsonb[], %(purchases)s::bigint[],
             %(units)s::text[], %(versions)s::bigint[], %(months)s::smallint[])

@@ -1,0 +1,51 @@
+"""What purchases earn that were recorded in this transaction: nothing of them is read again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from members.services.purchases import NewPurchase, RecordedPurchase, follow_merges
+from rewards.earning.facts import Happening, Item
+from rewards.earning.triggers import PURCHASE
+from rewards.services.earning.facts import Bought, MergedMeanwhile, bought
+from rewards.services.earning.live import Home, LiveRule
+from rewards.services.earning.posting import Granted, award_bought, units_given
+from rewards.services.ledger import lock_followed, lock_own, touch
+from rewards.services.tiers import assess
+
+
+def award_new(
+    told: Sequence[tuple[NewPurchase, RecordedPurchase]],
+    rules: list[LiveRule],
+    at_home: Home,
+    at: datetime,
+    *,
+    paid_otherwise: Mapping[int, int] | None = None,
+) -> list[Granted]:
+    """Locks the wallets of who bought, gives what new purchases earn, and assesses tiers; in the order of their ids.
+    `paid_otherwise`: by purchase, minor units paid with points or credit."""
+    otherwise = paid_otherwise or {}
+    found = sorted(_bought(one, was, otherwise.get(was.id)) for one, was in told)
+    units = units_given(rules)
+    wallets = lock_own({one.member_id for one in found}, units=units)
+    try:
+        granted = award_bought(found, rules, at_home, at)
+    except MergedMeanwhile:  # while this was on its way
+        wallets, _followed = lock_followed({one.member_id for one in found}, units=units)
+        follow_merges(purchase_ids=[one.id for one in found])
+        found = bought([one.id for one in found], otherwise)
+        granted = award_bought(found, rules, at_home, at)
+    acts = sorted((min(one.happening.at, at), one.member_id) for one in found)
+    touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
+    assess(wallets, at)
+    return granted
+
+
+def _bought(told: NewPurchase, was: RecordedPurchase, otherwise: int | None) -> Bought:
+    items = tuple(
+        Item(id_, line.amount_minor, line.quantity, line.sku, line.category, line.brand)
+        for id_, line in zip(was.line_ids, told.lines, strict=True)
+    )
+    price = told.amount_minor
+    money = None if otherwise is None else max(price - otherwise, 0)
+    happening = Happening(PURCHASE, told.purchased_at, told.currency, price, money, items, told.store, told.channel)
+    return Bought(was.id, told.member_id, happening)
