@@ -17,6 +17,7 @@ from members.queries import attributes, get_programme
 from rewards.codes import shown
 from rewards.models import Tier
 from rewards.queries import balances
+from rewards.queries_awards import award_sentence, last_awards
 from rewards.queries_benefits import holding
 from rewards.queries_catalogue import affordable, last_taken
 from rewards.queries_coupons import open_coupons
@@ -89,6 +90,23 @@ def _gift(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 def _points(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     held = balances([recipient.member.pk for recipient in recipients], recipients[0].at)
     return [{"balance": Number(held.get(recipient.member.pk, 0))} for recipient in recipients]
+
+
+def _award(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    found = last_awards(recipient.member.pk for recipient in recipients)
+    zone = ZoneInfo(get_programme().time_zone)
+    answers: list[Mapping[str, Any]] = []
+    for recipient in recipients:
+        award = found.get(recipient.member.pk)
+        in_points = award is not None and award.credit.unit == "points"
+        answers.append(
+            {
+                "why": one_line(award_sentence(award)) if award else "",
+                "points": Number(award.amount if award and in_points else 0),
+                "on": day(award.at.astimezone(zone).date()) if award else "",
+            }
+        )
+    return answers
 
 
 def _rewards(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
@@ -196,6 +214,15 @@ def register_all() -> None:
         _gift,
     )
     register("points", {"balance": Field(_("points to spend, the gift included"), Number(1250))}, _points)
+    register(
+        "award",
+        {
+            "why": Field(_("why the newest points or credit came; empty if none"), _("Bought for €17.50, points × 2")),
+            "points": Field(_("how many points these were; 0 if it was credit"), Number(35)),
+            "on": Field(_("the day on which they were earned; empty if none"), "11 July 2026"),
+        },
+        _award,
+    )
     register(
         "rewards",
         {

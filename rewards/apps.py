@@ -19,6 +19,7 @@ class RewardsConfig(AppConfig):
             traits,
             traits_catalogue,
             traits_coupons,
+            traits_earning,
             traits_tiers,
         )
         from rewards import export_columns as columns

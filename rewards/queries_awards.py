@@ -1,5 +1,6 @@
 """What is said of an award, from what its transfer keeps."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -49,6 +50,22 @@ def _bought(amount_minor: int, currency: str, factor: str) -> str:
 
 def _factor(factor: str) -> str:
     return number_format(f"{float(Fraction(factor)):.4f}".rstrip("0").rstrip("."), use_l10n=True)
+
+
+_LAST = """
+SELECT last.id FROM unnest(%s::bigint[]) AS member (id) CROSS JOIN LATERAL (
+    SELECT earn.id FROM rewards_account AS wallet
+    JOIN rewards_transfer AS earn ON earn.credit_id = wallet.id AND earn.kind = 'earn'
+    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' ORDER BY earn.at DESC, earn.id DESC LIMIT 1
+) AS last
+"""
+
+
+def last_awards(member_ids: Iterable[int]) -> dict[int, Transfer]:
+    """What each member earned last, in points or credit, by member. Two queries."""
+    ids = [row[0] for row in fetch_all(_LAST, [list(member_ids)])]
+    found = Transfer.objects.filter(pk__in=ids).select_related("rule__rule", "credit")
+    return {transfer.credit.member_id or 0: transfer for transfer in found}
 
 
 _NET = """

@@ -83,6 +83,7 @@ NAMES = [
     "reward.affordable",
     "reward.count",
     "reward.last",
+    "rule.times",
     "segment",
     "source",
     "tag",
@@ -95,6 +96,8 @@ NAMES = [
     "tier.to_next",
     "tier.was",
     "time_zone",
+    "told.count",
+    "told.last",
 ]
 
 GIVEN: dict[str, Any] = {

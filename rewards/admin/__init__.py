@@ -1,3 +1,3 @@
-from rewards.admin import catalogue, coupons, grants, imports, ledger, purchases, rules, settings, tiers
+from rewards.admin import catalogue, coupons, grants, imports, ledger, places, purchases, rules, settings, tiers
 
-__all__ = ["catalogue", "coupons", "grants", "imports", "ledger", "purchases", "rules", "settings", "tiers"]
+__all__ = ["catalogue", "coupons", "grants", "imports", "ledger", "places", "purchases", "rules", "settings", "tiers"]
