@@ -88,7 +88,7 @@ def test_the_purchase_and_its_movements_are_shown_with_their_why(bought, manager
     assert "Taken back: refund of €5.00" in seen
     earned = bought.transfers.get(kind="earn")
     seen = text(manager.get(reverse("admin:rewards_transfer_change", args=[earned.pk])))
-    assert "points_per_unit 1.0" in seen
+    assert "€12.50" in seen
     assert "taken back by Taken back: refund of €5.00" in seen.replace("Taken back by", "taken back by")
     listed = text(manager.get(reverse("admin:rewards_transfer_changelist")))
     assert "+12" in listed
