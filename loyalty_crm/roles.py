@@ -37,6 +37,8 @@ _MARKETER = {
     "rewards.lot": "view",
     "rewards.earningrule": "view add change",
     "rewards.replay": "view add",
+    "rewards.checkinpoint": "view add change",
+    "members.customevent": "view",
     "rewards.rewardsettings": "view",
     "rewards.grantrequest": "view add",
     "rewards.tier": "view add change",

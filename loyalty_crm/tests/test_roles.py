@@ -124,6 +124,8 @@ ACCESS: dict[str, set[str]] = {
         f"rewards_earningrule_{page}": MARKETER_UP
         for page in ("edit", "duplicate", "publish", "pause", "resume", "end", "discard", "why")
     },
+    **pages("rewards_checkinpoint", MARKETER_UP, add=MARKETER_UP, sheet=MARKETER_UP, open_sheet=MARKETER_UP),
+    **pages("members_customevent", MARKETER_UP, export=MARKETER_UP),
     **pages("rewards_replay", MARKETER_UP, add=MARKETER_UP, table=MARKETER_UP),
     **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP, qualifying=MARKETER_UP),
     **pages("rewards_tierchange", MARKETER_UP),
