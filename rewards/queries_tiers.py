@@ -52,6 +52,13 @@ _VISIT = "(bought.amount_minor > bought.refunded_minor OR bought.amount_minor = 
 _DAY = "(bought.purchased_at AT TIME ZONE who.zone)::date"
 
 
+# Of `earn`: whether what a rule gave counts for tiers.
+COUNTS = """
+earn.rule_id IS NULL OR earn.rule_id <> ALL (ARRAY(
+    SELECT id FROM rewards_ruleversion WHERE definition->'counts_for_tier' = 'false'))
+"""
+
+
 def _totals(value: str, at: str) -> str:
     return ", ".join(
         f"coalesce(sum({value}) FILTER (WHERE {when.format(at=at)}), 0)::bigint AS {name}"
@@ -120,8 +127,7 @@ who AS MATERIALIZED (
 given AS (
     SELECT earn.id, earn.credit_id, earn.at, earn.amount FROM rewards_transfer AS earn
     WHERE earn.credit_id = ANY({own}) AND earn.kind = 'earn' AND earn.at >= (SELECT min(floor) FROM who)
-      AND (earn.rule_id IS NULL OR earn.rule_id <> ALL (ARRAY(
-          SELECT id FROM rewards_ruleversion WHERE definition->'counts_for_tier' = 'false')))
+      AND ({COUNTS})
 ),
 earned AS (
     SELECT given.credit_id AS wallet_id, given.at, given.amount - coalesce(back.amount, 0) AS points
