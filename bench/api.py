@@ -1,0 +1,115 @@
+"""The API over HTTP with 1,000,000 members and five live rules, beside SQL by hand that writes the same rows, beside a
+view that makes one query, and beside what other packages take for a transfer alone.
+
+BENCH_MEMBERS, BENCH_TRANSFERS and BENCH_SECONDS set other sizes. Asked of the batch are 0.3 of the SQL by hand and
+five times the single call.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+from bench._api_by_hand import by_thousands, one_by_one
+from bench._api_world import grow, prepare
+from bench._others import others
+from bench.base import Row, migrated, product_on
+from drills.stage import Stage
+
+MEMBERS = int(os.environ.get("BENCH_MEMBERS", "1000000"))
+TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "10000000"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+CLIENTS, TIMES, FEW = 8, 3, 10_000
+# As ./crm run starts it.
+WEB = {"workers": min(2, os.cpu_count() or 1), "threads": 3}
+_ROWS = ("members_purchase", "members_purchaseline", "members_timelineevent", "rewards_transfer", "rewards_lot",
+         "api_answer")  # fmt: skip
+
+
+def _calls(stand: Stage, what: str, clients: int = CLIENTS) -> float:
+    """How many a second."""
+    argv = [sys.executable, "-m", "bench._calls", str(stand.port), stand.key, str(clients), str(SECONDS), what]
+    done = subprocess.run([*argv, str(MEMBERS)], capture_output=True, text=True)
+    if done.returncode or done.stderr:
+        raise SystemExit(f"bench: {what}: {done.stderr[-700:]}")
+    count, seconds = done.stdout.split()
+    return int(count) / float(seconds)
+
+
+def _per_purchase(url: str, act: Callable[[], object]) -> dict[str, float]:
+    """How many rows of each table `act` wrote for each purchase."""
+
+    def counts() -> dict[str, int]:
+        with psycopg.connect(url) as connection:
+            return {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in _ROWS}  # type: ignore[index]
+
+    before = counts()
+    act()
+    after = counts()
+    bought = after["members_purchase"] - before["members_purchase"]
+    return {t: round((after[t] - before[t]) / bought, 2) for t in _ROWS}
+
+
+def _medians(*acts: Callable[[], float]) -> list[float]:
+    """Of all, done in turns."""
+    rounds = [[act() for act in acts] for _ in range(TIMES)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def run(server: str) -> Iterator[Row]:
+    with migrated(server, "bench_api") as url, product_on(url):
+        prepare(url, MEMBERS)
+        stand = Stage(url, **WEB)
+        try:
+            yield from _purchases(url, stand)
+            yield from _look_ups(url, stand)
+        finally:
+            stand.stop()
+    for name, rate in others(server, SECONDS):
+        yield Row(f"beside it: {name}", 0, 1 / rate, 1 / rate, at_least=0, note=f"{rate:.0f} a second")
+
+
+def _purchases(url: str, stand: Stage) -> Iterator[Row]:
+    def single() -> float:
+        return _calls(stand, "purchase")
+
+    def batch() -> float:
+        return _calls(stand, "batch", clients=2)
+
+    def many_by_hand() -> float:
+        return by_thousands(url, members=MEMBERS, clients=2, seconds=SECONDS)
+
+    ours = _per_purchase(url, single)  # warms it, too, and leaves what the SQL by hand writes again
+    with one_by_one(url, members=MEMBERS, clients=CLIENTS, seconds=SECONDS) as by_hand:
+        for act in (by_hand, batch, many_by_hand):
+            if (written := _per_purchase(url, act)) != ours:
+                raise SystemExit(f"bench: a purchase is {ours}, but {written} here")
+        few = {}
+        for transfers in (FEW, TRANSFERS):
+            grow(url, transfers, MEMBERS)
+            single()
+            mine, theirs = _medians(single, by_hand)
+            note = f"{mine:.0f} a second beside {theirs:.0f} of pgbench, {CLIENTS} clients"
+            yield Row(f"POST /purchases, {transfers:,} transfers", MEMBERS, 1 / mine, 1 / theirs, 0.35, note=note)
+            few[transfers] = mine
+        note = f"its cost at {FEW:,} beside that at {TRANSFERS:,}"
+        yield Row("POST /purchases as the ledger grows", MEMBERS, 1 / few[TRANSFERS], 1 / few[FEW], 1 / 1.2, note=note)
+        mine, theirs, alone = _medians(batch, many_by_hand, single)
+        note = f"{mine:.0f} purchases a second beside {theirs:.0f} of set-based SQL"
+        yield Row("POST /purchases/batch", MEMBERS, 1 / mine, 1 / theirs, at_least=0.3, note=note)
+        note = f"beside five times the single call, {alone:.0f} a second"
+        yield Row("POST /purchases/batch, the single call", MEMBERS, 1 / mine, 1 / (5 * alone), at_least=1, note=note)
+
+
+def _look_ups(url: str, stand: Stage) -> Iterator[Row]:
+    plain = Stage(url, **WEB, DJANGO_SETTINGS_MODULE="bench._plain")
+    try:
+        _calls(stand, "member"), _calls(plain, "member")
+        mine, theirs = _medians(lambda: _calls(stand, "member"), lambda: _calls(plain, "member"))
+    finally:
+        plain.stop()
+    note = f"{mine:.0f} a second beside {theirs:.0f} of a view with one query"
+    yield Row("GET /members/{ref}", MEMBERS, 1 / mine, 1 / theirs, at_least=0.5, note=note)
