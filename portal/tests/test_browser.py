@@ -71,7 +71,7 @@ def test_sign_up_join_and_show_the_card(club, open_page, mailoutbox):
     page.get_by_label("Code").fill(code_in(mailoutbox[-1]))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("link", name="I already have a card")).to_be_visible()
-    page.get_by_label("Yes to greetings.").check()
+    page.get_by_label("You may send me greetings.").check()
     page.get_by_label("I am 14 or older").check()
     page.get_by_role("button", name="Get my card").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Sam Reed")
