@@ -29,7 +29,7 @@ def others(server: str, seconds: float) -> Iterator[tuple[str, float]]:
 
     for what, packages in PACKAGES.items():
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            python = Path(folder) / "bin" / "python"
+            python = str(Path(folder) / "bin" / "python")
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             install = [python, "-m", "pip", "install", "-q", *packages, "setuptools<81"]
             if subprocess.run(install, capture_output=True).returncode:

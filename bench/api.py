@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 
@@ -24,7 +25,7 @@ TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "10000000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 CLIENTS, TIMES, FEW = 8, 3, 10_000
 # As ./crm run starts it.
-WEB = {"workers": min(2, os.cpu_count() or 1), "threads": 3}
+WEB: dict[str, Any] = {"workers": min(2, os.cpu_count() or 1), "threads": 3}
 _ROWS = ("members_purchase", "members_purchaseline", "members_timelineevent", "rewards_transfer", "rewards_lot",
          "api_answer")  # fmt: skip
 
