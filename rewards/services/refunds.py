@@ -150,7 +150,8 @@ GROUP BY paid.id, wallet.unit ORDER BY paid.id
 """
 
 
-def _give_back_payments(purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None
+def _give_back_payments(
+    purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None
 ) -> tuple[dict[str, int], list[int]]:
     """Gives back the same share of what was paid with points and credit as of the price: how much by unit, and by
     which transfers."""
