@@ -29,6 +29,7 @@ from members.models import (
 )
 from members.services.attributes import define_attribute
 from members.services.consent import publish_wording, state_consent
+from members.services.custom_events import NewEvent, record_custom_events
 from members.services.data_exports import request_export
 from members.services.erasure import request_erasure
 from members.services.exports import create_export, run_export
@@ -39,7 +40,16 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
-from rewards.models import Benefit, GrantRequest, MembershipPlan, Reassessment, Replay, RewardSession, TierChange
+from rewards.models import (
+    Benefit,
+    CheckInPoint,
+    GrantRequest,
+    MembershipPlan,
+    Reassessment,
+    Replay,
+    RewardSession,
+    TierChange,
+)
 from rewards.services.benefits import use_benefit
 from rewards.services.coupons.jobs import create_codes
 from rewards.services.coupons.using import redeem
@@ -154,6 +164,8 @@ def world(db, settings) -> dict[str, int]:
         "members_user": User.objects.create_user("somebody@example.com").pk,
         "auth_user": User.objects.get(email="somebody@example.com").pk,
         "auth_group": Group.objects.get(name="Till").pk,
+        "rewards_checkinpoint": CheckInPoint.objects.create(name="Door", token="door").pk,  # noqa: S106  nobody's
+        "members_customevent": told_event(member),
         "rewards_transfer": transfer.pk,
         "rewards_rewardsettings": 1,
         "rewards_grantrequest": waiting_gift(member).pk,
@@ -172,6 +184,11 @@ def world(db, settings) -> dict[str, int]:
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
     }
+
+
+def told_event(member: Member) -> int:
+    told = NewEvent(member_id=member.pk, source="shop", key="1", kind="workshop", at=AT)
+    return record_custom_events(told=[told])[0].id
 
 
 def had_and_bought(member: Member) -> dict[str, int]:

@@ -100,7 +100,9 @@ def test_above_the_limit_it_waits_and_another_person_gives_it(limits, at, anna, 
         with pytest.raises(AlreadyDecided):
             act(request_id=asked.pk, at=at, actor_id=ben.pk)
     assert event_data(member, "points.grant_asked") == [{"points": 101}]
-    assert event_data(member, "points.adjusted") == [{"points": 101, "reason": "The queue was long"}]
+    assert event_data(member, "points.adjusted") == [
+        {"points": 101, "reason": "The queue was long", "note": "A gift from us"}
+    ]
 
 
 def test_many_small_ones_add_up_over_the_programmes_day_whatever_waits_among_them(limits, at, anna, ben):

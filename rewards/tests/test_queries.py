@@ -13,6 +13,7 @@ from members.models import TimelineEvent
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.models import Transfer
+from rewards.queries_tiers import tier_standing
 from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import cancel, confirm, reserve
 from rewards.services.purchases import refund_purchase
@@ -154,7 +155,7 @@ def test_at_two_thousand_movements_the_same_queries_run(at, django_assert_num_qu
         with django_assert_num_queries(6):
             queries.balance(member.pk, at)
             queries.expiring_next(member.pk, at)
-            queries.tier_standing(member.pk, at)
+            tier_standing(member.pk, at)
             list(queries.history(member.pk)[:3])
         give_points(gifts=[Gift(member.pk, 1, f"g{n}", expires_at=at + timedelta(n + 1)) for n in range(2000)], at=at)
     assert connection.in_atomic_block
