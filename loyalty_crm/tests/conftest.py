@@ -164,7 +164,7 @@ def world(db, settings) -> dict[str, int]:
         "members_user": User.objects.create_user("somebody@example.com").pk,
         "auth_user": User.objects.get(email="somebody@example.com").pk,
         "auth_group": Group.objects.get(name="Till").pk,
-        "rewards_checkinpoint": CheckInPoint.objects.create(name="Door", token="door").pk,  # noqa: S106  nobody's
+        "rewards_checkinpoint": CheckInPoint.objects.create(name="Door", token="door").pk,
         "members_customevent": told_event(member),
         "rewards_transfer": transfer.pk,
         "rewards_rewardsettings": 1,
@@ -172,7 +172,12 @@ def world(db, settings) -> dict[str, int]:
         "rewards_lot": transfer.lot.pk,
         "rewards_earningrule": rule.pk,
         "rewards_replay": Replay.objects.create(
-            starts_at=AT, ends_at=AT, state="done", result={"cells": [], "currency": "EUR"}, created_at=AT
+            starts_at=AT,
+            ends_at=AT,
+            state="done",
+            result={"cells": [], "rules": [], "tiers": {}, "purchases": 0, "fired": 0, "members": 0}
+            | {"point_cost": "0.01", "currency": "EUR"},
+            created_at=AT,
         ).pk,
         "rewards_tierchange": TierChange.objects.create(member=member, to_tier=tiers["gold"], cause="staff", at=AT).pk,
         "rewards_tier": tiers["gold"].pk,

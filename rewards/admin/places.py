@@ -5,6 +5,7 @@ from typing import Any
 import segno
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import BigIntegerField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse
@@ -75,6 +76,8 @@ class CheckInPointAdmin(DeskAdmin):
 
     def sheet(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A page to print and hang up: the code, and what to do with it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         point = found_or_404(CheckInPoint, object_id)
         address = settings.SITE_URL + reverse("portal:checkin", args=[point.token])
         code = segno.make(address, error="m", micro=False)
