@@ -23,6 +23,11 @@
   window.addEventListener("pageshow", () => {
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
   });
+  // A hand may be quicker than the page: what was typed before it listened is told again.
+  document.addEventListener("htmx:load", (event) => {
+    const amount = event.target === document.body ? at("#id_amount") : null;
+    if (amount?.value) amount.dispatchEvent(new Event("input", { bubbles: true }));
+  });
   // Enter in the field of the PIN means the big button.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.name !== "proof") return;

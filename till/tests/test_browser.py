@@ -84,7 +84,7 @@ def test_a_customer_by_scanner_and_keys_alone(rich, open_till):
     expect(page.get_by_role("heading", level=1)).to_have_text("Anna Berger")
     expect(page.get_by_label("Amount in EUR")).to_be_focused()
     page.keyboard.type("18,50")
-    expect(page.get_by_role("button", name="Record · €18.50")).to_be_visible()  # while it is typed
+    expect(page.get_by_role("button", name="Record · €18.50")).to_be_visible(timeout=15_000)  # while it is typed
     page.get_by_text("10% off").click()
     expect(page.get_by_role("button", name="Record · €16.65")).to_be_visible()
     page.keyboard.press("F4")
