@@ -41,6 +41,12 @@ def _english():
         yield
 
 
+def pytest_runtest_logreport(report):
+    """Says at once what failed, and not only at the end: a run that is cut short has said it by then."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        print(f"\n{report.nodeid} ({report.when}) failed:\n{report.longreprtext[-3000:]}\n", flush=True)
+
+
 @pytest.fixture
 def at() -> datetime:
     """A moment to act at."""

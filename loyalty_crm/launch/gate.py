@@ -29,6 +29,8 @@ NOT_OURS = (
     "TIME_ZONE",
     "PHONE_REGION",
 )
+# What has not ended by then never will.
+LONGEST = 30 * 60
 SETTINGS = {"SITE_URL": "http://localhost:8000"}
 PRODUCTION = {
     "SITE_URL": "https://club.example.com",
@@ -73,9 +75,14 @@ def run_child(argv: Sequence[str], env: dict[str, str], *, echo: bool) -> tuple[
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
+    end = time.monotonic() + LONGEST
     try:
         while process.poll() is None:
             pause(0.05)
+            if time.monotonic() > end:
+                process.kill()
+                process.wait()
+                written.extend(f"\nstopped: it had not ended after {LONGEST // 60} minutes\n".encode())
     except Stopped:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)  # Ctrl-C has reached it as well: let it clean up

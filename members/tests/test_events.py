@@ -12,6 +12,7 @@ from members import events
 from members.models import PendingReaction, TimelineEvent
 from members.services.reactions import DIED, MAX_ATTEMPTS, pause, retry, run_due
 from members.tests.factories import make_member
+from members.tests.killed import killed_in
 
 KIND = events.kind("test.happened", "Happened", lambda data: f"Happened {data['n']}")
 seen: list[list[int]] = []
@@ -94,18 +95,17 @@ def test_what_a_failing_reaction_wrote_is_undone(at):
     assert PendingReaction.objects.get().attempts == 1
 
 
+def react_and_die(now):
+    behaviour["do"] = lambda happened: os.kill(os.getpid(), signal.SIGKILL)
+    run_due(at=now)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_reaction_that_kills_its_worker_is_parked_in_the_end(at):
     happen(make_member(), at, 1)
     now = at + timedelta(days=365)
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        connection.close()
-        child = os.fork()
-        if not child:  # a worker that dies in the middle, as kill -9 leaves it
-            behaviour["do"] = lambda happened: os.kill(os.getpid(), signal.SIGKILL)
-            run_due(at=now)
-            os._exit(0)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        killed_in(react_and_die, now)
         assert PendingReaction.objects.get().attempts == attempt
         now += pause(attempt)
     assert run_due(at=now) == 1

@@ -1,7 +1,5 @@
 """Many at once, on real connections: one key has one effect, and the last points are spent once."""
 
-import os
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from django.db import IntegrityError, connection
 from members.models import Purchase
 from members.services.purchases import record_purchases
 from members.tests.factories import make_member, new_purchase
+from members.tests.killed import kill_at_call, killed_in
 from rewards import queries
 from rewards.models import Lot, Transfer
 from rewards.services import expiry
@@ -194,27 +193,18 @@ def test_the_nightly_jobs_may_run_twice_at_once_beside_the_tills(at):
     assert Transfer.objects.filter(kind="expire").count() == 100
 
 
+def expire_and_die(later):
+    kill_at_call(expiry, "record_selected", 3)  # everything of the third transaction is written but not committed
+    expire_due(at=later, chunk=4)
+
+
 def test_a_sweep_that_is_killed_is_finished_by_the_next(at):
     members = [make_member() for _ in range(10)]
     for place, member in enumerate(members):
         for n in range(3):
             adjust(member, 2, at, key=f"{member.pk}.{n}", expires_at=at + timedelta(minutes=1 + place + n))
     later = at + timedelta(days=1)
-    connection.close()
-    child = os.fork()
-    if not child:  # dies in its third transaction, with everything written but not committed
-        record, calls = expiry.record_selected, []
-
-        def record_then_die(**values):
-            record(**values)
-            calls.append(values)
-            if len(calls) == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        expiry.record_selected = record_then_die
-        expire_due(at=later, chunk=4)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed_in(expire_and_die, later)
     done = Transfer.objects.filter(kind="expire").count()
     assert 0 < done < 30
     assert expire_due(at=later, chunk=4).lots == 30 - done

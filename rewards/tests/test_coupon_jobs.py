@@ -1,19 +1,17 @@
 """Many coupons at once."""
 
 import io
-import os
-import signal
 from datetime import timedelta
 from itertools import count
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from members.enums import JobState
 from members.models import Segment, SegmentMember
 from members.queries_segments import SegmentNotReady
 from members.tests.factories import make_member
+from members.tests.killed import kill_at_call, killed_in
 from rewards.enums import CouponState, IssuedBy, OfferState
 from rewards.models import Coupon, CouponJob
 from rewards.services.coupons import jobs
@@ -129,28 +127,19 @@ def test_a_job_ends_where_it_is_cancelled_or_the_offer_is_paused(monkeypatch):
     assert (job.state, job.error) == (JobState.FAILED, "not_running")
 
 
+def issue_and_die(job_id):
+    jobs.MEMBERS = 3
+    kill_at_call(jobs, "issue_coupons", 3)  # everything of the third chunk is written but not committed
+    run_job(job_id=job_id)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_is_killed_goes_on_and_gives_each_member_one(monkeypatch):
     monkeypatch.setattr(jobs, "MEMBERS", 3)
     members = [make_member() for _n in range(10)]
     offer = make_offer()
     job = issue_to_segment(offer_id=offer.pk, segment_id=make_segment(members).pk, at=timezone.now())
-    connection.close()
-    child = os.fork()
-    if not child:  # dies in its third chunk, with everything written but not committed
-        give, calls = jobs.issue_coupons, []
-
-        def give_then_die(**values):
-            found = give(**values)
-            calls.append(values)
-            if len(calls) == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return found
-
-        jobs.issue_coupons = give_then_die
-        run_job(job_id=job.pk)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed_in(issue_and_die, job.pk)
     assert Coupon.objects.count() == 6
     run_job(job_id=job.pk)
     job.refresh_from_db()

@@ -1,12 +1,11 @@
 """Merges on real connections: beside tills, beside each other, and killed in the middle."""
 
 import os
-import signal
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -16,6 +15,7 @@ from members.queries import find_member
 from members.services import merging
 from members.services.merging import CannotMerge, CannotUndo, gather_latecomers, merge_members, undo_merge
 from members.tests.factories import make_member
+from members.tests.killed import kill_at_call, killed_in
 from rewards import queries
 from rewards.services.expiry import expire_due
 from rewards.services.holds import cancel, confirm, lapse_due, reserve
@@ -88,6 +88,14 @@ def test_a_double_click_is_one_merge_and_one_undoing(at):
     assert queries.balance(two.pk, at) == 10
 
 
+def merge_and_die(survivor_id, merged_id, merge_id, at):
+    kill_at_call(merging.events, "record", 1)  # the very end: everything is written but not committed
+    if merge_id:
+        undo_merge(merge_id=merge_id, at=at)
+    else:
+        merge_members(survivor_id=survivor_id, merged_id=merged_id, at=at)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("undoing", [False, True])
 def test_a_merge_that_is_killed_has_not_happened(at, undoing):
@@ -97,16 +105,7 @@ def test_a_merge_that_is_killed_has_not_happened(at, undoing):
     post(two, at, purchased_at=at)
     merge_id = merge_members(survivor_id=one.pk, merged_id=two.pk, at=at).merge_id if undoing else 0
     before = queries.balances([one.pk, two.pk], at)
-    connection.close()
-    child = os.fork()
-    if not child:  # dies at the very end, with everything written but not committed
-        merging.events.record = lambda **values: os.kill(os.getpid(), signal.SIGKILL)
-        if undoing:
-            undo_merge(merge_id=merge_id, at=at)
-        else:
-            merge_members(survivor_id=one.pk, merged_id=two.pk, at=at)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed_in(merge_and_die, one.pk, two.pk, merge_id, at)
     assert queries.balances([one.pk, two.pk], at) == before
     assert MemberMerge.objects.filter(undone_at=None).count() == int(undoing)
     sound()
