@@ -195,6 +195,10 @@ class Moved(Out):
     returned: int = Field(description=gettext_noop("Given back of what the purchase was paid with."))
 
 
+class MovedPoints(Moved):
+    worth: Money = Field(description=gettext_noop("The part of the amount that the points given back had paid."))
+
+
 class MovedCredit(Out):
     taken: Money
     short: Money
@@ -206,7 +210,12 @@ class Refunded(Out):
     refund: int
     purchase: str
     amount: Money
-    points: Moved
+    money: Money = Field(
+        description=gettext_noop(
+            "The part of the amount to be paid out. The rest came back as points and store credit."
+        )
+    )
+    points: MovedPoints
     credit: MovedCredit
 
 

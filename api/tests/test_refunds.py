@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 
 from api.tests.factories import Caller, problem
-from members.models import Refund
+from members.models import Purchase, Refund
 from members.services.purchases import NewLine
 from members.tests.factories import make_member, new_purchase
+from rewards.models import RewardSettings
 from rewards.queries import balance
 from rewards.services.purchases import post_purchases
-from rewards.tests.factories import make_rule, make_tiers
+from rewards.services.refunds import refund_purchase
+from rewards.tests.factories import adjust, make_rule, make_tiers
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +57,28 @@ def test_an_amount_and_then_all_that_is_left(till, member):
     assert till.post("/refunds", {"key": "r2", "purchase": "p1"}).json()["amount"] == "20.00"
     assert balance(member.pk) == 0
     assert problem(till.post("/refunds", {"key": "r3", "purchase": "p1"}))[:2] == (422, "nothing_left")
+
+
+def test_what_is_money_and_what_comes_back_as_points_and_credit(till):
+    RewardSettings.objects.update(points_per_unit=100)
+    anna = make_member()
+    adjust(anna, 500, timezone.now(), key="p")
+    adjust(anna, 301, timezone.now(), key="c", unit="credit")
+    sale = {"key": "p1", "member": anna.card_number, "currency": "EUR", "pay_with": {"points": 500, "credit": "3.01"}}
+    assert till.post("/purchases", sale | {"lines": [{"unit_price": "10.00"}]}).json()["due"] == "1.99"
+    parts = [till.post("/refunds", {"key": f"r{n}", "purchase": "p1", "amount": "3.33"}).json() for n in (1, 2)]
+    parts.append(till.post("/refunds", {"key": "r3", "purchase": "p1"}).json())
+    for told in parts:
+        split = (told["money"], told["points"]["worth"], told["credit"]["returned"])
+        assert sum(map(Decimal, split)) == Decimal(told["amount"])
+        assert all(Decimal(part) >= 0 for part in split)
+    assert sum(Decimal(told["money"]) for told in parts) == Decimal("1.99")
+    assert sum(told["points"]["returned"] for told in parts) == 500
+    assert sum(Decimal(told["points"]["worth"]) for told in parts) == 5
+    purchase = Purchase.objects.get()
+    again = refund_purchase(purchase_id=purchase.pk, source="till", key="r2", amount_minor=333, at=timezone.now())
+    assert not again.is_new
+    assert again.money_minor == int(Decimal(parts[1]["money"]) * 100)
 
 
 @pytest.mark.parametrize(

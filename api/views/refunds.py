@@ -102,11 +102,13 @@ def _by_line(purchase_id: int, told: Iterable[schemas.RefundLine]) -> list[tuple
 
 def _told(result: RefundResult, purchase: str, currency: str) -> dict[str, Any]:
     verbs = ("taken", "short", "owed", "returned")
+    points: dict[str, Any] = {verb: getattr(result, f"points_{verb}") for verb in verbs}
     return {
         "refund": result.refund_id,
         "purchase": purchase,
         "amount": str(to_major(result.amount_minor, currency)),
-        "points": {verb: getattr(result, f"points_{verb}") for verb in verbs},
+        "money": str(to_major(result.money_minor, currency)),
+        "points": points | {"worth": str(to_major(result.points_worth_minor, currency))},
         "credit": {verb: str(to_major(getattr(result, f"credit_{verb}"), currency)) for verb in verbs},
     }
 

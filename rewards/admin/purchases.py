@@ -115,6 +115,11 @@ class RefundView(ConfirmView):
             gettext("%(name)s gets %(amount)s back, and %(points)s are taken back.")
             % {"name": self.purchase.member, "amount": money, "points": points_text(result.points_taken)}
         ]
+        if result.money_minor != result.amount_minor:
+            paid_out = {"money": format_money(result.money_minor, self.purchase.currency)}
+            sentences.append(
+                gettext("Of that, %(money)s is to be paid out; the rest returns as points and credit.") % paid_out
+            )
         if result.points_short:
             text = ngettext(
                 "%(n)d more point is spent or reserved. What is reserved is settled when the reservation ends.",

@@ -110,6 +110,29 @@ def split(
     return total, parts
 
 
+_PAID_OTHERWISE = """
+SELECT coalesce(sum(paid.amount) FILTER (WHERE wallet.unit = 'credit'), 0)::bigint,
+       coalesce(sum((paid.why->>'worth_minor')::bigint) FILTER (WHERE wallet.unit = 'points'), 0)::bigint
+FROM rewards_transfer AS paid JOIN rewards_account AS wallet ON wallet.id = paid.debit_id
+WHERE paid.purchase_id = %s AND paid.kind = 'pay'
+"""
+
+
+def in_money(purchase: Purchase, amount_minor: int, refunded_minor: int) -> tuple[int, int]:
+    """How much of a refund of `amount_minor` is to be paid out in money, and what the points that come back with it had
+    paid; in minor units, after which `refunded_minor` had been given back in all. The rest of it is store credit."""
+    ((credit, worth),) = fetch_all(_PAID_OTHERWISE, [purchase.pk])
+    due = purchase.amount_minor - credit - worth
+
+    def reached(refunded: int) -> tuple[int, int]:
+        rest = refunded - refunded * credit // (purchase.amount_minor or 1)
+        money = rest * due // (due + worth) if due + worth else 0
+        return money, rest - money
+
+    before, now = reached(refunded_minor - amount_minor), reached(refunded_minor)
+    return now[0] - before[0], now[1] - before[1]
+
+
 def _summed(lines: Sequence[tuple[int, Decimal]]) -> list[tuple[int, Decimal]]:
     quantities: dict[int, Decimal] = {}
     for line_id, quantity in lines:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils.translation import gettext_noop
 
 from common.sql import fetch_all
@@ -21,7 +21,7 @@ from rewards.models import Coupon, RuleVersion
 from rewards.services.coupons.issuing import void_coupons
 from rewards.services.coupons.using import release_for_purchase
 from rewards.services.ledger import lock_wallets
-from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, split  # noqa: F401
+from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, split  # noqa: F401
 from rewards.services.returns import give_back
 from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
 from rewards.services.tiers import assess
@@ -31,7 +31,8 @@ REFUNDED = gettext_noop("The purchase was refunded")
 
 @dataclass(frozen=True, slots=True)
 class RefundResult:
-    """What became of a refund: of points as `points_…`, of store credit, in minor units, as `credit_…` (see Moved)."""
+    """What became of a refund: of points as `points_…`, of store credit, in minor units, as `credit_…` (see Moved). Of
+    `amount_minor`, `money_minor` is to be paid out, and the points returned had paid `points_worth_minor`."""
 
     refund_id: int
     is_new: bool
@@ -45,6 +46,8 @@ class RefundResult:
     credit_returned: int = 0
     coupons_returned: int = 0
     amount_minor: int = 0
+    money_minor: int = 0
+    points_worth_minor: int = 0
 
 
 # Who bought, and whose wallets paid: where two members were merged, not always the same.
@@ -137,7 +140,8 @@ def refund_purchase(
     )
     if moved[Unit.POINTS].taken or moved[Unit.POINTS].owed:
         assess(wallets, at)
-    return RefundResult(refund.pk, True, amount_minor=total, **sums)
+    money, worth = in_money(purchase, total, purchase.refunded_minor)
+    return RefundResult(refund.pk, True, amount_minor=total, money_minor=money, points_worth_minor=worth, **sums)
 
 
 _PAID = """
@@ -202,6 +206,9 @@ def _answered(refund: Refund, purchase: Purchase, asked: dict[str, Any]) -> Refu
     data = told.get(at=refund.refunded_at, data__refund=refund.pk).data
     if data.get("asked", _plainly(refund.amount_minor)) != asked:
         raise KeyReused(refund.key)
+    reached = Refund.objects.filter(purchase=purchase, pk__lte=refund.pk).aggregate(all=Sum("amount_minor"))["all"]
+    money, worth = in_money(purchase, refund.amount_minor, reached)
+    sums = {name: data.get(name, 0) for name in _TOLD}
     return RefundResult(
-        refund.pk, False, amount_minor=refund.amount_minor, **{name: data.get(name, 0) for name in _TOLD}
+        refund.pk, False, amount_minor=refund.amount_minor, money_minor=money, points_worth_minor=worth, **sums
     )
