@@ -382,7 +382,9 @@ class NewEvent(In):
     member: MemberRef
     kind: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_.-]{0,52}$",
-        description=gettext_noop("A word of yours: “workshop”."),
+        description=gettext_noop(
+            "A word of yours: “workshop”. What the programme sees itself, like birthdays, is refused."
+        ),
         examples=["workshop"],
     )
     at: Moment | None = None

@@ -86,6 +86,8 @@ class DecimalMark(models.TextChoices):
 # Identities of these systems are ours: further addresses, phones and cards of a member (members.models.Identity).
 OWN_EMAIL, OWN_PHONE, OWN_CARD = "email", "phone", "card"
 OWN_SYSTEMS = (OWN_EMAIL, OWN_PHONE, OWN_CARD)
+# What our own pages do stands under these sources: no other system may speak for them.
+OWN_SOURCES = ("crm", "portal", "till-page", "admin", "desk")
 
 
 class AttributeKind(models.TextChoices):

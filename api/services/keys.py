@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from api.enums import Scope
 from api.models import ApiKey
 from common.sql import execute, fetch_all, fetch_prepared
-from members.enums import OWN_SYSTEMS
+from members.enums import OWN_SOURCES, OWN_SYSTEMS
 
 _BEGINS = "crm_"
 _PREFIX = 8  # characters of a key that staff see, to tell keys apart: too few to guess the rest by
@@ -49,7 +49,7 @@ def clean_source(source: str) -> str:
     source = source.strip().lower()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", source):
         raise ValidationError({"source": _("Please give a short word of letters, digits and hyphens.")})
-    if source in OWN_SYSTEMS:
+    if source in (*OWN_SYSTEMS, *OWN_SOURCES):
         raise ValidationError({"source": _("This word has a meaning of its own here. Please take another.")})
     return source
 

@@ -6,6 +6,8 @@ from django.utils import timezone
 from api.tests.factories import Caller, problem
 from members.models import CustomEvent, Member
 from members.tests.factories import make_member
+from rewards.queries import balance
+from rewards.tests.factories import make_rule_of
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,15 @@ def test_what_no_event_can_be(till, more, status, field):
     told = problem(till.post("/events", event(make_member()) | more))
     assert (told[0], told[2]) == (status, field)
     assert not CustomEvent.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["signed_up", "profile_completed", "birthday", "joined_anniversary", "check_in"])
+def test_what_the_programme_sees_itself_nobody_tells(till, kind):
+    make_rule_of("Seen", {"effect": {"kind": "fixed", "value": "50"}}, trigger=kind)
+    anna = make_member()
+    assert problem(till.post("/events", event(anna, kind=kind))) == (422, "own_kind", "kind")
+    assert (CustomEvent.objects.count(), balance(anna.pk)) == (0, 0)
+    assert till.post("/events", event(anna, kind="survey_answered")).status_code == 201
 
 
 def test_what_overflows_or_is_nested_without_end_is_refused(till):

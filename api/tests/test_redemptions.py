@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
@@ -60,6 +61,19 @@ def test_a_cancelled_one_gives_its_points_back_and_cannot_be_confirmed(till, ann
     assert till.post(f"{path}/cancel", {"key": "c1"}).json()["state"] == "cancelled"
     assert problem(till.post(f"{path}/confirm"))[:2] == (409, "redemption_cancelled")
     assert balance(anna.pk) == 250
+
+
+def test_a_call_without_a_key_takes_no_key_of_the_callers(till, anna):
+    one, other = (ask(till, anna, make_reward(), key=key).json()["redemption"] for key in ("k1", "k2"))
+    assert till.post(f"/redemptions/{one}/confirm", {"key": str(other)}).status_code == 200
+    assert till.post(f"/redemptions/{other}/confirm").json()["redemption"] == other
+    assert list(Redemption.objects.values_list("state", flat=True)) == ["confirmed"] * 2
+
+
+@pytest.mark.parametrize("source", ["portal", "till-page", "admin", "desk", "crm"])
+def test_no_key_speaks_for_our_own_pages(source):
+    with pytest.raises(ValidationError):
+        Caller(source=source)
 
 
 def test_why_not_is_for_programs_and_for_people(till, anna):

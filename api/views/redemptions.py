@@ -93,10 +93,12 @@ def _settle(
             raise Refused(409, f"{error.what}_used", message) from None
         return Done(200, _told(redemption), redemption.member_id)
 
-    key = body.key if body and body.key else str(redemption_id)
-    # With a key of its own a body may say anything; without one, the act itself is the key.
-    told = {"redemption": redemption_id, **(body.model_dump(exclude_none=True) if body and body.key else {})}
-    return answer_once(request, f"redemptions.{verb}", key, settle, body=told)
+    # With a key of its own a body may say anything; without one, the act itself is the key, and no key of the caller's.
+    if body and body.key:
+        told = {"redemption": redemption_id, **body.model_dump(exclude_none=True)}
+        return answer_once(request, f"redemptions.{verb}", body.key, settle, body=told)
+    told = {"redemption": redemption_id}
+    return answer_once(request, f"redemptions.{verb}.once", str(redemption_id), settle, body=told)
 
 
 @call(

@@ -13,6 +13,7 @@ PROFILE_COMPLETED = "profile_completed"
 BIRTHDAY = "birthday"
 JOINED_ANNIVERSARY = "joined_anniversary"
 CHECK_IN = "check_in"
+SEEN = frozenset({SIGNED_UP, PROFILE_COMPLETED, BIRTHDAY, JOINED_ANNIVERSARY, CHECK_IN})  # by the programme itself
 CUSTOM = "custom:"  # and the kind of the event, as the other system names it
 KIND_MAX = 60 - len(CUSTOM)  # characters of a kind
 

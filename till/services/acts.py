@@ -23,7 +23,7 @@ from rewards.services.redemptions import RedemptionRefused, RedemptionSettled, r
 from rewards.services.refunds import refund_purchase
 from till.services.proof import Word, is_asked, prove
 
-SOURCE = "till"
+SOURCE = "till-page"  # a connected till may call itself "till"
 UNDO_FOR = timedelta(minutes=10)
 UNDONE = gettext_noop("Undone at the till")
 

@@ -31,7 +31,7 @@ def test_a_reward_is_taken_handed_over_and_undone(till, anna):
     for _n in range(2):
         assert till.post(url, form)["Location"].endswith("?done")
     taken = Redemption.objects.get()
-    assert (taken.fulfilment, taken.store, taken.source) == (Fulfilment.COLLECTED, "Old Town", "till")
+    assert (taken.fulfilment, taken.store, taken.source) == (Fulfilment.COLLECTED, "Old Town", "till-page")
     assert balance(anna.pk) == 50
     again = till.post(url, {**form, "key": "0" * 36}).content.decode()
     assert "Nothing is left of it." in again

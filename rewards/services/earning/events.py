@@ -16,7 +16,7 @@ from members.models import CustomEvent
 from members.services.custom_events import KIND, MOST_DATA, NewEvent, RecordedEvent, record_custom_events
 from rewards.earning.basket import AHEAD, BACK, LENGTHS, Refusal
 from rewards.earning.facts import Happening
-from rewards.earning.triggers import CHECK_IN, PURCHASE, of_event
+from rewards.earning.triggers import CHECK_IN, PURCHASE, SEEN, of_event
 from rewards.models import CheckInPoint, EarningRule
 from rewards.services.earning.live import home, live_rules
 from rewards.services.earning.posting import Case, Granted, award, units_given
@@ -76,6 +76,10 @@ def _refusal(one: NewEvent, at: datetime) -> Refusal | None:
     if not KIND.fullmatch(one.kind) or one.kind == PURCHASE:
         text = gettext("A kind is a word of small letters, digits, points, dashes and underscores.")
         return Refusal("kind", text, "kind")
+    if one.kind in SEEN and one.source != OWN:
+        words = {"kind": one.kind}
+        text = gettext("“%(kind)s” is seen here itself and cannot be told. Please take a word of your own.") % words
+        return Refusal("own_kind", text, "kind")
     try:
         data = json.dumps(one.data, allow_nan=False)
     except (TypeError, ValueError):
