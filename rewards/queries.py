@@ -5,17 +5,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Case, F, Min, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, Min, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
+from modeltranslation.utils import build_localized_fieldname
 
 from common.money import format_money
 from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
-from rewards.models import Account, Lot, RewardSettings, RuleVersion, Transfer
+from rewards.models import Account, Lot, Reward, RewardSettings, RuleVersion, Transfer
 from rewards.queries_awards import award_sentence
 
 
@@ -168,6 +169,25 @@ def purses(*, member_ids: Iterable[int] = (), wallet_ids: Iterable[int] = (), un
     return Purses(own or [], ever or [])
 
 
+def with_rewards(transfers: QuerySet[Transfer]) -> QuerySet[Transfer]:
+    """The same, each with `reward_name` in the active language where points were reserved for a reward, or given back.
+
+    Looked up row by row, as a join would read all reservations for a page of twenty.
+    """
+    held = Case(
+        When(kind=TransferKind.HOLD, then=F("id")),
+        When(kind=TransferKind.RELEASE, then=F("reverses_id")),
+        output_field=BigIntegerField(),
+    )
+    reward = Reward.objects.filter(redemptions__hold__transfer=OuterRef("held_as"))
+    return transfers.alias(held_as=held).annotate(reward_name=name_of(reward))
+
+
+def name_of(reward: QuerySet[Reward]) -> Subquery:
+    """What the one reward is called in the active language, beside what refers to it."""
+    return Subquery(reward.order_by().values(build_localized_fieldname("name", get_language() or "en")))
+
+
 def history(member_id: int, unit: Unit = Unit.POINTS) -> QuerySet[Transfer]:
     """The movements of a member's wallet and of those merged into it, newest first, each with its signed `change` in
     its unit and its hold. What moved between these wallets is no movement.
@@ -181,7 +201,8 @@ def history(member_id: int, unit: Unit = Unit.POINTS) -> QuerySet[Transfer]:
         moved = Transfer.objects.filter(Q(credit__in=own) | Q(debit__in=own)).exclude(credit__in=own, debit__in=own)
         comes_in = Q(credit__in=own)
     change = Case(When(comes_in, then=F("amount")), default=-F("amount"), output_field=BigIntegerField())
-    return moved.annotate(change=change).select_related("hold", "rule__rule").order_by("-at", "-id")
+    rows = with_rewards(moved.annotate(change=change)).select_related("hold", "rule__rule")
+    return rows.order_by("-at", "-id")
 
 
 def points_text(points: int) -> str:
@@ -199,13 +220,14 @@ def explain(transfer: Transfer) -> str:
     """Why a transfer was made, as a sentence in the active language, from what the transfer itself keeps.
 
     A reason that stands in the catalogue of messages ("Gift for your birthday") is translated. For a list, let the
-    transfers come with their hold, which says whether what was reserved has been redeemed.
+    transfers come with their hold, which says whether what was reserved has been redeemed, and with_rewards, for the
+    reader calls a reward as they do, and not as the member did.
     """
     why, points = transfer.why, points_text(transfer.amount)
     # What staff wrote for the member; what they wrote for each other is not for the member's eyes. Before there were
     # notes, reasons were written for members.
     told = transfer.note or ("" if why.get("internal") else transfer.reason)
-    reason = gettext(told) if told else ""
+    reason = getattr(transfer, "reward_name", None) or (gettext(told) if told else "")
     match transfer.kind:
         case TransferKind.EARN:
             return award_sentence(transfer)

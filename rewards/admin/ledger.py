@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -24,8 +24,8 @@ from rewards.admin.ledger_filters import FromFilter, LotStateFilter, LotUnitFilt
 from rewards.admin.lot_acts import ActivateView, CancelView, ExtendView, ReinstateView
 from rewards.admin.rules.why import steps
 from rewards.enums import TransferKind, Unit
-from rewards.models import Account, Hold, Lot, Transfer
-from rewards.queries import explain
+from rewards.models import Account, Hold, Lot, Reward, Transfer
+from rewards.queries import explain, name_of, with_rewards
 
 FOUND_AT_MOST = 1_000
 
@@ -75,15 +75,13 @@ class TransferAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
         back = Transfer.objects.filter(reverses=OuterRef("pk"), kind=TransferKind.REVERSE).order_by().values("reverses")
         hold = Hold.objects.filter(pk=OuterRef("hold_id")).values("account__member__name")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                taken_back=Subquery(back.annotate(n=Sum("amount")).values("n")),
-                hold_id=Cast(KT("why__hold"), BigIntegerField()),
-                held_for=Subquery(hold),
-                currency=CURRENCY,
-            )
+        reward = Reward.objects.filter(redemptions__hold=OuterRef("hold_id"))
+        return with_rewards(super().get_queryset(request)).annotate(
+            taken_back=Subquery(back.annotate(n=Sum("amount")).values("n")),
+            hold_id=Cast(KT("why__hold"), BigIntegerField()),
+            held_for=Subquery(hold),
+            redeemed_name=name_of(reward),
+            currency=CURRENCY,
         )
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
@@ -134,7 +132,8 @@ class TransferAdmin(ReadOnlyAdmin):
         return f"{sign}{shown(transfer.amount, transfer.debit.unit, transfer.currency)}"
 
     @display(description=_("why"))
-    def sentence(self, transfer: Transfer) -> str:
+    def sentence(self, transfer: Any) -> str:
+        transfer.reward_name = transfer.reward_name or transfer.redeemed_name
         return explain(transfer)
 
     @display(description=_("taken back since"))
@@ -277,5 +276,6 @@ class LotAdmin(ReadOnlyAdmin):
 
     @display(description=_("used for"))
     def used(self, lot: Lot) -> str:
-        uses = lot.uses.select_related("transfer__hold").order_by("id")
+        transfers = with_rewards(Transfer.objects.select_related("hold", "rule__rule"))
+        uses = lot.uses.prefetch_related(Prefetch("transfer", transfers)).order_by("id")
         return format_html_join("", "{} · {}<br>", [(f"{u.amount:,}", transfer_link(u.transfer)) for u in uses])

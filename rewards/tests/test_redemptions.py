@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils.translation import override
 
 from members.models import Member
 from members.services.erasure import erase_member
@@ -100,6 +101,21 @@ def test_what_is_not_confirmed_goes_back_whole(at, anna, how):
     assert told.value.state == how
     assert reserve(anna, reward, at) == taken  # the key stays what it was for
     assert differences() == []
+
+
+def test_movements_call_the_reward_as_the_reader_does(at, anna, django_assert_num_queries):
+    reward = make_reward(points=60, name_en="Free coffee", name_zh_hans="免费咖啡")
+    reserve(anna, reward, at)
+    redemption = reserve(anna, reward, at, "k2")
+    cancel_redemption(redemption_id=redemption.pk, at=at)
+
+    def told() -> list[str]:
+        with django_assert_num_queries(2):
+            return [queries.explain(row) for row in queries.history(anna.pk)][:3]
+
+    assert told() == ["Given back: Free coffee", "Reserved: Free coffee", "Reserved: Free coffee"]
+    with override("zh-hans"):
+        assert all(said.endswith("免费咖啡") for said in told())
 
 
 def test_a_refund_gives_points_to_the_lots_they_came_from_and_the_piece_to_the_shelf(at):
