@@ -23,7 +23,7 @@ from members.services.imports import leases
 from rewards.enums import TierCause
 from rewards.models import Reassessment, Tier, TierChange
 from rewards.queries import reward_settings
-from rewards.queries_tiers import DECIDED, SETTING, stood
+from rewards.queries_qualifying import DECIDED, SETTING, stood
 from rewards.services.settings import save_reward_settings
 from rewards.services.tiers import assess_members, chunks
 

@@ -13,7 +13,8 @@ from rewards.enums import TierCause, Unit
 from rewards.events import TIER_CHANGED, TIER_WILL_DROP
 from rewards.models import Tier
 from rewards.queries import PURSES, purses, wallets
-from rewards.queries_tiers import COUNTS, DECIDED, SETTING, standings, stood
+from rewards.queries_qualifying import COUNTS, DECIDED, SETTING, stood
+from rewards.queries_tiers import standings
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from rewards.queries_tiers import DECIDED, stood
+from rewards.queries_qualifying import DECIDED, stood
 from rewards.services.check import Check
 
 _ALL = "ARRAY(SELECT id FROM rewards_account WHERE kind = 'wallet' AND unit = 'points')"
