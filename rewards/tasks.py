@@ -104,7 +104,7 @@ def look_after_coupons() -> None:
     from django.utils import timezone
 
     from rewards.services.coupons.jobs import resume_jobs
-    from rewards.services.coupons.using import release_due
+    from rewards.services.coupons.releasing import release_due
 
     resume_jobs()
     while release_due(at=timezone.now()):

@@ -1,5 +1,7 @@
 """POST /coupons/{code}/validate, /redeem, /release."""
 
+import time
+
 import pytest
 from django.utils import timezone
 
@@ -47,6 +49,18 @@ def test_a_coupon_is_checked_used_and_released(till, anna, coupon):
     assert problem(till.post(f"/coupons/{coupon.code}/release", {"key": "u9"})) == (404, "no_such_use", "key")
 
 
+def test_a_coupon_is_released_under_its_own_code_only(till, anna, coupon):
+    make_offer(shared_code="SPRING")
+    assert till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u1")).status_code == 201
+    assert till.post("/coupons/SPRING/redeem", basket(anna, key="u2")).status_code == 201
+    for code in ("SPRING", "NOTHING"):
+        assert problem(till.post(f"/coupons/{code}/release", {"key": "u1"})) == (404, "no_such_use", "key")
+    assert problem(till.post(f"/coupons/{coupon.code}/release", {"key": "u2"}))[0] == 404
+    assert set(CouponUse.objects.values_list("state", flat=True)) == {"used"}
+    assert till.post("/coupons/spring/release", {"key": "u2"}).json()["state"] == "released"
+    assert till.post(f"/coupons/{coupon.code.lower()}/release", {"key": "u1"}).json()["state"] == "released"
+
+
 def test_another_members_coupon_is_told_as_such(till, coupon):
     other = make_member()
     checked = till.post(f"/coupons/{coupon.code}/validate", basket(other)).json()
@@ -82,3 +96,32 @@ def test_who_guesses_has_to_wait_and_who_does_not_need_not(till, anna, coupon):
     assert (429, "too_many_guesses") in codes
     waiting = next(answer for answer in answers if answer.status_code == 429)
     assert 1 <= int(waiting["Retry-After"]) <= 60
+
+
+def purchase(member, n, code, **more):
+    return {"key": f"p{n}", "member": member.card_number, "currency": "EUR", "lines": LINES, "coupons": [code], **more}
+
+
+def test_codes_are_not_guessed_by_purchases(till, anna, coupon):
+    if timezone.now().second > 55:
+        time.sleep(5)  # guesses are counted by the minute
+    plain = {"key": "plain", "member": anna.card_number, "currency": "EUR", "lines": LINES}
+    for n in range(2 * MISSES):
+        assert till.post("/purchases", purchase(anna, 0, coupon.code, dry_run=True)).status_code == 200, n
+    for n in range(MISSES):
+        told = purchase(anna, n, f"GUESS{n}", dry_run=bool(n % 2))
+        assert problem(till.post("/purchases", told))[:2] == (422, "coupon")
+    for code in ("GUESS", coupon.code):  # nobody is told whether it is one
+        answer = till.post("/purchases", purchase(anna, 99, code))
+        assert problem(answer)[:2] == (429, "too_many_guesses")
+        assert 1 <= int(answer["Retry-After"]) <= 60
+    assert till.post("/purchases", plain).status_code == 201
+
+
+def test_nor_by_a_batch(till, anna, coupon):
+    guesses = [purchase(anna, n, f"GUESS{n}") for n in range(3 * MISSES)]
+    plain = {"key": "plain", "member": anna.card_number, "currency": "EUR", "lines": LINES}
+    body = {"purchases": [purchase(anna, 100, coupon.code), *guesses, purchase(anna, 101, coupon.code), plain]}
+    answers = till.post("/purchases/batch", body).json()["answers"]
+    statuses = [answer["status"] for answer in answers]
+    assert statuses == [201, *[422] * MISSES, *[429] * (2 * MISSES), 429, 201]

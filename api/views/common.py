@@ -88,6 +88,20 @@ def from_validation(error: ValidationError) -> Refused:
     return Refused(422, code, first.messages[0], field=None if field == NON_FIELD_ERRORS else field)
 
 
+def guesser(request: HttpRequest) -> str:
+    """Whose guesses of coupon codes are counted together."""
+    return f"key:{caller(request).key_id}"
+
+
+def too_many_guesses(seconds: int) -> Refused:
+    text = ngettext(
+        "Too many codes that there are not. Please try again in %(n)d second.",
+        "Too many codes that there are not. Please try again in %(n)d seconds.",
+        seconds,
+    )
+    return Refused(429, "too_many_guesses", text % {"n": seconds}, headers={"Retry-After": str(seconds)})
+
+
 AHEAD = timedelta(hours=24)  # clocks and time zones of tills are wrong now and then
 
 

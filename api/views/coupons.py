@@ -7,14 +7,23 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop
 from ninja import Router
 
 from api import schemas
 from api.enums import Scope
 from api.errors import Refused, respond
 from api.services.answers import Done
-from api.views.common import answer_once, call, caller, member_of, rfc3339, to_minor_or_refuse
+from api.views.common import (
+    answer_once,
+    call,
+    caller,
+    guesser,
+    member_of,
+    rfc3339,
+    to_minor_or_refuse,
+    too_many_guesses,
+)
 from common.money import minor_digits, to_major
 from members.queries import get_programme
 from members.services.purchases import KeyReused
@@ -22,7 +31,8 @@ from members.validators import currencies
 from rewards.coupons.pricing import Line
 from rewards.models import CouponUse
 from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit
-from rewards.services.coupons.using import CouponRefused, PartOfPurchase, UnknownUse, redeem, release, validate
+from rewards.services.coupons.releasing import PartOfPurchase, UnknownUse, release
+from rewards.services.coupons.using import CouponRefused, redeem, validate
 
 router = Router(tags=[gettext_noop("Coupons")])
 
@@ -45,7 +55,7 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
     _guess(request, at)
     found = validate(code=code, at=at, source=caller(request).source, **basket)
     if found.offer is not None:
-        hit(_who(request), at)
+        hit(guesser(request), at)
     currency = basket["currency"]
     return respond(
         200,
@@ -99,7 +109,7 @@ def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpRes
         return response
     finally:
         if known:
-            hit(_who(request), at)
+            hit(guesser(request), at)
 
 
 @call(
@@ -120,9 +130,9 @@ def give_back(request: HttpRequest, code: str, body: schemas.Release) -> HttpRes
 
     def act() -> Done:
         try:
-            used = release(source=source, key=body.key, at=at)
+            used = release(source=source, key=body.key, at=at, code=code)
         except UnknownUse:
-            raise Refused(404, "no_such_use", _("No coupon was used with this key."), field="key") from None
+            raise Refused(404, "no_such_use", _("This coupon was not used with this key."), field="key") from None
         except PartOfPurchase:
             message = _("It belongs to a purchase that is recorded: refund that, and the coupon comes back.")
             raise Refused(409, "part_of_purchase", message, field="key") from None
@@ -167,21 +177,11 @@ def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
     }
 
 
-def _who(request: HttpRequest) -> str:
-    return f"key:{caller(request).key_id}"
-
-
 def _guess(request: HttpRequest, at: Any) -> None:
     try:
-        attempt(_who(request), at)
+        attempt(guesser(request), at)
     except TooManyGuesses as error:
-        text = ngettext(
-            "Too many codes that there are not. Please try again in %(n)d second.",
-            "Too many codes that there are not. Please try again in %(n)d seconds.",
-            error.retry_after,
-        )
-        message, wait = text % {"n": error.retry_after}, str(error.retry_after)
-        raise Refused(429, "too_many_guesses", message, headers={"Retry-After": wait}) from None
+        raise too_many_guesses(error.retry_after) from None
 
 
 def _reasons(reasons: Iterable[Any]) -> list[dict[str, Any]]:

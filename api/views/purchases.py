@@ -20,17 +20,20 @@ from api.views.common import (
     answer_once,
     call,
     caller,
+    guesser,
     key_reused,
     member_erased,
     member_of,
     rfc3339,
     to_minor_or_refuse,
+    too_many_guesses,
     unknown_member,
 )
 from common.money import to_major
 from members.queries import get_programme
 from rewards.enums import Unit
 from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out
+from rewards.services.coupons.guessing import let_through
 
 router = Router(tags=[gettext_noop("Purchases")])
 _CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404}
@@ -51,6 +54,8 @@ _CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404}
 )
 def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     at, source = now(), caller(request).source
+    if body.coupons and (wait := let_through(guesser(request), [body.coupons], at)[0]):
+        raise too_many_guesses(wait)
 
     def act() -> Done:
         basket = basket_of(body, member_of(request, body.member), source)
@@ -85,6 +90,7 @@ def record_many(request: HttpRequest, body: schemas.ManyPurchases) -> HttpRespon
     batch = _Batch(source, at)
     for n, told in enumerate(body.purchases):
         batch.read(n, told)
+    batch.throttle(guesser(request))
     if batch.bodies:
         kept = once_each(call="purchases", source=source, bodies=batch.bodies, act=batch.act)
         batch.take(kept)
@@ -118,6 +124,15 @@ class _Batch:
             self.places[body.key].append(n)
         else:
             self.answers[n] = _problem(key, key_reused())
+
+    def throttle(self, who: str) -> None:
+        """Lets none through whose codes are one guess too many."""
+        keys = [key for key, body in self.read_.items() if body.coupons]
+        for key, wait in zip(keys, let_through(who, [self.read_[key].coupons for key in keys], self.at), strict=True):
+            if wait:
+                for n in self.places.pop(key):
+                    self.answers[n] = _problem(key, too_many_guesses(wait))
+                del self.bodies[key]
 
     def act(self, keys: Sequence[str]) -> dict[str, Done | None]:
         """What came of those that are new; None, and the refusal kept, of what is refused."""

@@ -19,7 +19,7 @@ from members.services.purchases import KeyReused
 from rewards.enums import Unit
 from rewards.models import Coupon, RuleVersion
 from rewards.services.coupons.issuing import void_coupons
-from rewards.services.coupons.using import release_for_purchase
+from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, split  # noqa: F401
 from rewards.services.returns import give_back

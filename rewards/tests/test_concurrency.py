@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
+from common.sql import fetch_all
 from members.models import Purchase
 from members.services.purchases import record_purchases
 from members.tests.factories import make_member, new_purchase
@@ -52,6 +53,37 @@ def at_once(acts: list[Callable], *, settle: Callable[[], object] = lambda: None
     settle()
     assert [r.check for r in verify() if r.difference] == []
     return Counter(results)
+
+
+def overtaken(first: Callable, act: Callable) -> object:
+    """What `act` gave or raised, begun when `first` was done, and gone on with once that was committed."""
+    outcome: list[object] = []
+
+    def run():
+        try:
+            outcome.append(act())
+        except Exception as error:  # it is the result
+            outcome.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    with transaction.atomic():
+        first()
+        thread.start()
+        for _ in range(200):  # until it waits for what is locked here
+            stuck = fetch_all(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))", [_pid()]
+            )
+            if outcome or stuck[0][0]:
+                break
+            thread.join(0.02)
+    thread.join()
+    return outcome[0]
+
+
+def _pid() -> int:
+    return fetch_all("SELECT pg_backend_pid()")[0][0]
 
 
 def test_the_same_key_twenty_times_at_once_is_one_effect(at):

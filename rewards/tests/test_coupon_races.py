@@ -14,10 +14,11 @@ from rewards.services.coupons import using
 from rewards.services.coupons.guessing import MISSES, TooManyGuesses, attempt
 from rewards.services.coupons.issuing import issue_coupons
 from rewards.services.coupons.jobs import upload_codes
-from rewards.services.coupons.using import CouponRefused, redeem, release, release_due, reserve
+from rewards.services.coupons.releasing import release, release_due
+from rewards.services.coupons.using import CouponRefused, Taken, redeem, reserve, take
 from rewards.tests.coupons import AT, basket, issue, make_offer
 from rewards.tests.factories import event_data
-from rewards.tests.test_concurrency import at_once
+from rewards.tests.test_concurrency import at_once, overtaken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,6 +143,19 @@ def test_reservations_that_lapse_while_they_are_used_end_one_way():
     for coupon in Coupon.objects.all():
         live = CouponUse.objects.filter(coupon=coupon, state=CouponUseState.USED).exists()
         assert coupon.state == ("used" if live else "issued")
+
+
+def test_a_code_for_all_whose_reservation_lapses_at_this_moment_is_counted_anew():
+    member = make_member()
+    offer = make_offer(shared_code="MANY", uses_limit=5)
+    reserve(code="MANY", member_id=member.pk, **basket(), source="till", key="r", minutes=1)
+    later = AT + timedelta(minutes=1)
+    told = {"codes": ["MANY"], "member_id": member.pk, "source": "till", "key": "p"}
+    taken = overtaken(lambda: release_due(at=later), lambda: take(**told, **basket(at=later)))
+    offer.refresh_from_db()
+    assert isinstance(taken, Taken), taken
+    assert sorted(CouponUse.objects.values_list("state", flat=True)) == ["released", "used"]
+    assert offer.uses == 1
 
 
 def test_a_pool_gives_each_code_to_one_member():

@@ -15,20 +15,8 @@ from rewards.models import Coupon, CouponUse, RewardSettings
 from rewards.services.coupons.guessing import MISSES, TooManyGuesses, attempt, hit
 from rewards.services.coupons.issuing import OfferNotRunning, issue_coupons, mark_seen, void_coupons
 from rewards.services.coupons.offers import WrongState, save_offer, set_state
-from rewards.services.coupons.using import (
-    CouponRefused,
-    PartOfPurchase,
-    UnknownUse,
-    attach,
-    quote,
-    redeem,
-    release,
-    release_due,
-    release_for_purchase,
-    reserve,
-    take,
-    validate,
-)
+from rewards.services.coupons.releasing import PartOfPurchase, UnknownUse, release, release_due, release_for_purchase
+from rewards.services.coupons.using import CouponRefused, attach, quote, redeem, reserve, take, validate
 from rewards.services.verify import verify
 from rewards.tests.coupons import AT, basket, issue, make_offer
 from rewards.tests.factories import event_data

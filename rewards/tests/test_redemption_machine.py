@@ -17,7 +17,8 @@ from members.tests.factories import make_member
 from rewards import queries
 from rewards.enums import Unit
 from rewards.models import Coupon, Redemption, Reward, RewardSession, RewardSettings, WaitingEntry
-from rewards.services.coupons.using import CouponRefused, redeem, release
+from rewards.services.coupons.releasing import release
+from rewards.services.coupons.using import CouponRefused, redeem
 from rewards.services.fulfilment import CodeRefused, redeem_code
 from rewards.services.handing_over import CannotTakeBack
 from rewards.services.places import CannotWait, join_waiting, keep_places, leave_waiting

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from rewards.enums import CouponState, CouponUseState
 from rewards.models import Coupon, CouponUse
-from rewards.services.coupons.using import release_uses
+from rewards.services.coupons.releasing import release_uses
 
 
 def erase_coupons(member_ids: Sequence[int], at: datetime) -> None:

@@ -80,11 +80,14 @@ def _meant(forms: list[str], shared: dict[str, Offer]) -> Offer | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def judge(found: Sequence[Found], basket: Basket, *, source: str, at: datetime, key: str | None = None) -> None:
+def judge(
+    found: Sequence[Found], basket: Basket, *, source: str, at: datetime, key: str | None = None, lock: bool = False
+) -> None:
     """Fills in the reasons why each cannot be used on this basket, alone and together, and what each takes off. What
-    `source` has reserved for the member (with `key`, under that alone) does not stand in its own way."""
+    `source` has reserved for the member (with `key`, under that alone) does not stand in its own way; with `lock` it is
+    locked, so that it does not lapse meanwhile."""
     known = [one for one in found if one.offer is not None]
-    standings = _standings(known, basket, source, key)
+    standings = _standings(known, basket, source, key, lock)
     local = at.astimezone(ZoneInfo(get_programme().time_zone))
     for one, standing in zip(known, standings, strict=True):
         assert one.offer
@@ -111,12 +114,12 @@ def _together(known: Sequence[Found]) -> None:
             one.reasons.append(Reason("not_with_others", {"offer": one.offer.name}))
 
 
-def _standings(known: Sequence[Found], basket: Basket, source: str, key: str | None) -> list[Standing]:
+def _standings(known: Sequence[Found], basket: Basket, source: str, key: str | None, lock: bool) -> list[Standing]:
     member_id = basket.member_id
     shared = [one.offer for one in known if one.offer and one.coupon is None]
     segments = _segments(member_id, [offer.segment_id for offer in shared if offer.segment_id])
-    uses = _uses(member_id, [offer.pk for offer in shared])
-    reserved = _reservations(known, member_id, source, key)
+    reserved = _reservations(known, member_id, source, key, lock)
+    uses = _uses(member_id, [offer.pk for offer in shared])  # after it: one that lapsed meanwhile is not counted
     used_at = _used_at([one.coupon.pk for one in known if one.coupon and one.coupon.state == CouponState.USED])
     standings = []
     for one in known:
@@ -156,7 +159,9 @@ def _uses(member_id: int | None, offer_ids: list[int]) -> dict[int, int]:
     return dict(uses.values_list("offer_id").annotate(n=Count("pk")).order_by())
 
 
-def _reservations(known: Sequence[Found], member_id: int | None, source: str, key: str | None) -> list[CouponUse]:
+def _reservations(
+    known: Sequence[Found], member_id: int | None, source: str, key: str | None, lock: bool
+) -> list[CouponUse]:
     """What this caller has reserved for this member of these."""
     held = [one for one in known if one.coupon is None or one.coupon.state == CouponState.RESERVED]
     if not held:
@@ -165,7 +170,8 @@ def _reservations(known: Sequence[Found], member_id: int | None, source: str, ke
     open_ = CouponUse.objects.filter(
         whose, state=CouponUseState.RESERVED, source=source, offer__in=[one.offer for one in held]
     )
-    return list((open_ if key is None else open_.filter(key=key)).order_by("pk"))
+    open_ = (open_ if key is None else open_.filter(key=key)).order_by("pk")
+    return list(open_.select_for_update(of=("self",), no_key=True) if lock else open_)
 
 
 def _used_at(coupon_ids: list[int]) -> dict[int, datetime]:
