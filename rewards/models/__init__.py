@@ -20,6 +20,7 @@ from rewards.models.tiers import (
     Reassessment,
     Tier,
     TierChange,
+    TierNight,
 )
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "RuleVersion",
     "Tier",
     "TierChange",
+    "TierNight",
     "Transfer",
     "WaitingEntry",
 ]

@@ -1,6 +1,7 @@
 """The ledger: accounts, transfers between them, and the lots that say which points are spent and expire first."""
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -138,6 +139,8 @@ class Transfer(models.Model):
             ),
             # Points issued, redeemed, expired in a period (dashboard).
             models.Index(fields=["at", "kind"], include=("amount",), name="rewards_transfer_period"),
+            # What came since the last night over tiers. Rows come in this order, so blocks tell.
+            BrinIndex(fields=["created_at"], autosummarize=True, name="rewards_transfer_recorded"),
         ]
         triggers = [APPEND_ONLY]
 

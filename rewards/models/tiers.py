@@ -133,6 +133,24 @@ class TierChange(models.Model):
         return f"{self.from_tier_id} → {self.to_tier_id}"
 
 
+class TierNight(models.Model):
+    """Up to when everybody has been put on their tier: the next night looks only at those for whom something may have
+    moved since. One row. `ladder` stands for the steps and settings that were asked for then."""
+
+    id = models.BigIntegerField(primary_key=True, default=1, editable=False)  # no sequence: there is one row
+    at = models.DateTimeField(_("as of"))
+    began_at = models.DateTimeField(_("began"))  # by the clock of the server, as created_at of transfers
+    ladder = models.UUIDField(_("steps and settings"))
+
+    class Meta:
+        verbose_name = _("night of the tiers")
+        verbose_name_plural = _("nights of the tiers")
+        constraints = [models.CheckConstraint(name="rewards_tiernight_single", condition=Q(pk=1))]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d}"
+
+
 class Reassessment(Job):
     """All members are assessed anew because the steps or their rules changed: how far that is, and who moved.
 
