@@ -294,6 +294,12 @@ def _session(session: RewardSession, standing: _Standing, at: datetime) -> Sessi
     return SessionShelf(session, left, tuple(reasons), entry)
 
 
+def kept_places(member_id: int, at: datetime) -> QuerySet[WaitingEntry]:
+    """Places that are kept for a member who waited for them, with date and reward, soonest over first."""
+    kept = WaitingEntry.objects.filter(member=member_id, state=WaitingState.OFFERED, offered_until__gt=at)
+    return kept.select_related("session__reward").order_by("offered_until")
+
+
 def affordable(member_ids: Sequence[int], *, at: datetime) -> dict[int, list[Reward]]:
     """For each of many members what their points suffice for at the moment, most points first. What is for a segment
     or sold out is left out; limits of a member are not asked for. So many queries, however many members."""

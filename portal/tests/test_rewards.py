@@ -233,6 +233,8 @@ def test_dates_places_and_the_waiting_list(as_anna, rich):
     assert "There is a place: no need to wait." in text(page)
     take(as_anna, reward, date=free.pk)
     assert Redemption.objects.get().session == free
+    WaitingEntry.objects.update(state="offered", offered_until=soon)
+    assert "A place came free: Tasting" in text(as_anna.get("/"))
     other = make_reward(kind="experience")
     assert as_anna.post(f"/rewards/{other.pk}/dates/{full.pk}/wait/").status_code == HTTPStatus.NOT_FOUND
 

@@ -20,7 +20,7 @@ from portal.views.access import AccountRequest, MemberRequest, members_only
 from portal.views.rewards import tiles
 from rewards.models import Tier
 from rewards.queries import arrears, expiring_next, explain, history, pending_lots, plain_rate, reward_settings
-from rewards.queries_catalogue import Shelf, catalogue
+from rewards.queries_catalogue import Shelf, catalogue, kept_places
 from rewards.queries_coupons import usable_coupons
 from rewards.queries_tiers import counts_words, missing_words, step_words, tier_standing, window_words
 from rewards.services.receipts import stands_of
@@ -65,6 +65,7 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "tiles": tiles(for_you(shelves)),
         "coupon": next(iter(coupons), None),
         "more_coupons": max(0, len(coupons) - 1),
+        "kept": kept_places(member.pk, at),
         "expiring": expiring_next(member.pk, at),
         "standing": standing,
         "progress": None if standing.progress is None else round(100 * standing.progress),

@@ -139,6 +139,8 @@ RETURNING entry.session_id, known.state
 def leave(entry_ids: Iterable[int], *, at: datetime) -> int:
     """Ends these waits within the caller's transaction; how many places came free by it."""
     ids = sorted(entry_ids)
+    if not ids:
+        return 0
     lock_dates(WaitingEntry.objects.filter(pk__in=ids).values_list("session_id", flat=True))
     freed: dict[int, int] = {}
     for session_id, state in fetch_all(_LEAVE, {"entries": ids}):

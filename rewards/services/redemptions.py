@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import override
 
 from common.sql import fetch_all
@@ -24,7 +25,7 @@ from rewards.services import holds
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
 from rewards.services.handing_over import end_redemptions, give_credit, owners, take_coupon, take_credit
 from rewards.services.ledger import InsufficientPoints, lock_followed, lock_wallets
-from rewards.services.places import take_place
+from rewards.services.places import leave, lock_dates, take_place
 
 CHUNK = 500
 COLLECTED = (RewardKind.GOODS, RewardKind.EXPERIENCE)  # what a code is shown for
@@ -158,7 +159,7 @@ def _reserve(
     if price.points:
         _hold(redemption, at, actor_id)
     if session_id is not None:
-        _take_place(redemption, at)
+        _take_place(redemption, session_id, at)
     _take_piece(reward)
     if reward.kind in BY_CODE and reward.offer_id is not None and pool([reward.offer_id]).get(reward.offer_id, 0) < 0:
         raise RedemptionRefused(Reason("no_codes"))  # all that are left were promised a moment ago
@@ -194,20 +195,19 @@ def _hold(redemption: Redemption, at: datetime, actor_id: int | None) -> None:
     redemption.save(update_fields=["hold"])
 
 
-def _take_place(redemption: Redemption, at: datetime) -> None:
-    """Takes the place kept for this member, or a free one."""
-    kept = WaitingEntry.objects.filter(
-        session=redemption.session_id,
-        member=redemption.member_id,
-        state=WaitingState.OFFERED,
-        offered_until__gt=at,
-    )
-    if kept.update(state=WaitingState.TAKEN):
-        return
-    if redemption.session_id is not None and not take_place(redemption.session_id):
+def _take_place(redemption: Redemption, session_id: int, at: datetime) -> None:
+    """Takes the place kept for this member, under whichever of their cards, or a free one; they wait no more."""
+    lock_dates([session_id])  # or one that is offered to them at this moment would be kept beside the one they take
+    own = Q(member=redemption.member_id) | Q(member__merged_into=redemption.member_id)
+    waits = WaitingEntry.objects.filter(
+        own, session=session_id, state__in=[WaitingState.WAITING, WaitingState.OFFERED]
+    ).order_by("state", "pk")  # a kept one first
+    entries = list(waits.values_list("pk", "state"))
+    if not (entries and entries[0][1] == WaitingState.OFFERED) and not take_place(session_id):
         raise RedemptionRefused(Reason("session_full"))
-    waits = WaitingEntry.objects.filter(session=redemption.session_id, member=redemption.member_id)
-    waits.filter(state=WaitingState.WAITING).update(state=WaitingState.TAKEN)
+    if entries:
+        WaitingEntry.objects.filter(pk=entries[0][0]).update(state=WaitingState.TAKEN)
+        leave([pk for pk, _state in entries[1:]], at=at)
 
 
 _TAKE_PIECE = """

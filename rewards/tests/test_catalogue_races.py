@@ -28,7 +28,7 @@ from rewards.services.redemptions import (
 )
 from rewards.services.sessions import call_off
 from rewards.tests.factories import adjust, make_reward
-from rewards.tests.test_concurrency import at_once
+from rewards.tests.test_concurrency import at_once, overtaken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BUYERS = 40  # connections at once; each tries several times
@@ -176,6 +176,20 @@ def test_places_are_neither_sold_twice_nor_lost_while_people_come_and_go(at):
     assert session.booked == standing + kept <= 3
     if WaitingEntry.objects.filter(state="waiting").exists():
         assert session.booked == 3  # nobody waits beside a free place
+
+
+def test_who_books_while_a_place_is_being_kept_for_them_has_one(at):
+    reward, session = dated(at, 1)
+    had, waits, then = rich(at, 3)
+    tried(had, reward, at, session_id=session.pk)
+    for member_id in (waits, then):
+        join_waiting(member_id=member_id, session_id=session.pk, at=at)
+    type(session).objects.update(capacity=4)  # before the tick that keeps two places for those who wait
+    book = lambda: tried(waits, reward, at, session_id=session.pk)  # noqa: E731
+    assert overtaken(lambda: keep_places(at=at), book) == "had"
+    session.refresh_from_db()
+    assert list(WaitingEntry.objects.order_by("pk").values_list("state", flat=True)) == ["taken", "offered"]
+    assert session.booked == 3
 
 
 def test_nobody_books_a_date_that_is_being_called_off(at):

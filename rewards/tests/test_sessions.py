@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from members.models import Member
+from members.services.merging import gather_latecomers, merge_members
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.models import Redemption, Reward, RewardSession, WaitingEntry
@@ -106,6 +107,28 @@ def test_who_waits_comes_before_who_only_looks_now(at, members, session):
     assert booked(session) == 3
     with pytest.raises(PlacesTaken):
         set_capacity(session_id=session.pk, capacity=2, at=at)
+
+
+def test_booking_uses_up_every_place_that_was_kept(at, members, session):
+    """In time or late, of this card or of one that was merged into it; what was kept beside goes to the next."""
+    first, second, third, fourth = members
+    taken = [book(first, session, at)]
+    set_capacity(session_id=session.pk, capacity=2, at=at)
+    taken.append(book(fourth, session, at))
+    for n, member in enumerate((second, third, first)):
+        join_waiting(member_id=member.pk, session_id=session.pk, at=at + timedelta(minutes=n))
+    for one in taken:
+        cancel_redemption(redemption_id=one.pk, at=at)
+    assert (states(session), booked(session)) == (["offered", "offered", "waiting"], 2)
+    merge_members(survivor_id=second.pk, merged_id=third.pk, at=at)
+    book(second, session, at)
+    assert (states(session), booked(session)) == (["taken", "gone", "offered"], 2)
+    assert len(event_data(first, "reward.place_offered")) == 1
+    RewardSession.objects.update(capacity=3)
+    book(first, session, at + 2 * DAY, key="late")  # its tick has not come by yet
+    assert (states(session), booked(session)) == (["taken", "gone", "taken"], 2)
+    gather_latecomers(at=at)  # as the tick does
+    assert [str(r.check) for r in verify() if r.difference] == []
 
 
 def test_nobody_waits_where_there_is_room_or_for_what_they_cannot_have(at, members, session):
