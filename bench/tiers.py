@@ -72,7 +72,7 @@ COUNTED = {
 
 
 def run(server: str) -> Iterator[Row]:
-    from rewards.services.tiers import reassess
+    from rewards.services.tier_nights import reassess_all
 
     with migrated(server, "bench_tiers") as template:
         with psycopg.connect(template) as connection:
@@ -84,7 +84,7 @@ def run(server: str) -> Iterator[Row]:
         def ours() -> float:
             with copied(server, "bench_tiers", "bench_tiers_ours") as url:
                 with product_on(url):
-                    taken = seconds(lambda: reassess(at=AT))
+                    taken = seconds(lambda: reassess_all(at=AT))
                 left["ours"] = contents(url, COUNTED)
                 return taken
 

@@ -46,9 +46,9 @@ def lapse_redemptions() -> None:
 def reassess_tiers() -> None:
     from django.utils import timezone
 
-    from rewards.services.tiers import reassess
+    from rewards.services.tier_nights import reassess_all
 
-    reassess(at=timezone.now())
+    reassess_all(at=timezone.now())
 
 
 @shared_task

@@ -20,7 +20,7 @@ from rewards.services.adjustments import adjust_points
 from rewards.services.expiry import expire_due
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.purchases import post_purchases, refund_purchase
-from rewards.services.tiers import reassess
+from rewards.services.tier_nights import reassess_all
 
 STEP = timedelta(days=7)
 WEEKEND = 5
@@ -115,7 +115,7 @@ def live(
         progress(posted)
         weekly(end)
         week, weeks = end, weeks + 1
-    reassess(at=until)
+    reassess_all(at=until)
 
 
 def _week(

@@ -16,7 +16,7 @@ from portal.views.home import greeting
 from rewards.enums import TransferKind
 from rewards.models import Transfer
 from rewards.services.adjustments import adjust_points
-from rewards.services.tiers import reassess
+from rewards.services.tier_nights import reassess_all
 from rewards.tests.factories import post
 
 NOON = datetime(2026, 5, 12, 10, 0, tzinfo=UTC)
@@ -89,7 +89,7 @@ def test_it_speaks_the_members_language_and_time(as_anna, anna):
 def test_the_cost_does_not_grow_with_the_ledger(as_anna, anna):
     for n in range(20):
         adjust_points(member_id=anna.pk, amount=5, reason="Test", key=f"a{n}", at=NOON)
-    reassess(at=NOON)
+    reassess_all(at=NOON)
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:

@@ -6,33 +6,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0018_fewer_indexes'),
-        ('rewards', '0013_names_of_pages'),
+        ("members", "0018_fewer_indexes"),
+        ("rewards", "0013_names_of_pages"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TierNight',
+            name="TierNight",
             fields=[
-                ('id', models.BigIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(verbose_name='as of')),
-                ('began_at', models.DateTimeField(verbose_name='began')),
-                ('ladder', models.UUIDField(verbose_name='steps and settings')),
+                ("id", models.BigIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ("at", models.DateTimeField(verbose_name="as of")),
+                ("began_at", models.DateTimeField(verbose_name="began")),
+                ("ladder", models.UUIDField(verbose_name="steps and settings")),
             ],
             options={
-                'verbose_name': 'night of the tiers',
-                'verbose_name_plural': 'nights of the tiers',
+                "verbose_name": "night of the tiers",
+                "verbose_name_plural": "nights of the tiers",
             },
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['created_at'], name='rewards_transfer_recorded'),
+            model_name="transfer",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="rewards_transfer_recorded"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tiernight',
-            constraint=models.CheckConstraint(condition=models.Q(('pk', 1)), name='rewards_tiernight_single'),
+            model_name="tiernight",
+            constraint=models.CheckConstraint(condition=models.Q(("pk", 1)), name="rewards_tiernight_single"),
         ),
     ]

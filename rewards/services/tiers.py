@@ -12,13 +12,12 @@ from members.events import record_many
 from rewards.enums import TierCause, Unit
 from rewards.events import TIER_CHANGED, TIER_WILL_DROP
 from rewards.models import Tier
-from rewards.queries import PURSES, purses, wallets
-from rewards.queries_qualifying import COUNTS, DECIDED, SETTING, stood
+from rewards.queries import PURSES, purses
+from rewards.queries_qualifying import DECIDED, stood
 from rewards.queries_tiers import standings
 from rewards.services.ledger import lock_wallets
 
 CHUNK = 5_000  # wallets locked at a time: tills wait for one chunk, not for the night
-LOOK = 20_000  # wallets looked at a time, without a lock: on most nights little changes
 FEW = 50  # up to so many wallets, one statement finds those that belong together by itself
 
 _MOVED = f"""
@@ -76,59 +75,6 @@ _LAGGING = f"""
 WITH {stood(own="%(own)s::bigint[]", moment=_MOMENT)}, {_MOVED}
 SELECT member_id FROM moved WHERE {_DIFFERS}
 """
-# Where all steps ask for nothing but points of the last 12 months, one reading of the transfers tells for whom nothing
-# can have changed: they have what they had, on the tier that this reaches, and keep it until a notice would be due.
-_PLAIN = f"""
-SELECT setting.span = 'rolling' AND NOT EXISTS (
-    SELECT FROM rewards_tier WHERE coalesce(spend_minor, visits, tenure_days) IS NOT NULL
-) FROM ({SETTING}) AS setting
-"""
-_STIRRED = f"""
-WITH setting AS MATERIALIZED (
-    SELECT at, probe, at - interval '12 months' + interval '3 days' AS surely,
-           probe - interval '12 months' + interval '3 days' AS surely_later
-    FROM (
-        SELECT %(at)s::timestamptz AS at, %(at)s::timestamptz + greatest(notice - grace, interval '0') AS probe
-        FROM ({SETTING}) AS saved
-    ) AS moments
-),
-given AS MATERIALIZED (
-    SELECT earn.id, earn.credit_id, earn.at, earn.amount FROM rewards_transfer AS earn
-    WHERE earn.credit_id = ANY(%(own)s::bigint[]) AND earn.kind = 'earn'
-      AND earn.at >= %(at)s::timestamptz - interval '12 months 1 day' AND ({COUNTS})
-),
-back AS (
-    SELECT taken.reverses_id, sum(taken.amount)::bigint AS amount
-    FROM given JOIN rewards_transfer AS taken ON taken.reverses_id = given.id AND taken.kind = 'reverse'
-    GROUP BY taken.reverses_id
-),
-earned AS (
-    -- Adding months is slow: most transfers are so young that none need be added.
-    SELECT given.credit_id,
-           sum(given.amount - coalesce(back.amount, 0)) FILTER (
-               WHERE given.at > surely OR given.at + interval '12 months' > setting.at) AS now,
-           sum(given.amount - coalesce(back.amount, 0)) FILTER (
-               WHERE given.at > surely_later OR given.at + interval '12 months' > setting.probe) AS later
-    FROM given CROSS JOIN setting LEFT JOIN back ON back.reverses_id = given.id GROUP BY given.credit_id
-),
-points AS (
-    SELECT coalesce(member.merged_into_id, member.id) AS member_id, coalesce(sum(earned.now), 0)::bigint AS now,
-           coalesce(sum(earned.later), 0)::bigint AS later
-    FROM rewards_account AS wallet JOIN members_member AS member ON member.id = wallet.member_id
-    LEFT JOIN earned ON earned.credit_id = wallet.id
-    WHERE wallet.id = ANY(%(own)s::bigint[]) GROUP BY 1
-)
-SELECT points.member_id FROM points
-LEFT JOIN rewards_membertier AS status ON status.member_id = points.member_id
-LEFT JOIN rewards_tier AS held ON held.id = status.tier_id
-WHERE NOT coalesce(
-    status.assessed_at <= %(at)s AND status.grace_until IS NULL AND status.noticed_at IS NULL
-    AND status.qualifying_points = points.now AND status.qualifying_spend_minor = 0 AND status.qualifying_visits = 0
-    AND least(points.now, points.later) >= coalesce(held.threshold, 0)
-    AND NOT EXISTS (
-        SELECT FROM rewards_tier AS higher WHERE higher.rank > held.rank AND higher.threshold <= points.now
-    ), false)
-"""
 _ASSESS_FEW = f"""
 WITH purse (own, ever) AS ({PURSES}),
 {stood(own="(SELECT own FROM purse)::bigint[]", moment=_MOMENT)}, {_WRITE}
@@ -151,29 +97,16 @@ def chunks(last: int = 0, size: int = 0) -> Iterator[list[int]]:
         last = chunk[-1]
 
 
-def _lagging(members: list[int], at: datetime) -> list[int]:
-    """Those for whom an assessment may change something, and those who were never looked at, for want of a wallet."""
+def lagging(members: list[int], at: datetime) -> list[int]:
+    """Those of them with a wallet for whom an assessment may change something."""
     own = purses(member_ids=members).own
-    ((is_plain,),) = fetch_all(_PLAIN)
-    found = {row[0] for row in fetch_all(_STIRRED if is_plain else _LAGGING, {"at": at, "own": own})}
-    held = wallets(members).values_list("member_id", flat=True)
-    return sorted(found | (set(members) - set(held)))
+    return [row[0] for row in fetch_all(_LAGGING, {"at": at, "own": own})]
 
 
-def reassess(*, at: datetime, member_ids: Sequence[int] | None = None) -> int:
-    """Puts members (by default all) on the tier they have reached; how many changed tier.
-
-    Nobody's assessment goes back: who was assessed after `at` is assessed anew as of then. All are done in chunks, each
-    in a transaction of its own; named members in one.
-    """
-    if member_ids is not None:
-        return assess_members(sorted(set(member_ids)), at, always=True)
-    changed = 0
-    for chunk in chunks(size=LOOK):
-        members = _lagging(chunk, at)
-        for start in range(0, len(members), CHUNK):
-            changed += assess_members(members[start : start + CHUNK], at, always=False)
-    return changed
+def reassess(*, at: datetime, member_ids: Sequence[int]) -> int:
+    """Puts members on the tier that they have reached, in one transaction; how many changed tier. Nobody's assessment
+    goes back: who was assessed after `at` is assessed anew as of then. For everybody: services.tier_nights."""
+    return assess_members(sorted(set(member_ids)), at, always=True)
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import HoldSettled, cancel, confirm, lapse_due, reserve
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.purchases import RefundTooLarge, award_purchases, post_purchases, refund_purchase
-from rewards.services.tiers import reassess
+from rewards.services.tier_nights import reassess_all
 from rewards.services.verify import verify
 from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
@@ -217,7 +217,12 @@ def test_the_nightly_jobs_may_run_twice_at_once_beside_the_tills(at):
         return sum(answer.points for answer in post_purchases(purchases=bought, at=later))
 
     results = at_once(
-        [lambda: expire_due(at=later, chunk=7), lambda: expire_due(at=later, chunk=7), lambda: reassess(at=later), sell]
+        [
+            lambda: expire_due(at=later, chunk=7),
+            lambda: expire_due(at=later, chunk=7),
+            lambda: reassess_all(at=later),
+            sell,
+        ]
     )
     expired = [result for result in results.elements() if isinstance(result, tuple)]
     assert (sum(e.lots for e in expired), sum(e.points for e in expired)) == (100, 200)

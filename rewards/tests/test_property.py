@@ -37,7 +37,7 @@ from rewards.services.lots import LotGone, NotPending, activate_lot, cancel_lot,
 from rewards.services.paying import Payment, pay
 from rewards.services.purchases import post_purchases
 from rewards.services.refunds import RefundTooLarge, refund_purchase
-from rewards.services.tiers import reassess
+from rewards.services.tier_nights import reassess_all
 from rewards.services.verify import verify
 from rewards.tests.factories import award, make_rule, make_tiers
 from rewards.tests.ledger_model import (
@@ -355,7 +355,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for member in self.model.tier:
             self.model.assess(member, self.now)
         changed = sum(before[member] != step for member, step in self.model.tier.items())
-        assert reassess(at=self.now) == changed
+        assert reassess_all(at=self.now) == changed
 
     # --- what must be so ------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from members.models import Member, Programme
 from members.tests.factories import make_member
-from rewards.models import MemberTier, RewardSettings, Tier, TierChange
+from rewards.models import MemberTier, RewardSettings, Tier, TierChange, TierNight
 from rewards.queries_tiers import tier_standing
-from rewards.services import tiers
+from rewards.services import tier_nights, tiers
 from rewards.services.refunds import refund_purchase
 from rewards.services.verify import verify
 from rewards.tests.factories import event_data, make_rule, post
@@ -165,7 +165,9 @@ def run(asked: str, window: str, downgrade: str, grace: int, steps: list[tuple])
                 told[2] += euros
             case ("night", days):
                 at += timedelta(days=days)
-                tiers.reassess(at=at)
+                tier_nights.reassess_all(at=at)
+                # What comes is assessed when it comes: the next night needs only what ceased to count.
+                TierNight.objects.update(began_at=timezone.now() + timedelta(days=1))
             case _:
                 continue
         model.assess(at)
@@ -233,15 +235,15 @@ def test_members_are_told_once_before_they_lose_a_tier(at):
     lost = at + relativedelta(months=12)
     nights = [lost - timedelta(days=n) for n in (31, 30, 29, 28)]
     for night in nights:
-        tiers.reassess(at=night)
+        tier_nights.reassess_all(at=night)
     (told,) = event_data(member, "tier.will_drop")
     assert (told["tier"], told["until"], told["missing"]) == (gold.pk, lost.date().isoformat(), {"points": 500})
     assert MemberTier.objects.get().noticed_at == nights[1]
     post(member, nights[3], amount_minor=60_000, purchased_at=nights[3])  # safe again, so the next time counts anew
     assert MemberTier.objects.get().noticed_at is None
-    tiers.reassess(at=lost)
+    tier_nights.reassess_all(at=lost)
     assert MemberTier.objects.get().tier == gold
-    tiers.reassess(at=nights[3] + relativedelta(months=12) - timedelta(days=5))
+    tier_nights.reassess_all(at=nights[3] + relativedelta(months=12) - timedelta(days=5))
     assert len(event_data(member, "tier.will_drop")) == 2
 
 
@@ -253,15 +255,15 @@ def test_grace_gives_another_chance_and_the_notice_comes_before_its_end(at):
     member = make_member()
     post(member, at, amount_minor=60_000, purchased_at=at)
     lost = at + relativedelta(months=12)
-    tiers.reassess(at=lost)
+    tier_nights.reassess_all(at=lost)
     status = MemberTier.objects.get()
     assert (status.tier, status.grace_until) == (gold, lost + timedelta(days=30))
     standing = tier_standing(member.pk, lost)
     assert (standing.is_lost, standing.points_to_keep) == (True, 500)
     assert event_data(member, "tier.will_drop") == []
-    tiers.reassess(at=lost + timedelta(days=20))
+    tier_nights.reassess_all(at=lost + timedelta(days=20))
     assert [told["until"] for told in event_data(member, "tier.will_drop")] == [str((lost + timedelta(days=30)).date())]
     again = lost + timedelta(days=25)
     post(member, again, amount_minor=50_000, purchased_at=again)
-    tiers.reassess(at=lost + timedelta(days=40))
+    tier_nights.reassess_all(at=lost + timedelta(days=40))
     assert (MemberTier.objects.get().tier, MemberTier.objects.get().grace_until) == (gold, None)

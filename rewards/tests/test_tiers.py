@@ -8,12 +8,13 @@ from django.utils import translation
 from members import events
 from members.models import TimelineEvent
 from members.tests.factories import make_member, new_purchase
-from rewards.models import MemberTier
+from rewards.models import MemberTier, TierNight
 from rewards.queries_tiers import Criterion, tier_standing
-from rewards.services import tiers
+from rewards.services import tier_nights
 from rewards.services.gifts import Gift, give_points
 from rewards.services.purchases import award_purchases, post_purchases
 from rewards.services.refunds import refund_purchase
+from rewards.services.tier_nights import reassess_all
 from rewards.services.tiers import reassess
 from rewards.tests.factories import adjust, event_data, make_rule, make_tiers, post
 
@@ -57,7 +58,7 @@ def test_only_what_is_earned_counts(at, steps):
     buy(member, at, 10)
     assert standing(member) == ("Bronze", 10)
     adjust(member, -9000, at, key="spend")
-    reassess(at=at)
+    reassess_all(at=at)
     assert standing(member) == ("Bronze", 10)
 
 
@@ -76,9 +77,9 @@ def test_points_count_for_twelve_calendar_months(at, steps):
     bought = datetime(2024, 2, 29, 12, tzinfo=UTC)
     buy(member, bought, 500, bought)
     end = datetime(2025, 2, 28, 12, tzinfo=UTC)
-    assert reassess(at=end - MOMENT) == 0
+    assert reassess_all(at=end - MOMENT) == 0
     assert standing(member) == ("Silver", 500)
-    assert reassess(at=end) == 1
+    assert reassess_all(at=end) == 1
     assert standing(member) == ("Bronze", 0)
     assert event_data(member, "tier.changed")[-1]["up"] is False
 
@@ -88,7 +89,7 @@ def test_a_refund_of_an_old_purchase_does_not_cost_newer_points(at, steps):
     old = buy(member, at - timedelta(days=360), 300)
     buy(member, at, 500)
     later = at + timedelta(days=30)
-    reassess(at=later)
+    reassess_all(at=later)
     assert standing(member) == ("Silver", 500)
     refund_purchase(purchase_id=old.id, source="till", key="r", amount_minor=30_000, at=later)
     assert standing(member) == ("Silver", 500)
@@ -111,8 +112,21 @@ def test_an_assessment_never_goes_back_in_time(at, steps):
     assert (status.assessed_at, status.since, moved.at) == (later, later, later)
 
 
+def test_a_night_looks_at_who_was_told_of_late_and_at_whom_something_ceased_to_count(at, steps):
+    late, member = make_member(), make_member()
+    buy(member, at + timedelta(days=36), 600)
+    reassess_all(at=at + timedelta(days=400))
+    buy(late, at, 600)  # as of then Silver; ceased to count before that night
+    TierNight.objects.update(began_at=datetime(2200, 1, 1, tzinfo=UTC))
+    assert reassess_all(at=at + timedelta(days=402)) == 1
+    assert (standing(late), standing(member)) == (("Silver", 600), ("Bronze", 0))
+    assert reassess_all(at=at + timedelta(days=403)) == 1
+    assert standing(late) == ("Bronze", 0)
+
+
 def test_everyone_is_assessed_in_chunks_and_only_changes_are_written(at, steps, monkeypatch):
-    monkeypatch.setattr(tiers, "CHUNK", 2)
+    monkeypatch.setattr(tier_nights, "CHUNK", 2)
+    monkeypatch.setattr(tier_nights, "LOOK", 3)
     members = [make_member() for _ in range(5)]
     recorded = [
         post_purchases_without_tiers(member, at, euros)
@@ -120,13 +134,13 @@ def test_everyone_is_assessed_in_chunks_and_only_changes_are_written(at, steps, 
     ]
     award_purchases(purchase_ids=recorded, at=at)
     assert not MemberTier.objects.exists()
-    assert reassess(at=at) == 3
+    assert reassess_all(at=at) == 3
     assert [standing(m)[0] for m in members] == ["Bronze", "Silver", "Silver", "Gold", "Bronze"]
-    assert reassess(at=at + timedelta(days=1)) == 0
+    assert reassess_all(at=at + timedelta(days=1)) == 0
     assert set(MemberTier.objects.values_list("assessed_at", flat=True)) == {at}
     steps["silver"].threshold = 499
     steps["silver"].save()
-    assert reassess(at=at + timedelta(days=2)) == 1
+    assert reassess_all(at=at + timedelta(days=2)) == 1
     assert standing(members[4]) == ("Silver", 499)
 
 
@@ -139,7 +153,7 @@ def test_without_a_tier_from_zero_one_may_stand_on_none(at, steps):
     member = make_member()
     steps["bronze"].delete()
     buy(member, at, 500)
-    assert reassess(at=at + timedelta(days=400)) == 1
+    assert reassess_all(at=at + timedelta(days=400)) == 1
     assert not MemberTier.objects.exists()
     assert events.describe(TimelineEvent.objects.filter(kind="tier.changed").last()) == "No tier any more"
     assert tier_standing(member.pk, at + timedelta(days=400)).tier is None
@@ -148,7 +162,7 @@ def test_without_a_tier_from_zero_one_may_stand_on_none(at, steps):
 def test_the_change_reads_in_both_languages(at, steps):
     member = make_member()
     buy(member, at, 500)
-    reassess(at=at + timedelta(days=400))
+    reassess_all(at=at + timedelta(days=400))
     up, down = TimelineEvent.objects.filter(kind="tier.changed").order_by("id")
     assert (events.describe(up), events.describe(down)) == ("Reached Silver", "Now Bronze")
     with translation.override("zh-hans"):
@@ -167,8 +181,8 @@ def test_standing_says_what_is_missing_and_until_when_the_tier_is_kept(at, steps
     # without the 100 there are 660 left, without the 350 as well 310
     assert now.keep_until == date(2026, 10, 24)
     assert now.points_to_keep == 190
-    assert reassess(at=datetime(2026, 10, 24, 9, 59, tzinfo=UTC)) == 0
-    assert reassess(at=datetime(2026, 10, 24, 10, 0, tzinfo=UTC)) == 1
+    assert reassess_all(at=datetime(2026, 10, 24, 9, 59, tzinfo=UTC)) == 0
+    assert reassess_all(at=datetime(2026, 10, 24, 10, 0, tzinfo=UTC)) == 1
 
 
 def test_standing_at_the_ends_of_the_ladder(at, steps):

@@ -16,7 +16,7 @@ from rewards.services.gifts import Gift, give_points
 from rewards.services.holds import cancel, confirm, reserve
 from rewards.services.purchases import award_purchases, post_purchases, refund_purchase
 from rewards.services.redemptions import redeem_reward, refund_redemption
-from rewards.services.tiers import reassess
+from rewards.services.tier_nights import reassess_all
 from rewards.services.verify import checks, verify
 from rewards.tests.coupons import make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers, post
@@ -277,7 +277,7 @@ def test_a_purchase_that_was_refunded_before_its_award_is_sound(at, ledger):
     for key in ("r1", "r2"):
         refund_purchase(purchase_id=bought.id, source="till", key=key, amount_minor=200, at=at)
     award_purchases(purchase_ids=[bought.id], at=at)
-    reassess(at=at)
+    reassess_all(at=at)
     refund_purchase(purchase_id=bought.id, source="till", key="r3", amount_minor=200, at=at)
     assert [r for r in verify() if r.difference] == []
 
