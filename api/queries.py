@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,7 @@ from common.sql import fetch_prepared
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
 from members.models import Programme
 from members.services.identities import clean_identity
+from rewards.enums import Unit
 
 
 class Ref(NamedTuple):
@@ -104,30 +106,38 @@ SELECT member.id, member.card_number, member.name,
            OR EXISTS (SELECT FROM rewards_offer WHERE listed AND state = 'live' AND shared_code IS NOT NULL),
        EXISTS (SELECT FROM rewards_benefit WHERE active)
 FROM members_member AS member
-LEFT JOIN LATERAL ({purse}) AS points ON points.unit = 'points'
-LEFT JOIN LATERAL ({purse}) AS credit ON credit.unit = 'credit'
+LEFT JOIN LATERAL ({points}) AS points ON true
+LEFT JOIN LATERAL ({credit}) AS credit ON true
 WHERE member.id = (
     SELECT min(present.id) FROM ({found}) AS found JOIN members_member AS present
     ON present.id = found.id AND present.merged_into_id IS NULL AND present.erased_at IS NULL
 )
 """
+# Each wallet's lots are looked up by the wallet, whatever the statistics of a young shop say.
 _PURSE = """
-    SELECT wallet.id, wallet.unit, wallet.balance - coalesce(sum(lot.remaining), 0)::bigint AS spendable,
-           coalesce(sum(lot.remaining) FILTER (WHERE lot.expires_at IS NULL OR lot.expires_at > %(at)s), 0)::bigint
-               AS pending
-    FROM rewards_account AS wallet LEFT JOIN rewards_lot AS lot
-        ON lot.account_id = wallet.id AND lot.remaining > 0
-       AND (lot.expires_at <= %(at)s OR lot.available_from > %(at)s)
-    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' GROUP BY wallet.id
+    SELECT wallet.id, (wallet.balance - closed.remaining)::bigint AS spendable, closed.pending
+    FROM rewards_account AS wallet CROSS JOIN LATERAL (
+        SELECT coalesce(sum(remaining), 0) AS remaining,
+               coalesce(sum(remaining) FILTER (WHERE expires_at IS NULL OR expires_at > %(at)s), 0)::bigint AS pending
+        FROM rewards_lot WHERE account_id = wallet.id AND remaining > 0
+                           AND (expires_at <= %(at)s OR available_from > %(at)s)
+    ) AS closed
+    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' AND wallet.unit = '{unit}'
 """
+
+
+@lru_cache
+def _standing(name: str, system: str) -> str:
+    points, credit = (_PURSE.format(unit=unit) for unit in (Unit.POINTS, Unit.CREDIT))
+    return _STANDING.format(name=name, points=points, credit=credit, found=_finding(system))
 
 
 def standing(ref: Ref, at: datetime, language: str) -> Standing | None:
     """Who that is and what they have; None where there is nobody. One statement."""
     name = "name_zh_hans" if language.startswith("zh") else "name_en"
-    statement = _STANDING.format(name=name, purse=_PURSE, found=_finding(ref.system))
     currency, zone = (Programme._meta.get_field(field).default for field in ("currency", "time_zone"))  # type: ignore[union-attr]
     params: dict[str, Any] = {"at": at, "soonest": SOONEST, "currency": currency, "zone": zone}
+    statement = _standing(name, ref.system if ref.system in _OWN else "")
     rows = fetch_prepared(statement, params | {"system": ref.system, "values": [ref.value]})
     if not rows:
         return None

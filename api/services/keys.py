@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils.translation import gettext_lazy as _
 
 from api.enums import Scope
@@ -99,10 +100,24 @@ WHERE key.id = %s RETURNING calls, ceil(60 - extract(epoch FROM now())::numeric 
 """
 
 
+def _find(printed: str) -> list[tuple]:
+    """The first question of every call: it tells as well whether the connection still lives, so that nobody need ask
+    for that before."""
+    connection.ensure_connection()
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return fetch_prepared(_FIND, [printed])
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return fetch_prepared(_FIND, [printed])
+
+
 def recognise(key: str) -> Caller:
     """Whom a key belongs to: one query, and one more where its calls are limited. Called outside of a transaction, so
     that calls do not wait for each other. UnknownKey, KeyRevoked, TooManyCalls."""
-    rows = fetch_prepared(_FIND, [digest(key)]) if key.startswith(_BEGINS) and key.isascii() else []
+    rows = _find(digest(key)) if key.startswith(_BEGINS) and key.isascii() else []
     if not rows:
         raise UnknownKey
     ((key_id, source, scopes, per_minute, revoked, unseen),) = rows

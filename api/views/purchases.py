@@ -32,7 +32,7 @@ from api.views.common import (
 from common.money import to_major
 from members.queries import get_programme
 from rewards.enums import Unit
-from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out
+from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out, check_out_within
 from rewards.services.coupons.guessing import let_through
 
 router = Router(tags=[gettext_noop("Purchases")])
@@ -59,7 +59,10 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
 
     def act() -> Done:
         basket = basket_of(body, member_of(request, body.member), source)
-        (answer,) = check_out(baskets=[basket], at=at, dry_run=body.dry_run)
+        if body.dry_run:
+            (answer,) = check_out(baskets=[basket], at=at, dry_run=True)
+        else:
+            answer = check_out_within(basket=basket, at=at)  # what is raised undoes it
         if isinstance(answer, Refusal):
             raise from_refusal(answer)
         return Done(

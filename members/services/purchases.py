@@ -5,7 +5,7 @@ Points for purchases are given by rewards.services.purchases, which calls this.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -213,10 +213,17 @@ def _columns(purchases: Sequence[NewPurchase]) -> dict[str, list]:
 
 def _told(line: NewLine) -> dict[str, Any]:
     """A line as its purchase's fingerprint has it. What has no brand reads as it did before there were brands."""
-    told = asdict(line)
-    for name in ("brand", "discount_minor"):
-        if not told[name]:
-            del told[name]
+    told: dict[str, Any] = {
+        "amount_minor": line.amount_minor,
+        "sku": line.sku,
+        "name": line.name,
+        "category": line.category,
+        "quantity": line.quantity,
+    }
+    if line.brand:
+        told["brand"] = line.brand
+    if line.discount_minor:
+        told["discount_minor"] = line.discount_minor
     return told
 
 

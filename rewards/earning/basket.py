@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from dataclasses import field as of
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -62,13 +62,27 @@ class Basket:
 
     def told(self) -> str:
         """All that was told, but for the member and the key: what tells it from another basket under its key."""
-        told = asdict(self)
-        for name in ("member_id", "source", "key"):
-            del told[name]
-        told["at"] = self.at.astimezone(UTC).isoformat() if self.at else ""
-        for line in told["lines"]:
-            for name in ("unit_price", "quantity", "discount"):
-                line[name] = f"{Decimal(line[name]).normalize():f}"
+        told = {
+            "at": self.at.astimezone(UTC).isoformat() if self.at else "",
+            "channel": self.channel,
+            "coupons": self.coupons,
+            "currency": self.currency,
+            "lines": [
+                {
+                    "brand": line.brand,
+                    "category": line.category,
+                    "discount": f"{line.discount.normalize():f}",
+                    "name": line.name,
+                    "quantity": f"{line.quantity.normalize():f}",
+                    "sku": line.sku,
+                    "unit_price": f"{line.unit_price.normalize():f}",
+                }
+                for line in self.lines
+            ],
+            "pay_credit_minor": self.pay_credit_minor,
+            "pay_points": self.pay_points,
+            "store": self.store,
+        }
         return json.dumps(told, sort_keys=True)
 
 

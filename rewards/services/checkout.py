@@ -27,7 +27,7 @@ from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_f
 from rewards.services.paying import Payment, pay
 from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, stands_of
 
-__all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out"]
+__all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out", "check_out_within"]
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class _Sale:
     points_worth: int = 0
     recorded: RecordedPurchase | None = None
     granted: Granted | None = None
+    _purchase: NewPurchase | None = None
 
     @property
     def basket(self) -> Basket:
@@ -53,7 +54,16 @@ class _Sale:
     def due_minor(self) -> int:
         return self.total_minor - self.points_worth - self.basket.pay_credit_minor
 
+    def take_off(self, off: tuple[int, ...]) -> None:
+        self.off, self._purchase = off, None
+
     def purchase(self) -> NewPurchase:
+        """As it is recorded, with what coupons have taken off so far."""
+        if self._purchase is None:
+            self._purchase = self._priced()
+        return self._purchase
+
+    def _priced(self) -> NewPurchase:
         basket, off = self.basket, self.off or (0,) * len(self.priced.lines)
         lines = tuple(
             NewLine(
@@ -104,6 +114,14 @@ def check_out(
     except _Refused as refused:  # alone, it needs no savepoint: the transaction is undone
         return [refused.refusal]
     return answers
+
+
+def check_out_within(*, basket: Basket, at: datetime, actor_id: int | None = None) -> Receipt | Refusal:
+    """As check_out, in the transaction of a caller who undoes all of it where the answer is a Refusal."""
+    try:
+        return _check_out([basket], at, actor_id, alone=True)[0]
+    except _Refused as refused:
+        return refused.refusal
 
 
 def _check_out(
@@ -229,7 +247,7 @@ def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
         reasons = [{"code": reason.code, "facts": dict(reason.facts)} for reason in refused.reasons]
         message = " ".join(reason.sentence for reason in refused.reasons)
         raise _Refused("coupon", message, "coupons", coupon=refused.code, reasons=reasons) from refused
-    sale.off = taken.per_line
+    sale.take_off(taken.per_line)
     return taken.uses
 
 

@@ -178,23 +178,26 @@ owed AS (
     FROM (SELECT owing_id, sum(repaid) AS amount FROM repay GROUP BY owing_id) AS paid WHERE owing.id = paid.owing_id
 ),
 """
-# The member did something: lots that live by activity go on from here, but not those that have expired.
+# The member did something: lots that live by activity go on from here, but not those that have expired. Each wallet's
+# lots are looked up by the wallet, whatever the statistics of a young shop say.
 _TOUCH = """
-UPDATE rewards_lot AS lot SET expires_at = told.at + make_interval(months => lot.inactivity_months)
-FROM ({acts}) AS told (account_id, at)
-WHERE lot.account_id = told.account_id AND lot.remaining > 0 AND lot.inactivity_months IS NOT NULL
-  AND lot.expires_at > %(now)s AND lot.expires_at < told.at + make_interval(months => lot.inactivity_months)
-"""
-_ACTS = """
-SELECT wallet.id, act.at FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[]) AS act (member_id, at)
+UPDATE rewards_lot AS lot SET expires_at = living.until
+FROM unnest(%(members)s::bigint[], %(ats)s::timestamptz[]) AS act (member_id, at)
 JOIN rewards_account AS wallet ON wallet.member_id = act.member_id AND wallet.kind = 'wallet'
+CROSS JOIN LATERAL (
+    SELECT id, expires_at, act.at + make_interval(months => inactivity_months) AS until
+    FROM rewards_lot WHERE account_id = wallet.id AND remaining > 0 AND inactivity_months IS NOT NULL
+                       AND expires_at > %(now)s::timestamptz
+    OFFSET 0
+) AS living
+WHERE lot.id = living.id AND living.expires_at < living.until
 """
 
 
 def touch(acts: Mapping[int, datetime], *, now: datetime) -> None:
     """Notes that members did something, each at a moment: what would expire for want of activity lives on. The caller
     has locked their wallets."""
-    fetch_prepared(_TOUCH.format(acts=_ACTS), {"members": list(acts), "ats": list(acts.values()), "now": now})
+    fetch_prepared(_TOUCH, {"members": list(acts), "ats": list(acts.values()), "now": now})
 
 
 def credit(
