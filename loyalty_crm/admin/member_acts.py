@@ -18,14 +18,15 @@ from members.services.consent import NoPhone, state_consent
 from members.services.purchases import KeyReused
 from members.services.tags import add_tag, remove_tag
 from rewards import queries as rewards
+from rewards.enums import Unit
 from rewards.models import GrantRequest, Transfer
-from rewards.queries import points_text
+from rewards.queries import amount_text, points_text
 from rewards.queries_grants import waits_text
 from rewards.services.adjustments import CORRECTION, adjust_points
 from rewards.services.grants import NOTE, grant_points
 from rewards.services.ledger import InsufficientPoints
 
-A_LOT, FAR_MORE = 10_000, 10  # points; times what usually moves
+A_LOT, FAR_MORE = 10_000, 10  # points, or minor units; times what usually moves
 LOOKED_BACK, ENOUGH = 50, 5  # movements
 
 
@@ -42,15 +43,21 @@ class MemberAct(ConfirmView):
 
 
 class AdjustPointsView(MemberAct):
-    title = _("Adjust points")
+    title = _("Adjust points or credit")
     form_class = AdjustPointsForm
     permission_required = "rewards.add_transfer"
-    act_label = _("Adjust points")
+    act_label = _("Adjust")
 
     @property
     def intro(self) -> str:
-        words = {"name": self.member, "points": points_text(rewards.balance(self.member.pk))}
+        words = {"name": self.member, "points": points_text(self._has(Unit.POINTS))}
+        if credit := self._has(Unit.CREDIT):
+            words["credit"] = amount_text(credit, Unit.CREDIT)
+            return gettext("%(name)s has %(points)s and %(credit)s of store credit.") % words
         return gettext("%(name)s has %(points)s.") % words
+
+    def _has(self, unit: Unit) -> int:
+        return rewards.balance(self.member.pk, unit=unit)
 
     def _adjust(self, form: Form) -> tuple[int, Transfer | GrantRequest]:
         """Gives or takes, or lets a gift wait; the balance after it, and the transfer or what waits."""
@@ -61,6 +68,7 @@ class AdjustPointsView(MemberAct):
             "key": str(data["key"]),
             "at": self.at,
             "actor_id": self.request.user.pk,
+            "unit": data["unit"],
         }
         try:
             if data["amount"] > 0:
@@ -69,41 +77,45 @@ class AdjustPointsView(MemberAct):
                 done = adjust_points(amount=data["amount"], note=data["note"] or CORRECTION, **told)
         except InsufficientPoints as error:
             text = ngettext("There is only %(points)s to take.", "There are only %(points)s to take.", error.available)
-            raise ValidationError({"amount": text % {"points": points_text(error.available)}}) from error
+            raise ValidationError({"amount": text % {"points": amount_text(error.available, data["unit"])}}) from error
         except KeyReused as error:
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
-        return rewards.balance(self.member.pk), done
+        return self._has(data["unit"]), done
 
     def preview(self, form: Form) -> list[str]:
-        data, before = form.cleaned_data, rewards.balance(self.member.pk)
+        data, unit = form.cleaned_data, form.cleaned_data["unit"]
+        before = self._has(unit)
         after, done = rehearse(lambda: self._adjust(form))
         note = data["note"] or gettext(NOTE if data["amount"] > 0 else CORRECTION)
         told = gettext("The member will read: “%(note)s”.") % {"note": note}
         if isinstance(done, GrantRequest):
             return [waits_text(done.why), gettext("So this waits until another person agrees."), told]
-        words = {"name": self.member, "before": points_text(before), "after": points_text(after)}
+        words = {"name": self.member, "before": amount_text(before, unit), "after": amount_text(after, unit)}
         sentences = [gettext("%(name)s has %(before)s now and %(after)s after this.") % words, told]
         if data["amount"] > 0:
-            sentences.append(gettext("Points given by hand never expire."))
+            credit = gettext("Store credit given by hand never expires.")
+            sentences.append(gettext("Points given by hand never expire.") if unit == Unit.POINTS else credit)
         return sentences
 
     def warnings(self, form: Form) -> list[str]:
         """Said where the amount is far beyond what moves here, as when a zero too many was typed."""
-        amount = abs(form.cleaned_data["amount"])
-        moved = [abs(row.change) for row in rewards.history(self.member.pk)[:LOOKED_BACK]]  # type: ignore[attr-defined]
+        amount, unit = abs(form.cleaned_data["amount"]), form.cleaned_data["unit"]
+        rows = rewards.history(self.member.pk, unit)[:LOOKED_BACK]
+        moved = [abs(row.change) for row in rows]  # type: ignore[attr-defined]
         usual = round(median(moved)) if len(moved) >= ENOUGH else None
         if usual and amount > FAR_MORE * usual:
-            words = {"points": points_text(amount), "usual": points_text(usual)}
+            words = {"points": amount_text(amount, unit), "usual": amount_text(usual, unit)}
             return [gettext("%(points)s: much more than usually moves here, about %(usual)s at once.") % words]
         if amount > A_LOT:
-            return [gettext("%(points)s: that is a lot. Please count the zeros.") % {"points": points_text(amount)}]
+            words = {"points": amount_text(amount, unit)}
+            return [gettext("%(points)s: that is a lot. Please count the zeros.") % words]
         return []
 
     def act(self, form: Form) -> str:
         after, done = self._adjust(form)
         if isinstance(done, GrantRequest):
             return gettext("It waits for another person now.")
-        words = {"name": self.member, "after": points_text(after)}
+        words = {"name": self.member, "after": amount_text(after, form.cleaned_data["unit"])}
         return gettext("%(name)s now has %(after)s.") % words
 
 

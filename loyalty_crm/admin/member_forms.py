@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from babel import Locale
@@ -17,7 +18,6 @@ from django.utils.translation import get_language, gettext, to_locale
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDateWidget,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
@@ -25,6 +25,7 @@ from unfold.widgets import (
 )
 
 from common.admin import TimeZoneField
+from common.money import minor_digits, to_minor
 from members.attributes import choices, clean_attribute
 from members.enums import MARKETING, AttributeKind, Channel, Purpose
 from members.models import Attribute, Member
@@ -34,6 +35,7 @@ from members.services.duplicates import LookAlike, look_alikes
 from members.services.profile import PROFILE_FIELDS, MemberGone, create_member, update_profile
 from members.similarity import REASONS
 from members.validators import countries
+from rewards.enums import Unit
 
 MOST = 1_000_000_000  # points at once
 TAGGED_AT_ONCE = 1_000
@@ -187,19 +189,25 @@ class MemberForm(forms.ModelForm):
 
 
 class AdjustPointsForm(forms.Form):
-    """Points in plain words: give or take, how many, why. `amount` comes out signed."""
+    """Points or credit in plain words: give or take, how much, why. `amount` comes out signed, and in minor units."""
 
     direction = forms.ChoiceField(
         label=_("What"),
-        choices=[("give", _("Give points")), ("take", _("Take points away"))],
+        choices=[("give", _("Give")), ("take", _("Take away"))],
         initial="give",
         widget=UnfoldAdminRadioSelectWidget,
     )
-    amount = forms.IntegerField(
-        label=_("How many points"),
-        min_value=1,
-        max_value=MOST,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True, "inputmode": "numeric"}),
+    unit = forms.ChoiceField(
+        label=_("Points or credit"),
+        choices=Unit.choices,
+        initial=Unit.POINTS,
+        required=False,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    amount = forms.CharField(
+        label=_("How much"),
+        help_text=_("Points are whole numbers; store credit is money: 12.50."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True, "inputmode": "decimal"}),
     )
     reason = forms.CharField(
         label=_("Reason"),
@@ -216,6 +224,21 @@ class AdjustPointsForm(forms.Form):
     )
     # One key per form: sent twice, it has one effect.
     key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
+
+    def clean_unit(self) -> Unit:
+        return Unit(self.cleaned_data["unit"] or Unit.POINTS)
+
+    def clean_amount(self) -> int:
+        typed = self.cleaned_data["amount"]
+        if self.cleaned_data.get("unit", Unit.POINTS) == Unit.POINTS:
+            return forms.IntegerField(min_value=1, max_value=MOST).clean(typed)
+        currency = get_programme().currency
+        try:
+            least = Decimal(1).scaleb(-minor_digits(currency))
+            return to_minor(forms.DecimalField(min_value=least, max_value=MOST).clean(typed), currency)
+        except ValueError as error:  # more decimals than the currency has
+            text = gettext("%(currency)s has no such fraction.") % {"currency": currency}
+            raise ValidationError(text) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -261,7 +261,7 @@ class MemberAdmin(ExportAdmin):
         found_or_404(Member.objects.filter(PRESENT), object_id)
         return self.changeform_view(request, object_id)
 
-    @action(description=_("Adjust points"), url_path="adjust", permissions=["adjust"], icon="exposure")
+    @action(description=_("Adjust balance"), url_path="adjust", permissions=["adjust"], icon="exposure")
     def adjust_points(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return AdjustPointsView.answer(self, request, object_id=object_id)
 

@@ -148,3 +148,15 @@ def test_settings_that_contradict_each_other_are_refused(member, desk):
     form = {n: v for n, v in manager.get(url).context["form"].initial.items() if v not in (None, False)}
     assert "A day allows at least as much as one gift." in text(manager.post(url, {**form, "grant_limit_day": "50"}))
     assert "greater than or equal to 1" in text(manager.post(url, {**form, "hold_minutes": "0"}))
+
+
+def test_credit_above_the_limit_waits_as_points_do_and_is_shown_as_money(member, desk):
+    marketer, manager = desk("Marketer"), desk("Manager")
+    give(marketer, member, "2000.00", unit="credit", confirmed="1")
+    request = GrantRequest.objects.get()
+    assert (request.unit, request.amount, request.state) == ("credit", 200_000, "waiting")
+    asked = text(manager.post(reverse("admin:rewards_grantrequest_approve", args=[request.pk])))
+    assert "Anna Becker gets €2,000.00." in asked
+    assert "Anna Becker has €0.00 now." in asked
+    act(manager, request, "approve")
+    assert balance(member.pk, unit="credit") == 200_000

@@ -72,7 +72,7 @@ def test_the_page_says_who_this_is(member, desk, at):
     ):
         assert words in seen or words == "42 points", words
     assert re.search(r"Points 42 12 expire on", seen)
-    assert "Adjust points" in seen
+    assert "Adjust balance" in seen
 
 
 def test_the_till_sees_who_tier_points_and_card_and_nothing_else(member, desk):
@@ -84,7 +84,7 @@ def test_the_till_sees_who_tier_points_and_card_and_nothing_else(member, desk):
         seen = text(page(client, member))
     for words in ("Anna &lt;b&gt;Becker&lt;/b&gt;", member.card_number_grouped, "Bronze", "Points 12"):
         assert words in seen, words
-    for words in ("Secret", "Harbour Street", "anna@example.com", "Adjust points", "Timeline"):
+    for words in ("Secret", "Harbour Street", "anna@example.com", "Adjust balance", "Timeline"):
         assert words not in seen, words
     assert len(caught) < 20
 
@@ -378,6 +378,28 @@ def test_what_cannot_be_adjusted_is_said_beside_the_field(member, desk, at, form
         assert words in text(answer)
         assert answer.content.decode().count("autofocus") == 1  # in what is wrong
     assert Transfer.objects.count() == 1
+
+
+def test_store_credit_is_given_and_taken_as_points_are(member, desk):
+    client, form = desk("Marketer"), {"unit": "credit", "reason": "Sorry"}
+    asked = text(adjusting(client, member, **form, direction="give", amount="12.50", key=KEY))
+    assert "has €0.00 now and €12.50 after this" in asked
+    assert "Store credit given by hand never expires." in asked
+    for amount, words in (
+        ("1.005", "EUR has no such fraction."),
+        ("0", "greater than or equal to 0.01"),
+        ("x", "Enter a number"),
+    ):
+        assert words in text(adjusting(client, member, **form, direction="give", amount=amount, key=KEY, confirmed="1"))
+    adjusting(client, member, **form, direction="give", amount="12.50", key=KEY, confirmed="1")
+    short = adjusting(client, member, **form, direction="take", amount="12.51", key=KEY[:-1] + "2", confirmed="1")
+    assert "There are only €12.50 to take." in text(short)
+    done = adjusting(client, member, **form, direction="take", amount="2.50", key=KEY[:-1] + "3", confirmed="1")
+    assert "now has €10.00" in text(done)
+    assert [queries.balance(member.pk, unit=unit) for unit in ("points", "credit")] == [0, 1000]
+    assert "wrong" not in text(
+        adjusting(client, member, **form | {"unit": "gold"}, direction="give", amount="1", key=KEY)
+    )
 
 
 def test_a_used_form_with_other_content_changes_nothing(member, desk):

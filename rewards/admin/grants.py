@@ -32,9 +32,9 @@ from members.queries import get_programme, search
 from members.queries_segments import SegmentNotReady
 from members.services.profile import MemberGone
 from members.services.purchases import KeyReused
-from rewards.enums import GrantState
+from rewards.enums import GrantState, Unit
 from rewards.models import GrantRequest
-from rewards.queries import amount_text, balance, explain, points_text
+from rewards.queries import amount_text, balance, explain
 from rewards.queries_grants import waits_text
 from rewards.services.grant_runs import stop_grant
 from rewards.services.grants import (
@@ -132,6 +132,8 @@ class GrantSegmentView(ConfirmView):
             )
         except SegmentNotReady as error:
             raise ValidationError({"segment": str(error)}) from error
+        except TooLate as error:
+            raise ValidationError({"expires_on": gettext("Please choose a day that is still to come.")}) from error
         except NobodyThere as error:
             raise ValidationError({"segment": gettext("There is nobody in it now.")}) from error
         except KeyReused as error:
@@ -231,9 +233,9 @@ class ApproveView(DecideView):
         if self.asked.member_id is None:
             rehearse(lambda: self._decide(form))
             return [_gift_words(self.asked), gettext("A worker gives them in the background; it can be stopped.")]
-        before = balance(self.asked.member_id, self.at)
+        before = balance(self.asked.member_id, self.at, Unit(self.asked.unit))
         rehearse(lambda: self._decide(form))
-        words = {"name": self.asked.member, "before": points_text(before)}
+        words = {"name": self.asked.member, "before": amount_text(before, self.asked.unit)}
         return [_gift_words(self.asked), gettext("%(name)s has %(before)s now.") % words]
 
     def act(self, form: Form) -> str:

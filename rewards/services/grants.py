@@ -44,7 +44,7 @@ class AlreadyDecided(Exception):
 
 
 class TooLate(Exception):
-    """What was asked for would have expired by now."""
+    """What is asked for would have expired by now."""
 
 
 class NobodyThere(Exception):
@@ -67,7 +67,7 @@ def grant_points(
     """Gives a member points (or credit, in minor units): the transfer, or the request that waits for another person.
 
     `reason` is for staff, `note` for the member. The same key with the same content gives the same answer, KeyReused
-    with another. MemberGone; ValueError for less than 1 or no reason.
+    with another. MemberGone; TooLate; ValueError for less than 1 or no reason.
     """
     _check(amount, reason)
     lock(f"grants.{actor_id}")  # two tabs of one person, one after the other
@@ -213,6 +213,8 @@ def _ask(
     actor_id: int,
     expires_at: datetime | None,
 ) -> GrantRequest:
+    if expires_at is not None and expires_at <= at:
+        raise TooLate
     why = why_it_waits(amount=amount * members, unit=unit, actor_id=actor_id, at=at)
     return GrantRequest(
         key=key,

@@ -84,6 +84,16 @@ def test_within_the_limit_it_is_given_at_once_and_the_member_reads_the_note(limi
         give(make_member(), 100, anna, at, key="k")
 
 
+def test_what_would_have_expired_is_not_given(limits, at, anna):
+    member = make_member()
+    give(member, 1, anna, at, key="k", expires_at=at + timedelta(seconds=1))
+    for when in (at, at - timedelta(days=1)):
+        with pytest.raises(TooLate):
+            give(member, 1, anna, at, expires_at=when)
+    give(member, 1, anna, at + timedelta(days=9), key="k", expires_at=at + timedelta(seconds=1))  # told again
+    assert (balance(member.pk, at), GrantRequest.objects.count()) == (1, 1)
+
+
 def test_above_the_limit_it_waits_and_another_person_gives_it(limits, at, anna, ben):
     member = make_member()
     asked = give(member, 101, anna, at, key="k")
