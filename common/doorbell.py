@@ -15,8 +15,12 @@ def ring(task: str, *args, every: float = 0) -> None:
     """Sends a task after the commit. A broker that is down is logged in a line and costs nothing but time.
 
     The task is named ("members.tasks.run_reactions"), because tasks import services and not the other way.
-    With `every`, this process rings for it once in so many seconds at most: one answer serves many calls.
+    With `every`, this process rings for it once in so many seconds at most: one answer serves many calls. And a
+    transaction rings once for the same, however often it is asked to.
     """
+    bell = (task, args)
+    if any(getattr(hook[1], "bell", None) == bell for hook in transaction.get_connection().run_on_commit):
+        return
 
     def send() -> None:
         if every and monotonic() - _rung.get(task, -every) < every:
@@ -27,4 +31,5 @@ def ring(task: str, *args, every: float = 0) -> None:
         except OperationalError as error:
             log.warning("broker is away", task=task, error=str(error))
 
+    send.bell = bell  # type: ignore[attr-defined]
     transaction.on_commit(send, robust=True)

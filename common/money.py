@@ -29,5 +29,13 @@ def to_minor(major: Decimal, currency: str) -> int:
 
 def format_money(minor: int, currency: str, language: str | None = None) -> str:
     """An amount as `language` (by default the active one) writes it: "€12.50"."""
-    locale = Locale.parse(to_locale(language or get_language() or "en"))
-    return format_currency(to_major(minor, currency), currency, locale=locale)
+    return format_currency(to_major(minor, currency), currency, locale=_locale(language))
+
+
+def format_exact(major: Decimal, currency: str) -> str:
+    """An amount that may be finer than the currency's coins: "€0.0125"."""
+    return format_currency(major.normalize(), currency, locale=_locale(None), decimal_quantization=False)
+
+
+def _locale(language: str | None) -> Locale:
+    return Locale.parse(to_locale(language or get_language() or "en"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
+from babel.core import Locale
 from babel.dates import format_skeleton
 from borax.calendars.lunardate import LCalendars, LunarDate, TextUtils
 from django.core.exceptions import ValidationError
@@ -204,3 +205,8 @@ def birthdays_between(birthday: Birthday, first: date, last: date) -> list[Occur
         found.append(occurrence)
         day = occurrence.day + timedelta(days=1)
     return found
+
+
+def country_name(code: str) -> str:
+    """What people of the active language call a country; the code itself where it is none."""
+    return Locale.parse(to_locale(get_language() or "en")).territories.get(code, code)

@@ -5,6 +5,7 @@ from django.utils.translation import gettext, ngettext
 
 from common.moments import format_moment
 from common.money import format_money
+from members.rules import country_name
 from rewards.enums import RewardKind
 from rewards.models import Redemption, Reward
 from rewards.queries import points_text
@@ -101,7 +102,7 @@ def address_words(redemption: Redemption) -> list[str]:
     parts = redemption.address
     order = ("name", "street", "postal_code", "city", "country")
     known = [name for name in order if name in parts] + sorted(set(parts) - set(order))
-    return [str(parts[name]) for name in known]
+    return [country_name(str(parts[name])) if name == "country" else str(parts[name]) for name in known]
 
 
 def paid_words(redemption: Redemption, currency: str) -> str:

@@ -21,7 +21,7 @@ from analytics.periods import Period
 from analytics.points import AHEAD, ENOUGH, Cohort, breakage
 from analytics.services.snapshots import figures
 from common.cells import plain_cell
-from common.money import format_money, minor_digits, to_major
+from common.money import format_exact, format_money, minor_digits, to_major
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.queries import get_programme
 from rewards.enums import Unit
@@ -198,8 +198,7 @@ class RewardsPage(Teller):
         return gettext("members owe %(amount)s after refunds") % {"amount": self.amount(owed)} if owed else ""
 
     def _one(self) -> str:
-        digits = max(minor_digits(self.currency), -int(self.point_cost.normalize().as_tuple().exponent))
-        return f"{self.point_cost:.{digits}f} {self.currency}"
+        return format_exact(self.point_cost, self.currency)
 
     def _breakage(self) -> Stat:
         rate = breakage(self.kept.by_issue)

@@ -12,7 +12,8 @@ from django.db.models import F
 
 from loyalty_crm.demo import data
 from members.enums import MARKETING, Calendar, Channel, Language, Purpose
-from members.models import Member, User
+from members.events import CONSENT_GRANTED, CONSENT_WITHDRAWN, MEMBER_JOINED, record_many
+from members.models import Consent, ConsentWording, Member, User
 from members.services.consent import state_consent
 from members.services.profile import create_member, link_account
 
@@ -43,7 +44,9 @@ def make_staff() -> dict[str, User]:
 def make_guests(random: Random, at: datetime, months: int, count: int) -> list[Guest]:
     """`count` members who joined over time, and the two with a portal account."""
     rhythms = [days for days, weight in RHYTHMS for _ in range(weight)]
-    guests = [_guest(random, at, months, n, random.choice(rhythms)) for n in range(count)]
+    said: list[Consent] = []
+    guests = [_guest(random, at, months, n, random.choice(rhythms), said) for n in range(count)]
+    _join(guests, said)
     start = at - timedelta(days=30 * months)
     anna = {
         "name": "Anna Becker", "email": data.MEMBERS[0], "phone": "+4915112340001", "city": "Berlin",
@@ -60,7 +63,9 @@ def make_guests(random: Random, at: datetime, months: int, count: int) -> list[G
         member = create_member(at=start, profile=profile, source="portal")
         link_account(member_id=member.pk, user=_account(str(profile["email"])), at=start)
         for purpose in MARKETING:
-            _say(member, purpose, Channel.EMAIL, True, start, "portal")
+            state_consent(
+                member_id=member.pk, channel=Channel.EMAIL, purpose=purpose, granted=True, source="portal", at=start
+            )
         guests.append(Guest(member, rhythm, store, start, at))
     # Who joined in the portal has shown that the address is theirs, every third guest that the phone is.
     Member.objects.filter(source="portal").exclude(email="").update(email_verified_at=F("joined_at"))
@@ -75,7 +80,24 @@ def _account(email: str, **fields: Any) -> User:
     return user
 
 
-def _guest(random: Random, at: datetime, months: int, n: int, rhythm: float) -> Guest:
+def _join(guests: list[Guest], said: list[Consent]) -> None:
+    """Writes all guests, and what they agreed to, as the services would one by one."""
+    Member.objects.bulk_create(guest.member for guest in guests)
+    joined = [(guest.member.pk, guest.member.joined_at, {"source": guest.member.source}) for guest in guests]
+    record_many(kind=MEMBER_JOINED, events=joined)
+    wordings = {wording.purpose: wording for wording in ConsentWording.objects.order_by("version")}
+    for consent in said:
+        consent.member_id, consent.wording = consent.member.pk, wordings.get(consent.purpose)
+    Consent.objects.bulk_create(said)
+    for kind, granted in ((CONSENT_GRANTED, True), (CONSENT_WITHDRAWN, False)):
+        words = [one for one in said if one.granted == granted]
+        told = [{"channel": one.channel, "purpose": one.purpose, "source": one.source} for one in words]
+        events = [(one.member_id, one.at, data) for one, data in zip(words, told, strict=True)]
+        record_many(kind=kind, events=events)
+
+
+def _guest(random: Random, at: datetime, months: int, n: int, rhythm: float, said: list[Consent]) -> Guest:
+    """A guest who is not written yet; what they agree to joins `said`."""
     chinese = random.random() < 0.4
     joined = at - timedelta(days=random.uniform(0.5, 30 * months))
     joined = joined.replace(hour=random.randint(6, 17), minute=random.randint(0, 59), second=random.randint(0, 59))
@@ -93,19 +115,17 @@ def _guest(random: Random, at: datetime, months: int, n: int, rhythm: float) -> 
         profile["phone"] = f"+86138{10_000_000 + n * 37}" if abroad else f"+4915{112_000_000 + n * 41}"
     if random.random() < 0.85:
         profile |= _birthday(random, at.date(), n, chinese)
-    member = create_member(at=joined, profile=profile, source=random.choice(("portal", "till", "till")))
+    member = Member(joined_at=joined, source=random.choice(("portal", "till", "till")), **profile)
     if "email" in profile:
         for purpose, share in ((Purpose.GREETINGS, 0.8), (Purpose.OFFERS, 0.55)):
+            says = {"member": member, "purpose": purpose, "channel": Channel.EMAIL}
             if random.random() < share:
-                _say(member, purpose, Channel.EMAIL, True, joined, "portal")
+                said.append(Consent(**says, granted=True, at=joined, source="portal"))
                 if random.random() < 0.07:
-                    _say(member, purpose, Channel.EMAIL, False, joined + (at - joined) / 2, "unsubscribe link")
+                    later = joined + (at - joined) / 2
+                    said.append(Consent(**says, granted=False, at=later, source="unsubscribe link"))
     last = at if random.random() < 0.8 else joined + (at - joined) * random.random()
     return Guest(member, rhythm * random.uniform(0.7, 1.4), random.choice(data.STORES), joined, last)
-
-
-def _say(member: Member, purpose: Purpose, channel: Channel, granted: bool, at: datetime, source: str) -> None:
-    state_consent(member_id=member.pk, channel=channel, purpose=purpose, granted=granted, source=source, at=at)
 
 
 def _name(random: Random, chinese: bool) -> str:

@@ -25,6 +25,7 @@ from rewards.services.tier_nights import reassess_all
 STEP = timedelta(days=7)
 WEEKEND = 5
 LATELY = timedelta(days=25)
+GREETED = timedelta(weeks=24)  # so long the café has written on birthdays
 CHEAPEST = 60  # points of the reward that costs the fewest
 ANALYSE = (1, 4, 12, 36)
 
@@ -110,7 +111,7 @@ def live(
             batch.append(purchases[posted])
             posted += 1
         if batch:
-            _week(random, guests, batch, week, end, staff, made)
+            _week(random, guests, batch, week, end, staff, made, until)
         expire_due(at=end)
         progress(posted)
         weekly(end)
@@ -126,6 +127,7 @@ def _week(
     end: datetime,
     staff: dict,
     made: dict[str, Reward],
+    until: datetime,
 ) -> None:
     def some_time() -> datetime:
         return start + (end - start) * random.random()
@@ -141,12 +143,13 @@ def _week(
                 at=min(end, purchase.purchased_at + timedelta(minutes=10)),
             )
     here = [guest for guest in guests if guest.first < start]
-    greet(start, end)
+    if end > until - GREETED:
+        greet(start, end)
     for guest in random.sample(here, min(len(here), 1)):
         _adjust(random, guest, some_time(), staff["Marketer"])
     balances = queries.balances([guest.member.pk for guest in here], start)
     for guest in here:
-        if balances[guest.member.pk] >= CHEAPEST and random.random() < 0.14:
+        if balances[guest.member.pk] >= CHEAPEST and random.random() < 0.07:
             redeem_some(random, guest, made, some_time(), balances[guest.member.pk])
 
 

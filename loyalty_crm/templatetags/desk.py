@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from babel import Locale
 from django import template
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, to_locale
 
 from common.moments import format_day, format_moment
 from common.money import format_money
 from members.models import Member
 from members.panels import TOP
+from members.rules import country_name
 
 register = template.Library()
 register.filter("day", format_day)
@@ -27,9 +26,8 @@ def money(minor: int, currency: str) -> str:
 @register.filter
 def address(member: Member) -> str:
     """Where a member lives, on one line."""
-    country = Locale.parse(to_locale(get_language() or "en")).territories.get(member.country, member.country)
     place = f"{member.postal_code} {member.city}".strip()
-    return ", ".join(part for part in (member.street, place, country) if part)
+    return ", ".join(part for part in (member.street, place, country_name(member.country)) if part)
 
 
 @register.simple_tag(takes_context=True)

@@ -111,7 +111,7 @@ def test_the_server_says_what_saving_would_do_and_it_does_it(client, people):
     body = json.dumps({"definition": narrow, "segment": made.pk})
     answer = client.post(page("count"), body, content_type="application/json").json()
     assert answer["plan"] == ["Makes version 5 of this segment.", "0 members come in, 2 go out."]
-    assert (answer["count"], answer["note"]) == ("1 member", "20 % of 5 members")
+    assert (answer["count"], answer["note"]) == ("1 member", "20% of 5 members")
     assert [one["name"] for one in answer["sample"]] == ["Person 1"]
 
 

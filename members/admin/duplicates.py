@@ -80,7 +80,7 @@ class DuplicateAdmin(ReadOnlyAdmin):
     )
     def likelihood(self, pair: Duplicate) -> tuple:
         level = "sure" if pair.score >= SURE else "likely" if pair.score >= LIKELY else "maybe"
-        return level, f"{pair.score} %"
+        return level, f"{pair.score}%"
 
     @display(description=_("one member"), header=True)
     def one(self, pair: Duplicate) -> tuple:

@@ -13,7 +13,7 @@ from members.attributes import in_words
 from members.merging import facts
 from members.models import Member, PurchaseSummary
 from members.queries import attributes
-from members.rules import birthday_words
+from members.rules import birthday_words, country_name
 from members.services.merged_fields import ATTRIBUTE, GROUPS, is_empty, values_of
 
 LABELS: dict[str, Promise | str] = {
@@ -71,7 +71,7 @@ def _words(member: Member, group: str) -> str:
             return str(member.phone.as_international)
         case "address":
             place = " ".join(part for part in (member.postal_code, member.city) if part)
-            return ", ".join(part for part in (member.street, place, member.country) if part)
+            return ", ".join(part for part in (member.street, place, country_name(member.country)) if part)
         case "birthday":
             day = birthday_words(member.birthday)
             return f"{day} ({member.birthday_year})" if member.birthday_year else day

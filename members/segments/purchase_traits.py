@@ -128,7 +128,7 @@ class Top(Kind):
         ).format(datum, query.param(int(value)))
 
     def said(self, value: Any, known: dict[Any, str], currency: str) -> str:
-        return gettext("%(n)s %%") % {"n": number_words(value)}
+        return gettext("%(n)s%%") % {"n": number_words(value)}
 
 
 def _rank(query: Query, leaf: Leaf) -> Composable:

@@ -222,6 +222,10 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
     )
     readonly_fields = ("member_page", "amount", "refunded", "movements")
 
+    def get_inlines(self, request: HttpRequest, obj: Purchase | None) -> list:
+        """No table of refunds where there are none."""
+        return [one for one in self.inlines if one is not RefundInline or (obj and obj.refunds.exists())]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
         earned = Transfer.objects.filter(purchase=OuterRef("pk"), kind=TransferKind.EARN).order_by().values("purchase")
         return super().get_queryset(request).annotate(earned=Subquery(earned.annotate(n=Sum("amount")).values("n")))

@@ -26,7 +26,7 @@ from unfold.widgets import (
 
 from common.admin import ConfirmView, DeskAdmin, rehearse
 from common.moments import format_moment
-from common.money import format_money, minor_digits
+from common.money import format_exact, format_money, minor_digits
 from members.queries import get_programme
 from rewards.enums import AccountKind, ExpiredReturn, RefundPolicy, Unit
 from rewards.models import Account, RewardSettings, RewardSettingsChange
@@ -129,9 +129,8 @@ class SettingsForm(forms.Form):
 
 
 def _cost(kept: RewardSettings) -> str:
-    currency = get_programme().currency
-    cost = number_format(kept.point_cost.normalize(), use_l10n=True) if kept.point_cost else "0"
-    return gettext("A point costs %(cost)s %(currency)s.") % {"cost": cost, "currency": currency}
+    cost = format_exact(kept.point_cost, get_programme().currency)
+    return gettext("A point costs %(cost)s.") % {"cost": cost}
 
 
 def _pays(kept: RewardSettings) -> str:

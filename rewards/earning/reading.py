@@ -26,9 +26,22 @@ class BadRule(Exception):
         self.problems = problems
 
 
-def words(values: Iterable[str]) -> frozenset[str]:
+class Word(str):
+    """As it is compared; `written` as the shop writes it, for sentences."""
+
+    __slots__ = ("written",)
+    written: str
+
+
+def words(values: Iterable[str]) -> frozenset[Word]:
     """Articles, categories and the like as they are compared."""
-    return frozenset(fold(value) for value in values)
+    return frozenset(_word(value) for value in values)
+
+
+def _word(value: str) -> Word:
+    word = Word(fold(value))
+    word.written = value.strip()
+    return word
 
 
 def fold(value: str) -> str:

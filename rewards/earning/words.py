@@ -1,6 +1,6 @@
 """Rules, awards and reasons as sentences in the active language. No queries: names come from the caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -83,7 +83,7 @@ class _Summary:
         if asks.first_purchase:
             found.append(gettext("on the first purchase"))
         if asks.stores:
-            found.append(gettext("at %(stores)s") % {"stores": _or(sorted(asks.stores))})
+            found.append(gettext("at %(stores)s") % {"stores": _or(_written(asks.stores))})
         if asks.channels:
             known = {str(value): str(label) for value, label in SalesChannel.choices}
             channels = [known.get(channel, channel) for channel in sorted(asks.channels)]
@@ -97,13 +97,13 @@ class _Summary:
         definition = self.definition
         asks, exclude = definition.conditions, definition.exclude
         told = self._effect()
-        lines = [*sorted(asks.products), *sorted(asks.categories), *sorted(asks.brands)]
+        lines = _written(asks.products, asks.categories, asks.brands)
         if lines:
             told = gettext("%(gives)s on %(lines)s") % {"gives": told, "lines": _or(lines)}
         if asks.minimum_minor is not None and asks.currency:
             words = {"gives": told, "amount": format_money(asks.minimum_minor, asks.currency)}
             told = gettext("%(gives)s from %(amount)s on") % words
-        without = [*sorted(exclude.products), *sorted(exclude.categories), *sorted(exclude.brands)]
+        without = _written(exclude.products, exclude.categories, exclude.brands)
         if without:
             told = gettext("%(gives)s, but not on %(lines)s") % {"gives": told, "lines": _or(without)}
         return told
@@ -216,6 +216,11 @@ def _or(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return gettext("%(first)s or %(last)s") % {"first": pgettext("list", ", ").join(words[:-1]), "last": words[-1]}
+
+
+def _written(*groups: Iterable[str]) -> list[str]:
+    """Words as the shop writes them, group by group."""
+    return [getattr(word, "written", word) for group in groups for word in sorted(group)]
 
 
 def _hours(start: int, end: int) -> str:

@@ -147,7 +147,7 @@ def test_the_editor_says_what_it_means_in_both_languages_and_about_how_much(mark
     assert re.search(r"[\u3000-\u303f\u4e00-\u9fff]", said["sentences"][1]["text"])
     estimate = marketer.post(url("estimate"), told(points="2")).json()
     assert estimate["headline"] == "about 40 points a week"
-    assert "100 % of the purchases" in estimate["basis"]
+    assert "100% of the purchases" in estimate["basis"]
     # A multiplier adds to what the live rules give; for itself it gives nothing.
     assert (
         marketer.post(url("estimate"), told(gives="multiplier", factor="3")).json()["headline"] == estimate["headline"]
@@ -309,7 +309,7 @@ def test_a_replay_is_asked_for_watched_and_taken_along(marketer):
     assert "0 of 6 purchases" in text(marketer.get(answer.url))
     run_replay(replay_id=replay.pk)
     seen = text(marketer.get(answer.url))
-    assert "180 points, at a cost of €1.80 instead of €0.60 (+200 %)." in seen
+    assert "180 points, at a cost of €1.80 instead of €0.60 (+200%)." in seen
     assert "6 purchases of 6 members" in seen
     table = marketer.get(reverse("admin:rewards_replay_table", args=[replay.pk])).content.decode("utf-8-sig")
     lines = table.strip().splitlines()

@@ -194,8 +194,8 @@ def test_the_ladder_shows_what_each_tier_asks_and_brings_and_who_stands_there(st
     benefit.tiers.add(steps["silver"])
     page = text(manager.get(reverse("admin:rewards_tier_changelist")))
     assert "What counts is what members do in the last 12 months." in page
-    assert "Silver 500 points points × 1, Lounge 1 50 %" in page
-    assert "Bronze from the first day points × 1 1 50 %" in page
+    assert "Silver 500 points points × 1, Lounge 1 50%" in page
+    assert "Bronze from the first day points × 1 1 50%" in page
 
 
 # --- benefits and memberships ---------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def share(found: int) -> str:
 
 
 def _percent(value: float) -> str:
-    return gettext("%(n)s %%") % {"n": "< 1" if 0 < value < 1 else f"{value:.0f}"}
+    return gettext("%(n)s%%") % {"n": "< 1" if 0 < value < 1 else f"{value:.0f}"}
 
 
 def what_saving_does(definition: Any, segment: Segment | None, *, at: Any) -> list[str]:

@@ -144,7 +144,7 @@ def _overlap_text(segment: Segment, other: Segment, found: Any) -> str:
     size = found.only_first + found.both
     if not size:
         return gettext("Nobody is in “%(name)s”.") % {"name": segment}
-    text = gettext("%(percent)d %% of “%(one)s” are also in “%(other)s”.")
+    text = gettext("%(percent)d%% of “%(one)s” are also in “%(other)s”.")
     return text % {"percent": round(100 * found.both / size), "one": segment, "other": other}
 
 

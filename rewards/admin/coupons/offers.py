@@ -146,7 +146,7 @@ class OfferAdmin(DeskAdmin):
     def share(self, offer: Any) -> str:
         if offer.shared_code or not offer.issued:
             return "–"
-        return gettext("%(n)s %%") % {"n": f"{100 * offer.used / offer.issued:.0f}"}
+        return gettext("%(n)s%%") % {"n": f"{100 * offer.used / offer.issued:.0f}"}
 
     # --- The editor -------------------------------------------------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.forms import Form
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -46,6 +48,12 @@ class RuleAct(ConfirmView):
     def get_success_url(self) -> str:
         return reverse("admin:rewards_earningrule_change", args=[self.rule.pk])
 
+    @property
+    def intro(self) -> str:
+        """What is about to stop, start or go."""
+        version = self.rule.versions.order_by("-number").first()
+        return self.said(version) if version else ""
+
     def said(self, version: RuleVersion) -> str:
         return said(version.definition, self.rule.trigger, self.rule.unit)
 
@@ -71,10 +79,11 @@ class PublishView(RuleAct):
     form_class = PublishForm
     act_label = _("Publish")
 
-    @property
-    def intro(self) -> str:
-        draft = self.rule.versions.filter(state=VersionState.DRAFT).first()
-        return self.said(draft) if draft else gettext("There is no draft. Edit the rule first.")
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.rule.versions.filter(state=VersionState.DRAFT).exists():
+            messages.info(request, gettext("There is nothing to publish: edit the rule first, which makes a draft."))
+            return redirect(self.get_success_url())
+        return super().get(request, *args, **kwargs)
 
     def _publish(self, form: Form) -> Any:
         try:

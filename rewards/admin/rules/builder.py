@@ -118,7 +118,7 @@ def estimate_words(
             "From a sample of what was bought in the last %(weeks)d weeks: %(percent)s of the purchases get something."
         )
     share = 100 * found.fired / found.purchases
-    percent = gettext("%(n)s %%") % {"n": "< 1" if 0 < share < 1 else f"{share:.0f}"}
+    percent = gettext("%(n)s%%") % {"n": "< 1" if 0 < share < 1 else f"{share:.0f}"}
     notes = [basis % {"weeks": ESTIMATE_WEEKS, "percent": percent}]
     if unit == Unit.POINTS and found.cost_minor is not None:
         cost = amount_text(_roughly(found.cost_minor), Unit.CREDIT, get_programme().currency)

@@ -8,6 +8,7 @@ from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.formats import date_format, number_format
 from django.utils.translation import get_language, gettext, ngettext
 
+from common.money import format_exact
 from members.enums import SalesChannel
 from members.models import Segment
 from rewards.admin.rules.beginnings import LIMITS, beginning
@@ -45,7 +46,11 @@ def parts(definition: dict[str, Any], *, trigger: str, unit: str, currency: str)
         said.append((str(fields["channels"].label), _all(str(labels.get(one, one)) for one in given["channels"])))
     if given["weekdays"]:
         said.append((str(fields["weekdays"].label), _all(str(WEEKDAYS[int(day)]) for day in given["weekdays"])))
-    said += [(str(fields[name].label), str(given[name])) for name in ("minimum", "currency") if given[name]]
+    if given["minimum"]:
+        paid_in = given["currency"] or currency
+        said.append((str(fields["minimum"].label), format_exact(Decimal(str(given["minimum"])), paid_in)))
+    if given["currency"]:
+        said.append((str(fields["currency"].label), str(given["currency"])))
     if given["first_purchase"]:
         said.append((str(fields["first_purchase"].label), gettext("Yes")))
     days = [(name, given[name]) for name in ("starts", "ends") if given[name]]
@@ -95,9 +100,9 @@ def _effect(given: dict[str, Any], unit: str, currency: str) -> str:
         case "multiplier":
             return f"{label}: × {_number(given['factor'])}"
         case "cashback":
-            return f"{label}: {_number(given['percent'])} %"
+            return f"{label}: {_number(given['percent'])}%"
         case "credit":
-            return f"{label}: {_number(given['credit'])} {currency}"
+            return f"{label}: {format_exact(Decimal(str(given['credit'])), currency)}"
     offer = Offer.objects.filter(pk=given["offer"]).first()
     return f"{label}: {offer or '–'}"
 

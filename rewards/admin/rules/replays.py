@@ -103,7 +103,7 @@ class ReplayAdmin(DeskAdmin):
 
     @display(description=_("outcome"))
     def outcome(self, replay: Replay) -> str:
-        return headline(replay) if replay.state == JobState.DONE else f"{percent(replay)} %"
+        return headline(replay) if replay.state == JobState.DONE else f"{percent(replay)}%"
 
     # --- Asking -----------------------------------------------------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -248,7 +248,7 @@ def headline(replay: Replay) -> str:
         return gettext("%(points)s, at a cost of %(tried)s; nothing was really given.") % words
     change = 100 * (tried - given) / given
     words["change"] = f"{'+' if change >= 0 else '−'}{abs(change):.0f}"
-    return gettext("%(points)s, at a cost of %(tried)s instead of %(given)s (%(change)s %%).") % words
+    return gettext("%(points)s, at a cost of %(tried)s instead of %(given)s (%(change)s%%).") % words
 
 
 def shown(replay: Replay) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -178,10 +178,10 @@ class QualifyingView(MovesView):
 class TierAdmin(DeskAdmin):
     """The steps in their order; each is changed in two steps that say whom it moves."""
 
-    list_display = ("name", "reached")
+    list_display = ("name",)
     ordering = ("-rank",)
     sortable_by = ()
-    list_before_template = "admin/tiers/ladder.html"
+    change_list_template = "admin/tiers/list.html"
     fields = ("name", "asks", "times")
     readonly_fields = ("asks", "times")
 
@@ -208,6 +208,7 @@ class TierAdmin(DeskAdmin):
         job = Reassessment.objects.first()
         told = {
             "ladder": rows,
+            "between": pgettext("list", ", "),
             "window": gettext("What counts is what members do %(window)s.")
             % {"window": window_words(kept.tier_window)},
             "down": grace_words(kept),
@@ -234,11 +235,6 @@ class TierAdmin(DeskAdmin):
     @display(description=_("multiplier"))
     def times(self, tier: Tier) -> str:
         return f"× {tier.multiplier.normalize():f}"
-
-    @display(description=_("last reached"))
-    def reached(self, tier: Tier) -> str:
-        last = TierChange.objects.filter(to_tier=tier).order_by("-at").values_list("at", flat=True).first()
-        return format_moment(last) or "–"
 
 
 def _standing() -> dict[int, int]:
