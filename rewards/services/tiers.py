@@ -13,7 +13,7 @@ from rewards.enums import TierCause, Unit
 from rewards.events import TIER_CHANGED, TIER_WILL_DROP
 from rewards.models import Tier
 from rewards.queries import PURSES, purses
-from rewards.queries_qualifying import DECIDED, stood
+from rewards.queries_qualifying import COUNTS, DECIDED, SETTING, stood
 from rewards.queries_tiers import standings
 from rewards.services.ledger import lock_wallets
 
@@ -75,6 +75,41 @@ _LAGGING = f"""
 WITH {stood(own="%(own)s::bigint[]", moment=_MOMENT)}, {_MOVED}
 SELECT member_id FROM moved WHERE {_DIFFERS}
 """
+# For a till that waits: who surely stays where they are is assessed by one look at what their wallet was given.
+# Not those with whom others were merged, whose wallets count as well.
+_CALM = f"""
+UPDATE rewards_membertier AS status SET qualifying_points = counted.now, assessed_at = setting.at
+FROM (
+    SELECT at, probe, at - interval '12 months' + interval '3 days' AS surely,
+           probe - interval '12 months' + interval '3 days' AS surely_later, at - interval '12 months 1 day' AS floor
+    FROM (
+        SELECT %(at)s::timestamptz AS at, %(at)s::timestamptz + greatest(notice - grace, interval '0') AS probe
+        FROM ({SETTING}) AS saved WHERE span = 'rolling' OFFSET 0
+    ) AS moments OFFSET 0
+) AS setting, rewards_account AS wallet JOIN members_member AS member ON member.id = wallet.member_id, LATERAL (
+    SELECT coalesce(sum(points) FILTER (
+               WHERE given.at > surely OR given.at + interval '12 months' > setting.at), 0)::bigint AS now,
+           coalesce(sum(points) FILTER (
+               WHERE given.at > surely_later OR given.at + interval '12 months' > setting.probe), 0)::bigint AS later
+    FROM (
+        SELECT earn.at, earn.amount - coalesce((
+            SELECT sum(amount) FROM rewards_transfer WHERE reverses_id = earn.id AND kind = 'reverse'), 0) AS points
+        FROM rewards_transfer AS earn
+        WHERE earn.credit_id = wallet.id AND earn.kind = 'earn' AND ({COUNTS}) AND earn.at >= setting.floor
+    ) AS given
+) AS counted, rewards_tier AS held
+WHERE NOT EXISTS (SELECT FROM rewards_tier WHERE coalesce(spend_minor, visits, tenure_days) IS NOT NULL)
+  AND wallet.id = ANY(%(wallets)s::bigint[]) AND wallet.unit = 'points' AND wallet.kind = 'wallet'
+  AND member.merged_into_id IS NULL
+  AND NOT EXISTS (SELECT FROM members_member AS merged WHERE merged.merged_into_id = member.id)
+  AND status.member_id = member.id AND held.id = status.tier_id AND status.assessed_at <= setting.at
+  AND status.grace_until IS NULL AND status.noticed_at IS NULL
+  AND status.qualifying_spend_minor = 0 AND status.qualifying_visits = 0
+  AND least(counted.now, counted.later) >= coalesce(held.threshold, 0)
+  AND NOT EXISTS (
+      SELECT FROM rewards_tier AS higher WHERE higher.rank > held.rank AND higher.threshold <= counted.now)
+RETURNING ARRAY(SELECT id FROM rewards_account WHERE member_id = status.member_id AND kind = 'wallet')
+"""
 _ASSESS_FEW = f"""
 WITH purse (own, ever) AS ({PURSES}),
 {stood(own="(SELECT own FROM purse)::bigint[]", moment=_MOMENT)}, {_WRITE}
@@ -129,6 +164,9 @@ def assess(
     many changed tier. Without `always`, a row in which nothing would change is not written. `cause` is kept with each
     change in the place of "reached" and "no longer reached". One statement for a few, one more for many, and one for
     each kind of event that there is something to tell of."""
+    if always and cause is None:
+        calm = {id_ for (own,) in fetch_prepared(_CALM, {"at": at, "wallets": wallet_ids}) for id_ in own}
+        wallet_ids = [id_ for id_ in wallet_ids if id_ not in calm]
     if not wallet_ids:
         return 0
     params: dict[str, Any] = {"at": at, "always": always, "cause": cause, "actor": actor_id}
