@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from common.deadlocks import again_after_deadlock
 from common.sql import execute, fetch_all, fetch_prepared
 
 
@@ -44,6 +45,7 @@ _KNOWN = "SELECT fingerprint, status, body::text FROM api_answer WHERE call = %s
 _KEEP = "UPDATE api_answer SET status = %s, body = %s::jsonb, member_id = %s WHERE id = %s"
 
 
+@again_after_deadlock
 @transaction.atomic
 def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]) -> Done:
     """What `act` answers, or has answered to the same call before: that with 200, whatever it was then.
@@ -90,6 +92,7 @@ _FORGET_MANY = "DELETE FROM api_answer WHERE call = %s AND source = %s AND key =
 Kept = Done | KeyReused | MemberErased
 
 
+@again_after_deadlock
 @transaction.atomic
 def once_each(
     *,

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext
 
+from common.deadlocks import again_after_deadlock
 from common.money import format_money, minor_digits
 from members.services.purchases import NewLine, NewPurchase, RecordedPurchase, known_purchase, record_each
 from rewards.coupons.pricing import Line
@@ -101,6 +102,7 @@ class _Refused(Exception):
         self.refusal = Refusal(code, message, field, facts)
 
 
+@again_after_deadlock
 def check_out(
     *, baskets: Sequence[Basket], at: datetime, dry_run: bool = False, actor_id: int | None = None
 ) -> list[Receipt | Refusal]:

@@ -7,14 +7,15 @@ from decimal import Decimal
 from unittest.mock import patch
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from common.sql import fetch_all
 from members.tests.factories import make_member
 from rewards import queries
-from rewards.models import EarningRule, RewardSettings, Transfer
+from rewards.models import EarningRule, Offer, RewardSettings, Transfer
 from rewards.services.checkout import Basket, BasketLine, Receipt, check_out
 from rewards.services.earning import posting
+from rewards.tests.coupons import make_offer
 from rewards.tests.factories import adjust, make_rule_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,3 +130,33 @@ def test_batches_and_tills_with_one_budget_never_lock_each_other_up():
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_two_batches_that_use_limited_offers_crosswise_both_go_through():
+    """Each takes one offer, and then wants that of the other: the database ends one of them, and it is done again."""
+    make_rule_of("Budget", {"effect": {"kind": "fixed", "points": 1}}, budget=100)
+    offers = [make_offer(shared_code=code, uses_limit=10, uses_member=None) for code in ("SPRING", "AUTUMN")]
+    answers: list = []
+
+    def work(codes: tuple[str, ...]) -> None:
+        told = [replace(basket(make_member(), f"{codes}.{n}"), coupons=(code,)) for n, code in enumerate(codes)]
+        try:
+            answers.extend(check_out(baskets=told, at=AT))
+        except Exception as error:
+            answers.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(codes,)) for codes in (("SPRING", "AUTUMN"), ("AUTUMN", "SPRING"))]
+    with transaction.atomic():  # until both wait for their first
+        list(Offer.objects.select_for_update().order_by("pk"))
+        for thread in threads:
+            thread.start()
+        stuck = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+        while fetch_all(stuck)[0][0] < 2 and not answers:
+            threading.Event().wait(0.02)
+    for thread in threads:
+        thread.join()
+    assert [type(answer) for answer in answers] == [Receipt] * 4, answers
+    assert [Offer.objects.get(pk=offer.pk).uses for offer in offers] == [2, 2]
+    assert EarningRule.objects.get().budget_spent == 4
