@@ -15,6 +15,7 @@ urlpatterns = [
     path("rewards/<int:pk>/redeem/", rewards.redeem, name="redeem"),
     path("rewards/<int:pk>/dates/<int:date>/wait/", rewards.wait, name="wait"),
     path("coupons/", coupons.coupons, name="coupons"),
+    path("coupons/seen/", coupons.seen, name="coupons_seen"),
     path("coupons/<int:pk>/", coupons.coupon, name="coupon"),
     path("coupons/offers/<int:pk>/", coupons.offer, name="offer"),
     path("tier/", tier.tier, name="tier"),

@@ -83,6 +83,18 @@ def test_two_presses_redeem_once(anna, open_page):
     assert Redemption.objects.count() == 1
 
 
+def test_a_new_coupon_is_new_until_its_list_was_open(anna, open_page):
+    coupon = issue(make_offer(), anna, timezone.now())
+    page = open_page(**LOOKS["phone-en-light"])
+    sign_in(page, "anna@example.com")
+    with page.expect_response("**/coupons/seen/") as told:
+        page.goto("/coupons/")
+    expect(page.get_by_text("New", exact=True)).to_be_visible()
+    assert told.value.status == 204
+    coupon.refresh_from_db()
+    assert coupon.seen_at
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_no_serious_barrier_where_there_is_much(anna, open_page, look):
     at = timezone.now()

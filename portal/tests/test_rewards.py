@@ -263,7 +263,7 @@ def test_what_is_anothers_is_not_there(as_bob, rich):
 
 
 # --- coupons --------------------------------------------------------------------------------------------------------
-def test_coupons_are_shown_with_their_code_and_end(as_anna, anna):
+def test_coupons_are_shown_with_their_code_and_end(as_anna, as_bob, anna):
     at = timezone.now()
     offer = make_offer(name_en="Tea time", flash=True, ends_at=at + timedelta(hours=3), uses_limit=50)
     coupon = issue(offer, anna, at)
@@ -271,6 +271,11 @@ def test_coupons_are_shown_with_their_code_and_end(as_anna, anna):
     assert "Tea time New 10% off Until" in text(page)
     assert "50 left" in text(page)
     assert "data-count" in page.content.decode()
+    assert "Tea time New" in text(as_anna.get("/coupons/"))  # looking alone writes nothing
+    assert as_anna.get("/coupons/seen/").status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert as_bob.post("/coupons/seen/").status_code == HTTPStatus.NO_CONTENT
+    assert "Tea time New" in text(as_anna.get("/coupons/"))
+    assert as_anna.post("/coupons/seen/").status_code == HTTPStatus.NO_CONTENT
     assert "Tea time New" not in text(as_anna.get("/coupons/"))
     page = as_anna.get(f"/coupons/{coupon.pk}/")
     assert "QR code of your coupon" in page.content.decode()
@@ -407,11 +412,9 @@ def test_many_rows_cost_what_few_cost(as_anna, rich, path):
         return len(captured)
 
     more(0)
-    as_anna.get(path)  # what is new has been seen
     few = queries()
     for n in range(1, 6):
         more(n)
-    as_anna.get(path)
     assert queries() == few
 
 

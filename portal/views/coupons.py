@@ -6,7 +6,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from portal.views.access import MemberRequest, members_only
 from rewards.codes import shown
@@ -23,9 +23,20 @@ def coupons(request: MemberRequest) -> HttpResponse:
     usable = usable_coupons(request.member.pk, at)
     mine = {one.coupon.pk for one in usable if one.coupon}
     past = [coupon for coupon in coupons_of(request.member.pk, at)[: BEFORE + len(mine)] if coupon.pk not in mine]
-    if any(one.is_new for one in usable):
-        mark_seen(member_id=request.member.pk, at=at)
-    return render(request, "portal/coupons.html", {"usable": usable, "past": [_past(one) for one in past[:BEFORE]]})
+    context = {
+        "usable": usable,
+        "past": [_past(one) for one in past[:BEFORE]],
+        "new": any(one.is_new for one in usable),
+    }
+    return render(request, "portal/coupons.html", context)
+
+
+@require_POST
+@members_only
+def seen(request: MemberRequest) -> HttpResponse:
+    """Told by the list of coupons once it is open: what is new in it is new no more."""
+    mark_seen(member_id=request.member.pk, at=timezone.now())
+    return HttpResponse(status=204)
 
 
 def _past(coupon: Any) -> dict[str, Any]:
