@@ -12,6 +12,7 @@ from rewards.queries_benefits import entitlements
 from rewards.services.benefits import use_benefit
 from rewards.services.ledger import InsufficientPoints
 from rewards.services.plans import buy_plan
+from rewards.services.tier_steps import run_reassessment, save_qualifying
 
 # name, in Chinese, kind, value, uses, period, ranks of the tiers, comes with the membership
 BENEFITS = (
@@ -44,6 +45,13 @@ def open_benefits() -> None:
         benefit.tiers.set([tiers[rank] for rank in ranks])
         benefit.plans.set([plan] if with_plan else [])
     RewardSettings.objects.update_or_create(pk=1, defaults={"grace_days": 14, "notice_days": 30})
+
+
+def take_anew(at: datetime, by: User) -> None:
+    """The marketer gives who goes down more time, for which all members are assessed anew."""
+    job = save_qualifying(values={"grace_days": 30}, at=at, actor_id=by.pk)
+    if job is not None:
+        run_reassessment(job_id=job.pk)
 
 
 def enjoy(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:

@@ -8,6 +8,7 @@ from api.models import ApiKey
 from api.services.keys import create_key, digest
 from loyalty_crm.demo.data import API_KEY
 from loyalty_crm.demo.people import Guest
+from members.events import PROFILE_CHANGED, record_many
 from members.models import Member, User
 from members.services.attributes import define_attribute
 from members.services.households import share_household
@@ -68,6 +69,7 @@ def define_what_to_ask() -> None:
 
 def know_guests(random: Random, guests: list[Guest]) -> None:
     """What guests said of themselves when they joined."""
+    told = []
     for guest in guests:
         said: dict = {}
         for key, _english, _chinese, _kind, _section, _own, options in ATTRIBUTES:
@@ -79,11 +81,16 @@ def know_guests(random: Random, guests: list[Guest]) -> None:
             said["own_cup"] = random.random() < 0.7
         if random.random() < 0.04:
             said["catering"] = random.choice((12, 20, 40))
-        changes: dict = {"attributes": said}
+        guest.member.attributes = said
+        fields = [f"attributes.{key}" for key in sorted(said)]
         if random.random() < 0.4:
-            changes |= {"street": f"{random.choice(STREETS)} {random.randint(1, 90)}"}
-            changes |= {"country": "CN" if guest.member.time_zone == "Asia/Shanghai" else "DE"}
-        update_profile(member_id=guest.member.pk, changes=changes, at=guest.first)
+            guest.member.street = f"{random.choice(STREETS)} {random.randint(1, 90)}"
+            guest.member.country = "CN" if guest.member.time_zone == "Asia/Shanghai" else "DE"
+            fields += ["country", "street"]
+        if fields:
+            told.append((guest.member.pk, guest.first, {"fields": fields}))
+    Member.objects.bulk_update([guest.member for guest in guests], ["attributes", "street", "country"])
+    record_many(kind=PROFILE_CHANGED, events=told)
 
 
 def work(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:

@@ -77,7 +77,7 @@ REWARDS: tuple[tuple, ...] = (
         0,
         {"unit_cost_minor": 150},
         (),
-        ("20 % off lunch", "午餐八折券"),
+        ("20% off lunch", "午餐八折券"),
         ("A coupon for your next lunch", "下次午餐可用"),
         drawings.ticket,
         "#e7b75f",
@@ -213,7 +213,7 @@ def fill_catalogue(at: datetime) -> dict[str, Reward]:
 def _offers() -> dict[str, Offer]:
     """What the codes of coupons, gift cards and trials stand for."""
     said = {
-        "lunch": ("percent", "20 % off lunch", "午餐八折", {"percent": "20", "items": {"categories": ["Lunch"]}}),
+        "lunch": ("percent", "20% off lunch", "午餐八折", {"percent": "20", "items": {"categories": ["Lunch"]}}),
         "gift": ("amount", "Gift card of €10", "10 欧元礼品卡", {"currency": "EUR", "amount": "10.00"}),
         "trial": ("shipping", "Beans by mail, first month", "邮寄咖啡豆首月", {}),
     }

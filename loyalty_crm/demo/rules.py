@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from loyalty_crm.demo.calls import WORKSHOP
 from members.models import User
-from rewards.earning.triggers import CHECK_IN, PURCHASE, SIGNED_UP
+from rewards.earning.triggers import CHECK_IN, CUSTOM, PURCHASE, SIGNED_UP
 from rewards.models import EarningRule
 from rewards.services.earning.events import make_check_in_point
 from rewards.services.earning.programme import in_use, usual_choice
@@ -59,16 +60,17 @@ def open_programme(start: datetime, at: datetime, by: User) -> None:
     publish(rule_id=happy, valid_from=at - timedelta(days=45), at=at - timedelta(days=60), actor_id=by.pk)
     pastry = _save(
         ("Pastry weeks", "烘焙周"),
-        ("Five points for each pastry.", "每份烘焙点心得 5 积分。"),
+        ("Five points for each pastry, two weeks later.", "每份烘焙点心得 5 积分，两周后可用。"),
         {
             "effect": {"kind": "per_item", "points": 5},
             "conditions": {"categories": ["Pastry"]},
+            "pending": {"days": 14},
             "rounding": "down",
             "expiry": _YEAR,
             "counts_for_tier": False,
         },
         start,
-        budget=2000,
+        budget=2500,
         actor_id=by.pk,
     )
     publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start, actor_id=by.pk)
@@ -80,6 +82,8 @@ def try_out(at: datetime, by: User) -> None:
                "counts_for_tier": False}  # fmt: skip
     check_in = {"effect": {"kind": "fixed", "points": 5}, "limits": {"times_day": 1}, "over": "reject",
                 "expiry": _YEAR, "counts_for_tier": False}  # fmt: skip
+    workshop = {"effect": {"kind": "fixed", "points": 40}, "limits": {"times_lifetime": 3}, "expiry": _YEAR,
+                "counts_for_tier": False}  # fmt: skip
     for names, sentences, definition, trigger in (
         (("Welcome bonus", "入会礼"), ("50 points for joining.", "入会即得 50 积分。"), welcome, SIGNED_UP),
         (
@@ -88,9 +92,15 @@ def try_out(at: datetime, by: User) -> None:
             check_in,
             CHECK_IN,
         ),
+        (
+            ("Workshop", "参加工作坊"),
+            ("40 points for coming to a workshop.", "参加工作坊得 40 积分。"),
+            workshop,
+            f"{CUSTOM}{WORKSHOP}",
+        ),
     ):
         rule = _save(names, sentences, definition, at, trigger=trigger, actor_id=by.pk)
-        publish(rule_id=rule, at=at, actor_id=by.pk)
+        publish(rule_id=rule, at=at - timedelta(hours=8), actor_id=by.pk)
     make_check_in_point(name="Harbour Street", store="Harbour Street")
     _save(
         ("Treble tea", "茶饮三倍积分"),

@@ -39,7 +39,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import benefits, desk, files, gifts, offers, privacy, rules, till
+        from loyalty_crm.demo import benefits, calls, desk, files, gifts, offers, privacy, rules, till
         from loyalty_crm.demo.desk import make_till_key
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
@@ -106,6 +106,8 @@ class Command(BaseCommand):
         rules.try_out(at, staff["Marketer"])
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
+        calls.call(Random(SEED), guests, at)  # noqa: S311
+        benefits.take_anew(at, staff["Marketer"])
         recompute()
         score_all(at=at)
 

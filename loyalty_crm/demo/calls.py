@@ -1,0 +1,51 @@
+"""What the café's other systems told today by the API: sales of a till, who came to a workshop."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.test import Client
+
+from loyalty_crm.demo import data
+from loyalty_crm.demo.people import Guest
+from members.models import Member
+
+WORKSHOP = "workshop"
+SALES = 12
+
+
+def call(random: Random, guests: Sequence[Guest], at: datetime) -> None:
+    """Calls as they come over HTTP, with the demo's key, so that each is answered and kept as a real one is."""
+    chosen = random.sample(list(guests[:-2]), SALES) + list(guests[-2:])
+    asked = [guest.member.pk for guest in chosen]
+    cards = Member.objects.filter(pk__in=asked, merged_into=None, erased_at=None).values_list("card_number", flat=True)
+    for n, card in enumerate(cards.order_by("pk")):
+        moment = at - timedelta(minutes=9 * (SALES - n) + 20)
+        if n % 3 == 2:
+            _post("events", {"kind": WORKSHOP, "data": {"topic": "Latte art"}}, f"workshop-{n}", card, moment)
+        else:
+            _post("purchases", _sale(random), f"R-{7_400 + n}", card, moment)
+
+
+def _sale(random: Random) -> dict[str, Any]:
+    items = random.choices(data.MENU, [item[4] for item in data.MENU], k=random.randint(1, 3))
+    lines = [
+        {"sku": sku, "name": name, "category": category, "quantity": "1", "unit_price": f"{cents / 100:.2f}"}
+        for sku, name, category, cents, _often in items
+    ]
+    return {"currency": data.CURRENCY, "store": random.choice(data.STORES), "lines": lines}
+
+
+def _post(path: str, body: dict[str, Any], key: str, card: str, at: datetime) -> None:
+    site = urlsplit(settings.SITE_URL)
+    answer = Client(headers={"authorization": f"Bearer {data.API_KEY}", "host": site.netloc}).post(
+        f"/api/v1/{path}",
+        {**body, "key": key, "member": card, "at": at.isoformat()},
+        content_type="application/json",
+        secure=site.scheme == "https",
+    )
+    if answer.status_code != 201:
+        raise RuntimeError(f"{path}: {answer.status_code} {answer.content[:400]!r}")
