@@ -1,5 +1,7 @@
 """The product's settings, with what a test must not wait for."""
 
+import os
+
 from loyalty_crm.settings import *  # noqa: F403
 from loyalty_crm.settings import DATABASES, STORAGES
 
@@ -11,3 +13,5 @@ ALLOWED_HOSTS = ["*"]
 _OPTIONS = DATABASES["default"].get("OPTIONS", {})
 _NO_LEFTOVERS = f"{_OPTIONS.get('options', '')} -c idle_in_transaction_session_timeout=60000".strip()
 DATABASES["default"]["OPTIONS"] = {**_OPTIONS, "options": _NO_LEFTOVERS}
+if _template := os.environ.get("TEST_TEMPLATE"):
+    DATABASES["default"]["TEST"] = {"TEMPLATE": _template}
