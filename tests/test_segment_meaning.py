@@ -281,7 +281,7 @@ def trees(shop: Shop) -> st.SearchStrategy:
 def test_a_definition_selects_whom_its_words_say():
     shop = Shop()
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(trees(shop), st.sets(st.sampled_from(sorted(shop.people)), max_size=8))
     def check(definition: dict[str, Any], some: set[int]) -> None:
         behaviour = any(name in str(definition) for name in ("'purchase.",))
