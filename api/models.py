@@ -58,8 +58,8 @@ class Answer(models.Model):
     at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = _("answer")
-        verbose_name_plural = _("answers")
+        verbose_name = _("API call")
+        verbose_name_plural = _("API calls")
         constraints = [
             models.UniqueConstraint("call", "source", "key", name="api_answer_key"),
             models.CheckConstraint(
@@ -68,4 +68,4 @@ class Answer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.call} {self.key}"
+        return self.key
