@@ -23,11 +23,18 @@ structlog.configure(
 # longer than people are, so that addresses and phone numbers never come into it.
 _ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"\+\d{7,15}\b")
+# Nor what opens something: keys of systems, and what stands in addresses, for a refused call is told by its address:
+# coupon codes, tokens of links, what was searched for.
+_KEY = re.compile(r"\bcrm_[\w-]{20,}")
+_CODE = re.compile(r"(?<=/coupons/)[^/\s\"']+(?=/(?:validate|redeem|release)\b)")
+_TOKEN = re.compile(r"(?<=/)(?=[\w:-]*[0-9A-Z])[\w:-]{20,}(?![\w:-]|\.\w)")
+_QUERY = re.compile(r"(<WSGIRequest: \w+ '[^'?]*\?)[^']*")
 _QUOTED = re.compile(r"(Key \(.*?\)=)\(.*?\)(?= )|(Failing row contains )\(.*\)")
 
 
 def mask(line: str) -> str:
-    """A line without e-mail addresses, phone numbers and the values that PostgreSQL quotes."""
+    """A line without e-mail addresses, phone numbers, keys, codes, tokens, and the values that PostgreSQL quotes."""
+    line = _QUERY.sub(r"\1…", _TOKEN.sub("<token>", _CODE.sub("<code>", _KEY.sub("<key>", line))))
     line = _QUOTED.sub(lambda found: f"{found[1] or found[2]}(…)", line)
     return _PHONE.sub("<phone>", _ADDRESS.sub("<address>", line))
 
