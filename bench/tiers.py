@@ -87,7 +87,8 @@ INSERT INTO members_timelineevent (member_id, kind, at, data)
 INSERT INTO members_timelineevent (member_id, kind, at, data)
     SELECT moved.member_id, 'tier.will_drop', %(at)s, jsonb_build_object('tier', to_id, 'name',
            jsonb_build_object('en', name_en, 'zh-hans', name_zh_hans),
-           'until', (falls.at - interval '1 microsecond')::date, 'missing', jsonb_build_object('points', asked - falls.points), 'currency', 'EUR')
+           'until', (falls.at - interval '1 microsecond')::date,
+           'missing', jsonb_build_object('points', asked - falls.points), 'currency', 'EUR')
     FROM moved JOIN rewards_account AS wallet ON wallet.member_id = moved.member_id CROSS JOIN LATERAL (
         SELECT earn.at + interval '12 months' AS at,
                moved.points - sum(amount) OVER (ORDER BY earn.at) AS points

@@ -4,8 +4,9 @@ Points, stock, places and coupons move in one transaction. Locks come in one ord
 rewards, each by id; the reward, which hundreds may want at once, last and for as short as can be.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -64,26 +65,35 @@ def reserve_reward(
     The same source and key with the same member, reward and date give the same redemption, whatever became of it.
     RedemptionRefused; KeyReused where the key is known with another content; Reward.DoesNotExist.
     """
-    try:
-        with transaction.atomic():
-            return _reserve(member_id, reward_id, source, key, at, session_id, actor_id, store)
-    except IntegrityError as error:  # somebody else came with this key at the same moment
-        if "rewards_redemption_key" in str(error):
-            raise KeyReused(key) from error
-        raise
-
-
-def redeem_reward(*, at: datetime, actor_id: int | None = None, **what: Any) -> Redemption:
-    """Reserves and confirms at once, in one transaction; the arguments of reserve_reward. A known key gives the known
-    redemption, whatever became of it."""
-    with transaction.atomic():
-        redemption = reserve_reward(at=at, actor_id=actor_id, **what)
-        if redemption.state == RedemptionState.RESERVED:
-            return confirm_redemption(redemption_id=redemption.pk, at=at, actor_id=actor_id)
+    with _one_key(key), transaction.atomic():
+        redemption, is_new = _reserve(member_id, reward_id, source, key, at, session_id, actor_id, store)
+        if is_new:
+            _take_last(redemption.reward)
         return redemption
 
 
-@transaction.atomic
+def redeem_reward(
+    *,
+    member_id: int,
+    reward_id: int,
+    source: str,
+    key: str,
+    at: datetime,
+    session_id: int | None = None,
+    actor_id: int | None = None,
+    store: str = "",
+) -> Redemption:
+    """Reserves and confirms at once, in one transaction; the arguments of reserve_reward. A known key gives the known
+    redemption, whatever became of it."""
+    with _one_key(key), transaction.atomic():
+        redemption, is_new = _reserve(member_id, reward_id, source, key, at, session_id, actor_id, store)
+        if redemption.state == RedemptionState.RESERVED:
+            redemption = confirm_redemption(redemption_id=redemption.pk, at=at, actor_id=actor_id)
+        if is_new:
+            _take_last(redemption.reward)
+        return redemption
+
+
 def redeem_by_member(
     *,
     member_id: int,
@@ -97,23 +107,28 @@ def redeem_by_member(
 ) -> Redemption:
     """As redeem_reward, for a member by themselves; what is sent goes to `address`. What costs money besides stays
     reserved: it is confirmed where the money is paid."""
-    redemption = reserve_reward(
-        member_id=member_id,
-        reward_id=reward_id,
-        source=source,
-        key=key,
-        at=at,
-        session_id=session_id,
-        actor_id=actor_id,
-    )
-    if redemption.state != RedemptionState.RESERVED:
+    with _one_key(key), transaction.atomic():
+        redemption, is_new = _reserve(member_id, reward_id, source, key, at, session_id, actor_id, "")
+        if redemption.state == RedemptionState.RESERVED:
+            if not redemption.money_minor:
+                redemption = confirm_redemption(redemption_id=redemption.pk, at=at, actor_id=actor_id, address=address)
+            elif address and not redemption.address:
+                redemption.address = address
+                redemption.save(update_fields=["address"])
+        if is_new:
+            _take_last(redemption.reward)
         return redemption
-    if redemption.money_minor:
-        if address and not redemption.address:
-            redemption.address = address
-            redemption.save(update_fields=["address"])
-        return redemption
-    return confirm_redemption(redemption_id=redemption.pk, at=at, actor_id=actor_id, address=address)
+
+
+@contextmanager
+def _one_key(key: str) -> Iterator[None]:
+    """Somebody else may come with this key at the same moment: KeyReused."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "rewards_redemption_key" in str(error):
+            raise KeyReused(key) from error
+        raise
 
 
 def _reserve(
@@ -125,14 +140,15 @@ def _reserve(
     session_id: int | None,
     actor_id: int | None,
     store: str,
-) -> Redemption:
+) -> tuple[Redemption, bool]:
+    """The redemption, and whether it is a new one: for that, _take_last is owed."""
     _, followed = lock_followed([member_id])
     member_id = followed.get(member_id, member_id)
     if known := Redemption.objects.filter(source=source, key=key).first():
         same = (known.reward_id, known.session_id) == (reward_id, session_id)
         if not same or known.member_id not in family([member_id]):
             raise KeyReused(key)
-        return known
+        return known, False
     shelf = look_at(reward_id, member_id=member_id, at=at)
     reward, price = shelf.reward, shelf.price
     is_dated = reward.kind == RewardKind.EXPERIENCE
@@ -160,10 +176,12 @@ def _reserve(
         _hold(redemption, at, actor_id)
     if session_id is not None:
         _take_place(redemption, session_id, at)
+    if reward.kind not in BY_CODE:
+        return redemption, True
     _take_piece(reward)
-    if reward.kind in BY_CODE and reward.offer_id is not None and pool([reward.offer_id]).get(reward.offer_id, 0) < 0:
+    if reward.offer_id is not None and pool([reward.offer_id]).get(reward.offer_id, 0) < 0:
         raise RedemptionRefused(Reason("no_codes"))  # all that are left were promised a moment ago
-    return redemption
+    return redemption, True
 
 
 def _why(shelf: Shelf) -> dict:
@@ -217,8 +235,14 @@ RETURNING stock
 """
 
 
+def _take_last(reward: Reward) -> None:
+    """Takes one of the shelf when all else is done: others who want the same reward wait for the commit alone. Of what
+    is a coupon it has been taken already, as the lock of a reward comes before that of an offer."""
+    if reward.kind not in BY_CODE:
+        _take_piece(reward)
+
+
 def _take_piece(reward: Reward) -> None:
-    """Takes one of the shelf. The row stays locked to the end of the transaction, which is near."""
     if not fetch_all(_TAKE_PIECE, {"reward": reward.pk}):
         raise RedemptionRefused(Reason("sold_out"))
 
