@@ -78,6 +78,7 @@ ROLES: dict[str, dict[str, str]] = {
         "rewards.rewardsettings": "view change",
         "rewards.lot": "view change",  # to change a lot is to activate, cancel, extend or bring back points
         "rewards.grantrequest": "view add change",  # to change one is to decide about it
+        "rewards.tierlift": "view add",  # to add one is to set a member's tier by hand
         "rewards.planmembership": "view add change",  # to change one is to cancel it
         "members.user": "view add change",
         "auth.group": "view",

@@ -19,6 +19,7 @@ from rewards.models import (
     PlanMembership,
     Redemption,
     TierChange,
+    TierLift,
     WaitingEntry,
 )
 from rewards.queries import arrears, balance, explain, history
@@ -62,6 +63,11 @@ def _tier(member_id: int) -> dict[str, Any] | None:
 def _tier_changes(member_id: int) -> list[Any]:
     changes = TierChange.objects.filter(member_id=member_id).order_by("at", "pk")
     return list(changes.values("at", "cause", "why", came_from=F("from_tier__name"), to=F("to_tier__name")))
+
+
+def _tier_lifts(member_id: int) -> list[Any]:
+    lifts = TierLift.objects.filter(member_id=member_id).order_by("pk")
+    return list(lifts.values("at", "until", "reason", to=F("tier__name")))
 
 
 def _benefits(member_id: int) -> list[Any]:
@@ -146,6 +152,7 @@ def register_all() -> None:
     register_export("gifts", _("Points given by hand"), _gifts, models=["rewards.GrantRequest"], order=52)
     register_export("tier", _("Tier"), _tier, models=["rewards.MemberTier"], order=55)
     register_export("tier_changes", _("Changes of tier"), _tier_changes, models=["rewards.TierChange"], order=56)
+    register_export("tier_lifts", _("Tiers set by staff"), _tier_lifts, models=["rewards.TierLift"], order=56)
     register_export("benefits", _("Benefits used"), _benefits, models=["rewards.BenefitUse"], order=57)
     register_export("memberships", _("Memberships bought"), _plans, models=["rewards.PlanMembership"], order=58)
     register_export("redemptions", _("Rewards"), _redemptions, models=["rewards.Redemption"], order=56)

@@ -150,6 +150,7 @@ def _events(member: m.Member, at: datetime) -> None:
 def _tiers(member: m.Member, at: datetime) -> None:
     """A first tier, a membership bought, and a benefit had."""
     member.tier_changes.create(to_tier=Tier.objects.get(rank=0), cause="rules", why={"points": 90}, at=at)
+    member.tier_lifts.create(tier=Tier.objects.get(rank=0), reason=f"{WORD} sang for us", key="canary", at=at)
     plan = MembershipPlan.objects.create(name_en="Club", name_zh_hans="俱乐部", price_minor=900)
     buy_plan(member_id=member.pk, plan_id=plan.pk, source="till", key="plan", at=at)
     coffee = Benefit.objects.create(name_en="Coffee", name_zh_hans="咖啡", kind="other")

@@ -109,6 +109,7 @@ COLUMNS = {
     "rewards_redemption.why": "numbers: price and gates",
     "rewards_redemption.store": "a shop",
     "rewards_tierchange.why": "numbers",
+    "rewards_tierlift.key": "a random number of the form",
     **{
         f"rewards_{table}.{column}": "a caller's own"
         for table in ("benefituse", "planmembership")

@@ -20,6 +20,7 @@ from rewards.models.tiers import (
     Reassessment,
     Tier,
     TierChange,
+    TierLift,
     TierNight,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "RuleVersion",
     "Tier",
     "TierChange",
+    "TierLift",
     "TierNight",
     "Transfer",
     "WaitingEntry",

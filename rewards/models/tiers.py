@@ -133,6 +133,34 @@ class TierChange(models.Model):
         return f"{self.from_tier_id} → {self.to_tier_id}"
 
 
+class TierLift(models.Model):
+    """Staff set a member on a higher tier than they had reached, or changed until when; `until` is null where nobody
+    goes down anyhow. Where they stand is told by MemberTier; this says who did it, and why."""
+
+    member = models.ForeignKey(
+        "members.Member", models.PROTECT, db_index=False, related_name="tier_lifts", verbose_name=_("member")
+    )
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="+", verbose_name=_("tier"))
+    until = models.DateTimeField(_("until"), null=True)
+    reason = models.CharField(_("reason"), max_length=200)
+    key = models.CharField(_("key"), max_length=120, unique=True)
+    actor = models.ForeignKey(
+        "members.User", models.PROTECT, null=True, db_index=False, related_name="+", verbose_name=_("staff")
+    )
+    at = models.DateTimeField(_("when"))
+
+    class Meta:
+        verbose_name = _("tier set by staff")
+        verbose_name_plural = _("tiers set by staff")
+        indexes = [
+            # What staff did to a member's tier, newest first.
+            models.Index(fields=["member", "-id"], name="rewards_tierlift_member"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier_id}"
+
+
 class TierNight(models.Model):
     """Up to when everybody has been put on their tier: the next night looks only at those for whom something may have
     moved since. One row. `ladder` stands for the steps and settings that were asked for then."""

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from rewards.enums import AccountKind, GrantState, HoldState, TransferKind, Unit
-from rewards.models import Account, GrantRequest, Hold, Lot, LotChange, Transfer
+from rewards.models import Account, GrantRequest, Hold, Lot, LotChange, TierLift, Transfer
 from rewards.services.erasure_catalogue import erase_redemptions
 from rewards.services.holds import cancel
 from rewards.services.ledger import debit, forgive, lock_wallets
@@ -35,6 +35,7 @@ def erase_points(member_ids: Sequence[int], at: datetime) -> None:
     asked = GrantRequest.objects.filter(member__in=member_ids)
     asked.filter(state=GrantState.WAITING).update(state=GrantState.WITHDRAWN, decided_at=at)
     asked.update(reason="", note="", decision="")
+    TierLift.objects.filter(member__in=member_ids).update(reason="")
     with pgtrigger.ignore("rewards.LotChange:append_only"):
         LotChange.objects.filter(lot__account__member__in=member_ids).update(reason="")
     # The one place where a transfer is changed: its amounts, accounts and keys stay as they were.

@@ -119,6 +119,7 @@ def _facts(member_id: int, at: datetime) -> list[tuple[Promise | str, str]]:
 register("rewards.Account.member", Strategy.LEAVE)  # the ledger is not rewritten: points move by transfers
 register("rewards.MemberTier.member", Strategy.LEAVE)  # the survivor is assessed by what both earned
 register("rewards.TierChange.member", Strategy.LEAVE)  # the way of a card that is no more
+register("rewards.TierLift.member", Strategy.LEAVE)  # so is what staff lent to it
 register("rewards.PlanMembership.member", Strategy.MOVE)
 register("rewards.BenefitUse.member", Strategy.MOVE)  # what both had counts together
 register("rewards.Coupon.member", Strategy.MOVE)
