@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-# What a careful person writes: each row once, the wallet locked, the answer kept.
+# What a careful person writes: each row once, the wallet locked, what gave nothing and the answer kept.
 _BY_HAND = """
 \\set member random(1, :members)
 \\set n random(1, 1000000000000000)
@@ -39,6 +39,8 @@ INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_f
     VALUES (:wallet, :first, 20, 20, now(), now() + interval '12 months'),
            (:wallet, :second, 9, 9, now(), now() + interval '12 months');
 UPDATE rewards_account SET balance = balance + 29 WHERE id = :wallet;
+INSERT INTO rewards_evaluation (purchase_id, at, trace) VALUES (:bought, now(), '{trace}');
+UPDATE rewards_membertier SET qualifying_points = qualifying_points + 29, assessed_at = now() WHERE member_id = :member;
 INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
     VALUES ('purchases', 'hand', (:n)::text, sha256((:n)::text::bytea), 201, '{body}', :member);
 COMMIT;
@@ -74,12 +76,16 @@ WITH told AS (
 ), lot AS (
     INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT credit_id, id, amount, amount, now(), now() + interval '12 months' FROM moved
+), evaluation AS (
+    INSERT INTO rewards_evaluation (purchase_id, at, trace) SELECT id, now(), %(trace)s::jsonb FROM bought
+), sum AS (SELECT member, wallet, 29 * count(*) AS points FROM told GROUP BY member, wallet), tier AS (
+    UPDATE rewards_membertier AS status SET qualifying_points = qualifying_points + sum.points, assessed_at = now()
+    FROM sum WHERE status.member_id = sum.member
 ), answer AS (
     INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
     SELECT 'purchases', 'hand', key, sha256(key::bytea), 201, %(body)s::jsonb, member FROM told
 )
-UPDATE rewards_account AS wallet SET balance = balance + sum.points
-FROM (SELECT wallet, 29 * count(*) AS points FROM told GROUP BY wallet) AS sum WHERE wallet.id = sum.wallet
+UPDATE rewards_account AS wallet SET balance = balance + sum.points FROM sum WHERE wallet.id = sum.wallet
 """
 _LOCK = """
 SELECT id FROM rewards_account WHERE member_id = ANY(%s) AND kind = 'wallet' AND unit = 'points'
@@ -88,7 +94,7 @@ ORDER BY id FOR NO KEY UPDATE
 
 
 def _told(url: str) -> dict:
-    """What the product wrote, to be written again: whose points, which rule, why, and an answer."""
+    """What the product wrote, to be written again: whose points, which rule, why, what gave nothing, and an answer."""
     with psycopg.connect(url) as connection:
 
         def one(statement: str):
@@ -99,6 +105,7 @@ def _told(url: str) -> dict:
             "rule": one("SELECT min(id) FROM rewards_ruleversion"),
             "digest": one("SELECT digest FROM api_apikey"),
             "why": one("SELECT why::text FROM rewards_transfer WHERE why <> '{}' LIMIT 1"),
+            "trace": one("SELECT trace::text FROM rewards_evaluation LIMIT 1"),
             "body": one("SELECT body::text FROM api_answer WHERE status = 201 LIMIT 1"),
         }
 
@@ -110,7 +117,7 @@ def one_by_one(url: str, *, members: int, clients: int, seconds: float) -> Itera
 
     told = _told(url)
     script = _BY_HAND.replace(":digest", told["digest"])
-    for name in ("why", "body"):
+    for name in ("why", "trace", "body"):
         # pgbench takes a colon and a letter or digit for a variable, within texts as well: "09:30".
         script = script.replace(f"{{{name}}}", re.sub(r":(?=\w)", ".", told[name]).replace("'", "''"))
     with tempfile.TemporaryDirectory() as folder:

@@ -66,7 +66,7 @@ def commands(env: dict[str, str]) -> dict[str, list[str]]:
     python, celery = [sys.executable, "-m"], ["celery", "-A", "loyalty_crm", "--quiet"]
     web = ["granian", "--interface", "wsgi", "--no-ws", "--host", host, "--port", str(port), "--log-level", "warning"]
     # A thread holds a database connection: few threads; and more waiting requests than browsers keep connections open.
-    web += ["--workers", str(min(2, os.cpu_count() or 1)), "--blocking-threads", "3", "--backpressure", "256"]
+    web += ["--workers", str(min(2, os.cpu_count() or 1)), "--blocking-threads", "2", "--backpressure", "256"]
     return {
         "web": [*python, *web, "loyalty_crm.wsgi:application"],
         "worker": [*python, *celery, "worker", "-c", "2", "--without-gossip", "--without-mingle"],
