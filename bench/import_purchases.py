@@ -79,18 +79,46 @@ INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, re
 INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at)
     SELECT wallet_id, id, points, points, purchased_at, purchased_at + interval '12 months' FROM earned;
 CREATE TEMP TABLE stands AS
-    SELECT member_id, points,
-           (SELECT id FROM rewards_tier WHERE coalesce(threshold, 0) <= points ORDER BY rank DESC LIMIT 1) AS tier_id
-    FROM (SELECT member_id, sum(points) AS points FROM bought WHERE purchased_at + interval '12 months' > %(as_of)s
-          GROUP BY member_id) AS total;
-INSERT INTO rewards_membertier (member_id, tier_id, qualifying_points, since, assessed_at)
-    SELECT member_id, tier_id, points, %(as_of)s, %(as_of)s FROM stands;
+    SELECT member_id, points, tier.id AS tier_id, coalesce(tier.threshold, 0) AS asked,
+           later < coalesce(tier.threshold, 0) AS warned
+    FROM (
+        SELECT member_id, sum(points) AS points,
+               coalesce(sum(points) FILTER (
+                   WHERE purchased_at + interval '12 months' > %(as_of)s + interval '30 days'), 0) AS later
+        FROM bought WHERE purchased_at + interval '12 months' > %(as_of)s GROUP BY member_id
+    ) AS total CROSS JOIN LATERAL (
+        SELECT id, threshold FROM rewards_tier WHERE coalesce(threshold, 0) <= points ORDER BY rank DESC LIMIT 1
+    ) AS tier;
+ANALYZE stands;
+INSERT INTO rewards_membertier (member_id, tier_id, qualifying_points, since, assessed_at, noticed_at)
+    SELECT member_id, tier_id, points, %(as_of)s, %(as_of)s, CASE WHEN warned THEN %(as_of)s END FROM stands;
+INSERT INTO rewards_tierchange (member_id, from_tier_id, to_tier_id, cause, why, at)
+    SELECT member_id, base.id, tier_id, 'earned', jsonb_build_object('points', points, 'spend_minor', 0, 'visits', 0,
+           'days', floor(extract(epoch FROM %(as_of)s - joined_at) / 86400)::int, 'window', 'rolling', 'asked',
+           jsonb_build_object('rank', tier.rank, 'threshold', asked, 'combine', tier.combine)), %(as_of)s
+    FROM stands JOIN members_member AS member ON member.id = member_id
+    JOIN rewards_tier AS tier ON tier.id = tier_id JOIN rewards_tier AS base ON base.rank = 0
+    WHERE tier.id <> base.id;
 INSERT INTO members_timelineevent (member_id, kind, at, data)
     SELECT member_id, 'tier.changed', %(as_of)s,
            jsonb_build_object('from', base.id, 'to', tier.id, 'up', true, 'name', jsonb_build_object('en', tier.name_en,
                               'zh-hans', tier.name_zh_hans))
     FROM stands JOIN rewards_tier AS tier ON tier.id = stands.tier_id, rewards_tier AS base
     WHERE base.rank = 0 AND tier.id <> base.id;
+INSERT INTO members_timelineevent (member_id, kind, at, data)
+    SELECT DISTINCT ON (stands.member_id) stands.member_id, 'tier.will_drop', %(as_of)s, jsonb_build_object(
+               'tier', tier.id, 'name', jsonb_build_object('en', tier.name_en, 'zh-hans', tier.name_zh_hans),
+               'until', (falls.at - interval '1 microsecond')::date,
+               'missing', jsonb_build_object('points', asked - falls.points), 'currency', 'EUR')
+    FROM stands JOIN rewards_tier AS tier ON tier.id = tier_id JOIN (
+        SELECT stands.member_id, bought.purchased_at + interval '12 months' AS at,
+               stands.points - sum(bought.points) OVER (
+                   PARTITION BY stands.member_id ORDER BY bought.purchased_at) AS points
+        FROM stands JOIN bought USING (member_id)
+        WHERE warned AND bought.purchased_at + interval '12 months' > %(as_of)s
+    ) AS falls USING (member_id)
+    WHERE falls.points < asked ORDER BY stands.member_id, falls.at;
+INSERT INTO members_changedmember (member_id) SELECT id FROM customer;
 """
 RAW = "customer text, purchased_at timestamptz, amount numeric, receipt text, store text"
 COUNTED = {
@@ -98,6 +126,9 @@ COUNTED = {
     "identities": "SELECT count(*) FROM members_identity",
     "purchases": "SELECT count(*) || '/' || sum(amount_minor) FROM members_purchase",
     "events": "SELECT count(*) FROM members_timelineevent",
+    "of tiers": """SELECT md5(string_agg(md5(kind || data), '' ORDER BY md5(kind || data)))
+        FROM members_timelineevent WHERE kind LIKE 'tier.%'""",
+    "changes": "SELECT count(*) FROM rewards_tierchange",
     "transfers": "SELECT count(*) || '/' || sum(amount) FROM rewards_transfer",
     "lots": "SELECT count(*) || '/' || sum(remaining) FROM rewards_lot",
     "wallets": "SELECT count(*) || '/' || sum(balance) FROM rewards_account",
