@@ -21,7 +21,7 @@ from api.admin_answers import AnswerAdmin  # noqa: F401  registers itself
 from api.enums import Scope
 from api.models import ApiKey
 from api.services.keys import clean_source, create_key, revoke_key
-from common.admin import ConfirmView, DeskAdmin, found_or_404
+from common.admin import ConfirmView, DeskAdmin, Labelled, found_or_404
 from common.moments import format_moment
 
 
@@ -67,6 +67,11 @@ class RevokeView(ConfirmView):
 
     def get_object(self) -> ApiKey:
         return found_or_404(ApiKey, self.kwargs["object_id"])
+
+    @property
+    def intro(self) -> str:
+        key = self.get_object()
+        return f"{key.name} · {key.source} · {key.prefix}…"
 
     def get_success_url(self) -> str:
         return reverse("admin:api_apikey_change", args=[self.kwargs["object_id"]])
@@ -137,7 +142,7 @@ class ApiKeyAdmin(DeskAdmin):
 
     @display(description=_("state"), label={"valid": "success", "revoked": "danger"})
     def state(self, key: ApiKey) -> tuple[str, Any]:
-        return ("revoked", _("Revoked")) if key.revoked_at else ("valid", _("Valid"))
+        return Labelled(("revoked", _("Revoked")) if key.revoked_at else ("valid", _("Valid")))
 
     @display(description=_("last used"), ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:

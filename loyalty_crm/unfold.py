@@ -26,7 +26,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Members"), "group", "members.Member"),
             (_("Segments"), "donut_small", "members.Segment"),
             (_("Personas"), "face", "members.Persona"),
-            (_("Lists"), "playlist_add_check", "members.MemberList"),
+            (_("Member lists"), "playlist_add_check", "members.MemberList"),
             (_("Tasks"), "task_alt", "members.Task"),
             (_("Likely duplicates"), "join_inner", "members.Duplicate"),
             (_("Merges"), "merge", "members.MemberMerge"),
@@ -76,7 +76,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Privacy"),
         (
             (_("Requests to be erased"), "person_remove", "members.ErasureRequest"),
-            (_("Data handed over"), "folder_shared", "members.DataExport"),
+            (_("Copies of own data"), "folder_shared", "members.DataExport"),
             (_("Who looked at whom"), "visibility", "members.AccessLog"),
             (_("How long things are kept"), "auto_delete", "members.RetentionRule"),
         ),
@@ -84,7 +84,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     (
         _("System"),
         (
-            (_("Open reactions"), "pending_actions", "members.PendingReaction"),
+            (_("Background work"), "pending_actions", "members.PendingReaction"),
             (_("Users"), "manage_accounts", "members.User"),
             (_("Roles"), "badge", "auth.Group"),
             (_("API keys"), "key", "api.ApiKey"),

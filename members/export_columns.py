@@ -16,6 +16,7 @@ from members.enums import MARKETING, AttributeKind, Calendar, Channel, CustomerF
 from members.exporting import register_columns
 from members.models import Attribute, ConsentState, Identity, Member, MemberTag, PurchaseSummary
 from members.queries import get_programme
+from members.rules import country_name
 
 _FIELDS = ("card_number", "name", "email", "phone", "language", "time_zone", "street", "postal_code", "city", "country")
 _BIRTHDAY = ("birthday_calendar", "birthday_month", "birthday_day", "birthday_year", "birthday_leap_month")
@@ -39,6 +40,8 @@ def _profile(member_ids: Sequence[int], keys: Sequence[str]) -> Values:
 
 def _words(key: str, value: Any) -> Any:
     """A word for what members hold as a code; an import of customers understands both."""
+    if key == "country":
+        return country_name(value)
     words = _CHOICES.get(key)
     return str(words[value]) if words and value in words else value
 

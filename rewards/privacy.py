@@ -7,7 +7,17 @@ from django.utils.translation import gettext_lazy as _
 
 from common.money import format_money
 from members.privacy import register_export
-from rewards.enums import Unit
+from members.privacy.labels import WORDS
+from rewards.enums import (
+    Combine,
+    CouponState,
+    CouponUseState,
+    Fulfilment,
+    GrantState,
+    TierWindow,
+    Unit,
+    WaitingState,
+)
 from rewards.models import (
     BenefitUse,
     Coupon,
@@ -147,6 +157,9 @@ def _coupons(member_id: int) -> dict[str, Any]:
 
 
 def register_all() -> None:
+    for words in (Unit, TierWindow, Combine, GrantState, Fulfilment, WaitingState, CouponState, CouponUseState):
+        for value, text in words.choices:
+            WORDS.setdefault(value, text)
     register_export("coupons", _("Coupons"), _coupons, models=["rewards.Coupon", "rewards.CouponUse"], order=57)
     register_export("points", _("Points"), _points, models=["rewards.Account"], order=50)
     register_export("gifts", _("Points given by hand"), _gifts, models=["rewards.GrantRequest"], order=52)

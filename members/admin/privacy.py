@@ -60,6 +60,8 @@ class AccessLogAdmin(ReadOnlyAdmin):
 
     @display(description=_("what"))
     def shown_what(self, row: AccessLog) -> str:
+        if (form := row.what.removeprefix("members as ")) != row.what:
+            return gettext("members as %(form)s") % {"form": form.upper()}
         return gettext(row.what) if row.what else "–"
 
     @display(description=_("members"))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from common.admin import ConfirmView, DeskAdmin, found_or_404, record_link
+from common.admin import ConfirmView, DeskAdmin, Labelled, found_or_404, record_link
 from members.models import Task, User
 from members.services.tasks import edit_task, finish_task, reopen_task
 
@@ -194,7 +194,7 @@ class TaskAdmin(DeskAdmin):
         if task.due_on is None:
             return "–"
         shown = date_format(task.due_on)
-        return ("late" if task.done_at is None and task.due_on < localdate(now()) else "soon", shown)
+        return Labelled(("late" if task.done_at is None and task.due_on < localdate(now()) else "soon", shown))
 
     @admin.display(description=_("for"), ordering="assignee")
     def whose(self, task: Task) -> str:
@@ -202,4 +202,4 @@ class TaskAdmin(DeskAdmin):
 
     @display(description=_("state"), label={"done": "success", "open": "warning"})
     def state(self, task: Task) -> tuple:
-        return ("done", gettext("Done")) if task.done_at else ("open", gettext("To do"))
+        return Labelled(("done", gettext("Done")) if task.done_at else ("open", gettext("To do")))

@@ -9,6 +9,15 @@ LABELS: dict[str, Promise] = {
     "action": _("action"),
     "address": _("address"),
     "after": _("after"),
+    "asked": _("asked for"),
+    "combine": _("must reach"),
+    "days": _("days"),
+    "earned": _("points earned"),
+    "rank": _("rank"),
+    "spend_minor": _("spend, in minor units"),
+    "threshold": _("points"),
+    "visits": _("visits"),
+    "window": _("period"),
     "amount": pgettext_lazy("money", "amount"),
     "article": _("article"),
     "at": _("when"),
@@ -157,7 +166,7 @@ LABELS: dict[str, Promise] = {
     "year": _("year"),
 }
 # Values that are words of our own.
-WORDS: dict[str, Promise] = {
+WORDS: dict[str, Promise | str] = {
     "solar": _("Solar (Gregorian)"),
     "lunar": _("Chinese lunar"),
     "feb28": _("28 February"),
@@ -197,6 +206,9 @@ WORDS: dict[str, Promise] = {
     "en": _("English"),
     "zh-hans": _("Simplified Chinese"),
     "portal": _("portal"),
+    "web shop": _("web shop"),
+    "member page": _("member page"),
+    "all data of a member": _("all data of a member"),
     "till": _("till"),
 }
 

@@ -8,13 +8,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
+from babel.dates import get_timezone_location
 from django.core.files.base import ContentFile
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, override
+from django.utils.translation import get_language, gettext, override, to_locale
 
 from common.doorbell import ring
 from members.enums import JobState
@@ -22,6 +23,7 @@ from members.models import PRESENT, DataExport, Member, TimelineEvent
 from members.privacy import export_sections
 from members.privacy.labels import WORDS, label
 from members.queries import get_programme
+from members.rules import country_name
 from members.services.profile import MemberGone
 
 log = structlog.get_logger(__name__)
@@ -114,13 +116,19 @@ def page(member: Member, told: dict[str, Any], at: datetime) -> str:
     return render_to_string("members/data_export.html", context)
 
 
-def _readable(value: Any) -> dict[str, Any]:
+def _readable(value: Any, key: str = "") -> dict[str, Any]:
     """What the template draws: a table, a list of pairs, plain values, or nothing."""
+    if key == "country" and value:
+        return {"text": country_name(value)}
+    if key == "time_zone" and value:
+        return {"text": get_timezone_location(value, locale=to_locale(get_language() or "en"), return_city=True)}
+    if key == "what" and value:  # of whoever looked
+        return {"text": gettext(value)}
     if isinstance(value, dict):
-        return {"pairs": [(label(key), _readable(part)) for key, part in value.items()]}
+        return {"pairs": [(label(key), _readable(part, key)) for key, part in value.items()]}
     if isinstance(value, (list, tuple)) and value and all(isinstance(row, dict) for row in value):
         columns = list(dict.fromkeys(key for row in value for key in row))
-        rows = [[_readable(row.get(key)) for key in columns] for row in value]
+        rows = [[_readable(row.get(key), key) for key in columns] for row in value]
         return {"columns": [label(key) for key in columns], "rows": rows}
     if isinstance(value, (list, tuple)):
         return {"list": [_readable(part) for part in value]}

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from common.moments import format_day
+from common.moments import format_day, format_moment
 from members.enums import ImportState
 from members.models.job import Job
 from rewards.enums import BenefitKind, BenefitPeriod, Combine, PlanState, TierCause
@@ -202,7 +202,7 @@ class Reassessment(Job):
         ]
 
     def __str__(self) -> str:
-        return self.what
+        return self.what or format_moment(self.created_at)
 
     @property
     def percent(self) -> int:

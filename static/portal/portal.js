@@ -14,7 +14,7 @@
       const left = Math.max(0, Math.floor((new Date(count.dateTime) - Date.now()) / 1000));
       const days = Math.floor(left / 86400);
       const clock = `${days ? `${days}${count.dataset.day} ` : ""}${two(Math.floor(left / 3600) % 24)}:${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
-      count.textContent = left ? `· ${count.dataset.left.replace("TIME", clock)}` : `· ${count.dataset.over}`;
+      count.textContent = left ? count.dataset.left.replace("TIME", clock) : count.dataset.over;
     }
   };
   if (counts.length) {

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from common.admin import DeskAdmin, ExportAdmin, ReadOnlyAdmin, record_link
+from common.admin import DeskAdmin, ExportAdmin, Labelled, ReadOnlyAdmin, record_link
 from common.moments import format_moment
 from rewards.enums import BenefitKind
 from rewards.models import Benefit, BenefitUse
@@ -127,4 +127,4 @@ class BenefitUseAdmin(ExportAdmin, ReadOnlyAdmin):
 
     @display(description=_("state"), label={"had": "success", "undone": ""})
     def stage(self, use: BenefitUse) -> tuple[str, Any]:
-        return ("undone", _("undone")) if use.undone_at else ("had", _("counts"))
+        return Labelled(("undone", _("undone")) if use.undone_at else ("had", _("counts")))
