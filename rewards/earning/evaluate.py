@@ -102,6 +102,7 @@ def note(outcome: Outcome, happening: Happening, standing: Standing, budgets: Mu
     """Counts what was given, for what happens next."""
     for award in outcome.awards:
         standing.given.setdefault(award.rule.id, Given()).add(happening.at, award.points)
+        standing.lives |= award.inactivity_months is not None
         if award.rule.id in budgets:
             budgets[award.rule.id] -= award.points
     if happening.trigger == PURCHASE:

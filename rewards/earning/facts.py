@@ -80,7 +80,8 @@ class Given:
 @dataclass(slots=True)
 class Standing:
     """What is known of the member at that moment. `multiplier` is that of the tier, `benefit` that of the benefit
-    `benefit_id`; `given` is by rule."""
+    `benefit_id`; `given` is by rule. `owes` and `lives` say whether they owe anything, and whether they have
+    points that live by what they do: rules do not ask, who posts does."""
 
     tier: int | None = None
     multiplier: Fraction = ONE
@@ -89,6 +90,8 @@ class Standing:
     segments: frozenset[int] = frozenset()
     first: bool = False
     given: dict[int, Given] = field(default_factory=dict)
+    owes: bool = False
+    lives: bool = False
 
 
 class Award(NamedTuple):

@@ -23,10 +23,10 @@ from rewards.queries import points_text, reward_settings
 from rewards.services.coupons.using import CouponRefused, attach, take
 from rewards.services.earning.live import Home, LiveRule, opened
 from rewards.services.earning.posting import Granted, units_given
-from rewards.services.earning.rewarding import award_new
+from rewards.services.earning.rewarding import give_new
 from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed
 from rewards.services.paying import Payment, pay
-from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, stands_of
+from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, settle
 
 __all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out", "check_out_within"]
 
@@ -297,12 +297,14 @@ def _reward(
 ) -> dict[int, Receipt | Refusal]:
     """Gives what the new ones earn, and answers for all."""
     new = {sale.recorded.id: sale for sale in sales.values() if sale.recorded and sale.recorded.is_new}
+    wallets: list[int] = []
     if new:
         told = [(sale.purchase(), sale.recorded) for sale in new.values() if sale.recorded]
-        for granted in award_new(told, rules, home_, at, paid_otherwise=otherwise):
+        given, wallets = give_new(told, rules, home_, at, paid_otherwise=otherwise)
+        for granted in given:
             sale = new[granted.case.purchase_id or 0]
             sale.granted, sale.member_id = granted, granted.case.member_id
-    stands = stands_of({sale.member_id for sale in sales.values()}, at)
+    stands = settle(wallets, {sale.member_id for sale in sales.values()}, at)
     answers: dict[int, Receipt | Refusal] = {}
     for n, sale in sales.items():
         if sale.recorded and sale.recorded.is_reused:

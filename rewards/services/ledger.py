@@ -7,6 +7,7 @@ before the lock and nothing changes under it.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import DataError
@@ -142,6 +143,7 @@ lot AS (
     RETURNING id, transfer_id
 ),
 {repaid_by}
+{beside}
 wallet AS (
     UPDATE rewards_account AS account SET balance = account.balance + came.amount
     FROM (SELECT wallet_id, sum(amount - {repaid}) AS amount FROM {awards} GROUP BY wallet_id) AS came
@@ -209,27 +211,21 @@ def credit(
     unit: Unit = Unit.POINTS,
     also: Sequence[str] = (),
     often: bool = False,
+    repays: bool | None = None,
+    beside: str = "",
 ) -> list[Posted]:
     """Moves points or credit from a system account into wallets, each into a lot of its own.
 
     `select` is SQL for rows of (key, member_id, amount, at, available_from, expires_at, reason, why, actor_id,
     purchase_id) and then the columns named in `also`: unit, rule_id, inactivity_months, note, reverses_id; no key
     twice. With inactivity_months and no expires_at, a lot lives so long from `at`. The wallets are locked, and opened
-    in the units that come. What is earned repays arrears first. Rows whose key is known are left out, here and in the
+    in the units that come. What is earned repays arrears first, unless the caller knows that nobody owes (`repays`).
+    `beside` is one more INSERT, run in the same statement. Rows whose key is known are left out, here and in the
     answer. PointsOutOfRange; IntegrityError where a key is posted to the wallet of another member at the same moment.
     """
     columns, left_out = _told(_CREDITED, _CREDITED_ALSO, also)
     fetch = fetch_prepared if often else fetch_all  # `often`: always the same text, with its parameters' types
-    earns = kind == TransferKind.EARN
-    statement = _CREDIT.format(
-        columns=columns,
-        select=select,
-        left_out=left_out,
-        repaying=_REPAYING if earns else "",
-        repaid_by=_REPAID_BY if earns else "",
-        awards="award" if earns else "input",
-        repaid="repaid" if earns else "0",
-    )
+    statement = _crediting(columns, select, left_out, kind == TransferKind.EARN if repays is None else repays, beside)
     try:
         rows = fetch(statement, {**params, "kind": str(kind), "source": str(source), "unit": str(unit)})
     except DataError as error:
@@ -237,6 +233,20 @@ def credit(
             raise PointsOutOfRange from error
         raise
     return [Posted(*row) for row in rows]
+
+
+@lru_cache
+def _crediting(columns: str, select: str, left_out: str, repays: bool, beside: str) -> str:
+    return _CREDIT.format(
+        columns=columns,
+        select=select,
+        left_out=left_out,
+        repaying=_REPAYING if repays else "",
+        repaid_by=_REPAID_BY if repays else "",
+        beside=f"beside AS ({beside})," if beside else "",
+        awards="award" if repays else "input",
+        repaid="repaid" if repays else "0",
+    )
 
 
 _DEBITED = "key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id"

@@ -1,5 +1,6 @@
 """What a till is told of a purchase that was taken."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from rewards.models import Coupon, Transfer
 from rewards.queries_awards import award_sentence, award_words
 from rewards.services.earning.live import live_rules
 from rewards.services.earning.posting import Granted
+from rewards.services.tiers import CALM, assess
 
 
 class Earned(NamedTuple):
@@ -69,8 +71,9 @@ class Stand(NamedTuple):
 
 
 _STANDS = """
+{before}
 SELECT member.id, coalesce(points.spendable, 0), coalesce(points.pending, 0), coalesce(credit.spendable, 0), tier.id,
-       tier.name_en, tier.name_zh_hans
+       tier.name_en, tier.name_zh_hans{more}
 FROM unnest(%(members)s::bigint[]) AS member (id)
 LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
 LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
@@ -88,17 +91,36 @@ _OPEN = """
     ) AS closed
     WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' AND wallet.unit = '{}'
 """
-_STANDS = _STANDS.format(points=_OPEN.format("points"), credit=_OPEN.format("credit"))
+_OPEN_BOTH = {"points": _OPEN.format("points"), "credit": _OPEN.format("credit")}
+# Who is calm has the tier that they had.
+_SETTLED = _STANDS.format(
+    before=f"WITH calm AS ({CALM})", more=", member.id IN (SELECT member_id FROM calm)", **_OPEN_BOTH
+)
+_STANDS = _STANDS.format(before="", more="", **_OPEN_BOTH)
 
 
-def stands_of(member_ids: set[int], at: datetime) -> dict[int, Stand]:
+def stands_of(member_ids: Collection[int], at: datetime) -> dict[int, Stand]:
     """What members have at `at`, in one query."""
+    return _stands(fetch_prepared(_STANDS, {"members": list(member_ids), "at": at}))
+
+
+def settle(wallet_ids: list[int], member_ids: Collection[int], at: datetime) -> dict[int, Stand]:
+    """Assesses the tiers of the members of these wallets, which the caller has locked; what members have then: nearly
+    always in one statement."""
+    if not wallet_ids:
+        return stands_of(member_ids, at)
+    rows = fetch_prepared(_SETTLED, {"members": list(member_ids), "at": at, "wallets": wallet_ids})
+    if not all(row[7] for row in rows):
+        assess(wallet_ids, at)
+        return stands_of(member_ids, at)
+    return _stands(rows)
+
+
+def _stands(rows: Iterable[tuple]) -> dict[int, Stand]:
     chinese = (get_language() or "").startswith("zh")
     return {
         id_: Stand(spendable, pending, credit, tier, (zh if chinese else en) or en or "")
-        for id_, spendable, pending, credit, tier, en, zh in fetch_prepared(
-            _STANDS, {"members": list(member_ids), "at": at}
-        )
+        for id_, spendable, pending, credit, tier, en, zh, *_calm in rows
     }
 
 

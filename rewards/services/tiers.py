@@ -77,7 +77,7 @@ SELECT member_id FROM moved WHERE {_DIFFERS}
 """
 # For a till that waits: who surely stays where they are is assessed by one look at what their wallet was given.
 # Not those with whom others were merged, whose wallets count as well.
-_CALM = f"""
+CALM = f"""
 UPDATE rewards_membertier AS status SET qualifying_points = counted.now, assessed_at = setting.at
 FROM (
     SELECT at, probe, at - interval '12 months' + interval '3 days' AS surely,
@@ -108,7 +108,11 @@ WHERE NOT EXISTS (SELECT FROM rewards_tier WHERE coalesce(spend_minor, visits, t
   AND least(counted.now, counted.later) >= coalesce(held.threshold, 0)
   AND NOT EXISTS (
       SELECT FROM rewards_tier AS higher WHERE higher.rank > held.rank AND higher.threshold <= counted.now)
-RETURNING ARRAY(SELECT id FROM rewards_account WHERE member_id = status.member_id AND kind = 'wallet')
+RETURNING status.member_id
+"""
+_CALM = f"""
+WITH calm AS ({CALM})
+SELECT own.id FROM calm JOIN rewards_account AS own ON own.member_id = calm.member_id AND own.kind = 'wallet'
 """
 _ASSESS_FEW = f"""
 WITH purse (own, ever) AS ({PURSES}),
@@ -165,7 +169,7 @@ def assess(
     change in the place of "reached" and "no longer reached". One statement for a few, one more for many, and one for
     each kind of event that there is something to tell of."""
     if always and cause is None:
-        calm = {id_ for (own,) in fetch_prepared(_CALM, {"at": at, "wallets": wallet_ids}) for id_ in own}
+        calm = {id_ for (id_,) in fetch_prepared(_CALM, {"at": at, "wallets": wallet_ids})}
         wallet_ids = [id_ for id_ in wallet_ids if id_ not in calm]
     if not wallet_ids:
         return 0

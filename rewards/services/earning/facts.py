@@ -68,6 +68,12 @@ _MERGED = """
 SELECT 'merged', id, merged_into_id, NULL, NULL, NULL FROM members_member
 WHERE id = ANY(%(members)s) AND merged_into_id IS NOT NULL
 """
+_PURSE = """
+SELECT CASE kind WHEN 'wallet' THEN 'lives' ELSE 'owes' END, member_id, NULL, NULL, NULL, NULL
+FROM rewards_account AS own WHERE member_id = ANY(%(members)s::bigint[]) AND (
+    kind = 'arrears' AND balance < 0 OR kind = 'wallet' AND EXISTS (
+        SELECT FROM rewards_lot WHERE account_id = own.id AND remaining > 0 AND inactivity_months IS NOT NULL))
+"""
 _SEGMENTS = """
 SELECT 'segment', member_id, segment_id, NULL, NULL, NULL FROM members_segmentmember
 WHERE member_id = ANY(%(members)s) AND segment_id = ANY(%(segments)s)
@@ -114,7 +120,7 @@ def standings(
     ids = sorted(set(members))
     definitions = [rule.definition for rule in rules]
     params: dict[str, Any] = {"members": ids}
-    parts = [_TIER, _MERGED]
+    parts = [_TIER, _MERGED, _PURSE]
     segments = {id_ for one in definitions for id_ in one.conditions.segments | one.conditions.not_segments}
     if segments:
         parts.append(_SEGMENTS)
@@ -143,6 +149,10 @@ def standings(
                 standing.tier, standing.multiplier = number, Fraction(extra)
             case "merged":
                 raise MergedMeanwhile
+            case "owes":
+                standing.owes = True
+            case "lives":
+                standing.lives = True
             case "segment":
                 standing.segments |= {number}
             case "first":

@@ -3,6 +3,7 @@ versions there are, and whether their rules are live, is asked each time."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -38,26 +39,33 @@ def live_rules(*triggers: str) -> list[LiveRule]:
 
 def _rules(rows: Iterable[Sequence[Any]]) -> list[LiveRule]:
     chinese = (get_language() or "").startswith("zh")
-    return [
-        LiveRule(
-            Rule(
-                id=rule_id,
-                version_id=version_id,
-                number=number,
-                name=(zh if chinese else en) or en or zh or "",
-                definition=_parsed(version_id, definition, trigger, unit),
-                since=since,
-                until=until,
-            ),
-            left,
-        )
-        for rule_id, version_id, number, en, zh, definition, trigger, unit, since, until, left in rows
-    ]
+    return [LiveRule(_rule(chinese, *row), left) for *row, left in rows]
 
 
+# What is kept of a version is looked up by all that was read of it: whatever is edited is read anew.
 @lru_cache(maxsize=4096)
-def _parsed(version_id: int, definition: str, trigger: str, unit: str) -> Definition:
-    return parse(json.loads(definition), trigger, unit)
+def _rule(
+    chinese: bool,
+    rule_id: int,
+    version_id: int,
+    number: int,
+    en: str | None,
+    zh: str | None,
+    definition: str,
+    trigger: str,
+    unit: str,
+    since: datetime | None,
+    until: datetime | None,
+) -> Rule:
+    return Rule(
+        id=rule_id,
+        version_id=version_id,
+        number=number,
+        name=(zh if chinese else en) or en or zh or "",
+        definition=parse(json.loads(definition), trigger, unit),
+        since=since,
+        until=until,
+    )
 
 
 class Home(NamedTuple):

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import transaction
 
 from common.sql import execute, fetch_all, fetch_prepared
 from rewards.earning.evaluate import evaluate, note
-from rewards.earning.facts import Award, Happening, Outcome, Unfired
+from rewards.earning.facts import Award, Happening, Outcome, Standing, Unfired
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import AccountKind, IssuedBy, TransferKind, Unit
 from rewards.queries_benefits import multipliers_of
@@ -35,13 +35,16 @@ class Case(NamedTuple):
 
 @dataclass(slots=True)
 class Granted:
-    """What the rules gave for a case: `posted` are the transfers, by rule; `coupons` the ids of the coupons."""
+    """What the rules gave for a case: `posted` are the transfers, by rule; `coupons` the ids of the coupons. `owes` and
+    `lives` are the member's, see Standing."""
 
     case: Case
     outcome: Outcome
     posted: dict[int, int] = field(default_factory=dict)
     coupons: dict[int, int] = field(default_factory=dict)
     tier_before: int | None = None
+    owes: bool = False
+    lives: bool = False
 
     def units(self, unit: str = Unit.POINTS) -> int:
         return sum(award.points for award in self.outcome.awards if award.rule.definition.unit == unit)
@@ -76,17 +79,20 @@ def award(cases: Sequence[Case], rules: list[LiveRule], at_home: Home, at: datet
     while contested := _contested(found, rules) - locked.keys():
         locked |= _lock_budgets(contested)
         found = consider(cases, rules, at_home, locked)
-    granted = [Granted(case, outcome, tier_before=tier) for case, (outcome, tier) in zip(cases, found, strict=True)]
+    granted = [
+        Granted(case, outcome, tier_before=standing.tier, owes=standing.owes, lives=standing.lives)
+        for case, (outcome, standing) in zip(cases, found, strict=True)
+    ]
     _give_coupons(granted, at)
+    _spend(granted, locked.keys())
     _post(granted, at)
-    _keep(granted, locked.keys())
     return granted
 
 
 def consider(
     cases: Sequence[Case], rules: list[LiveRule], at_home: Home, budgets: Mapping[int, int] | None = None
-) -> list[tuple[Outcome, int | None]]:
-    """What each case gives, after those before it, and the member's tier then. Writes nothing; budgets that are not
+) -> list[tuple[Outcome, Standing]]:
+    """What each case gives, after those before it, and where the member stands. Writes nothing; budgets that are not
     given are taken as they were read."""
     members = [case.member_id for case in cases]
     new = [case.purchase_id for case in cases if case.purchase_id is not None]
@@ -101,18 +107,18 @@ def consider(
             standing.benefit, standing.benefit_id = Fraction(factors[n].factor), factors[n].benefit_id
         outcome = evaluate(plain, case.happening, standing, zone=at_home.zone, home=at_home.currency, budgets=left)
         note(outcome, case.happening, standing, left)
-        outcomes.append((outcome, standing.tier))
+        outcomes.append((outcome, standing))
     return outcomes
 
 
-def _contested(found: Sequence[tuple[Outcome, int | None]], rules: list[LiveRule]) -> set[int]:
+def _contested(found: Sequence[tuple[Outcome, Standing]], rules: list[LiveRule]) -> set[int]:
     """Rules whose budget decides, or may decide once it is known for sure."""
     budgeted = {live.rule.id for live in rules if live.budget_left is not None and live.budget_left > 0}
     if not budgeted:
         return set()
-    wanting = {award.rule.id for outcome, _tier in found for award in outcome.awards}
+    wanting = {award.rule.id for outcome, _standing in found for award in outcome.awards}
     outdone = {
-        one.rule.id for outcome, _tier in found for one in outcome.unfired if one.reason in ("outdone", "budget")
+        one.rule.id for outcome, _standing in found for one in outcome.unfired if one.reason in ("outdone", "budget")
     }
     return (wanting | outdone) & budgeted
 
@@ -170,48 +176,66 @@ FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(at
 """
 
 
+# What the transfers do not say: who gave nothing, and why.
+_EVALUATED = """
+INSERT INTO rewards_evaluation (purchase_id, event_id, at, trace)
+SELECT * FROM unnest(%(told_purchases)s::bigint[], %(told_events)s::bigint[], %(told_at)s::timestamptz[],
+                     %(traces)s::jsonb[])
+"""
+
+
 def _post(granted: Sequence[Granted], at: datetime) -> None:
+    """Writes transfers with their lots, and evaluations, in one statement."""
+    told = [one for one in granted if one.outcome.unfired]
+    traces = {
+        "told_purchases": [one.case.purchase_id for one in told],
+        "told_events": [one.case.event_id for one in told],
+        "told_at": [one.case.happening.at for one in told],
+        "traces": [json.dumps(one.outcome.trace()) for one in told],
+    }
     given = [(one, award_) for one in granted for award_ in one.outcome.awards if award_.offer is None]
-    if given:
-        keys = [f"{one.case.key}:{award_.rule.id}" for one, award_ in given]
-        posted = credit(
-            kind=TransferKind.EARN,
-            source=AccountKind.ISSUED,
-            select=_EARN,
-            params={
-                "at": at,
-                "keys": keys,
-                "members": [one.case.member_id for one, _award in given],
-                "amounts": [award_.points for _one, award_ in given],
-                "ats": [one.case.happening.at for one, _award in given],
-                "available": [award_.available_from for _one, award_ in given],
-                "expires": [award_.expires_at for _one, award_ in given],
-                "whys": [json.dumps(award_.why) for _one, award_ in given],
-                "purchases": [one.case.purchase_id for one, _award in given],
-                "units": [award_.rule.definition.unit for _one, award_ in given],
-                "versions": [award_.rule.version_id for _one, award_ in given],
-                "months": [award_.inactivity_months for _one, award_ in given],
-            },
-            also=("unit", "rule_id", "inactivity_months"),
-            often=True,
-        )
-        ids = {transfer.key: transfer.id for transfer in posted}
-        for (one, award_), key in zip(given, keys, strict=True):
-            one.posted[award_.rule.id] = ids[key]
+    if not given:
+        if told:
+            fetch_prepared(_EVALUATED, traces)
+        return
+    keys = [f"{one.case.key}:{award_.rule.id}" for one, award_ in given]
+    posted = credit(
+        kind=TransferKind.EARN,
+        source=AccountKind.ISSUED,
+        select=_EARN,
+        params={
+            "at": at,
+            "keys": keys,
+            "members": [one.case.member_id for one, _award in given],
+            "amounts": [award_.points for _one, award_ in given],
+            "ats": [one.case.happening.at for one, _award in given],
+            "available": [award_.available_from for _one, award_ in given],
+            "expires": [award_.expires_at for _one, award_ in given],
+            "whys": [json.dumps(award_.why) for _one, award_ in given],
+            "purchases": [one.case.purchase_id for one, _award in given],
+            "units": [award_.rule.definition.unit for _one, award_ in given],
+            "versions": [award_.rule.version_id for _one, award_ in given],
+            "months": [award_.inactivity_months for _one, award_ in given],
+            **traces,
+        },
+        also=("unit", "rule_id", "inactivity_months"),
+        often=True,
+        repays=any(one.owes for one in granted),
+        beside=_EVALUATED,
+    )
+    ids = {transfer.key: transfer.id for transfer in posted}
+    for (one, award_), key in zip(given, keys, strict=True):
+        one.posted[award_.rule.id] = ids[key]
 
 
 _SPEND = """
 UPDATE rewards_earningrule AS rule SET budget_spent = rule.budget_spent + spent.units
 FROM unnest(%s::bigint[], %s::bigint[]) AS spent (id, units) WHERE rule.id = spent.id
 """
-_EVALUATED = """
-INSERT INTO rewards_evaluation (purchase_id, event_id, at, trace)
-SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::jsonb[])
-"""
 
 
-def _keep(granted: Sequence[Granted], budgeted: Collection[int]) -> None:
-    """Counts the budgets that were locked, and keeps what the transfers do not say: who gave nothing, and why."""
+def _spend(granted: Sequence[Granted], budgeted: Collection[int]) -> None:
+    """Counts the budgets that were locked."""
     spent: dict[int, int] = defaultdict(int)
     for one in granted:
         for award_ in one.outcome.awards:
@@ -219,12 +243,3 @@ def _keep(granted: Sequence[Granted], budgeted: Collection[int]) -> None:
                 spent[award_.rule.id] += award_.points
     if spent:
         execute(_SPEND, [list(spent), list(spent.values())])
-    told = [one for one in granted if one.outcome.unfired]
-    if told:
-        columns: list[list[Any]] = [
-            [one.case.purchase_id for one in told],
-            [one.case.event_id for one in told],
-            [one.case.happening.at for one in told],
-            [json.dumps(one.outcome.trace()) for one in told],
-        ]
-        fetch_prepared(_EVALUATED, columns)

@@ -21,8 +21,23 @@ def award_new(
     *,
     paid_otherwise: Mapping[int, int] | None = None,
 ) -> list[Granted]:
-    """Locks the wallets of who bought, gives what new purchases earn, and assesses tiers; in the order of their ids.
-    `paid_otherwise`: by purchase, minor units paid with points or credit."""
+    """As give_new, and assesses tiers."""
+    granted, wallets = give_new(told, rules, at_home, at, paid_otherwise=paid_otherwise)
+    assess(wallets, at)
+    return granted
+
+
+def give_new(
+    told: Sequence[tuple[NewPurchase, RecordedPurchase]],
+    rules: list[LiveRule],
+    at_home: Home,
+    at: datetime,
+    *,
+    paid_otherwise: Mapping[int, int] | None = None,
+) -> tuple[list[Granted], list[int]]:
+    """Locks the wallets of who bought, and gives what new purchases earn, in the order of their ids; that, and the
+    wallets, whose tiers are left to the caller. `paid_otherwise`: by purchase, minor units paid with points or
+    credit."""
     otherwise = paid_otherwise or {}
     found = sorted(_bought(one, was, otherwise.get(was.id)) for one, was in told)
     units = units_given(rules)
@@ -34,10 +49,10 @@ def award_new(
         follow_merges(purchase_ids=[one.id for one in found])
         found = bought([one.id for one in found], otherwise)
         granted = award_bought(found, rules, at_home, at)
-    acts = sorted((min(one.happening.at, at), one.member_id) for one in found)
-    touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
-    assess(wallets, at)
-    return granted
+    acts = sorted((min(one.case.happening.at, at), one.case.member_id) for one in granted if one.lives)
+    if acts:
+        touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
+    return granted, wallets
 
 
 def _bought(told: NewPurchase, was: RecordedPurchase, otherwise: int | None) -> Bought:
