@@ -1,6 +1,6 @@
 """What the member page says of tier, benefits and memberships; benefits are used and given back there."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.moments import format_day
 from members.panels import register
-from rewards.models import Benefit, BenefitUse
+from rewards.models import Benefit, BenefitUse, TierLift
 from rewards.queries_benefits import active_memberships, entitlements, plans_on_sale, uses, value_words
-from rewards.queries_tiers import amount_words, keep_words, tier_history, tier_standing, window_words
+from rewards.queries_tiers import amount_words, keep_words, tier_history, tier_lifts, tier_standing, window_words
 from rewards.services.benefits import AppliesByItself, NotEntitled, NothingLeft, refused_words, undo_use, use_benefit
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ def _tier(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any
             for one in standing.to_next
         ],
         "changes": list(tier_history(member.pk)[:CHANGES]),
+        "lifts": [(lift, _last_day(lift)) for lift in tier_lifts(member.pk)[:CHANGES]],
     }
+
+
+def _last_day(lift: TierLift) -> str:
+    return format_day(lift.until - timedelta(microseconds=1)) if lift.until else ""
 
 
 def _benefits(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any]:

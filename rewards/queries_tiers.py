@@ -16,7 +16,7 @@ from common.money import format_money
 from common.sql import fetch_all
 from members.models import Member
 from rewards.enums import Combine, Downgrade, TierWindow, Unit
-from rewards.models import Tier, TierChange
+from rewards.models import Tier, TierChange, TierLift
 from rewards.queries import PURSES, points_text
 from rewards.queries_qualifying import DAY, DECIDED, VISIT, meets, stood
 
@@ -228,6 +228,11 @@ def tier_history(member_id: int) -> QuerySet[TierChange]:
     """A member's way through the tiers, newest first."""
     changes = TierChange.objects.filter(member_id=member_id).select_related("from_tier", "to_tier", "actor")
     return changes.order_by("-at", "-id")
+
+
+def tier_lifts(member_id: int) -> QuerySet[TierLift]:
+    """What staff did to a member's tier by hand, newest first."""
+    return TierLift.objects.filter(member_id=member_id).select_related("tier", "actor").order_by("-id")
 
 
 # --- words --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from loyalty_crm.admin.member_list import (
 )
 from loyalty_crm.admin.member_page import days_ago, member_head, member_page, member_timeline
 from loyalty_crm.admin.member_privacy import EraseView, HandOverView
+from loyalty_crm.admin.member_tier import SetTierView
 from loyalty_crm.templatetags.desk import render_panel
 from members import panels
 from members.enums import AccessAction, AttributeSection
@@ -78,6 +79,7 @@ class MemberAdmin(ExportAdmin):
     actions = ("tag_selected",)
     actions_detail = (
         "adjust_points",
+        "set_tier",
         "edit_profile",
         {"title": _("Privacy"), "icon": "shield_person", "items": ["state_consent", "hand_over_data", "erase"]},
     )
@@ -265,12 +267,16 @@ class MemberAdmin(ExportAdmin):
     def adjust_points(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return AdjustPointsView.answer(self, request, object_id=object_id)
 
+    @action(description=_("Set tier"), url_path="tier", permissions=["lift"], icon="military_tech")
+    def set_tier(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return SetTierView.answer(self, request, object_id=object_id)
+
     @action(description=_("Consent"), url_path="consent", permissions=["change"], icon="verified_user")
     def state_consent(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return StateConsentView.answer(self, request, object_id=object_id)
 
     # unfold opens what is marked so in a dialog over the page, where there is script.
-    adjust_points.dialog = state_consent.dialog = {"title": ""}
+    adjust_points.dialog = set_tier.dialog = state_consent.dialog = {"title": ""}
 
     @action(description=_("All data, as a file"), url_path="data", permissions=["hand_over"], icon="download")
     def hand_over_data(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -288,6 +294,9 @@ class MemberAdmin(ExportAdmin):
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("rewards.add_transfer")
+
+    def has_lift_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("rewards.add_tierlift")
 
     # --- Saving: the service checks, writes and records -------------------------------------------------------------
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:

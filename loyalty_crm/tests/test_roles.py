@@ -32,6 +32,7 @@ ACCESS: dict[str, set[str]] = {
         export=MARKETER_UP,
         edit_profile=MARKETER_UP,
         adjust_points=MARKETER_UP,
+        set_tier=ONLY_MANAGER,
         state_consent=MARKETER_UP,
         hand_over_data=MARKETER_UP,
         erase=ONLY_MANAGER,

@@ -1,7 +1,7 @@
 """Gifts by hand: the queue of what waits for another person, and points for a whole segment."""
 
 import uuid
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -53,8 +53,8 @@ GIVING: tuple[str, ...] = (GrantState.FREE, GrantState.APPROVED)
 
 
 def end_of_day(day: Any) -> datetime | None:
-    """The moment at which a day of the programme is over; None for None."""
-    if day is None:
+    """The moment at which a day of the programme is over; None for None, and for the last day that there is."""
+    if day is None or day == date.max:
         return None
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(get_programme().time_zone))
 

@@ -2,7 +2,7 @@
 has expired. Each asks once, and says what it does."""
 
 import uuid
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,8 +65,10 @@ class LotDayForm(LotForm):
     def end(self) -> datetime | None:
         """The moment at which that day is over in the programme; None for ever."""
         day = self.cleaned_data["until"]
+        if day is None or day == date.max:
+            return None
         zone = ZoneInfo(get_programme().time_zone)
-        return day and datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+        return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
 
 
 class LotAct(ConfirmView):

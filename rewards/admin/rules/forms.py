@@ -1,7 +1,7 @@
 """What a marketer tells about a rule: a form on one side, a definition on the other."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -230,7 +230,7 @@ class RuleForm(forms.Form):
             made["exclude"] = _told(exclude)
         conditions |= {
             "from": given["starts"] and given["starts"].isoformat(),
-            "until": given["ends"] and (given["ends"] + timedelta(days=1)).isoformat(),
+            "until": _day_after(given["ends"]),
             "weekdays": [int(day) for day in given["weekdays"]],
             "hours": given["hours"],
             "data": self._data(given["event_data"]) if given["trigger"] == CUSTOM else {},
@@ -347,6 +347,10 @@ class RuleForm(forms.Form):
             if budget != round(budget, digits):
                 raise forms.ValidationError(_("A whole number, please.") if not credit else _("No such fraction."))
         return budget
+
+
+def _day_after(day: date | None) -> str | None:
+    return None if day is None or day == date.max else (day + timedelta(days=1)).isoformat()
 
 
 def unit_of(gives: str) -> str:
