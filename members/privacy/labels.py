@@ -152,6 +152,7 @@ LABELS: dict[str, Promise] = {
     "type": _("kind"),
     "undone_at": _("undone"),
     "unit": _("unit"),
+    "until": _("until"),
     "updated_at": _("changed"),
     "uses": _("uses"),
     "value": _("value"),

@@ -9,6 +9,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -121,7 +122,7 @@ class PublishView(RuleAct):
             )
         estimate = estimate_words(version.definition, rule.trigger, rule.unit, rule)
         if estimate["headline"] != "–":
-            sentences.append(f"{estimate['headline']}. {estimate['basis']}")
+            sentences.append(f"{capfirst(estimate['headline'])}. {estimate['basis']}")
         if rule.state == RuleState.PAUSED:
             sentences.append(gettext("The rule is paused: nothing is given until you resume it."))
         sentences.append(gettext("A published version cannot be changed, only followed by another."))
