@@ -95,7 +95,7 @@ def _walk() -> list[str]:
     user = User.objects.create_user("anna@example.com")
     link_account(member_id=anna.pk, user=user, at=at)
     portal.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    portal.post("/me/pin/", {"pin": "8642", "pin_again": "9753"})
+    portal.post("/me/pin/", {"pin": "8642", "again": "9753"})
     portal.get(f"/checkin/{point.token}/")
     portal.get(f"/checkin/{point.token[:-1]}/?code={coupon.code}")
     call(f"/nowhere/{key}", {})

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
 
-from members.services.pins import check_pin, check_till_code
+from members.services.pins import check_pin, check_till_code, has_pin
 from members.services.profile import update_profile
+from portal.tests.conftest import PASSWORD
 from portal.views.home import for_you
 from portal.views.rewards import A_MINUTE
 from rewards.enums import RedemptionState, WaitingState
@@ -328,7 +329,28 @@ def test_the_tier_page_says_progress_benefits_and_plans(as_anna, rich):
 
 
 # --- at the till ----------------------------------------------------------------------------------------------------
+def prove(client) -> None:
+    """They show once more that it is they."""
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+
+def test_a_pin_is_changed_only_by_who_has_just_shown_who_they_are(as_anna, anna):
+    page = as_anna.get("/me/pin/")
+    assert "please show once more that it is you" in text(page)
+    assert 'name="pin"' not in page.content.decode()
+    for told in ({"pin": "2748", "again": "2748"}, {"remove": "1"}):
+        assert as_anna.post("/me/pin/", told)["Location"] == "/me/pin/"
+    assert not has_pin(anna.pk)
+    assert "2748" not in str(dict(as_anna.session))
+    asked = re.search(r'href="(/accounts/reauthenticate/[^"]*)"', page.content.decode()).group(1)
+    page = as_anna.post(asked, {"password": PASSWORD, "next": "/me/pin/"}, follow=True)
+    assert page.redirect_chain[-1][0] == "/me/pin/"
+    assert 'name="pin"' in page.content.decode()
+    assert 'name="pin"' in as_anna.get("/me/pin/").content.decode()  # not asked again while that is fresh
+
+
 def test_a_pin_is_set_changed_and_removed(as_anna, anna):
+    prove(as_anna)
     page = as_anna.post("/me/pin/", {"pin": "1234", "again": "1234"})
     assert "too easy to guess" in text(page)
     assert "not the same" in text(as_anna.post("/me/pin/", {"pin": "2748", "again": "2749"}))
@@ -341,6 +363,7 @@ def test_a_pin_is_set_changed_and_removed(as_anna, anna):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_pin_and_the_code_are_those_that_the_till_checks(as_anna, anna):
+    prove(as_anna)
     as_anna.post("/me/pin/", {"pin": "2748", "again": "2748"})
     assert check_pin(member_id=anna.pk, pin="2748", at=timezone.now()).ok
     page = as_anna.post("/card/code/")

@@ -2,6 +2,8 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 
+from allauth.account.decorators import reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
 from django.db import transaction
@@ -47,6 +49,20 @@ def members_only(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return checked
+
+
+@reauthentication_required
+def _shown(request: HttpRequest) -> None:
+    """allauth knows how long ago somebody showed who they are, and by what they can."""
+
+
+def is_surely_them(request: HttpRequest) -> bool:
+    """Whether they have shown just now who they are; else allauth's page for that comes first."""
+    try:
+        _shown(request)
+    except ReauthenticationRequired:
+        return False
+    return True
 
 
 def too_often(what: str, member_id: int, most: int, at: datetime) -> bool:

@@ -1,6 +1,5 @@
 """What members decide about their data: what we may do, their data as a file, and leaving."""
 
-from allauth.account.decorators import reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
@@ -18,7 +17,7 @@ from members.services.data_exports import request_export
 from members.services.erasure import WAIT, cancel_erasure, open_request, request_erasure
 from portal.preferences import is_anything_on, read_key, topics
 from portal.queries import current_wordings
-from portal.views.access import MemberRequest, members_only
+from portal.views.access import MemberRequest, is_surely_them, members_only
 from rewards.queries import balance
 
 
@@ -93,21 +92,14 @@ def export(request: MemberRequest, pk: int) -> FileResponse:
     return FileResponse(found.file.open("rb"), as_attachment=True, filename=file_name())
 
 
-@reauthentication_required
-def _is_surely_them(request: MemberRequest) -> bool:
-    return True
-
-
 @require_http_methods(["GET", "POST"])
 @members_only
 def leave(request: MemberRequest) -> HttpResponseBase:
     """Says what goes and what stays, and asks once. Whoever comes here has just shown again who they are."""
-    try:
-        _is_surely_them(request)
-    except ReauthenticationRequired:
+    if not is_surely_them(request):
         if request.method == "POST":  # the proof has grown old while they read
             return redirect("portal:leave")
-        raise
+        raise ReauthenticationRequired
     if request.method == "POST":
         wish = request_erasure(member_id=request.member.pk, at=timezone.now(), actor_id=request.user.pk)
         day = date_format(timezone.localtime(wish.due_at), "DATE_FORMAT")

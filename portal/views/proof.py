@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from common.moments import format_moment
 from members.services.pins import CODE_VALID_FOR, TooManyCodes, has_pin, new_till_code, remove_pin, set_pin
 from portal.forms_rewards import PinForm
-from portal.views.access import MemberRequest, members_only, too_often
+from portal.views.access import MemberRequest, is_surely_them, members_only, too_often
 from rewards.models import CheckInPoint
 from rewards.queries import amount_text
 from rewards.services.earning.events import EventReceipt, TooSoon, UnknownPoint, check_in
@@ -21,7 +21,12 @@ A_MINUTE = 5
 @require_http_methods(["GET", "POST"])
 @members_only
 def pin(request: MemberRequest) -> HttpResponse:
+    """Whoever has not shown lately who they are is asked first: a PIN opens the purse at the till."""
     member_id = request.member.pk
+    if not is_surely_them(request):
+        if request.method == "POST":
+            return redirect("portal:pin")
+        return render(request, "portal/pin.html", {"has_pin": has_pin(member_id)})
     if request.method == "POST" and request.POST.get("remove"):
         remove_pin(member_id=member_id)
         messages.success(request, _("Your PIN is gone. At the till you can still show a code from your card."))

@@ -23,7 +23,7 @@ from members.services.imports import leases
 from rewards.enums import TierCause
 from rewards.models import Reassessment, Tier, TierChange
 from rewards.queries import reward_settings
-from rewards.queries_qualifying import DECIDED, SETTING, stood
+from rewards.queries_qualifying import DECIDED, SETTING, meets, stood
 from rewards.services.settings import save_reward_settings
 from rewards.services.tiers import assess_members, chunks
 
@@ -102,11 +102,31 @@ GROUP BY old.id, new.id, old.rank, new.rank ORDER BY old.rank DESC NULLS LAST, n
 """
 
 
+# Who never had a wallet earned nothing and bought nothing: only time brings them further.
+_IDLE = f"""
+WITH step AS MATERIALIZED ({_STEP}),
+idle AS (
+    SELECT id, floor(extract(epoch FROM %(at)s::timestamptz - joined_at) / 86400)::int AS days
+    FROM members_member AS member
+    WHERE merged_into_id IS NULL AND erased_at IS NULL AND id %% %(every)s = 0
+      AND NOT EXISTS (SELECT FROM rewards_account WHERE member_id = member.id AND kind = 'wallet' AND unit = 'points')
+      AND NOT EXISTS (
+          SELECT FROM members_member AS gone JOIN rewards_account AS account ON account.member_id = gone.id
+          WHERE gone.merged_into_id = member.id AND account.kind = 'wallet' AND account.unit = 'points')
+)
+SELECT (SELECT id FROM step WHERE rank = 0), reached.id, count(*), (array_agg(idle.id ORDER BY idle.id))[1:{SHOWN}]
+FROM idle LEFT JOIN LATERAL (
+    SELECT id FROM step WHERE {meets("step", "0", "0", "0", "idle.days")} ORDER BY rank DESC LIMIT 1
+) AS reached ON true
+GROUP BY reached.id
+"""
+
+
 def moves(*, at: datetime, steps: Sequence[Tier] | None = None, settings: dict[str, Any] | None = None) -> Moves:
     """Where members would stand, were these the tiers (a new one without id) or these some of the settings. Those who
     would go down are told where they end, after their days of grace."""
     tiers = list(Tier.objects.order_by("rank")) if steps is None else list(steps)
-    counted = fetch_all("SELECT count(*) FROM rewards_account WHERE kind = 'wallet' AND unit = 'points'")[0][0]
+    counted = fetch_all("SELECT count(*) FROM members_member WHERE erased_at IS NULL")[0][0]
     every = 1 + counted // (LOOKED_AT + 1)
     asked = {name: (settings or {}).get(name) for name in QUALIFYING}
     told = [
@@ -120,9 +140,14 @@ def moves(*, at: datetime, steps: Sequence[Tier] | None = None, settings: dict[s
     ]
     own = [row[0] for row in fetch_all(_OWN, {"every": every})]
     rows = fetch_all(_MOVES, {"at": at, "own": own, "steps": Jsonb(told), **asked})
-    members = Member.objects.in_bulk({pk for *_counts, sample in rows for pk in sample})
+    among = {(old, new): (count, sample) for old, new, count, sample in rows}
+    for old, new, count, sample in fetch_all(_IDLE, {"at": at, "every": every, "steps": Jsonb(told)}):
+        known, some = among.get((old, new), (0, []))
+        among[old, new] = known + count, (some + sample)[:SHOWN]
+    members = Member.objects.in_bulk({pk for _count, sample in among.values() for pk in sample})
     found = tuple(
-        Move(old, new, count * every, tuple(members[pk] for pk in sample)) for old, new, count, sample in rows
+        Move(old, new, count * every, tuple(members[pk] for pk in sample))
+        for (old, new), (count, sample) in among.items()
     )
     return Moves(found, every, {tier.pk or 0: tier.rank for tier in tiers})
 

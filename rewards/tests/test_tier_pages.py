@@ -188,6 +188,24 @@ def test_a_preview_of_many_counts_some_of_them(steps, monkeypatch):
     assert 24 <= found.up <= 54
 
 
+def test_a_preview_counts_who_never_bought_anything(steps):
+    old, new = make_member(), make_member()
+    for member, days in ((old, 100), (new, 5)):
+        Member.objects.filter(pk=member.pk).update(joined_at=NOW - timedelta(days=days))
+    buyer(600)
+    plan = planned(tier_id=None, above_id=steps["gold"].pk, values={"name_en": "Loyal", "tenure_days": 90})
+    found = moves(at=NOW, steps=plan)
+    rows = {(row.from_id, row.to_id): (row.members, row.sample) for row in found.rows}
+    assert rows[steps["bronze"].pk, 0] == (1, (old,))
+    assert (steps["bronze"].pk, steps["bronze"].pk, new) in {
+        (*pair, one) for pair, (_n, s) in rows.items() for one in s
+    }
+    assert found.up == 2  # who bought belongs as long as who did not
+    save_tier(tier_id=None, above_id=steps["gold"].pk, values={"name_en": "Loyal", "tenure_days": 90}, at=NOW)
+    run_reassessment(job_id=Reassessment.objects.get().pk)
+    assert [stands(old), stands(new)] == ["Loyal", "Bronze"]
+
+
 def test_the_ladder_shows_what_each_tier_asks_and_brings_and_who_stands_there(steps, manager):
     buyer(600), make_member()
     benefit = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2)
