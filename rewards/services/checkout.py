@@ -21,7 +21,7 @@ from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries import points_text, reward_settings
 from rewards.services.coupons.using import CouponRefused, attach, take
-from rewards.services.earning.live import Home, LiveRule, opened
+from rewards.services.earning.live import Home, Opened, opened
 from rewards.services.earning.posting import Granted, units_given
 from rewards.services.earning.rewarding import give_new
 from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed
@@ -133,7 +133,8 @@ def _check_out(
     sales: dict[int, _Sale] = {}
     seen: set[tuple[str, str]] = set()
     again: list[int] = []
-    rules, home_, people = opened(PURCHASE, {basket.member_id for basket in baskets})
+    begun = opened(PURCHASE, {basket.member_id for basket in baskets})
+    people = begun.people
     for n, basket in enumerate(baskets):
         if (basket.source, basket.key) in seen:
             again.append(n)
@@ -153,27 +154,25 @@ def _check_out(
     groups += [{n: sale} for n, sale in sales.items() if n not in plain]
     if groups and not alone:
         # All wallets before the first budget: two batches, or a batch and a till, would lock each other up.
-        lock_followed({sale.member_id for sale in sales.values()}, units=units_given(rules))
+        lock_followed({sale.member_id for sale in sales.values()}, units=units_given(begun.rules))
     for group in groups:
         if alone:
             try:
-                answers |= _post(group, rules, home_, at, actor_id)
+                answers |= _post(group, begun, at, actor_id)
             except PointsOutOfRange as problem:
                 raise _out_of_range() from problem
             break
-        answers |= _settle(group, rules, home_, at, actor_id)
+        answers |= _settle(group, begun, at, actor_id)
     for n in again:  # told twice in one call: the second time it is known
         answers[n] = _check_out([baskets[n]], at, actor_id)[0]
     return [answers[n] for n in range(len(baskets))]
 
 
-def _settle(
-    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
-) -> dict[int, Receipt | Refusal]:
+def _settle(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
     """All together; where that cannot be, each by itself, so that one does no harm to the others."""
     try:
         with transaction.atomic():
-            return _post(sales, rules, home_, at, actor_id)
+            return _post(sales, begun, at, actor_id)
     except _Refused as refused:
         if len(sales) == 1:
             return dict.fromkeys(sales, refused.refusal)
@@ -182,34 +181,30 @@ def _settle(
             return dict.fromkeys(sales, _out_of_range().refusal)
     answers: dict[int, Receipt | Refusal] = {}
     for n, sale in sales.items():
-        answers |= _settle({n: _Sale(sale.priced, sale.member_id)}, rules, home_, at, actor_id)
+        answers |= _settle({n: _Sale(sale.priced, sale.member_id)}, begun, at, actor_id)
     return answers
 
 
-def _post(
-    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
-) -> dict[int, Receipt | Refusal]:
+def _post(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
     single = next(iter(sales.values())) if len(sales) == 1 else None
     if single is not None and not single.basket.is_plain:
-        units = [Unit.POINTS, Unit.CREDIT] if single.basket.pay_credit_minor else units_given(rules)
+        units = [Unit.POINTS, Unit.CREDIT] if single.basket.pay_credit_minor else units_given(begun.rules)
         lock_followed([single.member_id], units=units)
         single.recorded = known_purchase(told=single.purchase())
         if single.recorded is None:
-            return _post_paid(next(iter(sales)), single, rules, home_, at, actor_id)
+            return _post_paid(next(iter(sales)), single, begun, at, actor_id)
     else:
         recorded = record_each(purchases=[sale.purchase() for sale in sales.values()], actor_id=actor_id)
         for sale, was in zip(sales.values(), recorded, strict=True):
             sale.recorded = was
-    return _reward(sales, rules, home_, at, {})
+    return _reward(sales, begun, at, {})
 
 
-def _post_paid(
-    n: int, sale: _Sale, rules: list[LiveRule], home_: Home, at: datetime, actor_id: int | None
-) -> dict[int, Receipt | Refusal]:
+def _post_paid(n: int, sale: _Sale, begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
     """A new basket with coupons, points or credit. The wallets are locked."""
     basket = sale.basket
     uses = _take_coupons(sale, actor_id) if basket.coupons else ()
-    otherwise = _value(sale, home_)
+    otherwise = _value(sale, begun.home)
     (sale.recorded,) = record_each(purchases=[sale.purchase()], actor_id=actor_id)
     if not sale.recorded.is_new:  # under another member's name, at this moment
         raise _reused(sale)
@@ -222,8 +217,8 @@ def _post_paid(
             try:
                 pay(payments=[payment], unit=unit, at=at, actor_id=actor_id)
             except InsufficientPoints as short:
-                raise _short(unit, short, home_) from short
-    return _reward({n: sale}, rules, home_, at, {sale.recorded.id: otherwise} if otherwise else {})
+                raise _short(unit, short, begun.home) from short
+    return _reward({n: sale}, begun, at, {sale.recorded.id: otherwise} if otherwise else {})
 
 
 def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
@@ -293,14 +288,14 @@ def _reused(sale: _Sale) -> _Refused:
 
 
 def _reward(
-    sales: dict[int, _Sale], rules: list[LiveRule], home_: Home, at: datetime, otherwise: dict[int, int]
+    sales: dict[int, _Sale], begun: Opened, at: datetime, otherwise: dict[int, int]
 ) -> dict[int, Receipt | Refusal]:
     """Gives what the new ones earn, and answers for all."""
     new = {sale.recorded.id: sale for sale in sales.values() if sale.recorded and sale.recorded.is_new}
     wallets: list[int] = []
     if new:
         told = [(sale.purchase(), sale.recorded) for sale in new.values() if sale.recorded]
-        given, wallets = give_new(told, rules, home_, at, paid_otherwise=otherwise)
+        given, wallets = give_new(told, begun, at, paid_otherwise=otherwise)
         for granted in given:
             sale = new[granted.case.purchase_id or 0]
             sale.granted, sale.member_id = granted, granted.case.member_id

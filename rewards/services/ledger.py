@@ -51,7 +51,7 @@ ORDER BY member.id, unit
 ON CONFLICT DO NOTHING
 """
 # NO KEY: other members' transfers may go on referring to these rows. The order keeps two batches from a deadlock.
-_LOCK = """
+LOCK = """
 SELECT id, kind, member_id, unit FROM rewards_account WHERE member_id = ANY(%(members)s)
 ORDER BY id FOR NO KEY UPDATE
 """
@@ -82,11 +82,11 @@ def lock_own(member_ids: Iterable[int], *, units: Sequence[Unit] = (Unit.POINTS,
 
 
 def _lock(members: list[int], units: Sequence[Unit]) -> list[int]:
-    rows = fetch_prepared(_LOCK, {"members": members})
+    rows = fetch_prepared(LOCK, {"members": members})
     there = {(member_id, unit) for _id, kind, member_id, unit in rows if kind == AccountKind.WALLET}
     if any((member_id, unit) not in there for member_id in members for unit in units):
         _open(AccountKind.WALLET, members, units)
-        rows = fetch_prepared(_LOCK, {"members": members})
+        rows = fetch_prepared(LOCK, {"members": members})
     return [id_ for id_, kind, _member, _unit in rows if kind == AccountKind.WALLET]
 
 

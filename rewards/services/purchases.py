@@ -43,8 +43,7 @@ def post_purchases(
     new = [(told, was) for told, was in zip(purchases, recorded, strict=True) if was.is_new]
     points: dict[int, int] = {}
     if with_points and new:
-        rules, at_home, _people = opened(PURCHASE, ())
-        points = {one.case.purchase_id or 0: one.units() for one in award_new(new, rules, at_home, at)}
+        points = {one.case.purchase_id or 0: one.units() for one in award_new(new, opened(PURCHASE, ()), at)}
     known = [answer.id for answer in recorded if not answer.is_new]
     if known:
         points |= _points_of(known)
@@ -66,7 +65,7 @@ def award_purchases(*, purchase_ids: Sequence[int], at: datetime) -> int:
     wallets = lock_buyers(ids)
     earned = {row[0] for row in fetch_all(_EARNED, [ids, ids])}
     ids = [id_ for id_ in ids if id_ not in earned]
-    rules, at_home, _people = opened(PURCHASE, ())
+    rules, at_home, *_nobody = opened(PURCHASE, ())
     if not wallets or not rules:
         return 0
     found = bought(ids)

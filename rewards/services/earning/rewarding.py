@@ -7,7 +7,7 @@ from members.services.purchases import NewPurchase, RecordedPurchase, follow_mer
 from rewards.earning.facts import Happening, Item
 from rewards.earning.triggers import PURCHASE
 from rewards.services.earning.facts import Bought, MergedMeanwhile, bought
-from rewards.services.earning.live import Home, LiveRule
+from rewards.services.earning.live import Opened
 from rewards.services.earning.posting import Granted, award_bought, units_given
 from rewards.services.ledger import lock_followed, lock_own, touch
 from rewards.services.tiers import assess
@@ -15,37 +15,39 @@ from rewards.services.tiers import assess
 
 def award_new(
     told: Sequence[tuple[NewPurchase, RecordedPurchase]],
-    rules: list[LiveRule],
-    at_home: Home,
+    begun: Opened,
     at: datetime,
     *,
     paid_otherwise: Mapping[int, int] | None = None,
 ) -> list[Granted]:
     """As give_new, and assesses tiers."""
-    granted, wallets = give_new(told, rules, at_home, at, paid_otherwise=paid_otherwise)
+    granted, wallets = give_new(told, begun, at, paid_otherwise=paid_otherwise)
     assess(wallets, at)
     return granted
 
 
 def give_new(
     told: Sequence[tuple[NewPurchase, RecordedPurchase]],
-    rules: list[LiveRule],
-    at_home: Home,
+    begun: Opened,
     at: datetime,
     *,
     paid_otherwise: Mapping[int, int] | None = None,
 ) -> tuple[list[Granted], list[int]]:
-    """Locks the wallets of who bought, and gives what new purchases earn, in the order of their ids; that, and the
-    wallets, whose tiers are left to the caller. `paid_otherwise`: by purchase, minor units paid with points or
-    credit."""
+    """Locks the wallets of who bought, where `begun` has not, and gives what new purchases earn, in the order of their
+    ids; that, and the wallets, whose tiers are left to the caller. `paid_otherwise`: by purchase, minor units paid with
+    points or credit."""
     otherwise = paid_otherwise or {}
     found = sorted(_bought(one, was, otherwise.get(was.id)) for one, was in told)
-    units = units_given(rules)
-    wallets = lock_own({one.member_id for one in found}, units=units)
+    rules, at_home, units = begun.rules, begun.home, units_given(begun.rules)
+    members = {one.member_id for one in found}
+    if all((id_, unit) in begun.wallets for id_ in members for unit in units):
+        wallets = [wallet for (id_, _unit), wallet in begun.wallets.items() if id_ in members]
+    else:
+        wallets = lock_own(members, units=units)
     try:
         granted = award_bought(found, rules, at_home, at)
     except MergedMeanwhile:  # while this was on its way
-        wallets, _followed = lock_followed({one.member_id for one in found}, units=units)
+        wallets, _followed = lock_followed(members, units=units)
         follow_merges(purchase_ids=[one.id for one in found])
         found = bought([one.id for one in found], otherwise)
         granted = award_bought(found, rules, at_home, at)
