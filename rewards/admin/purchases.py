@@ -19,7 +19,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, rehearse
 from common.moments import format_moment
@@ -31,12 +35,20 @@ from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
 from rewards.enums import TransferKind
 from rewards.models import Transfer
 from rewards.queries import points_text
+from rewards.services.refund_lines import bought_lines
 from rewards.services.refunds import RefundResult, RefundTooLarge, refund_purchase
 
 
 class RefundForm(forms.Form):
+    lines = forms.MultipleChoiceField(
+        label=_("Articles that came back"),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("With some of them chosen, what they cost is given back, and not the amount below."),
+    )
     amount = forms.DecimalField(
         label=_("Amount given back"),
+        required=False,
         max_digits=14,
         decimal_places=4,
         min_value=Decimal("0.0001"),
@@ -45,6 +57,35 @@ class RefundForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
     # One key per form: sent twice, it has one effect.
     key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, purchase: Purchase, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        bought = bought_lines(purchase.pk)
+        # Sent twice, the articles of the first time are there to be told that it was.
+        twice = self.data.get("key", "") in purchase.refunds.filter(source="admin").values_list("key", flat=True)
+        self.bought = {pk: line for pk, line in bought.items() if twice or line.left_quantity > 0}
+        choices = [(line.pk, self._said(line, purchase.currency)) for line in purchase.lines.filter(pk__in=self.bought)]
+        self.fields["lines"].choices = choices  # type: ignore[attr-defined]
+        if not choices:
+            del self.fields["lines"]
+
+    def _said(self, line: PurchaseLine, currency: str) -> str:
+        left = self.bought[line.pk]
+        times = f" × {floatformat(left.left_quantity, -3)}" if left.left_quantity != 1 else ""
+        return f"{line.name or line.sku}{times} · {format_money(left.left_minor, currency)}"
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        if "amount" not in self.errors and not told.get("lines") and told.get("amount") is None:
+            self.add_error("amount", gettext("How much, or which articles?"))
+        return told
+
+    def what(self, currency: str) -> dict[str, Any]:
+        """What the refund is of: lines with their quantities, or an amount in minor units. ValueError where the
+        currency has no such fraction."""
+        if chosen := self.cleaned_data.get("lines"):
+            return {"lines": [(int(pk), self.bought[int(pk)].left_quantity) for pk in chosen]}
+        return {"amount_minor": to_minor(self.cleaned_data["amount"], currency)}
 
 
 class RefundView(ConfirmView):
@@ -82,17 +123,20 @@ class RefundView(ConfirmView):
             "left": format_money(self._left(), currency),
         }
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"purchase": self.purchase}
+
     def get_initial(self) -> dict[str, Any]:
         return {"amount": to_major(self._left(), self.purchase.currency)}
 
-    def _refund(self, form: Form) -> RefundResult:
+    def _refund(self, form: Any) -> RefundResult:
         currency = self.purchase.currency
         try:
             return refund_purchase(
                 purchase_id=self.purchase.pk,
                 source="admin",
                 key=str(form.cleaned_data["key"]),
-                amount_minor=to_minor(form.cleaned_data["amount"], currency),
+                **form.what(currency),
                 reason=form.cleaned_data["reason"],
                 at=self.at,
                 actor_id=self.request.user.pk,
@@ -110,7 +154,7 @@ class RefundView(ConfirmView):
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
 
     def _words(self, form: Form, result: RefundResult) -> list[str]:
-        money = format_money(to_minor(form.cleaned_data["amount"], self.purchase.currency), self.purchase.currency)
+        money = format_money(result.amount_minor, self.purchase.currency)
         sentences = [
             gettext("%(name)s gets %(amount)s back, and %(points)s are taken back.")
             % {"name": self.purchase.member, "amount": money, "points": points_text(result.points_taken)}

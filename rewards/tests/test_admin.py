@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Group
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from members.models import Purchase, Refund, User
+from members.services.purchases import NewLine
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.tests.factories import adjust, make_rule, make_tiers, post
@@ -55,6 +57,25 @@ def test_a_refund_asks_once_and_a_double_click_has_one_effect(bought, manager):
     refund = Refund.objects.get()
     assert (refund.amount_minor, refund.reason, refund.actor.email) == (500, "Cold", "manager@example.com")
     assert queries.balance(bought.member_id) == 8
+
+
+def test_articles_are_given_back_for_what_they_cost(manager):
+    make_rule()
+    lines = (NewLine(amount_minor=340, name="Bun"), NewLine(amount_minor=500, name="Tea", quantity=Decimal(2)))
+    purchase = Purchase.objects.get(pk=post(make_member(name="Ben"), NOW, amount_minor=840, lines=lines).id)
+    page = text(manager.get(reverse("admin:members_purchase_refund", args=[purchase.pk])))
+    assert "Bun · €3.40" in page
+    assert "Tea × 2 · €5.00" in page
+    bun = purchase.lines.get(name="Bun")
+    form = {"lines": [str(bun.pk)], "amount": "8.40", "reason": "Burnt", "key": KEY}
+    assert "Ben gets €3.40 back, and 3 points are taken back." in text(refunding(manager, purchase, **form))
+    for said in ("Ben gets €3.40 back", "This form was used already"):
+        assert said in text(refunding(manager, purchase, **form, confirmed="1"))
+    refund = Refund.objects.get()
+    assert (refund.amount_minor, refund.lines.get().line) == (340, bun)
+    assert "Bun" not in text(manager.get(reverse("admin:members_purchase_refund", args=[purchase.pk])))
+    nothing = {"amount": "", "reason": "x", "key": "2c7d2f0e-7a53-4a61-9b4d-4a1f4a1f4a1f"}
+    assert "How much, or which articles?" in text(refunding(manager, purchase, **nothing))
 
 
 def test_points_spent_already_are_said_before_the_refund(bought, manager):
