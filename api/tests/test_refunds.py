@@ -13,7 +13,8 @@ from rewards.models import RewardSettings
 from rewards.queries import balance
 from rewards.services.purchases import post_purchases
 from rewards.services.refunds import refund_purchase
-from rewards.tests.factories import adjust, make_rule, make_tiers
+from rewards.services.verify import verify
+from rewards.tests.factories import adjust, make_rule, make_rule_of, make_tiers
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +80,31 @@ def test_what_is_money_and_what_comes_back_as_points_and_credit(till):
     again = refund_purchase(purchase_id=purchase.pk, source="till", key="r2", amount_minor=333, at=timezone.now())
     assert not again.is_new
     assert again.money_minor == int(Decimal(parts[1]["money"]) * 100)
+
+
+def test_what_was_free_comes_back_by_itself_with_what_it_earned(till):
+    make_rule_of("Per item", {"effect": {"kind": "per_item", "points": 5}})
+    anna = make_member()
+    paid = [
+        {"sku": "cake", "quantity": 1, "unit_price": "4.00"},
+        {"sku": "sample", "quantity": 2, "unit_price": "0.00"},
+    ]
+    for key, lines in (("mixed", paid), ("free", paid[1:])):
+        sale = {"key": key, "member": anna.card_number, "currency": "EUR", "lines": lines}
+        assert till.post("/purchases", sale).status_code == 201
+    before = balance(anna.pk)
+    one = {"lines": [{"sku": "sample", "quantity": 1}]}
+    told = till.post("/refunds", {"key": "r1", "purchase": "mixed", **one})
+    assert (told.status_code, told.json()["amount"], told.json()["points"]["taken"]) == (201, "0.00", 5)
+    assert till.post("/refunds", {"key": "r1", "purchase": "mixed", **one}).json() == told.json()
+    assert till.post("/refunds", {"key": "r2", "purchase": "mixed", **one}).json()["points"]["taken"] == 5
+    assert problem(till.post("/refunds", {"key": "r3", "purchase": "mixed", **one}))[1] == "too_many"
+    assert till.post("/refunds", {"key": "r4", "purchase": "mixed"}).json()["points"]["taken"] == 5
+    assert balance(anna.pk) == before - 15
+    free = [till.post("/refunds", {"key": f"f{n}", "purchase": "free", **more}) for n, more in enumerate((one, {}, {}))]
+    assert [answer.json().get("amount") for answer in free] == ["0.00", "0.00", None]
+    assert problem(free[2])[:2] == (422, "nothing_left")
+    assert [str(r.check) for r in verify() if r.difference] == []
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,8 @@ class Refund(models.Model):
         verbose_name_plural = _("refunds")
         constraints = [
             models.UniqueConstraint("source", "key", name="members_refund_key"),
-            models.CheckConstraint(name="members_refund_amount", condition=Q(amount_minor__gt=0)),
+            # What was free comes back, too.
+            models.CheckConstraint(name="members_refund_amount", condition=Q(amount_minor__gte=0)),
         ]
         triggers = [APPEND_ONLY]
 

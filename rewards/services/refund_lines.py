@@ -91,10 +91,12 @@ def split(
     """How much a refund gives back in minor units, and of which lines.
 
     Told lines, each piece is worth its share of the line's price, rounded down until the last. Told an amount alone,
-    each line that is left gives the same share of it. Told neither: all that is left. RefundTooLarge; LinesDoNotSum;
-    PurchaseLine.DoesNotExist; ValueError where nothing is given back.
+    each line that is left gives the same share of it. Told neither: all that is left. What was free comes back by its
+    pieces. RefundTooLarge; LinesDoNotSum; PurchaseLine.DoesNotExist; ValueError where nothing is given back.
     """
     left = purchase.amount_minor - purchase.refunded_minor
+    if not purchase.amount_minor and amount_minor is None and not lines:
+        lines = [(line.id, line.left_quantity) for line in bought.values() if line.left_quantity > 0]
     if lines:
         parts = [_pieces(purchase, bought, line_id, quantity) for line_id, quantity in _summed(lines)]
         total = sum(part.amount_minor for part in parts)
@@ -105,9 +107,16 @@ def split(
         parts = list(_spread(bought, total, left)) if total <= left else []
     if total > left or (total < 1 and amount_minor is None and not lines):
         raise RefundTooLarge(left_minor=left, currency=purchase.currency)
-    if total < 1:
+    if total < 1 and not lines:
         raise ValueError("a refund gives something back")
     return total, parts
+
+
+def is_whole(purchase: Purchase) -> bool:
+    """Whether all of it was given back: all that was paid, or of what was free every piece."""
+    if purchase.amount_minor:
+        return purchase.refunded_minor == purchase.amount_minor
+    return all(line.left_quantity <= 0 for line in bought_lines(purchase.pk).values())
 
 
 _PAID_OTHERWISE = """
@@ -178,15 +187,15 @@ def share_of(why: Mapping[str, Any], gave: int, purchase: Purchase, bought: Mapp
     what was left then (`why["refunded_minor"]` was not), and goes back by money. Older ones keep the price that they
     were given for.
     """
-    if purchase.refunded_minor >= purchase.amount_minor:
+    if purchase.amount_minor and purchase.refunded_minor >= purchase.amount_minor:
         return gave
     if before := why.get("refunded_minor"):
         return gave * (purchase.refunded_minor - before) // (purchase.amount_minor - before)
     lines = [(line_id, Fraction(exact)) for line_id, _basis, exact in why.get("lines", ())]
     if weight := sum(exact for _, exact in lines):
-        whole = Fraction(purchase.refunded_minor, purchase.amount_minor)  # of what came without lines
+        whole = Fraction(purchase.refunded_minor, purchase.amount_minor or 1)  # of what came without lines
         back = sum(exact * (bought[line_id].share if line_id in bought else whole) for line_id, exact in lines)
         return int(gave * back / weight)
     kept = purchase.amount_minor - purchase.refunded_minor
-    priced = why.get("amount_minor") or purchase.amount_minor
+    priced = why.get("amount_minor") or purchase.amount_minor or 1
     return gave * max(priced - kept, 0) // priced

@@ -21,7 +21,7 @@ from rewards.models import Coupon, RuleVersion
 from rewards.services.coupons.issuing import void_coupons
 from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
-from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, split  # noqa: F401
+from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, is_whole, split  # noqa: F401
 from rewards.services.returns import give_back
 from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
 from rewards.services.tiers import assess
@@ -115,7 +115,7 @@ def refund_purchase(
     purchase.refunded_minor += total
     returned, transfers = _give_back_payments(purchase, refund, at, actor_id)
     coupons = 0
-    if purchase.refunded_minor == purchase.amount_minor:
+    if is_whole(purchase):
         _withdraw_coupons(purchase_id, at, actor_id)
         coupons = release_for_purchase(purchase_id=purchase_id, at=at, actor_id=actor_id)
     budgets: Counter[int | None] = Counter()  # their rows are locked once, after those of coupons and offers
