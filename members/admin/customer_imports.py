@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -145,7 +145,7 @@ class CustomerImportAdmin(FileImportAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         i = found_or_404(CustomerImport, import_id)
-        by, what = request.user.pk, "bad rows of a file"
+        by, what = request.user.pk, gettext_noop("bad rows of a file")
         log_access(actor_id=by, action=AccessAction.DOWNLOADED, what=what, members=i.problems, at=now())
         return _csv_response(f"bad-rows-{i.pk}.csv", _bad_rows(i))
 

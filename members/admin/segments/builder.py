@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.timezone import now
-from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from members.admin.segments.forms import read_json
@@ -139,7 +139,7 @@ def count(request: HttpRequest) -> HttpResponse:
     may_see = request.user.has_perm("members.view_member")
     members = Member.objects.in_bulk(ids) if may_see else {}
     if members:
-        what = "some members of a segment being built"
+        what = gettext_noop("some members of a segment being built")
         log_access(actor_id=request.user.pk, action=AccessAction.VIEWED, what=what, members=len(members), at=at)
     return JsonResponse(
         {
@@ -190,14 +190,12 @@ def what_saving_does(definition: Any, segment: Segment | None, *, at: Any) -> li
             % {"n": number(enter)}
         )
     else:
-        if definition == segment.definition:
+        if definition == segment.definition:  # who is still to come or go does so without it
             sentences.append(gettext("The conditions are as they were: no new version."))
         else:
             sentences.append(gettext("Makes version %(n)d of this segment.") % {"n": segment.version + 1})
-        if enter or leave:
-            sentences.append(come_and_go(enter, leave))
-        else:
-            sentences.append(gettext("Nobody comes in, nobody goes out."))
+            moved = come_and_go(enter, leave) if enter or leave else gettext("Nobody comes in, nobody goes out.")
+            sentences.append(moved)
         if used := list(segment.used_by.filter(archived_at=None)[:5]):
             sentences.append(
                 gettext("It is used by %(names)s, which change with it.") % {"names": ", ".join(map(str, used))}

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
-from django.utils.translation import get_language, gettext, ngettext, override
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext, override
 
 from members.admin.segments import builder
 from members.admin.segments.states import standing
@@ -83,7 +83,11 @@ def _members(segment: Segment, request: HttpRequest, at: datetime) -> dict[str, 
     if found:
         shown = len(found[:MEMBERS])
         log_access(
-            actor_id=request.user.pk, action=AccessAction.VIEWED, what="members of a segment", members=shown, at=at
+            actor_id=request.user.pk,
+            action=AccessAction.VIEWED,
+            what=gettext_noop("members of a segment"),
+            members=shown,
+            at=at,
         )
     more = found[MEMBERS - 1].member_id if len(found) > MEMBERS else ""
     return {"q": q, "members": found[:MEMBERS], "after": more, "before_page": begun}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from common.moments import format_moment
 from members.enums import AccessAction
@@ -29,7 +29,7 @@ def why_page(segment: Segment, request: HttpRequest, *, at: datetime) -> dict[st
         if len(found) == 1:
             member = found.pop()
     if member:
-        action, what = AccessAction.VIEWED, "why in a segment"
+        action, what = AccessAction.VIEWED, gettext_noop("why in a segment")
         log_access(actor_id=request.user.pk, action=action, what=what, member_id=member.pk, at=at)
     context: dict[str, Any] = {"q": q, "found": found, "member": member}
     return context | (explained(segment, member, at=at) if member else {})

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils.formats import number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.moments import format_moment
@@ -126,7 +126,11 @@ def try_page(request: HttpRequest, *, at: datetime) -> dict[str, Any]:
         return context
     if member:
         log_access(
-            actor_id=request.user.pk, action=AccessAction.VIEWED, what="a basket tried", member_id=member.pk, at=at
+            actor_id=request.user.pk,
+            action=AccessAction.VIEWED,
+            what=gettext_noop("a basket tried"),
+            member_id=member.pk,
+            at=at,
         )
     return context | {"member": member, "moment": moment, "tried": _shown(simulated, trigger)}
 
