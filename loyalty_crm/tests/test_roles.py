@@ -128,7 +128,7 @@ ACCESS: dict[str, set[str]] = {
     **pages("rewards_checkinpoint", MARKETER_UP, add=MARKETER_UP, sheet=MARKETER_UP, open_sheet=MARKETER_UP),
     **pages("members_customevent", MARKETER_UP, export=MARKETER_UP),
     **pages("rewards_replay", MARKETER_UP, add=MARKETER_UP, table=MARKETER_UP),
-    **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP, qualifying=MARKETER_UP),
+    **pages("rewards_tier", MARKETER_UP, add=MARKETER_UP, qualifying=MARKETER_UP, remove=MARKETER_UP),
     **pages("rewards_tierchange", MARKETER_UP),
     **pages("rewards_reassessment", MARKETER_UP, progress=MARKETER_UP),
     **pages("rewards_benefit", MARKETER_UP, add=MARKETER_UP),

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from members.models import Member, Programme, User
+from members.services.segments import save_segment
 from members.tests.factories import make_member
 from rewards.models import (
     Benefit,
@@ -24,7 +25,7 @@ from rewards.models import (
 from rewards.queries import reward_settings
 from rewards.services import tier_steps, tiers
 from rewards.services.tier_steps import moves, planned, run_reassessment, save_qualifying, save_tier
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.tests.factories import adjust, make_reward, make_rule, make_rule_of, make_tiers, post
 
 NOW = datetime.now(UTC)
 
@@ -204,6 +205,41 @@ def test_a_preview_counts_who_never_bought_anything(steps):
     save_tier(tier_id=None, above_id=steps["gold"].pk, values={"name_en": "Loyal", "tenure_days": 90}, at=NOW)
     run_reassessment(job_id=Reassessment.objects.get().pk)
     assert [stands(old), stands(new)] == ["Loyal", "Bronze"]
+
+
+def test_a_tier_is_deleted_only_where_nothing_knows_of_it(steps, manager):
+    spare = save_tier(tier_id=None, above_id=steps["silver"].pk, values={"name_en": "Spare", "threshold": 700}, at=NOW)[
+        0
+    ]
+    run_reassessment(job_id=Reassessment.objects.get().pk)
+    url = reverse("admin:rewards_tier_remove", args=[spare.pk])
+    benefit, reward = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2), make_reward(name="Mug")
+    benefit.tiers.add(spare)
+    reward.tiers.add(spare)
+    make_rule_of("Extra", {"effect": {"kind": "fixed", "points": 1}, "conditions": {"tiers": [spare.pk]}})
+    asked = {"all": [{"trait": "tier", "op": "any_of", "value": [spare.pk]}]}
+    save_segment(names={"en": "Spares"}, definition=asked, at=NOW)
+    buyer(800, "Anna")
+    for confirmed in ({}, {"confirmed": "1"}):
+        said = text(manager.post(url, confirmed))
+        for words in ("This tier is used, and stays.", "1 member stands on it.", "It is in the history of 1 member.",
+                      "Benefits: Lounge.", "Rewards: Mug.", "Earning rules: Extra.", "Segments: Spares."):  # fmt: skip
+            assert words in said, (words, said)
+    base = text(manager.post(reverse("admin:rewards_tier_remove", args=[steps["bronze"].pk]), {"confirmed": "1"}))
+    assert "the others stand above it." in base
+    assert Tier.objects.count() == 4
+    fresh = save_tier(tier_id=None, above_id=spare.pk, values={"name_en": "Fresh", "threshold": 900}, at=NOW)[0]
+    url = reverse("admin:rewards_tier_remove", args=[fresh.pk])
+    assert "Delete this tier" in text(manager.get(reverse("admin:rewards_tier_change", args=[fresh.pk])))
+    assert "Nobody stands on it" in text(manager.post(url))
+    assert "Fresh is deleted." in text(manager.post(url, {"confirmed": "1"}, follow=True))
+    assert list(Tier.objects.values_list("name_en", "rank")) == [
+        ("Bronze", 0),
+        ("Silver", 1),
+        ("Spare", 2),
+        ("Gold", 3),
+    ]
+    assert manager.post(url, {"confirmed": "1"}).status_code == 404
 
 
 def test_the_ladder_shows_what_each_tier_asks_and_brings_and_who_stands_there(steps, manager):

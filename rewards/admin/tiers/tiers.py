@@ -20,6 +20,7 @@ from common.moments import format_moment
 from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.admin.tiers.forms import QualifyingForm, TierForm
+from rewards.admin.tiers.removal import DeleteTierView
 from rewards.enums import Downgrade
 from rewards.models import MemberTier, Reassessment, RewardSettings, Tier, TierChange
 from rewards.queries import reward_settings
@@ -186,8 +187,12 @@ class TierAdmin(DeskAdmin):
     readonly_fields = ("asks", "times")
 
     def get_urls(self) -> list:
-        view = self.admin_site.admin_view(self.qualifying)
-        return [path("qualifying/", view, name="rewards_tier_qualifying"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("qualifying/", view(self.qualifying), name="rewards_tier_qualifying"),
+            path("<int:object_id>/remove/", view(self.remove), name="rewards_tier_remove"),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
         counted = _standing()
@@ -219,6 +224,9 @@ class TierAdmin(DeskAdmin):
 
     def qualifying(self, request: HttpRequest) -> HttpResponse:
         return QualifyingView.answer(self, request)
+
+    def remove(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return DeleteTierView.answer(self, request, object_id=object_id)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
         return SaveTierView.answer(self, request)
