@@ -24,9 +24,12 @@ def meets(step: str, points: str, spend: str, visits: str, days: str) -> str:
 
 
 _YEARLY = "setting.span IN ('calendar', 'membership')"  # in a CASE: else nobody's years are reckoned
-_NOW = "CASE WHEN who.span = 'rolling' THEN {at} + interval '12 months' > who.at ELSE {at} >= who.since END"
+# Adding months is slow, and most of what counts is so young that none need be added.
+_NOW = """CASE WHEN who.span = 'rolling' THEN {at} > who.surely OR {at} + interval '12 months' > who.at
+                 ELSE {at} >= who.since END"""
 _BEFORE = "who.is_yearly AND {at} < who.since AND {at} >= who.floor"
-_LATER = "CASE WHEN who.span = 'rolling' THEN {at} + interval '12 months' > who.probe ELSE {at} >= who.since END"
+_LATER = """CASE WHEN who.span = 'rolling' THEN {at} > who.surely_later OR {at} + interval '12 months' > who.probe
+                   ELSE {at} >= who.since END"""
 VISIT = "(bought.amount_minor > bought.refunded_minor OR bought.amount_minor = 0)"
 DAY = "(bought.purchased_at AT TIME ZONE who.zone)::date"
 
@@ -68,6 +71,9 @@ who AS MATERIALIZED (
            status.member_id IS NOT NULL AS is_known, status.tier_id, status.since AS tier_since, status.grace_until,
            status.noticed_at, status.qualifying_points, status.qualifying_spend_minor, status.qualifying_visits,
            moment.at + greatest(setting.notice - setting.grace, interval '0') AS probe,
+           moment.at - interval '12 months' + interval '3 days' AS surely,
+           moment.at + greatest(setting.notice - setting.grace, interval '0') - interval '12 months'
+               + interval '3 days' AS surely_later,
            CASE setting.span WHEN 'rolling' THEN moment.at - interval '12 months 1 day'
                              WHEN 'lifetime' THEN '-infinity' ELSE year.since END AS since,
            CASE setting.span WHEN 'rolling' THEN moment.at - interval '12 months 1 day'
