@@ -23,7 +23,7 @@ GIFTS = (
 def give(guests: Sequence[Any], at: datetime, staff: dict[str, User]) -> None:
     """Gifts of the last days, asked for by the marketer and decided by the manager."""
     marketer, manager = staff["Marketer"], staff["Manager"]
-    limits = {"grant_limit": LIMIT, "grant_limit_day": LIMIT_DAY, "till_confirm_points": 500}
+    limits = {"grant_limit": LIMIT, "grant_limit_day": LIMIT_DAY, "till_confirm_points": 300}
     save_reward_settings(values=limits, at=at - timedelta(days=60), actor_id=manager.pk)
     for n, (amount, reason, note, days, then) in enumerate(GIFTS):
         moment = at - timedelta(days=days, hours=2)

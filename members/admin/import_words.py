@@ -160,7 +160,8 @@ def _cell(field: str, values: Values) -> str:
         calendar, month, day, year, leap = value.split("/")
         words = "-".join(part.zfill(2) for part in (year, month, day) if part != "0")
         if calendar == Calendar.LUNAR:
-            words = f"{Calendar(calendar).label} {words}" + (f" ({gettext('leap month')})" if leap == "1" else "")
+            in_leap = gettext("leap month")
+            words = f"{Calendar(calendar).label} {words}" + (f" ({in_leap})" if leap == "1" else "")
         return words
     if field == CustomerField.TAGS:
         return ", ".join(json.loads(value))

@@ -102,7 +102,8 @@ def make_archive(member: Member, at: datetime) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         text = json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
         archive.writestr("data.json", text)
-        archive.writestr(f"{gettext('my-data')}.html", page(member, told, at))
+        name = gettext("my-data")
+        archive.writestr(f"{name}.html", page(member, told, at))
     return buffer.getvalue()
 
 

@@ -180,7 +180,8 @@ class DecideView(ConfirmView):
     @property
     def intro(self) -> str:  # type: ignore[override]
         words = {"who": self.asked.requested_by, "reason": self.asked.reason}
-        return f"{_gift_words(self.asked)} {gettext('Asked by %(who)s: “%(reason)s”') % words}"
+        asked = gettext("Asked by %(who)s: “%(reason)s”") % words
+        return f"{_gift_words(self.asked)} {asked}"
 
     def get_object(self) -> GrantRequest:
         return self.asked
@@ -311,7 +312,7 @@ class GrantRequestAdmin(ReadOnlyAdmin):
     actions_detail = ("approve", "refuse", "withdraw", "stop")
     fieldsets = (
         (None, {"fields": ("whom_link", ("gift", "state"), ("requested_by", "when"), "waits")}),
-        (_("Words"), {"fields": ("reason", "note", "until")}),
+        (_("What was said"), {"fields": ("reason", "note", "until")}),
         (_("What became of it"), {"fields": (("decided_by", "decided"), "decision", "given", "moved")}),
     )
     readonly_fields = ("whom_link", "gift", "when", "waits", "until", "decided", "given", "moved")

@@ -353,12 +353,12 @@ def test_events_cannot_give_what_needs_an_amount(effect):
 def test_a_rule_reads_as_a_sentence():
     happy = rule(
         effect={"kind": "multiplier", "factor": "2"},
-        conditions={"weekdays": [4], "hours": [["14:00", "17:00"]], "tiers": [3], "categories": ["drinks"]},
+        conditions={"weekdays": [4], "hours": [["14:00", "17:00"]], "tiers": [3], "categories": ["Drinks"]},
         limits={"day": 200},
         expiry={"kind": "rolling", "months": 12},
     )
     assert summary(happy.definition, names={("tier", 3): "Gold"}) == (
-        "Every Friday, from 14:00 to 17:00, members on Gold, double points on drinks, at most 200 points a day, "
+        "Every Friday, from 14:00 to 17:00, members on Gold, double points on Drinks, at most 200 points a day, "
         "good for 12 months."
     )
     assert summary(PER_EURO) == "1 point for every €1.00."

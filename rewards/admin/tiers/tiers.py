@@ -149,7 +149,8 @@ class SaveTierView(MovesView):
     def act(self, form: Form) -> str:
         tier, job = save_tier(**self._asked(form), at=self.at, actor_id=self.request.user.pk)
         saved = gettext("%(tier)s is saved.") % {"tier": tier}
-        return f"{saved} {gettext('Members are being assessed anew.')}" if job else saved
+        anew = gettext("Members are being assessed anew.")
+        return f"{saved} {anew}" if job else saved
 
 
 class QualifyingView(MovesView):
@@ -172,7 +173,8 @@ class QualifyingView(MovesView):
         job = save_qualifying(values=form.cleaned_data, at=self.at, actor_id=self.request.user.pk)
         if job is None:
             return gettext("Nothing has changed.")
-        return f"{gettext('How members qualify is saved.')} {gettext('Members are being assessed anew.')}"
+        saved, anew = gettext("How members qualify is saved."), gettext("Members are being assessed anew.")
+        return f"{saved} {anew}"
 
 
 @admin.register(Tier)
