@@ -18,7 +18,7 @@ from rewards.codes import shown
 from rewards.models import Tier
 from rewards.queries import balances
 from rewards.queries_awards import award_sentence, last_awards
-from rewards.queries_benefits import holding
+from rewards.queries_benefits import entitlements_of, holding
 from rewards.queries_catalogue import affordable, last_taken
 from rewards.queries_coupons import open_coupons
 from rewards.queries_tiers import missing_words, standings
@@ -162,6 +162,17 @@ def _membership(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     ]
 
 
+def _benefits(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """What of each member's benefits is left: "Lounge × 2, Priority"."""
+    held = entitlements_of([recipient.member.pk for recipient in recipients], recipients[0].at)
+    found: list[Mapping[str, Any]] = []
+    for recipient in recipients:
+        left = [one for one in held.get(recipient.member.pk, []) if one.is_used and one.left != 0]
+        names = [f"{one.benefit.name} × {one.left}" if one.left else one.benefit.name for one in left]
+        found.append({"left": one_line(", ".join(names))})
+    return found
+
+
 def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     """The newest coupon that each can use; empty for who has none."""
     ids = [recipient.member.pk for recipient in recipients]
@@ -254,6 +265,11 @@ def register_all() -> None:
             "until": Field(_("the day on which it ends"), "31 December 2026"),
         },
         _membership,
+    )
+    register(
+        "benefits",
+        {"left": Field(_("benefits that can still be had, with how often; empty for none"), "Lounge × 2")},
+        _benefits,
     )
     register(
         "coupon",

@@ -17,6 +17,7 @@ class RewardsConfig(AppConfig):
             privacy,
             reactions,
             traits,
+            traits_benefits,
             traits_catalogue,
             traits_coupons,
             traits_earning,

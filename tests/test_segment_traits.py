@@ -22,6 +22,7 @@ AT = datetime(2026, 5, 12, 10, 0, tzinfo=UTC)
 # A definition keeps the names of traits for ever: one that is not here any more would break segments that use it.
 NAMES = [
     "age",
+    "benefit.left",
     "benefit.used",
     "birthday.ahead",
     "birthday.known",

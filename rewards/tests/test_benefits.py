@@ -8,8 +8,10 @@ import pytest
 from django.db import connection, connections
 from django.utils import translation
 
+from common.sql import fetch_all
 from members import events
 from members.models import Member, Segment, SegmentMember, TimelineEvent
+from members.segments.compile import selecting
 from members.services.erasure import erase_member
 from members.services.merging import merge_members, undo_merge
 from members.services.purchases import KeyReused
@@ -256,3 +258,28 @@ def test_dates_are_plain(at, steps):
     member, plan = make_member(), make_plan()
     buy_plan(member_id=member.pk, plan_id=plan.pk, source="till", key="1", at=datetime(2026, 3, 1, tzinfo=UTC))
     assert event_data(member, "plan.bought")[0]["until"] == date(2027, 3, 1).isoformat()
+
+
+def test_a_segment_of_those_who_have_something_left_agrees_with_what_each_is_told(at, steps):
+    lounge = make_benefit(tiers=[steps["silver"]], uses=1, period="membership")
+    plan = make_plan()
+    coffee = make_benefit(name_en="Coffee", kind="other", uses=1, period="month", plans=[plan])
+    members = [silver(steps, at) for _ in range(3)] + [make_member()]
+    use(members[0], lounge, at, "a")
+    undo_use(use_id=use(members[1], lounge, at, "b").pk, at=at)
+    for member in (members[2], members[3]):
+        buy_plan(member_id=member.pk, plan_id=plan.pk, source="t", key=f"p{member.pk}", at=at)
+        use(member, coffee, at, f"c{member.pk}")
+
+    def inside(benefit, moment, op="any_of") -> set[int]:
+        query, params = selecting({"trait": "benefit.left", "op": op, "value": [benefit.pk]}, at=moment)
+        return {row[0] for row in fetch_all(query, params)}
+
+    for moment in (at, at + timedelta(days=31), at + timedelta(days=400)):
+        for benefit in (lounge, coffee):
+            told = entitlements_of([one.pk for one in members], moment)
+            left = {id_ for id_, held in told.items() for one in held if one.benefit == benefit and one.left != 0}
+            assert inside(benefit, moment) & {one.pk for one in members} == left, (moment, benefit)
+            assert not inside(benefit, moment, "none_of") & left
+    assert inside(coffee, at) == set()
+    assert inside(coffee, at + timedelta(days=31)) == {members[2].pk, members[3].pk}
