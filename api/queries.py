@@ -113,16 +113,18 @@ WHERE member.id = (
     ON present.id = found.id AND present.merged_into_id IS NULL AND present.erased_at IS NULL
 )
 """
-# Each wallet's lots are looked up by the wallet, whatever the statistics of a young shop say.
+# Wallets are looked up by their member and lots by their wallet, whatever the statistics of a young shop say.
 _PURSE = """
     SELECT wallet.id, (wallet.balance - closed.remaining)::bigint AS spendable, closed.pending
-    FROM rewards_account AS wallet CROSS JOIN LATERAL (
+    FROM (
+        SELECT id, balance FROM rewards_account
+        WHERE member_id = member.id AND kind = 'wallet' AND unit = '{unit}' OFFSET 0
+    ) AS wallet CROSS JOIN LATERAL (
         SELECT coalesce(sum(remaining), 0) AS remaining,
                coalesce(sum(remaining) FILTER (WHERE expires_at IS NULL OR expires_at > %(at)s), 0)::bigint AS pending
         FROM rewards_lot WHERE account_id = wallet.id AND remaining > 0
                            AND (expires_at <= %(at)s OR available_from > %(at)s)
     ) AS closed
-    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' AND wallet.unit = '{unit}'
 """
 
 

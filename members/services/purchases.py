@@ -97,7 +97,7 @@ added AS (
     SELECT member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel FROM printed
     ORDER BY source, key  -- two batches that tell the same in another order must not lock each other up
     ON CONFLICT (source, key) DO NOTHING
-    RETURNING id, source, key
+    RETURNING id, source, key, member_id, purchased_at, amount_minor, currency, store
 ),
 lined AS (
     INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
@@ -110,10 +110,10 @@ lined AS (
     RETURNING id, purchase_id
 ),
 source AS (
-    SELECT printed.member_id, printed.purchased_at AS at,
-           jsonb_build_object('purchase', added.id, 'amount_minor', amount_minor, 'currency', currency,
+    SELECT member_id, purchased_at AS at,
+           jsonb_build_object('purchase', id, 'amount_minor', amount_minor, 'currency', currency,
                               'store', store) AS data
-    FROM added JOIN printed USING (source, key)
+    FROM added
 ),
 {events.RECORDING}
 {{answer}}

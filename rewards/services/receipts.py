@@ -80,16 +80,18 @@ LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id 
 LEFT JOIN LATERAL ({points}) AS points ON true
 LEFT JOIN LATERAL ({credit}) AS credit ON true
 """
-# Each wallet's lots are looked up by the wallet, whatever the statistics of a young shop say.
+# Wallets are looked up by their member and lots by their wallet, whatever the statistics of a young shop say.
 _OPEN = """
     SELECT (wallet.balance - closed.remaining)::bigint AS spendable, closed.pending
-    FROM rewards_account AS wallet CROSS JOIN LATERAL (
+    FROM (
+        SELECT id, balance FROM rewards_account
+        WHERE member_id = member.id AND kind = 'wallet' AND unit = '{}' OFFSET 0
+    ) AS wallet CROSS JOIN LATERAL (
         SELECT coalesce(sum(remaining), 0) AS remaining,
                coalesce(sum(remaining) FILTER (WHERE available_from > %(at)s), 0)::bigint AS pending
         FROM rewards_lot WHERE account_id = wallet.id AND remaining > 0
                            AND (expires_at <= %(at)s OR available_from > %(at)s)
     ) AS closed
-    WHERE wallet.member_id = member.id AND wallet.kind = 'wallet' AND wallet.unit = '{}'
 """
 _OPEN_BOTH = {"points": _OPEN.format("points"), "credit": _OPEN.format("credit")}
 # Who is calm has the tier that they had.

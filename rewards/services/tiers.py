@@ -96,6 +96,7 @@ FROM (
             SELECT sum(amount) FROM rewards_transfer WHERE reverses_id = earn.id AND kind = 'reverse'), 0) AS points
         FROM rewards_transfer AS earn
         WHERE earn.credit_id = wallet.id AND earn.kind = 'earn' AND ({COUNTS}) AND earn.at >= setting.floor
+        OFFSET 0
     ) AS given
 ) AS counted, rewards_tier AS held
 WHERE NOT EXISTS (SELECT FROM rewards_tier WHERE coalesce(spend_minor, visits, tenure_days) IS NOT NULL)

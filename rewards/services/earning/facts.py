@@ -68,11 +68,13 @@ _MERGED = """
 SELECT 'merged', id, merged_into_id, NULL, NULL, NULL FROM members_member
 WHERE id = ANY(%(members)s) AND merged_into_id IS NOT NULL
 """
+# Of each wallet one lot is looked for: EXISTS would be taken for a reason to read all lots that there are.
 _PURSE = """
 SELECT CASE kind WHEN 'wallet' THEN 'lives' ELSE 'owes' END, member_id, NULL, NULL, NULL, NULL
 FROM rewards_account AS own WHERE member_id = ANY(%(members)s::bigint[]) AND (
-    kind = 'arrears' AND balance < 0 OR kind = 'wallet' AND EXISTS (
-        SELECT FROM rewards_lot WHERE account_id = own.id AND remaining > 0 AND inactivity_months IS NOT NULL))
+    kind = 'arrears' AND balance < 0 OR kind = 'wallet' AND (
+        SELECT true FROM rewards_lot WHERE account_id = own.id AND remaining > 0 AND inactivity_months IS NOT NULL
+        LIMIT 1))
 """
 _SEGMENTS = """
 SELECT 'segment', member_id, segment_id, NULL, NULL, NULL FROM members_segmentmember
