@@ -144,6 +144,19 @@ def test_everyone_is_assessed_in_chunks_and_only_changes_are_written(at, steps, 
     assert standing(members[4]) == ("Silver", 499)
 
 
+def test_history_that_comes_in_tells_once_of_a_loss_to_come_and_never_of_one_that_is_past(at, steps):
+    soon, past = make_member(), make_member()
+    old = post_purchases_without_tiers(past, at - timedelta(days=370), 600)
+    young = post_purchases_without_tiers(soon, at - timedelta(days=360), 600)
+    award_purchases(purchase_ids=[old, young], at=at)
+    for _ in range(2):  # as at the end of one import, and of the next
+        reassess(at=at, member_ids=[soon.pk, past.pk])
+    (told,) = event_data(soon, "tier.will_drop")
+    assert date.fromisoformat(told["until"]) > at.date()
+    assert (standing(soon), standing(past)) == (("Silver", 600), ("Bronze", 0))
+    assert event_data(past, "tier.will_drop") == event_data(past, "tier.changed") == []
+
+
 def post_purchases_without_tiers(member, at, euros):
     bought = new_purchase(member, amount_minor=euros * 100, purchased_at=at)
     return post_purchases(purchases=[bought], at=at, with_points=False)[0].id
