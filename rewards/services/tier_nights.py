@@ -133,7 +133,7 @@ def _all(at: datetime, is_plain: bool) -> Iterator[list[int]]:
 
 def _stirred(last: TierNight, at: datetime) -> Iterator[list[int]]:
     """Of those for whom something moved since the last night, those for whom an assessment may change something."""
-    execute("DROP TABLE IF EXISTS rewards_stirred")
+    execute("DROP TABLE IF EXISTS pg_temp.rewards_stirred")
     execute(_SINCE, {"last": last.at, "at": at, "began": last.began_at})
     execute("CREATE INDEX ON rewards_stirred (member_id)")
     execute("ANALYZE rewards_stirred")
