@@ -73,6 +73,7 @@ class RuleState(models.TextChoices):
     LIVE = "live", _("Live")
     PAUSED = "paused", _("Paused")
     ENDED = "ended", _("Ended")
+    ARCHIVED = "archived", _("Archived")  # ended, and out of the lists
 
 
 class VersionState(models.TextChoices):

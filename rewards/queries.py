@@ -108,7 +108,7 @@ def plain_rules(currency: str) -> QuerySet[RuleVersion]:
     plain = {"definition__effect__kind": "per_amount", "definition__conditions": {"currency": currency}}
     return (
         versions.filter(rule__trigger="purchase", rule__unit=Unit.POINTS, **plain)
-        .exclude(rule__state=RuleState.ENDED)
+        .exclude(rule__state__in=[RuleState.ENDED, RuleState.ARCHIVED])
         .select_related("rule")
     )
 

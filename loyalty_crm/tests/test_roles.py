@@ -123,7 +123,7 @@ ACCESS: dict[str, set[str]] = {
     **{f"rewards_earningrule_{page}": MARKETER_UP for page in ("preview", "estimate", "suggest", "try", "programme")},
     **{
         f"rewards_earningrule_{page}": MARKETER_UP
-        for page in ("edit", "duplicate", "publish", "pause", "resume", "end", "discard", "why")
+        for page in ("edit", "duplicate", "publish", "pause", "resume", "end", "discard", "archive", "restore", "why")
     },
     **pages("rewards_checkinpoint", MARKETER_UP, add=MARKETER_UP, sheet=MARKETER_UP, open_sheet=MARKETER_UP),
     **pages("members_customevent", MARKETER_UP, export=MARKETER_UP),

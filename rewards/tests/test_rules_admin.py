@@ -18,8 +18,9 @@ from members.services.segments import save_segment
 from members.tests.factories import make_member
 from rewards.enums import RuleState
 from rewards.models import EarningRule, Replay, RewardSettings, RuleVersion, Transfer
+from rewards.services.earning.publishing import archive, end, publish, save_draft
 from rewards.services.earning.replay import run_replay
-from rewards.tests.factories import make_rule, make_tiers, post
+from rewards.tests.factories import make_rule, make_rule_of, make_tiers, post
 
 pytestmark = pytest.mark.django_db
 NOW = now()
@@ -185,6 +186,34 @@ def test_a_live_rule_is_paused_resumed_ended_and_copied(marketer):
     assert rule.name_en in text(marketer.get(url("changelist"), {"state": "ended"}))
     marketer.post(url("duplicate", rule.pk))
     assert EarningRule.objects.get(state="draft").name_en == f"{rule.name_en} (copy)"
+
+
+def test_a_rule_that_has_ended_is_archived_and_brought_back(marketer):
+    rule = make_rule_of("Spring", {"effect": {"kind": "fixed", "points": 5}})
+    page = lambda **query: text(marketer.get(url("changelist"), query))  # noqa: E731
+    assert "Somebody changed this rule" in text(
+        marketer.post(url("archive", rule.pk), {"confirmed": "1"}, follow=True)
+    )  # it is live
+    end(rule_id=rule.pk, at=now())
+    assert "Archive" in text(marketer.get(url("change", rule.pk)))
+    assert "leaves the lists" in text(marketer.post(url("archive", rule.pk)))
+    marketer.post(url("archive", rule.pk), {"confirmed": "1"}, follow=True)
+    rule.refresh_from_db()
+    assert rule.state == "archived"
+    assert [("Spring" in page(**query)) for query in ({}, {"state": "all"}, {"state": "archived"})] == [
+        False,
+        False,
+        True,
+    ]
+    assert "Spring" not in text(marketer.get(url("try")))
+    assert "Bring back" in text(marketer.get(url("change", rule.pk)))
+    marketer.post(url("restore", rule.pk), {"confirmed": "1"}, follow=True)
+    assert [("Spring" in page(**query)) for query in ({"state": "ended"}, {"state": "archived"})] == [True, False]
+    save_draft(rule_id=rule.pk, names={"en": "Spring"}, definition={"effect": {"kind": "fixed", "points": 6}}, at=now())
+    archive(rule_id=rule.pk)
+    publish(rule_id=rule.pk, at=now())
+    rule.refresh_from_db()
+    assert rule.state == "live"  # what is published gives
 
 
 def test_the_list_says_what_each_gave_this_month_and_how_much_of_its_budget(marketer):

@@ -26,6 +26,8 @@ from rewards.services.earning.publishing import (
     InThePast,
     NothingToPublish,
     WrongState,
+    archive,
+    bring_back,
     discard_draft,
     end,
     is_published,
@@ -208,6 +210,51 @@ class EndView(RuleAct):
         self._end()
         self.log(gettext("Ended."))
         return gettext("“%(name)s” has ended.") % {"name": self.rule}
+
+
+class ArchiveView(RuleAct):
+    title = _("Archive this rule")
+    act_label = _("Archive")
+
+    def preview(self, form: Form) -> list[str]:
+        rehearse(self._archive)
+        return [
+            gettext("“%(name)s” leaves the lists. What it gave stays, and is explained by it.") % {"name": self.rule},
+            gettext("It can be brought back: filter the list by “Archived”."),
+        ]
+
+    def _archive(self) -> EarningRule:
+        try:
+            return archive(rule_id=self.rule.pk)
+        except WrongState:
+            raise moved_meanwhile() from None
+
+    def act(self, form: Form) -> str:
+        self._archive()
+        self.log(gettext("Archived."))
+        return gettext("“%(name)s” is archived.") % {"name": self.rule}
+
+
+class BringBackView(RuleAct):
+    title = _("Bring this rule back")
+    act_label = _("Bring back")
+
+    def preview(self, form: Form) -> list[str]:
+        rehearse(self._bring_back)
+        return [
+            gettext("“%(name)s” is in the lists again. It gives nothing until it is published.") % {"name": self.rule}
+        ]
+
+    def _bring_back(self) -> EarningRule:
+        try:
+            return bring_back(rule_id=self.rule.pk)
+        except WrongState:
+            raise moved_meanwhile() from None
+
+    def act(self, form: Form) -> str:
+        self._bring_back()
+        self.log(gettext("Brought back."))
+        return gettext("“%(name)s” is back.") % {"name": self.rule}
 
 
 class DiscardView(RuleAct):

@@ -30,7 +30,7 @@ from rewards.models import EarningRule, RuleVersion
 from rewards.queries_given import Given, given_by
 from rewards.services.earning.publishing import BudgetSpent, Fixed, duplicate, save_draft, version_at
 
-TONES = {"live": "success", "paused": "warning", "draft": "info", "ended": ""}
+TONES = {"live": "success", "paused": "warning", "draft": "info", "ended": "", "archived": ""}
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -50,9 +50,9 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request, queryset):
         match self.value():
             case "all":
-                return queryset
+                return queryset.exclude(state=RuleState.ARCHIVED)
             case None:
-                return queryset.exclude(state=RuleState.ENDED)
+                return queryset.exclude(state__in=[RuleState.ENDED, RuleState.ARCHIVED])
         return queryset.filter(state=self.value())
 
 
@@ -106,7 +106,8 @@ class EarningRuleAdmin(DeskAdmin):
             return path(route, self.admin_site.admin_view(guard), name=f"rewards_earningrule_{name}")
 
         confirms = {"publish": acts.PublishView, "pause": acts.PauseView, "resume": acts.ResumeView,
-                    "end": acts.EndView, "discard": acts.DiscardView}  # fmt: skip
+                    "end": acts.EndView, "discard": acts.DiscardView,
+                    "archive": acts.ArchiveView, "restore": acts.BringBackView}  # fmt: skip
         return [
             own("preview/", builder.preview, "preview"),
             own("estimate/", builder.estimate, "estimate"),

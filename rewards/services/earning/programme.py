@@ -28,7 +28,7 @@ def tried_rule(rule: EarningRule, version: RuleVersion, *, timed: bool = False) 
 
 def in_use(trigger: str | None = None) -> list[Any]:
     """Rules that have not ended, each with `.published` and `.draft`."""
-    rules = EarningRule.objects.exclude(state=RuleState.ENDED).order_by("position", "pk")
+    rules = EarningRule.objects.exclude(state__in=[RuleState.ENDED, RuleState.ARCHIVED]).order_by("position", "pk")
     if trigger:
         rules = rules.filter(trigger=trigger)
     found: list[Any] = list(rules.prefetch_related("versions"))

@@ -146,7 +146,7 @@ def publish(*, rule_id: int, valid_from: datetime | None = None, at: datetime, a
     draft.state, draft.valid_from, draft.valid_until = VersionState.PUBLISHED, begins, None
     draft.published_at, draft.published_by_id = at, actor_id
     draft.save()
-    if rule.state in (RuleState.DRAFT, RuleState.ENDED):
+    if rule.state in (RuleState.DRAFT, RuleState.ENDED, RuleState.ARCHIVED):
         rule.state = RuleState.LIVE
         rule.save(update_fields=["state"])
     return Plan(draft, holding, replaced)
@@ -189,6 +189,19 @@ def end(*, rule_id: int, at: datetime) -> EarningRule:
         one.valid_until = max(at, one.valid_from) if one.valid_from else at
         one.save(update_fields=["valid_until"])
     return rule
+
+
+@transaction.atomic
+def archive(*, rule_id: int) -> EarningRule:
+    """Takes a rule that has ended, or never began, out of the lists. What it gave stays explained by it. WrongState."""
+    return _move(_locked(rule_id), RuleState.ARCHIVED, RuleState.ENDED, RuleState.DRAFT)
+
+
+@transaction.atomic
+def bring_back(*, rule_id: int) -> EarningRule:
+    """Puts an archived rule back: as ended, or as the draft that it was. WrongState."""
+    rule = _locked(rule_id)
+    return _move(rule, RuleState.ENDED if is_published(rule) else RuleState.DRAFT, RuleState.ARCHIVED)
 
 
 def _move(rule: EarningRule, to: RuleState, *sources: RuleState) -> EarningRule:
