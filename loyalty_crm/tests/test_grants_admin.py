@@ -124,7 +124,7 @@ def test_the_settings_say_what_changes_and_keep_who_did_it(member, desk, at):
     form |= {"point_cost": "0.02", "grant_limit": "", "refund_policy": "arrears"}
     asked = text(manager.post(url, form))
     for words in (
-        "A point costs 0.02 EUR. Until now: A point costs 0.01 EUR.",
+        "A point costs €0.02. Until now: A point costs €0.01.",
         "Members hold 1,000 points: €20.00 are owed for them, instead of €10.00.",
         "One person may give any number of points at once. Until now: A gift of more than 100 points waits",
         "what the member earns next repays them first.",
@@ -139,7 +139,7 @@ def test_the_settings_say_what_changes_and_keep_who_did_it(member, desk, at):
     assert change.changes["grant_limit"] == ["100", None]
     assert "manager@example.com" in text(manager.get(url))
     seen = text(desk("Marketer").get(url))
-    assert "A point costs 0.02 EUR." in seen
+    assert "A point costs €0.02." in seen
     assert "Continue" not in seen
 
 
