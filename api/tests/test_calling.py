@@ -162,6 +162,17 @@ def test_a_database_that_is_away_is_no_error_of_ours(monkeypatch):
     assert answer["Retry-After"] == "1"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_died_since_the_last_call_is_made_anew():
+    till = Caller()
+    assert problem(till.get("/members/1"))[0] == 404
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 2000)", [connection.connection.info.backend_pid])
+    other.close()
+    assert problem(till.get("/members/1"))[0] == 404
+
+
 def test_the_description_is_for_everybody_and_whole(client):
     schema = client.get("/api/v1/openapi.json").json()
     assert schema["openapi"].startswith("3.1")
