@@ -102,6 +102,13 @@ def purchase(member, n, code, **more):
     return {"key": f"p{n}", "member": member.card_number, "currency": "EUR", "lines": LINES, "coupons": [code], **more}
 
 
+def test_a_purchases_coupon_takes_no_key_of_the_callers(till, anna, coupon):
+    other = issue(make_offer(), anna, at=timezone.now())
+    assert till.post(f"/coupons/{other.code}/redeem", basket(anna, key="purchase:p1:0")).status_code == 201
+    assert till.post("/purchases", purchase(anna, 1, coupon.code)).status_code == 201
+    assert CouponUse.objects.count() == 2
+
+
 def test_codes_are_not_guessed_by_purchases(till, anna, coupon):
     if timezone.now().second > 55:
         time.sleep(5)  # guesses are counted by the minute

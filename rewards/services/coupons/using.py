@@ -132,7 +132,8 @@ def take(
             raise CouponRefused(one.typed, one.reasons)
     uses = []
     for n, one in enumerate(found):
-        use = one.reserved or CouponUse(source=source, key=f"{key}:{n}"[-160:])
+        # A caller's own key never begins with a space: theirs and ours do not meet.
+        use = one.reserved or CouponUse(source=source, key=f" {key}:{n}"[:160])
         _fill(use, one, member_id=member_id, currency=currency, store=store, at=at, actor_id=actor_id)
         use.purchase_id = purchase_id
         uses.append(_keep(use, one, CouponUseState.USED))
