@@ -64,7 +64,9 @@
   // --- What it means ------------------------------------------------------------------------------------------------
   let timer = 0;
   let asked = 0;
+  let touched = false; // an empty form is not wrong yet
   function changed() {
+    touched = true;
     showWhatIsOfUse();
     tellFolded();
     clearTimeout(timer);
@@ -104,7 +106,8 @@
         return line;
       }));
     }
-    part("problems").textContent = said.problems.map((problem) => problem.sentence).join(" ");
+    const tell = touched || said.sentences.length;
+    part("problems").textContent = tell ? said.problems.map((problem) => problem.sentence).join(" ") : "";
     if (said.problems.length) {
       part("estimate").textContent = "–";
       part("basis").textContent = "";
