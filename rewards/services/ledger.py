@@ -124,7 +124,7 @@ input AS MATERIALIZED (
             WHERE member_id = told.member_id AND unit = told.unit AND kind = 'wallet') AS wallet_id,
            (SELECT id FROM rewards_account
             WHERE kind = %(source)s AND unit = told.unit AND member_id IS NULL) AS source_id
-    FROM told WHERE NOT EXISTS (SELECT FROM rewards_transfer AS known WHERE known.key = told.key)
+    FROM told WHERE (SELECT id FROM rewards_transfer WHERE key = told.key) IS NULL  -- a join would lose the order given
 ),
 {repaying}
 posted AS (
@@ -237,16 +237,11 @@ def credit(
 
 @lru_cache
 def _crediting(columns: str, select: str, left_out: str, repays: bool, beside: str) -> str:
-    return _CREDIT.format(
-        columns=columns,
-        select=select,
-        left_out=left_out,
-        repaying=_REPAYING if repays else "",
-        repaid_by=_REPAID_BY if repays else "",
-        beside=f"beside AS ({beside})," if beside else "",
-        awards="award" if repays else "input",
-        repaid="repaid" if repays else "0",
-    )
+    parts = dict.fromkeys(("repaying", "repaid_by"), "") | {"awards": "input", "repaid": "0"}
+    if repays:
+        parts = {"repaying": _REPAYING, "repaid_by": _REPAID_BY, "awards": "award", "repaid": "repaid"}
+    beside = f"beside AS ({beside})," if beside else ""
+    return _CREDIT.format(columns=columns, select=select, left_out=left_out, beside=beside, **parts)
 
 
 _DEBITED = "key, member_id, amount, at, reason, why, actor_id, purchase_id, reverses_id"
