@@ -37,7 +37,12 @@ def test_a_purchase_is_weighed_without_a_trace_and_recorded_with_one(till, cashi
     done = till.post(url, form)
     assert done["Location"] == f"{url}?done"
     bought = Purchase.objects.get()
-    assert (bought.amount_minor, bought.store, bought.source, bought.channel) == (1250, "Old Town", "till-page", "store")
+    assert (bought.amount_minor, bought.store, bought.source, bought.channel) == (
+        1250,
+        "Old Town",
+        "till-page",
+        "store",
+    )
     assert balance(anna.pk) == 12
     page = till.get(done["Location"]).content.decode()
     assert "Recorded" in page
