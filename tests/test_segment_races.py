@@ -142,7 +142,10 @@ def in_thread(act) -> tuple[threading.Thread, list]:
 
 def someone_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        here = "SELECT oid FROM pg_database WHERE datname = current_database()"  # others test on the same server
+        cursor.execute(
+            f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = ({here})"
+        )
         return cursor.fetchone()[0] > 0
 
 
