@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext
 
+from api.schemas import AMOUNT, QUANTITY
+
 _EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "boolean": False, "object": {}}
 _NAMED: dict[str, Any] = {
     "name": "Anna", "email": "anna@example.com", "phone": "+4915112345678", "birthday": "1990-05-12",
@@ -90,7 +92,9 @@ def _fields(schema: dict[str, Any], parts: dict[str, Any], before: str = ""):
     for name, part in schema.get("properties", {}).items():
         means = _resolve(part, parts)
         about = gettext(means["description"]) if "description" in means and not _is_model(part) else ""
-        yield Field(before + name, _kind(means), name in needed, about)
+        yield Field(
+            before + name, _kind(part if "anyOf" in part and "$ref" not in str(part) else means), name in needed, about
+        )
         if means.get("type") == "array":
             yield from _fields(means["items"], parts, f"{before}{name}[].")
         elif "properties" in means:
@@ -104,7 +108,10 @@ def _is_model(part: dict[str, Any]) -> bool:
 def _kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
-    return schema.get("format") or ("decimal" if "pattern" in schema else schema.get("type", ""))
+    if kinds := [_kind(choice) for choice in schema.get("anyOf", ()) if choice.get("type") not in {None, "null"}]:
+        return " | ".join(kinds)
+    is_number = schema.get("pattern") in {AMOUNT, QUANTITY}
+    return schema.get("format") or ("decimal" if is_number else schema.get("type", ""))
 
 
 def _of(name: str, schema: dict[str, Any], parts: dict[str, Any]) -> Any:

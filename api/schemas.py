@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 AMOUNT = r"^-?\d{1,13}(\.\d{1,4})?$"
-_QUANTITY = r"^\d{1,9}(\.\d{1,3})?$"
+QUANTITY = r"^\d{1,9}(\.\d{1,3})?$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 MOST_LINES = 500
 MOST_AT_ONCE = 1_000
@@ -26,7 +26,7 @@ def _amount(value: Any) -> Decimal:
 def _quantity(value: Any) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not re.fullmatch(_QUANTITY, value, re.ASCII) or Decimal(value) == 0:
+    if not isinstance(value, str) or not re.fullmatch(QUANTITY, value, re.ASCII) or Decimal(value) == 0:
         raise ValueError(_("A quantity is a whole number, or a text with a point: “0.75”; more than 0."))
     return Decimal(value)
 
@@ -50,7 +50,7 @@ Quantity = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-                {"type": "string", "pattern": _QUANTITY},
+                {"type": "string", "pattern": QUANTITY},
             ],
             "examples": [1, "0.750"],
         }

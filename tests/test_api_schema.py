@@ -17,7 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api.description import groups
 from api.tests.factories import Caller
+from api.urls import api
 from loyalty_crm.wsgi import application
 from members.models import Member
 from members.services.profile import create_member
@@ -61,3 +63,17 @@ def test_nothing_is_said_or_done_without_a_key(case):
     assert response.status_code in (401, 404, 405), response.status_code  # 404, 405: no such address
     assert "error" in response.json()
     assert Member.objects.count() == members
+
+
+def test_the_page_says_of_each_field_what_it_takes():
+    calls = [call for group in groups(api.get_openapi_schema()) for call in group.calls]
+    kinds = {field.name: field.kind for call in calls for field in call.fields}
+    said = {name: kinds[name] for name in ("kind", "amount", "lines[].quantity", "pay_with", "at")}
+    assert said == {
+        "kind": "string",
+        "amount": "decimal",
+        "lines[].quantity": "integer | decimal",
+        "pay_with": "object",
+        "at": "date-time",
+    }
+    assert all(kinds.values())
