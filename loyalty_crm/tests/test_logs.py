@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 import structlog
@@ -58,7 +59,8 @@ def test_no_key_pin_or_code_comes_into_the_log():
     lines = said.getvalue()
     for expected in ("/coupons/<code>/redeem", "/checkin/<token>/", "Unauthorized", "Unprocessable", "?…"):
         assert expected in lines, lines
-    assert [secret for secret in secrets if secret in lines] == []
+    # Four digits stand by chance within a moment or a number.
+    assert [secret for secret in secrets if re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", lines)] == []
 
 
 def _walk() -> list[str]:
