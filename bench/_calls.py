@@ -1,22 +1,18 @@
-"""Callers that cost little beside what they call: sockets, each with one request under way. Prints how many were done.
+"""Callers that cost little beside what they call: one thread, a socket for each client with one request under way.
+Prints how many were done, and the seconds.
 
 python -m bench._calls PORT KEY CLIENTS SECONDS purchase|batch|member MEMBERS
 """
 
 import json
 import random
+import selectors
 import socket
 import sys
-import threading
 import time
+from collections.abc import Callable
 
 AT_ONCE = 1_000
-
-
-def request(method: str, path: str, key: str, body: bytes = b"") -> bytes:
-    head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def purchase(key: str, member: int) -> dict:
@@ -27,53 +23,80 @@ def purchase(key: str, member: int) -> dict:
     return {"key": key, "member": f"key:{member}", "currency": "EUR", "store": "Store 1", "lines": lines}
 
 
+# Made once and filled in: to write the JSON of each call anew would cost more than to send it.
+_PURCHASE = json.dumps(purchase("KEY", 0)).replace("key:0", "key:%d").replace("sku0", "sku%d").replace("KEY", "%s-%d")
+
+
+def _told(run: str, n: int, member: int) -> str:
+    return _PURCHASE % (run, n, member, member % 997)
+
+
+def requests(what: str, key: str, members: int) -> Callable[[], bytes]:
+    """What makes the next request, for a member by chance, under a key of its own."""
+    method, path = {"member": ("GET", "/members/key:%d"), "purchase": ("POST", "/purchases")}.get(
+        what, ("POST", "/purchases/batch")
+    )
+    head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    chance, run, n = random.Random().random, f"{time.time_ns()}", 0
+
+    def next_purchase() -> str:
+        nonlocal n
+        n += 1
+        return _told(run, n, int(chance() * members) + 1)
+
+    def member() -> bytes:
+        return (head % (int(chance() * members) + 1, 0, "")).encode()
+
+    def one() -> bytes:
+        body = next_purchase()
+        return (head % (len(body), body)).encode()
+
+    def many() -> bytes:
+        body = f'{{"purchases": [{", ".join([next_purchase() for _ in range(AT_ONCE)])}]}}'
+        return (head % (len(body), body)).encode()
+
+    return {"member": member, "purchase": one, "batch": many}[what]
+
+
 def answer(connection: socket.socket) -> bytes:
     """A whole answer, its length told in its head."""
-    data = b""
+    data = connection.recv(65536)
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    while len(body) < length:
-        body += connection.recv(1 << 20)
-    return head.split(b" ", 2)[1] + b" " + body
+    start = data.index(b"\r\n\r\n") + 4
+    length = start + int(data[:start].lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    if len(data) < length:
+        parts, had = [data], len(data)
+        while had < length:
+            parts.append(connection.recv(1 << 20))
+            had += len(parts[-1])
+        data = b"".join(parts)
+    return data
 
 
 def main(port: str, key: str, clients: str, seconds: str, what: str, members: str) -> None:
-    until, done, bad = time.monotonic() + float(seconds), [], []
-
-    def client(number: int) -> None:
-        dice, n, count = random.Random(f"{number}{time.time_ns()}"), 0, 0
-        run = f"{time.time_ns()}-{number}"
-        with socket.create_connection(("127.0.0.1", int(port))) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while time.monotonic() < until:
-                n += 1
-                if what == "member":
-                    sent = request("GET", f"/members/key:{dice.randint(1, int(members))}", key)
-                elif what == "purchase":
-                    told = json.dumps(purchase(f"{run}-{n}", dice.randint(1, int(members)))).encode()
-                    sent = request("POST", "/purchases", key, told)
-                else:
-                    many = [purchase(f"{run}-{n}-{i}", dice.randint(1, int(members))) for i in range(AT_ONCE)]
-                    sent = request("POST", "/purchases/batch", key, json.dumps({"purchases": many}).encode())
-                connection.sendall(sent)
-                said = answer(connection)
-                if not said.startswith((b"200", b"201")):
-                    bad.append(said[:300])
-                    break
-                count += AT_ONCE if what == "batch" else 1
-        done.append(count)
-
+    made, waiting = requests(what, key, int(members)), selectors.DefaultSelector()
+    for _client in range(int(clients)):
+        connection = socket.create_connection(("127.0.0.1", int(port)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        waiting.register(connection, selectors.EVENT_READ)
     started = time.monotonic()
-    threads = [threading.Thread(target=client, args=(n,)) for n in range(int(clients))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if bad:
-        sys.exit(bad[0].decode(errors="replace"))
-    print(sum(done), time.monotonic() - started)
+    until, answers, under_way = started + float(seconds), 0, 0
+    for asked in waiting.get_map().values():
+        asked.fileobj.sendall(made())  # type: ignore[union-attr]
+        under_way += 1
+    while under_way:
+        for asked, _ready in waiting.select():
+            said = answer(asked.fileobj)  # type: ignore[arg-type]
+            if not said.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
+                sys.exit(said[:600].decode(errors="replace"))
+            answers += 1
+            if time.monotonic() < until:
+                asked.fileobj.sendall(made())  # type: ignore[union-attr]
+            else:
+                under_way -= 1
+    print(answers * (AT_ONCE if what == "batch" else 1), time.monotonic() - started)
 
 
 if __name__ == "__main__":
