@@ -1,9 +1,41 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from members.enums import Channel, Purpose
 
-class Campaign(models.TextChoices):
+
+class Medium(models.TextChoices):
+    """The ways a message can take. The first two are channels that a member agrees to."""
+
+    EMAIL = Channel.EMAIL.value, Channel.EMAIL.label
+    SMS = Channel.SMS.value, Channel.SMS.label
+    APP = "app", _("Inbox on the member's pages")
+    WEBHOOK = "webhook", _("Call to another system")
+
+
+class CampaignKind(models.TextChoices):
     BIRTHDAY = "birthday", _("Birthday greeting")
+    BROADCAST = "broadcast", _("Broadcast")
+    JOURNEY = "journey", _("Journey")
+    SERVICE = "service", _("Service message")
+
+
+class CampaignPurpose(models.TextChoices):
+    """What a campaign writes for: what members agree to, or service, which needs no consent and sells nothing."""
+
+    GREETINGS = Purpose.GREETINGS.value, Purpose.GREETINGS.label
+    OFFERS = Purpose.OFFERS.value, Purpose.OFFERS.label
+    SERVICE = "service", _("Service: receipts, codes, changes")
+
+
+class CampaignState(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    WAITING = "waiting", _("Waiting for approval")
+    SCHEDULED = "scheduled", _("Scheduled")
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    DONE = "done", _("Done")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class MessageState(models.TextChoices):
@@ -17,17 +49,93 @@ class MessageState(models.TextChoices):
     UNKNOWN = "unknown", _("Unknown")
     MISSED = "missed", _("Missed")
     SKIPPED = "skipped", _("Skipped")
+    CANCELLED = "cancelled", _("Cancelled")
+    HELD = "held", _("Held out")
 
 
 # The states of an occurrence for which the member got nothing and will get nothing by itself.
-UNSENT = (MessageState.SKIPPED, MessageState.MISSED)
+UNSENT = (MessageState.SKIPPED, MessageState.MISSED, MessageState.CANCELLED, MessageState.HELD)
+# Not yet in the hands of a server, for all we know.
+OPEN = (MessageState.QUEUED, MessageState.CLAIMED, MessageState.HANDING_OVER)
 
 
 class SkipReason(models.TextChoices):
     """Why a member got no message."""
 
-    NO_CONSENT = "no_consent", _("has not agreed to greetings by e-mail")
-    NO_ADDRESS = "no_address", _("has no e-mail address")
+    NO_CONSENT = "no_consent", _("has not agreed")
+    NO_ADDRESS = "no_address", _("has no address for it")
     GREETED = "greeted", _("was greeted less than 300 days before")
     BIRTHDAY_CHANGED = "birthday_changed", _("changed the birthday in the meantime")
     ERASED = "erased", _("was erased")
+    SUPPRESSED = "suppressed", _("the address is on the suppression list")
+    BAD_ADDRESS = "bad_address", _("the address cannot be written to")
+    DUPLICATE_ADDRESS = "duplicate_address", _("another member with the same address gets it")
+    OVER_CAP = "over_cap", _("would get too much in a short time")
+    HOLDOUT = "holdout", _("held out, to measure what the campaign brings")
+    CAMPAIGN_CANCELLED = "campaign_cancelled", _("the campaign was cancelled")
+    NOT_IN_AUDIENCE = "not_in_audience", _("is no longer in the audience")
+    QUIET = "quiet", _("quiet hours until it was too late")
+    MERGED = "merged", _("was merged with another member")
+
+
+class SuppressionReason(models.TextChoices):
+    HARD_BOUNCE = "hard_bounce", _("The address does not exist")
+    SOFT_BOUNCE = "soft_bounce", _("Refused several times in a row")
+    COMPLAINT = "complaint", _("Reported as spam")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed at the provider")
+    BY_HAND = "by_hand", _("By hand")
+
+
+class EventKind(models.TextChoices):
+    """What a provider tells about a message that it took."""
+
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Bounced")
+    DEFERRED = "deferred", _("Put off")
+    COMPLAINED = "complained", _("Reported as spam")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+    OPENED = "opened", _("Opened")
+    CLICKED = "clicked", _("Clicked")
+    OTHER = "other", _("Other")
+
+
+class Transport(models.TextChoices):
+    """How a sender hands over."""
+
+    SITE = "site", _("The mail settings of this installation")
+    LOG = "log", _("A file on disk")
+    HTTP = "http", _("An HTTP call")
+    APP = "app", _("The member's pages")
+
+
+class BreakerState(models.TextChoices):
+    CLOSED = "closed", _("At work")
+    OPEN = "open", _("Paused by itself")
+    HALF_OPEN = "half_open", _("Trying one message")
+
+
+class OccasionKind(models.TextChoices):
+    FESTIVAL = "festival", _("Festivals")
+    PUBLIC = "public", _("Public holidays")
+    SHOPPING = "shopping", _("Shopping days")
+    OWN = "own", _("The shop's own days")
+    MEMBER = "member", _("Each member's own days")
+
+
+class OccasionRule(models.TextChoices):
+    """How the days of an occasion are found."""
+
+    SOLAR = "solar", _("A day of the solar year")
+    LUNAR = "lunar", _("A day of the Chinese lunar year")
+    TERM = "term", _("A solar term")
+    WEEKDAY = "weekday", _("A weekday of a month")
+    EASTER = "easter", _("Counted from Easter")
+    PUBLIC = "public", _("A country's public holiday")
+    DATED = "dated", _("Single days set by hand")
+    MEMBER = "member", _("A day of each member's own")
+
+
+class MemberDay(models.TextChoices):
+    BIRTHDAY = "birthday", _("Birthday")
+    JOINED = "joined", _("Day of joining")
+    FIRST_PURCHASE = "first_purchase", _("First purchase")

@@ -1,22 +1,24 @@
 """What campaigns write to a member's timeline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.enums import Campaign
-from members.events import group, record
+from campaigns.enums import CampaignKind
+from members.events import group, record_selected
 from members.events import kind as any_kind
 
-if TYPE_CHECKING:
-    from campaigns.models import Message
+
+
+def _campaign(data: dict[str, Any]) -> str:
+    return data.get("name") or str(CampaignKind(data["campaign"]).label)
 
 
 def _about(sentence: Promise | str) -> Callable[[dict[str, Any]], str]:
-    return lambda data: str(sentence) % {"campaign": Campaign(data["campaign"]).label}
+    return lambda data: str(sentence) % {"campaign": _campaign(data)}
 
 
 def kind(name: str, label: Promise | str, sentence: Callable[[dict[str, Any]], str]) -> str:
@@ -31,11 +33,21 @@ MESSAGE_UNKNOWN = kind("message.unknown", _("Message in doubt"), _about(_("%(cam
 MESSAGE_SETTLED = kind(
     "message.settled",
     _("Message settled by staff"),
-    lambda data: f"{Campaign(data['campaign']).label}: {data['reason']}",
+    lambda data: f"{_campaign(data)}: {data['reason']}",
 )
 
 
-def record_message(kind: str, message: "Message", at: datetime) -> None:
-    """Writes what became of a message to its member's timeline."""
-    data = {"message": message.pk, "campaign": message.campaign}
-    record(member_id=message.member_id, kind=kind, at=at, data=data)
+# What an event says of its message, for a SELECT FROM campaigns_message AS message with its campaign.
+DATA = "jsonb_build_object('message', message.id, 'campaign', campaign.kind, 'name', campaign.name)"
+
+
+def record_messages(kind: str, ids: Sequence[int], at: datetime) -> None:
+    """Writes what became of messages to their members' timelines."""
+    if ids:
+        record_selected(
+            kind=kind,
+            select=f"SELECT message.member_id, %(at)s::timestamptz, {DATA} FROM campaigns_message AS message"
+            " JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id"
+            " WHERE message.id = ANY(%(ids)s::bigint[])",
+            params={"at": at, "ids": list(ids)},
+        )

@@ -5,14 +5,15 @@ from members.merging import Strategy, register
 
 
 def register_all() -> None:
-    # Greeted twice in a year, once under each name: the second greeting stays where it is.
+    # Written to under both names: the second message stays where it is.
     register(
         "campaigns.Message.member",
         Strategy.MOVE,
         stays=f"""
             EXISTS (SELECT FROM campaigns_message AS other
-                    WHERE other.member_id = {{survivor}} AND other.campaign = row.campaign
+                    WHERE other.member_id = {{survivor}} AND other.campaign_id = row.campaign_id
                       AND (other.occurrence_year = row.occurrence_year
-                           OR abs(other.occurrence_day - row.occurrence_day) < {DAYS_BETWEEN}))
+                           OR abs(other.occurrence_day - row.occurrence_day) < {DAYS_BETWEEN}
+                           OR (other.occurrence = row.occurrence AND other.channel = row.channel)))
         """,
     )

@@ -8,9 +8,10 @@ from campaigns.models import Message
 from members.privacy import register_export
 
 MESSAGE = (
-    "campaign",
+    "campaign__kind",
+    "campaign__name",
+    "campaign__purpose",
     "channel",
-    "purpose",
     "due_at",
     "state",
     "reason",

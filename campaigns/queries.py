@@ -1,12 +1,14 @@
 """Reads about messages: who is due, who will be, what waits."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from campaigns.enums import UNSENT, SkipReason
+from campaigns.enums import UNSENT, CampaignKind, SkipReason
 from campaigns.models import DAYS_BETWEEN, BirthdayGreeting
 from common.sql import fetch_all
 from members.models import Member
@@ -28,6 +30,18 @@ def zone_of(member: Member) -> ZoneInfo:
         return ZoneInfo(member.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo(get_programme().time_zone)
+
+
+# There is one campaign of this kind (services.greeting).
+BIRTHDAY = f"(SELECT id FROM campaigns_campaign WHERE kind = '{CampaignKind.BIRTHDAY.value}')"
+_UNSENT = ", ".join(f"'{state.value}'" for state in UNSENT)
+# What an e-mail address is known by, wherever one must not be written to twice, or not at all.
+ADDRESS_KEY = "md5(lower({}))::uuid"
+
+
+def address_key(address: str) -> UUID:
+    """What an address is known by: the same however it is written."""
+    return UUID(hashlib.md5(address.strip().lower().encode(), usedforsecurity=False).hexdigest())
 
 
 # Everyone whose birthday is kept on some days: (member_id, day, year, joined_at, zone, due_at, day_ends, expires_at).
@@ -57,7 +71,7 @@ SELECT member_id, day, year, zone, due_at, expires_at FROM (
 WHERE day_ends > greatest(joined_at, %(active_since)s) AND NOT EXISTS (
     SELECT 1 FROM (
         SELECT occurrence_day AS day, member_id FROM campaigns_message
-        WHERE campaign = 'birthday' AND occurrence_day = ANY(%(each_day)s) OFFSET 0
+        WHERE campaign_id = {BIRTHDAY} AND occurrence_day IS NOT NULL AND occurrence_day = ANY(%(each_day)s) OFFSET 0
     ) AS decided WHERE decided.day = due.day AND decided.member_id = due.member_id
 )
 """
@@ -67,8 +81,8 @@ WHERE day_ends > greatest(joined_at, %(active_since)s) AND NOT EXISTS (
 GREETED = f"""
 EXISTS (
     SELECT 1 FROM campaigns_message AS other
-    WHERE other.campaign = 'birthday' AND other.member_id = due.member_id AND other.occurrence_day <> due.day
-      AND (other.state NOT IN ('{UNSENT[0].value}', '{UNSENT[1].value}') OR other.gift_id IS NOT NULL)
+    WHERE other.campaign_id = {BIRTHDAY} AND other.member_id = due.member_id AND other.occurrence_day <> due.day
+      AND (other.state NOT IN ({_UNSENT}) OR other.gift_id IS NOT NULL)
       AND (other.occurrence_year = due.year OR abs(other.occurrence_day - due.day) < {DAYS_BETWEEN})
 )
 """
@@ -135,7 +149,7 @@ SELECT due.day, due.member_id, due.due_at, coalesce(message.reason, {REASON}) AS
        coalesce(message.state, '') AS state
 FROM ({BIRTHDAYS}) AS due JOIN members_member AS member ON member.id = due.member_id {CONSENT}
 LEFT JOIN campaigns_message AS message
-  ON message.campaign = 'birthday' AND message.member_id = due.member_id AND message.occurrence_day = due.day
+  ON message.campaign_id = {BIRTHDAY} AND message.member_id = due.member_id AND message.occurrence_day = due.day
 WHERE due.day_ends > %(at)s
 """
 

@@ -4,16 +4,21 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from psycopg.sql import SQL, Composable
 
-from campaigns.enums import Campaign, MessageState
-from members.enums import Channel
+from campaigns.enums import CampaignKind, Medium, MessageState
 from members.segments.compile import Grouped, Query
 from members.segments.kinds import Moment, Number
 from members.segments.traits import Filter, Group, Trait, register
 from members.segments.tree import Leaf
 
-_CAMPAIGN = Filter("campaign", _("campaign"), _("of the campaign %(values)s"), choices=lambda: dict(Campaign.choices))
+_CAMPAIGN = Filter("campaign", _("campaign"), _("of the campaign %(values)s"), choices=lambda: dict(CampaignKind.choices))
 _STATE = Filter("state", _("state"), _("in the state %(values)s"), choices=lambda: dict(MessageState.choices))
-_CHANNEL = Filter("channel", _("channel"), _("by %(values)s"), choices=lambda: dict(Channel.choices))
+_CHANNEL = Filter("channel", _("channel"), _("by %(values)s"), choices=lambda: dict(Medium.choices))
+
+_WHERE = {
+    "campaign": "message.campaign_id = ANY(ARRAY(SELECT id FROM campaigns_campaign WHERE kind = ANY({}::text[])))",
+    "state": "message.state = ANY({}::text[])",
+    "channel": "message.channel = ANY({}::text[])",
+}
 
 
 def _messages(query: Query, leaf: Leaf, moment: str) -> Grouped:
@@ -23,8 +28,7 @@ def _messages(query: Query, leaf: Leaf, moment: str) -> Grouped:
         at = SQL("message.{}").format(SQL(moment))  # type: ignore[arg-type]
         conditions = [query.within(leaf, at), query.scope(SQL("message.member_id"))]
         for name, values in sorted(leaf.where.items()):
-            column = SQL("message.{}").format(SQL(name))  # type: ignore[arg-type]
-            conditions.append(SQL("{} = ANY({}::text[])").format(column, query.param(list(values))))
+            conditions.append(SQL(_WHERE[name]).format(query.param(list(values))))  # type: ignore[arg-type]
         return SQL("campaigns_message AS message WHERE {}").format(SQL(" AND ").join(conditions))
 
     key = ("messages", moment, tuple(sorted(leaf.where.items())), leaf.within)

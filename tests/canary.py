@@ -17,6 +17,8 @@ from openpyxl import Workbook
 
 from api.models import Answer
 from campaigns.models import Message
+from campaigns.services.greeting import birthday_campaign
+from campaigns.services.senders import default_sender
 from common.sms import send_sms
 from members import models as m
 from members.enums import AttributeKind, Channel, ImportState, JobState, Purpose
@@ -206,8 +208,8 @@ def _messages(member: m.Member, at: datetime) -> None:
     words: dict[str, Any] = dict.fromkeys(("to", "subject", "text", "html", "error"), f"Dear {WORD}")
     for year, state in ((2025, "sent"), (2026, "queued")):
         Message.objects.create(
-            campaign="birthday", purpose="greetings", channel="email", member=member, occurrence_year=year,
-            occurrence_day=at.date().replace(year=year), state=state, frozen_at=at, why={"for": WORD},
+            campaign=birthday_campaign(), occurrence=str(year), channel="email", member=member, occurrence_year=year,
+            sender=default_sender("email"), occurrence_day=at.date().replace(year=year), state=state, frozen_at=at, why={"for": WORD},
             sent_at=at if state == "sent" else None, **moments, **words,
         )  # fmt: skip
     send_mail(f"Für {WORD}", f"Hallo {WORD} – schön!", None, [EMAIL])

@@ -134,8 +134,8 @@ def _refused(n: int) -> str:
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     list_display = ("member", "campaign", "occurrence_day", "shown_state", "note", "due", "sent")
-    list_filter = ("state", "reason", "campaign", "language", "sent_at", "due_at")
-    list_select_related = ("member",)
+    list_filter = ("state", "reason", "campaign", "channel", "language", "sent_at", "due_at")
+    list_select_related = ("member", "campaign")
     search_fields = ("to",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-due_at", "-id")

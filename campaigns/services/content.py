@@ -33,7 +33,7 @@ def freeze(*, messages: Sequence[Message], at: datetime) -> list[Message]:
     """
     held = Message.objects.filter(pk__in=[m.pk for m in messages], state=MessageState.CLAIMED).order_by("pk")
     tokens = {message.pk: message.token for message in messages}
-    mine = [m for m in held.select_for_update(of=("self",)).select_related("member") if m.token == tokens[m.pk]]
+    mine = [m for m in held.select_for_update(of=("self",)).select_related("member", "campaign") if m.token == tokens[m.pk]]
     wanted = _consenting(mine)
     ready, new = [], []
     for message in mine:
@@ -58,7 +58,7 @@ def _consenting(messages: Sequence[Message]) -> set[tuple[int, str, str]]:
 
 
 def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
-    if (message.member_id, message.channel, message.purpose) not in wanted:
+    if (message.member_id, message.channel, message.campaign.purpose) not in wanted:
         return SkipReason.NO_CONSENT
     if not message.member.email:
         return SkipReason.NO_ADDRESS
@@ -89,7 +89,7 @@ def _write(messages: list[Message], at: datetime) -> list[Message]:
         message.to = recipient.member.email
         if isinstance(content, LiquidError):
             _end(message, at, state=MessageState.FAILED, error=str(content))
-            events.record_message(events.MESSAGE_FAILED, message, at)
+            events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
             continue
         message.frozen_at = at
         message.subject, message.text, message.html = content.subject, content.text, content.html
@@ -107,7 +107,7 @@ def _gift(message: Message, recipient: Recipient) -> Gift:
         key=f"birthday:{message.member_id}:{message.occurrence_year}",
         reason=gettext_noop("Birthday gift"),
         expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
-        why={"campaign": message.campaign, "message": message.pk, "day": message.occurrence_day.isoformat()},
+        why={"campaign": message.campaign.kind, "message": message.pk, "day": message.occurrence_day.isoformat()},
     )
 
 
@@ -118,7 +118,7 @@ def _end(message: Message, at: datetime, *, state: MessageState, reason: str = "
 
 
 def _link(message: Message) -> str:
-    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.purpose)
+    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.campaign.purpose)
 
 
 def email(message: Message, *, name: str, reply_to: str) -> EmailMultiAlternatives:

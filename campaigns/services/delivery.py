@@ -20,8 +20,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from campaigns import events
-from campaigns.enums import MessageState
-from campaigns.models import BirthdayGreeting, Message
+from campaigns.enums import CampaignState, MessageState
+from campaigns.models import Campaign, Message
 from campaigns.services.birthdays import record_missed
 from campaigns.services.content import email, freeze
 from common.mail import SmtpBackend
@@ -91,10 +91,11 @@ def sweep(*, at: datetime) -> None:
 @transaction.atomic
 def claim(*, at: datetime, limit: int = BATCH) -> list[Message]:
     """Takes messages that are due, longest waiting first. The attempt counts even if the worker dies."""
-    if not BirthdayGreeting.objects.filter(pk=1, active=True).exists():
-        return []
-    due = Message.objects.filter(state=MessageState.QUEUED, next_try_at__lte=at, expires_at__gt=at)
-    messages = list(due.order_by("next_try_at", "id").select_for_update(skip_locked=True)[:limit])
+    running = Campaign.objects.filter(state=CampaignState.RUNNING)
+    due = Message.objects.filter(
+        state=MessageState.QUEUED, next_try_at__lte=at, expires_at__gt=at, campaign__in=running
+    )
+    messages = list(due.order_by("next_try_at", "id").select_for_update(of=("self",), skip_locked=True)[:limit])
     claim = {"state": MessageState.CLAIMED, "token": uuid.uuid4(), "lease_until": at + LEASE, "changed_at": at}
     Message.objects.filter(pk__in=[m.pk for m in messages]).update(**claim, attempts=F("attempts") + 1)
     for message in messages:
@@ -246,7 +247,7 @@ def _sent(message: Message, at: datetime) -> bool:
     mine = _mine(message, MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.UNKNOWN)
     moved = mine.update(state=MessageState.SENT, sent_at=at, changed_at=at, lease_until=None, error="")
     if moved:
-        events.record_message(events.MESSAGE_SENT, message, at)
+        events.record_messages(events.MESSAGE_SENT, [message.pk], at)
     return bool(moved)
 
 
@@ -254,14 +255,14 @@ def _sent(message: Message, at: datetime) -> bool:
 def _fail(message: Message, at: datetime, error: str) -> None:
     mine = _mine(message, MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.UNKNOWN)
     if mine.update(state=MessageState.FAILED, changed_at=at, lease_until=None, error=error):
-        events.record_message(events.MESSAGE_FAILED, message, at)
+        events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
 
 
 @transaction.atomic
 def _unknown(message: Message, at: datetime, error: str) -> None:
     mine = _mine(message, MessageState.HANDING_OVER)
     if mine.update(state=MessageState.UNKNOWN, changed_at=at, lease_until=None, error=error):
-        events.record_message(events.MESSAGE_UNKNOWN, message, at)
+        events.record_messages(events.MESSAGE_UNKNOWN, [message.pk], at)
 
 
 def _retry(message: Message, at: datetime, error: str) -> None:

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from campaigns.models import BirthdayGreeting
+from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState
+from campaigns.models import BirthdayGreeting, Campaign
 
 EDITABLE = (
     "active",
@@ -56,6 +57,12 @@ def get_greeting() -> BirthdayGreeting:
     )[0]
 
 
+def birthday_campaign() -> Campaign:
+    """What the greetings hang on. It runs as long as the greeting is switched on."""
+    values = {"purpose": CampaignPurpose.GREETINGS, "state": CampaignState.PAUSED, "holdout_percent": 0}
+    return Campaign.objects.get_or_create(kind=CampaignKind.BIRTHDAY, defaults=values)[0]
+
+
 @transaction.atomic
 def save_greeting(*, greeting: BirthdayGreeting, at: datetime) -> BirthdayGreeting:
     """Saves what people may edit. Switching it on starts with today's birthdays: none before count as missed.
@@ -71,4 +78,6 @@ def save_greeting(*, greeting: BirthdayGreeting, at: datetime) -> BirthdayGreeti
         greeting.active_since = greeting.last_checked_at = at
         changed += ["active_since", "last_checked_at"]
     greeting.save(force_update=True, update_fields=changed)  # a beat may have moved last_checked_at meanwhile
+    state = CampaignState.RUNNING if greeting.active else CampaignState.PAUSED
+    Campaign.objects.filter(pk=birthday_campaign().pk).update(state=state)
     return greeting

@@ -12,7 +12,7 @@ from campaigns.models import BirthdayGreeting, Message
 from campaigns.queries import GREETED
 from common.doorbell import ring
 from common.sql import fetch_all
-from members.events import record_many
+from members.events import record_selected
 
 # How long a message that staff send again may still take.
 SECOND_CHANCE = timedelta(hours=24)
@@ -33,22 +33,25 @@ def skip_waiting(*, member_id: int, channel: str, purpose: str, at: datetime) ->
     return Message.objects.filter(
         member_id=member_id,
         channel=channel,
-        purpose=purpose,
+        campaign__purpose=purpose,
         state__in=[MessageState.QUEUED, MessageState.CLAIMED],
     ).update(state=MessageState.SKIPPED, reason=SkipReason.NO_CONSENT, lease_until=None, token=None, changed_at=at)
 
 
 _SEND_AGAIN = f"""
 UPDATE campaigns_message AS message
-SET state = 'queued', attempts = 0, error = '', token = NULL, next_try_at = %(at)s, expires_at = %(until)s,
+SET state = 'queued', reason = '', attempts = 0, error = '', token = NULL, dot_at = NULL, answered_at = NULL, next_try_at = %(at)s, expires_at = %(until)s,
     changed_at = %(at)s
 FROM (
-    SELECT DISTINCT ON (member_id) id AS message_id, member_id, occurrence_year AS year, occurrence_day AS day
+    SELECT DISTINCT ON (member_id, campaign_id, channel,
+                        CASE WHEN occurrence_day IS NULL THEN occurrence ELSE '' END)
+           id AS message_id, member_id, occurrence_year AS year, occurrence_day AS day
     FROM campaigns_message WHERE id = ANY(%(ids)s) AND state = ANY(%(states)s)
-    ORDER BY member_id, occurrence_day DESC
+    ORDER BY member_id, campaign_id, channel, CASE WHEN occurrence_day IS NULL THEN occurrence ELSE '' END,
+             occurrence_day DESC
 ) AS due
 WHERE message.id = due.message_id AND message.state = ANY(%(states)s) AND NOT {GREETED}
-RETURNING message.id, message.member_id, message.campaign
+RETURNING message.id
 """
 
 
@@ -69,7 +72,7 @@ def send_again(*, message_ids: Sequence[int], at: datetime, reason: str, actor_i
             "states": [state.value for state in _RESENDABLE],
         },
     )
-    _record_settled(rows, "sent again", reason, at, actor_id)
+    _record_settled([message_id for (message_id,) in rows], "sent again", reason, at, actor_id)
     if rows:
         ring("campaigns.tasks.deliver_messages")
     return SentAgain(len(rows), len(set(message_ids)) - len(rows))
@@ -79,20 +82,20 @@ def send_again(*, message_ids: Sequence[int], at: datetime, reason: str, actor_i
 def mark_sent(*, message_ids: Sequence[int], at: datetime, reason: str, actor_id: int | None) -> int:
     """Settles unknown messages that did arrive, as somebody found out; how many."""
     found = Message.objects.filter(pk__in=message_ids, state=MessageState.UNKNOWN).order_by("pk")
-    rows = list(found.select_for_update().values_list("pk", "member_id", "campaign"))
-    Message.objects.filter(pk__in=[row[0] for row in rows]).update(
+    ids = list(found.select_for_update().values_list("pk", flat=True))
+    Message.objects.filter(pk__in=ids).update(
         state=MessageState.SENT, sent_at=at, changed_at=at, error=""
     )
-    _record_settled(rows, "marked as sent", reason, at, actor_id)
-    return len(rows)
+    _record_settled(ids, "marked as sent", reason, at, actor_id)
+    return len(ids)
 
 
-def _record_settled(rows: list[tuple], act: str, reason: str, at: datetime, actor_id: int | None) -> None:
-    record_many(
+def _record_settled(ids: list[int], act: str, reason: str, at: datetime, actor_id: int | None) -> None:
+    record_selected(
         kind=events.MESSAGE_SETTLED,
-        events=[
-            (member_id, at, {"message": message_id, "campaign": campaign, "act": act, "reason": reason})
-            for message_id, member_id, campaign in rows
-        ],
+        select=f"SELECT message.member_id, %(at)s::timestamptz, {events.DATA}"
+        " || jsonb_build_object('act', %(act)s::text, 'reason', %(reason)s::text) FROM campaigns_message AS message"
+        " JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id WHERE message.id = ANY(%(ids)s)",
+        params={"at": at, "act": act, "reason": reason, "ids": ids},
         actor_id=actor_id,
     )

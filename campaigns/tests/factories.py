@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from campaigns.models import BirthdayGreeting, Message
+from campaigns.enums import CampaignState
+from campaigns.models import BirthdayGreeting, Campaign, Message
 from campaigns.services.birthdays import plan
 from campaigns.services.delivery import deliver
-from campaigns.services.greeting import get_greeting
+from campaigns.services.greeting import birthday_campaign, get_greeting
 from members import queries as member_queries
 from members.models import Member
 from members.services.consent import state_consent
@@ -20,6 +21,7 @@ def switch_on(*, at: datetime = JOINED, **settings) -> BirthdayGreeting:
     get_greeting()
     values = {"active": True, "active_since": at, "last_checked_at": at, **settings}
     BirthdayGreeting.objects.filter(pk=1).update(**values)
+    Campaign.objects.filter(pk=birthday_campaign().pk).update(state=CampaignState.RUNNING)
     return BirthdayGreeting.objects.get(pk=1)
 
 

@@ -9,6 +9,7 @@ from campaigns.models import BirthdayGreeting, Message
 from campaigns.services import delivery
 from campaigns.services.birthdays import plan
 from campaigns.services.delivery import MAX_ATTEMPTS, claim, pause
+from campaigns.services.greeting import get_greeting, save_greeting
 from campaigns.services.messages import send_again
 from campaigns.tests.factories import AT, agree, celebrant, due, run, states, switch_on, told, utc
 from members.models import Member
@@ -184,9 +185,12 @@ def test_a_birthday_changed_while_the_message_waits_is_not_greeted(sink):
 
 def test_a_switch_off_stops_what_waits(sink):
     due(2)
-    BirthdayGreeting.objects.update(active=False)
+    greeting = get_greeting()
+    greeting.active = False
+    save_greeting(greeting=greeting, at=AT)
     assert run() == 0
-    BirthdayGreeting.objects.update(active=True)
+    greeting.active = True
+    save_greeting(greeting=greeting, at=AT)
     assert run() == 2
 
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
-from campaigns.enums import Campaign, MessageState
+from campaigns.enums import MessageState
 from campaigns.models import Message
-from campaigns.services.greeting import get_greeting
+from campaigns.services.greeting import birthday_campaign, get_greeting
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
     AccessLog,
@@ -235,8 +235,7 @@ def message(member: Member) -> Message:
     """A greeting that was missed."""
     moments = dict.fromkeys(("due_at", "expires_at", "changed_at", "next_try_at"), AT)
     return Message.objects.create(
-        campaign=Campaign.BIRTHDAY,
-        purpose=Purpose.GREETINGS,
+        campaign=birthday_campaign(),
         channel=Channel.EMAIL,
         member=member,
         occurrence_year=2026,
