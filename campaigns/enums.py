@@ -62,7 +62,7 @@ OPEN = (MessageState.QUEUED, MessageState.CLAIMED, MessageState.HANDING_OVER)
 class SkipReason(models.TextChoices):
     """Why a member got no message."""
 
-    NO_CONSENT = "no_consent", _("has not agreed")
+    NO_CONSENT = "no_consent", _("has not agreed to such messages")
     NO_ADDRESS = "no_address", _("has no address for it")
     GREETED = "greeted", _("was greeted less than 300 days before")
     BIRTHDAY_CHANGED = "birthday_changed", _("changed the birthday in the meantime")

@@ -2,30 +2,60 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import Message
-from members.privacy import register_export
+from campaigns.models import DeliveryEvent, Message, Suppression
+from campaigns.queries import address_key
+from members.models import Member
+from members.privacy import exempt, register_export
 
-MESSAGE = (
-    "campaign__kind",
-    "campaign__name",
-    "campaign__purpose",
-    "channel",
-    "due_at",
-    "state",
-    "reason",
-    "sent_at",
-    "to",
-    "language",
-    "subject",
-    "text",
-)
+MESSAGE = ("channel", "due_at", "state", "reason", "sent_at", "to", "language", "subject", "text")
 
 
 def _messages(member_id: int) -> list[dict[str, Any]]:
-    return list(Message.objects.filter(member_id=member_id).order_by("due_at").values(*MESSAGE))
+    messages = Message.objects.filter(member_id=member_id).select_related("campaign").order_by("due_at")
+    return [
+        {
+            "campaign": message.campaign.name or message.campaign.kind,
+            "purpose": message.campaign.purpose,
+            **{name: getattr(message, name) for name in MESSAGE},
+        }
+        for message in messages
+    ]
+
+
+def suppressions(members: list[Member]) -> Q:
+    """The entries of the suppression list about these members' addresses."""
+    keys = [address_key(str(value)) for member in members for value in (member.email, member.phone) if value]
+    of_messages = Message.objects.filter(member__in=members, address__isnull=False).values("address")
+    return Q(address__in=keys) | Q(address__in=of_messages)
+
+
+def words_of_providers(members: list[Member]) -> Q:
+    """What providers told about messages to these members, or about their addresses."""
+    addresses = [member.email for member in members if member.email]
+    return Q(message__member__in=members) | Q(recipient__in=addresses)
+
+
+def _deliveries(member_id: int) -> list[dict[str, Any]]:
+    member = Member.objects.get(pk=member_id)
+    found = DeliveryEvent.objects.filter(words_of_providers([member])).order_by("at")
+    told = [{"kind": event.kind, "at": event.at, "to": event.recipient, "reason": event.detail} for event in found]
+    entries = Suppression.objects.filter(suppressions([member])).order_by("created_at")
+    return told + [
+        {"kind": entry.reason, "at": entry.created_at, "to": entry.value, "reason": entry.note, "until": entry.expires_at}
+        for entry in entries
+    ]
 
 
 def register_all() -> None:
     register_export("messages", _("Messages to you"), _messages, models=["campaigns.Message"], order=70)
+    register_export(
+        "deliveries",
+        _("What became of messages to you"),
+        _deliveries,
+        models=["campaigns.DeliveryEvent", "campaigns.Suppression"],
+        order=71,
+    )
+    exempt("campaigns.Sender", _("who sends; a member of staff may have paused it"))

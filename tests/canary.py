@@ -16,7 +16,8 @@ from django.test import Client
 from openpyxl import Workbook
 
 from api.models import Answer
-from campaigns.models import Message
+from campaigns.models import DeliveryEvent, Message, Suppression
+from campaigns.queries import address_key
 from campaigns.services.greeting import birthday_campaign
 from campaigns.services.senders import default_sender
 from common.sms import send_sms
@@ -210,8 +211,17 @@ def _messages(member: m.Member, at: datetime) -> None:
         Message.objects.create(
             campaign=birthday_campaign(), occurrence=str(year), channel="email", member=member, occurrence_year=year,
             sender=default_sender("email"), occurrence_day=at.date().replace(year=year), state=state, frozen_at=at, why={"for": WORD},
-            sent_at=at if state == "sent" else None, **moments, **words,
+            sent_at=at if state == "sent" else None, values={"for": WORD}, tries=[{"at": "", "error": WORD}],
+            provider_id=f"<{WORD}@provider>", **moments, **words,
         )  # fmt: skip
+    Suppression.objects.create(
+        channel="email", address=address_key(EMAIL), value=EMAIL, reason="by_hand", note=WORD, created_at=at,
+        lift_note=WORD,
+    )  # fmt: skip
+    DeliveryEvent.objects.create(
+        source="postmark", key="1", kind="bounced", at=at, received_at=at, recipient=EMAIL, detail=f"no {WORD}",
+        provider_id=f"<{WORD}@provider>", raw={"to": EMAIL},
+    )  # fmt: skip
     send_mail(f"Für {WORD}", f"Hallo {WORD} – schön!", None, [EMAIL])
     send_sms(PHONE, f"Hello {WORD}")
 

@@ -38,6 +38,9 @@ WORDS = (WORD, PHONE.removeprefix("+"))
 # Text that holds nothing of a person, and why.
 WHOLE_TABLES = {
     "campaigns_birthdaygreeting": "what marketers write to all",
+    "campaigns_campaign": "what marketers write to all",
+    "campaigns_sender": "the shop itself",
+    "campaigns_bucket": "limits of speed",
     "rewards_tier": "what marketers write to all",
     "rewards_reward": "what marketers write to all",
     "rewards_rewardpicture": "pictures of goods",
@@ -68,6 +71,9 @@ WHOLE_TABLES = {
     "django_content_type": "Django's own",
 }
 COLUMNS = {
+    "campaigns_deliveryevent.source": "the provider's name",
+    "campaigns_deliveryevent.key": "the provider's number of what it told",
+    "campaigns_message.occurrence": "the day, or the step of a journey",
     "api_answer.call": "names of our own",
     "api_answer.source": "the till's name",
     "api_answer.key": "the receipt's number: bookkeeping",

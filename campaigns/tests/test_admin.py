@@ -111,7 +111,7 @@ def test_who_is_due_and_who_not_page_by_page(desk):
     assert "Silent Sam" not in text(first)
     second = client.get(reverse("admin:campaigns_birthdaygreeting_upcoming"), {"after": first.context["following"]})
     assert [row["member"] for row in second.context["rows"]] == [wanting[50], silent]
-    assert "has not agreed to greetings by e-mail" in text(second)
+    assert "has not agreed to such messages" in text(second)
 
 
 def test_the_mail_of_one_member_in_either_language(desk):
