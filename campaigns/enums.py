@@ -38,6 +38,13 @@ class CampaignState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class TemplateKind(models.TextChoices):
+    """What a template may be sent for. Only service messages go without a way to leave."""
+
+    MARKETING = "marketing", _("Greetings and offers")
+    SERVICE = "service", _("Service message")
+
+
 class MessageState(models.TextChoices):
     """Where a message is. Only `handing_over` may end in doubt: then it is `unknown`, and people decide."""
 

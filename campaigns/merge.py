@@ -5,10 +5,11 @@ Of Liquid there are conditions and harmless filters only: no loops, no includes,
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from babel.core import Locale
@@ -17,13 +18,13 @@ from babel.numbers import format_decimal
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext, override, to_locale
 from liquid import Environment, StrictUndefined
-from liquid.exceptions import LiquidError, UnknownFilterError
+from liquid.exceptions import LiquidError, ResourceLimitError, UnknownFilterError
 
 if TYPE_CHECKING:
     from members.models import Member
 
-_TAGS = ("content", "output", "illegal", "#", "comment", "if", "unless", "case", "assign")
-_FILTERS = (
+TAGS = ("content", "output", "illegal", "#", "comment", "if", "unless", "case", "assign")
+FILTERS = (
     *("default", "capitalize", "upcase", "downcase", "strip", "append", "prepend", "truncate", "truncatewords", "size"),
     *("plus", "minus", "times", "divided_by", "modulo", "round", "ceil", "floor", "abs", "at_least", "at_most"),
 )
@@ -52,6 +53,7 @@ class Field:
 Resolver = Callable[[Sequence[Recipient]], Sequence[Mapping[str, Any]]]
 FieldsOf = Callable[[], dict[str, Field]]
 _spaces: dict[str, tuple[FieldsOf, Resolver]] = {}
+_families: dict[str, Callable[..., Sequence[Mapping[str, Any]]]] = {}
 
 
 class Number(int):
@@ -85,17 +87,41 @@ def fields() -> dict[str, Field]:
     return {f"{space}.{name}": field for space, (known, _) in _spaces.items() for name, field in known().items()}
 
 
-def values(recipients: Sequence[Recipient]) -> list[dict[str, Mapping[str, Any]]]:
-    """What each recipient's fields say, in order: {"member": {"name": …}, …}."""
+def register_family(prefix: str, resolve: Callable[[Sequence[Recipient], str], Sequence[Mapping[str, Any]]]) -> None:
+    """Adds spaces that are made for one thing each, e.g. `offer_12`: `resolve` is told what stands behind the line."""
+    if prefix in _families:
+        raise ValueError(f"merge fields {prefix}_* are registered twice")
+    _families[prefix] = resolve
+
+
+def values(
+    recipients: Sequence[Recipient], spaces: Collection[str] | None = None
+) -> list[dict[str, Mapping[str, Any]]]:
+    """What each recipient's fields say, in order: {"member": {"name": …}, …}. Only those spaces, where they are named;
+    else all but families. Whole numbers, texts, yes or no, lists and mappings: fit to be kept as JSON (`revived`)."""
+    asked = [(space, resolve) for space, (_, resolve) in _spaces.items() if spaces is None or space in spaces]
+    for space in spaces or ():
+        prefix, _line, what = space.partition("_")
+        if space not in _spaces and prefix in _families:
+            asked.append((space, partial(_families[prefix], what=what)))
     found: list[dict[str, Mapping[str, Any]]] = [{} for _ in recipients]
     for language in {recipient.language for recipient in recipients}:
         places = [place for place, recipient in enumerate(recipients) if recipient.language == language]
         with override(language):
-            for space, (_, resolve) in _spaces.items():
+            for space, resolve in asked:
                 answers = resolve([recipients[place] for place in places])
                 for place, answer in zip(places, answers, strict=True):
                     found[place][space] = answer
     return found
+
+
+def revived(values: Any) -> Any:
+    """Values that were kept as JSON, so that numbers read in the active language again."""
+    if isinstance(values, dict):
+        return {name: revived(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [revived(value) for value in values]
+    return Number(values) if type(values) is int else values
 
 
 def samples() -> dict[str, dict[str, Any]]:
@@ -114,8 +140,8 @@ class MergeEnvironment(Environment):
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined)
-        self.tags = {name: self.tags[name] for name in _TAGS}
-        self.filters = {name: self.filters[name] for name in _FILTERS}
+        self.tags = {name: self.tags[name] for name in TAGS}
+        self.filters = {name: self.filters[name] for name in FILTERS}
 
 
 environment = MergeEnvironment()
@@ -186,7 +212,9 @@ def _explain(error: LiquidError) -> str:
     if context is None or error.token is None:
         return gettext("A tag is left open: every {% if %} needs its {% endif %}.")
     line, _column, _before, text, _after = context
-    if isinstance(error, UnknownFilterError):
+    if isinstance(error, ResourceLimitError):
+        sentence = gettext("Line %(line)d would make a text without end.")
+    elif isinstance(error, UnknownFilterError):
         sentence = gettext("Line %(line)d: there is no filter “%(word)s”.")
     elif error.token.kind == "tag":
         sentence = gettext("Line %(line)d: there is no tag “%(word)s” here.")

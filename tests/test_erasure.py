@@ -38,6 +38,11 @@ WORDS = (WORD, PHONE.removeprefix("+"))
 # Text that holds nothing of a person, and why.
 WHOLE_TABLES = {
     "campaigns_birthdaygreeting": "what marketers write to all",
+    "campaigns_brand": "what marketers write to all",
+    "campaigns_template": "what marketers write to all",
+    "campaigns_templateversion": "what marketers write to all",
+    "campaigns_snippet": "what marketers write to all",
+    "campaigns_mailpicture": "pictures of what marketers write to all",
     "campaigns_campaign": "what marketers write to all",
     "campaigns_sender": "the shop itself",
     "campaigns_bucket": "limits of speed",
