@@ -83,6 +83,7 @@ class SkipReason(models.TextChoices):
     NOT_IN_AUDIENCE = "not_in_audience", _("is no longer in the audience")
     QUIET = "quiet", _("quiet hours until it was too late")
     MERGED = "merged", _("was merged with another member")
+    HOUR_PASSED = "hour_passed", _("the hour was over already where the member lives")
 
 
 class SuppressionReason(models.TextChoices):
@@ -146,3 +147,26 @@ class MemberDay(models.TextChoices):
     BIRTHDAY = "birthday", _("Birthday")
     JOINED = "joined", _("Day of joining")
     FIRST_PURCHASE = "first_purchase", _("First purchase")
+
+
+class BroadcastWhen(models.TextChoices):
+    NOW = "now", _("At once")
+    MOMENT = "moment", _("At a moment")
+    LOCAL = "local", _("At each member's own time of day")
+    OCCASION = "occasion", _("On an occasion, at each member's own time of day")
+
+
+class HourPassed(models.TextChoices):
+    """What a broadcast by local time does for members for whom that time was over when it was scheduled."""
+
+    NOW = "now", _("send at once")
+    NEXT_DAY = "next_day", _("send the next day at that hour")
+    SKIP = "skip", _("leave them out")
+
+
+class Metric(models.TextChoices):
+    """What makes one version of a broadcast better than another."""
+
+    CLICKS = "clicks", _("Members who clicked")
+    PURCHASES = "purchases", _("Members who bought")
+    OPENS = "opens", _("Members who opened it (only reported: programs open mails by themselves)")
