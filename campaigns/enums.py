@@ -83,6 +83,7 @@ class SkipReason(models.TextChoices):
     NOT_IN_AUDIENCE = "not_in_audience", _("is no longer in the audience")
     QUIET = "quiet", _("quiet hours until it was too late")
     MERGED = "merged", _("was merged with another member")
+    EXCLUDED = "excluded", _("in a group that is left out")
     HOUR_PASSED = "hour_passed", _("the hour was over already where the member lives")
 
 
