@@ -9,9 +9,10 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed, user_logged_in
 
-        from portal import privacy
+        from portal import places, privacy
         from portal.adapter import address_confirmed, signed_in
 
         email_confirmed.connect(address_confirmed, dispatch_uid="portal.address_confirmed")
         user_logged_in.connect(signed_in, dispatch_uid="portal.signed_in")
         privacy.register_all()
+        places.register_all()

@@ -1,0 +1,1 @@
+"""What messages say, from blocks to mails: docs/templates.md."""
