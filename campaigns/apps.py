@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -20,3 +21,24 @@ class CampaignsConfig(AppConfig):
         privacy.register_all()
         register_eraser("campaigns", erase_messages)
         keeping.register_all()
+        post_migrate.connect(open_calendar, sender=self)
+
+
+def open_calendar(using: str, **kwargs) -> None:
+    """The occasions that come with the product, with their days, stand wherever their tables do, as they are now."""
+    from django.db import connections
+    from django.utils import timezone
+
+    from campaigns.models import Occasion, OccasionDate
+    from campaigns.services.occasions import keep_calendar
+
+    inspect = connections[using].introspection
+    with connections[using].cursor() as cursor:
+        there = set(inspect.table_names(cursor))
+        for model in (Occasion, OccasionDate):
+            if (table := model._meta.db_table) not in there:
+                return
+            columns = {column.name for column in inspect.get_table_description(cursor, table)}
+            if any(field.column not in columns for field in model._meta.local_concrete_fields):
+                return
+    keep_calendar(at=timezone.now())

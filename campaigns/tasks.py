@@ -17,3 +17,12 @@ def deliver_messages() -> None:
     from campaigns.services.delivery import deliver
 
     deliver(clock=timezone.now)
+
+
+@shared_task
+def keep_calendar() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.occasions import keep_calendar
+
+    keep_calendar(at=timezone.now())

@@ -1,11 +1,17 @@
 from modeltranslation.translator import TranslationOptions, register
 
-from campaigns.models import BirthdayGreeting, Brand
+from campaigns.models import BirthdayGreeting, Brand, Occasion
 
 
 @register(BirthdayGreeting)
 class BirthdayGreetingTranslation(TranslationOptions):
     fields = ("subject", "body")
+    required_languages = ("en",)
+
+
+@register(Occasion)
+class OccasionTranslation(TranslationOptions):
+    fields = ("name",)
     required_languages = ("en",)
 
 

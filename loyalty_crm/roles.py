@@ -60,6 +60,7 @@ _MARKETER = {
     "rewards.planmembership": "view add",
     "campaigns.birthdaygreeting": "view add change",
     "campaigns.message": "view change",
+    "campaigns.occasion": "view add change",
     "analytics.memberscore": "view",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,

@@ -1,9 +1,11 @@
 """What we say: campaigns, who sends them, and one row for each message to a member."""
 
 from campaigns.models.brand import Brand
+from campaigns.models.broadcast import Broadcast, BroadcastVariant, CampaignSettings
 from campaigns.models.campaign import Campaign
 from campaigns.models.greeting import BirthdayGreeting
 from campaigns.models.message import DAYS_BETWEEN, GreetingYear, Message
+from campaigns.models.occasion import Occasion, OccasionCountry, OccasionDate
 from campaigns.models.sending import Bucket, DeliveryEvent, Sender, Suppression
 from campaigns.models.template import MailPicture, Snippet, Template, TemplateVersion
 
@@ -11,12 +13,18 @@ __all__ = [
     "DAYS_BETWEEN",
     "BirthdayGreeting",
     "Brand",
+    "Broadcast",
+    "BroadcastVariant",
     "Bucket",
     "Campaign",
+    "CampaignSettings",
     "DeliveryEvent",
     "GreetingYear",
     "MailPicture",
     "Message",
+    "Occasion",
+    "OccasionCountry",
+    "OccasionDate",
     "Sender",
     "Snippet",
     "Suppression",

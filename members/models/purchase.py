@@ -182,7 +182,11 @@ class PurchaseSummary(models.Model):
         verbose_name = _("purchase summary")
         verbose_name_plural = _("purchase summaries")
         # The amount that the top so many percent have spent at least (members.segments.purchase_traits.Top).
-        indexes = [models.Index(fields=["spent_minor"], name="members_summary_spent")]
+        indexes = [
+            models.Index(fields=["spent_minor"], name="members_summary_spent"),
+            # Whose first purchase was on a day (campaigns.queries_occasions.ANNIVERSARIES).
+            models.Index(fields=["first_at"], name="members_summary_first"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.purchases}"
