@@ -4,10 +4,11 @@ Points for purchases are given by rewards.services.purchases, which calls this.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from hashlib import md5
 from typing import Any
 
 import pgtrigger
@@ -86,6 +87,14 @@ md5(CASE WHEN told = '' THEN concat_ws('|', member_id, currency, amount_minor, e
                                        channel, lines)
          ELSE concat_ws('|', member_id, told) END)::uuid
 """
+_SOURCE = """
+source AS (
+    SELECT member_id, purchased_at AS at,
+           jsonb_build_object('purchase', id, 'amount_minor', amount_minor, 'currency', currency,
+                              'store', store) AS data
+    FROM added
+),
+"""
 _RECORD = f"""
 WITH input ({INPUT_COLUMNS}, told) AS ({{select}}),
 printed AS (
@@ -109,14 +118,44 @@ lined AS (
     WHERE printed.lines <> '[]'
     RETURNING id, purchase_id
 ),
-source AS (
-    SELECT member_id, purchased_at AS at,
-           jsonb_build_object('purchase', id, 'amount_minor', amount_minor, 'currency', currency,
-                              'store', store) AS data
-    FROM added
-),
+{_SOURCE}
 {events.RECORDING}
 {{answer}}
+"""
+# For a statement that writes purchases and what follows from them: their ids, and those of the lines, were drawn before
+# by DRAWN. `whole` has a row if all of them are new: what follows hangs on it. Parameters: `writing`.
+DRAWN = """
+ARRAY(SELECT nextval('members_purchase_id_seq') FROM generate_series(1, %(purchases)s::int)),
+ARRAY(SELECT nextval('members_purchaseline_id_seq') FROM generate_series(1, %(lines)s::int))
+"""
+WRITING = f"""
+added AS (
+    INSERT INTO members_purchase
+        (id, member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel)
+    SELECT * FROM unnest(
+        %(told_id)s::bigint[], %(told_member)s::bigint[], %(told_source)s::text[], %(told_key)s::text[],
+        %(told_print)s::uuid[], %(told_at)s::timestamptz[], %(told_currency)s::text[], %(told_amount)s::bigint[],
+        %(told_store)s::text[], %(told_channel)s::text[]
+    ) AS told (id, member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel)
+    ORDER BY source, key  -- as in _RECORD
+    ON CONFLICT (source, key) DO NOTHING
+    RETURNING id, member_id, purchased_at, amount_minor, currency, store
+),
+lined AS (
+    INSERT INTO members_purchaseline
+        (id, purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
+    SELECT * FROM unnest(
+        %(line_id)s::bigint[], %(line_purchase)s::bigint[], %(line_sku)s::text[], %(line_name)s::text[],
+        %(line_category)s::text[], %(line_brand)s::text[], %(line_quantity)s::numeric[], %(line_amount)s::bigint[],
+        %(line_discount)s::bigint[]
+    ) AS line (id, purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
+    WHERE purchase_id IN (SELECT id FROM added)
+),
+{_SOURCE}
+{events.RECORDING},
+whole AS MATERIALIZED (
+    SELECT true AS is_whole WHERE (SELECT count(*) FROM added) = cardinality(%(told_id)s::bigint[])
+)
 """
 _EACH = """
 SELECT added.id, source, key, printed.fingerprint, lines.ids
@@ -155,13 +194,17 @@ def record_purchases(*, purchases: Sequence[NewPurchase], actor_id: int | None =
     return recorded
 
 
-def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
-    """As record_purchases; where a known key comes with another content, its answer says so and the others stand.
-    Runs in the caller's transaction."""
+def _check_amounts(purchases: Sequence[NewPurchase]) -> None:
     for told in purchases:
         for amount, least in ((told.amount_minor, 0), *((line.amount_minor, -MOST_MINOR) for line in told.lines)):
             if not least <= amount <= MOST_MINOR:
                 raise AmountOutOfRange(key=told.key, amount_minor=amount)
+
+
+def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None) -> list[RecordedPurchase]:
+    """As record_purchases; where a known key comes with another content, its answer says so and the others stand.
+    Runs in the caller's transaction."""
+    _check_amounts(purchases)
     if len({(p.source, p.key) for p in purchases}) != len(purchases):
         raise ValueError("a key stands twice in one call")
     rows = _record(_EACH, _TOLD, _columns(purchases), actor_id)
@@ -176,6 +219,52 @@ def record_each(*, purchases: Sequence[NewPurchase], actor_id: int | None = None
             RecordedPurchase(id_, True, line_ids=tuple(lines or ())) if new else _known(told, fingerprint, stored[pair])
         )
     return answers
+
+
+def writing(
+    purchases: Sequence[NewPurchase], drawn: Sequence[RecordedPurchase], actor_id: int | None
+) -> dict[str, Any]:
+    """The parameters of WRITING: purchases that say what was `told`, each with the ids that were drawn for it."""
+    _check_amounts(purchases)
+    lines = [
+        (id_, was.id, line)
+        for told, was in zip(purchases, drawn, strict=True)
+        for id_, line in zip(was.line_ids, told.lines, strict=True)
+    ]
+    return {
+        **events.recording(events.PURCHASE_PAID, actor_id),
+        "told_id": [was.id for was in drawn],
+        "told_member": [p.member_id for p in purchases],
+        "told_source": [p.source for p in purchases],
+        "told_key": [p.key for p in purchases],
+        # As _FINGERPRINT has it.
+        "told_print": [md5(f"{p.member_id}|{p.told}".encode(), usedforsecurity=False).hexdigest() for p in purchases],
+        "told_at": [p.purchased_at for p in purchases],
+        "told_currency": [p.currency for p in purchases],
+        "told_amount": [p.amount_minor for p in purchases],
+        "told_store": [p.store for p in purchases],
+        "told_channel": [p.channel for p in purchases],
+        "line_id": [id_ for id_, _purchase, _line in lines],
+        "line_purchase": [purchase for _id, purchase, _line in lines],
+        "line_sku": [line.sku for *_ids, line in lines],
+        "line_name": [line.name for *_ids, line in lines],
+        "line_category": [line.category for *_ids, line in lines],
+        "line_brand": [line.brand for *_ids, line in lines],
+        "line_quantity": [line.quantity for *_ids, line in lines],
+        "line_amount": [line.amount_minor for *_ids, line in lines],
+        "line_discount": [line.discount_minor for *_ids, line in lines],
+    }
+
+
+def written(
+    purchases: Sequence[NewPurchase], drawn: Sequence[RecordedPurchase], added: Collection[int]
+) -> list[RecordedPurchase]:
+    """What became of purchases of which a statement with WRITING has added these ids."""
+    stored = _stored([(p.source, p.key) for p, was in zip(purchases, drawn, strict=True) if was.id not in added])
+    return [
+        was if was.id in added else _known(told, _prints([told])[0][0], stored[told.source, told.key])
+        for told, was in zip(purchases, drawn, strict=True)
+    ]
 
 
 def known_purchase(*, told: NewPurchase) -> RecordedPurchase | None:

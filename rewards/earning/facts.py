@@ -81,7 +81,8 @@ class Given:
 class Standing:
     """What is known of the member at that moment. `multiplier` is that of the tier, `benefit` that of the benefit
     `benefit_id`; `given` is by rule. `owes` and `lives` say whether they owe anything, and whether they have
-    points that live by what they do: rules do not ask, who posts does."""
+    points that live by what they do, `has` what they have (rewards.queries_having): rules do not ask, who posts
+    does."""
 
     tier: int | None = None
     multiplier: Fraction = ONE
@@ -92,6 +93,7 @@ class Standing:
     given: dict[int, Given] = field(default_factory=dict)
     owes: bool = False
     lives: bool = False
+    has: Sequence[Any] | None = None
 
 
 class Award(NamedTuple):

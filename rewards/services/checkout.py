@@ -21,12 +21,13 @@ from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries import points_text, reward_settings
 from rewards.services.coupons.using import CouponRefused, attach, take
+from rewards.services.earning.at_once import write_at_once
 from rewards.services.earning.live import Home, Opened, opened
 from rewards.services.earning.posting import Granted, units_given
 from rewards.services.earning.rewarding import give_new
 from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed
 from rewards.services.paying import Payment, pay
-from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, settle
+from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, settle, settle_at_once
 
 __all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out", "check_out_within"]
 
@@ -39,6 +40,7 @@ class _Sale:
     member_id: int
     off: tuple[int, ...] = ()  # what coupons take off each line
     points_worth: int = 0
+    drawn: RecordedPurchase | None = None  # the ids that it gets where it is written at once
     recorded: RecordedPurchase | None = None
     granted: Granted | None = None
     _purchase: NewPurchase | None = None
@@ -133,8 +135,13 @@ def _check_out(
     sales: dict[int, _Sale] = {}
     seen: set[tuple[str, str]] = set()
     again: list[int] = []
-    begun = opened(PURCHASE, {basket.member_id for basket in baskets})
-    people = begun.people
+    begun = opened(
+        PURCHASE,
+        {basket.member_id for basket in baskets},
+        purchases=len(baskets),
+        lines=sum([len(basket.lines) for basket in baskets]),
+    )
+    people, line = begun.people, 0
     for n, basket in enumerate(baskets):
         if (basket.source, basket.key) in seen:
             again.append(n)
@@ -149,6 +156,8 @@ def _check_out(
             answers[n] = Refusal("member_gone", gettext("This member's data were erased."), "member")
         else:
             sales[n] = _Sale(priced, people[basket.member_id] or 0)
+            line, first = line + len(basket.lines), line
+            sales[n].drawn = RecordedPurchase(begun.purchase_ids[n], True, line_ids=tuple(begun.line_ids[first:line]))
     plain = {n: sale for n, sale in sales.items() if sale.basket.is_plain}
     groups = [plain] if plain else []
     groups += [{n: sale} for n, sale in sales.items() if n not in plain]
@@ -181,7 +190,7 @@ def _settle(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int 
             return dict.fromkeys(sales, _out_of_range().refusal)
     answers: dict[int, Receipt | Refusal] = {}
     for n, sale in sales.items():
-        answers |= _settle({n: _Sale(sale.priced, sale.member_id)}, begun, at, actor_id)
+        answers |= _settle({n: _Sale(sale.priced, sale.member_id, drawn=sale.drawn)}, begun, at, actor_id)
     return answers
 
 
@@ -194,9 +203,17 @@ def _post(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | 
         if single.recorded is None:
             return _post_paid(next(iter(sales)), single, begun, at, actor_id)
     else:
-        recorded = record_each(purchases=[sale.purchase() for sale in sales.values()], actor_id=actor_id)
+        purchases = [sale.purchase() for sale in sales.values()]
+        drawn = [sale.drawn for sale in sales.values() if sale.drawn]
+        done = write_at_once(purchases, drawn, begun, at, actor_id) if len(drawn) == len(sales) else None
+        recorded = done.recorded if done else record_each(purchases=purchases, actor_id=actor_id)
         for sale, was in zip(sales.values(), recorded, strict=True):
             sale.recorded = was
+        if done and done.granted is not None:
+            stands = settle_at_once(done, begun, at)
+            for sale, granted in zip(sales.values(), done.granted, strict=True):
+                sale.granted = granted
+            return {n: _receipt(sale, stands[sale.member_id]) for n, sale in sales.items()}
     return _reward(sales, begun, at, {})
 
 

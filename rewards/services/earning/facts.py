@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from common.sql import fetch_prepared
-from rewards.earning.facts import Given, Happening, Item, Rule, Standing
+from rewards.earning.facts import ONE, Given, Happening, Item, Rule, Standing
 from rewards.earning.triggers import PURCHASE
+from rewards.queries_having import HAVING
 
 _DAYS = {"day": 1, "week": 7, "month": 31}
 
@@ -56,32 +58,33 @@ def bought(purchase_ids: Sequence[int], paid_otherwise: Mapping[int, int] | None
     return found
 
 
-# Each part answers (what, member, number, moment, units). Who was merged is one with who they are now.
+# Each part answers (what, member, number, moment, units, multiplier or number, texts). Who was merged is one with who
+# they are now.
 _TIER = """
-SELECT 'tier', member.id, tier.id, NULL::timestamptz, NULL::bigint, tier.multiplier
+SELECT 'tier', member.id, tier.id, NULL::timestamptz, NULL::bigint, tier.multiplier, NULL::text[]
 FROM unnest(%(members)s::bigint[]) AS member (id)
 LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
 JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
 """
 # Asked under the lock, which a merge holds, too.
 _MERGED = """
-SELECT 'merged', id, merged_into_id, NULL, NULL, NULL FROM members_member
+SELECT 'merged', id, merged_into_id, NULL, NULL, NULL, NULL FROM members_member
 WHERE id = ANY(%(members)s) AND merged_into_id IS NOT NULL
 """
 # Of each wallet one lot is looked for: EXISTS would be taken for a reason to read all lots that there are.
 _PURSE = """
-SELECT CASE kind WHEN 'wallet' THEN 'lives' ELSE 'owes' END, member_id, NULL, NULL, NULL, NULL
+SELECT CASE kind WHEN 'wallet' THEN 'lives' ELSE 'owes' END, member_id, NULL, NULL, NULL, NULL, NULL
 FROM rewards_account AS own WHERE member_id = ANY(%(members)s::bigint[]) AND (
     kind = 'arrears' AND balance < 0 OR kind = 'wallet' AND (
         SELECT true FROM rewards_lot WHERE account_id = own.id AND remaining > 0 AND inactivity_months IS NOT NULL
         LIMIT 1))
 """
 _SEGMENTS = """
-SELECT 'segment', member_id, segment_id, NULL, NULL, NULL FROM members_segmentmember
+SELECT 'segment', member_id, segment_id, NULL, NULL, NULL, NULL FROM members_segmentmember
 WHERE member_id = ANY(%(members)s) AND segment_id = ANY(%(segments)s)
 """
 _FIRST = """
-SELECT 'first', member.id, NULL, NULL, NULL, NULL FROM unnest(%(members)s::bigint[]) AS member (id)
+SELECT 'first', member.id, NULL, NULL, NULL, NULL, NULL FROM unnest(%(members)s::bigint[]) AS member (id)
 WHERE NOT EXISTS (
     SELECT FROM members_purchase AS other
     WHERE other.member_id = member.id AND other.id <> ALL (%(purchases)s::bigint[])
@@ -93,7 +96,7 @@ _WALLETS = """
  WHERE owner.id = ANY(%(members)s) OR owner.merged_into_id = ANY(%(members)s)) AS own
 """
 _GIVEN = f"""
-SELECT 'given', own.member_id, version.rule_id, earn.at, earn.amount, NULL
+SELECT 'given', own.member_id, version.rule_id, earn.at, earn.amount, NULL, NULL
 FROM {_WALLETS}
 JOIN rewards_transfer AS earn ON earn.credit_id = own.id AND earn.kind = 'earn' AND earn.at > %(since)s
                              AND earn.at < %(until)s
@@ -101,7 +104,7 @@ JOIN rewards_ruleversion AS version ON version.id = earn.rule_id
 WHERE version.rule_id = ANY(%(lately)s)
 """
 _EVER = f"""
-SELECT 'ever', own.member_id, version.rule_id, NULL, sum(earn.amount)::bigint, count(*)
+SELECT 'ever', own.member_id, version.rule_id, NULL, sum(earn.amount)::bigint, count(*), NULL
 FROM {_WALLETS}
 JOIN rewards_transfer AS earn ON earn.credit_id = own.id AND earn.kind = 'earn'
 JOIN rewards_ruleversion AS version ON version.id = earn.rule_id
@@ -109,20 +112,28 @@ WHERE version.rule_id = ANY(%(ever)s)
 GROUP BY own.member_id, version.rule_id
 """
 _COUPONS = """
-SELECT 'coupon', member_id, split_part(issue_key, ':', 2)::bigint, issued_at, 0, NULL
+SELECT 'coupon', member_id, split_part(issue_key, ':', 2)::bigint, issued_at, 0, NULL, NULL
 FROM rewards_coupon WHERE member_id = ANY(%(members)s) AND issued_by = 'rule' AND issue_key LIKE 'rule:%%'
 """
 
 
 def standings(
-    rules: Sequence[Rule], members: Iterable[int], moments: Sequence[datetime], purchase_ids: Sequence[int] = ()
+    rules: Sequence[Rule],
+    members: Iterable[int],
+    moments: Sequence[datetime],
+    purchase_ids: Sequence[int] = (),
+    *,
+    having: datetime | None = None,
 ) -> dict[int, Standing]:
     """Where members stand, as far as these rules ask: one statement. `moments` are those of what happens;
-    `purchase_ids` are new, and do not count as earlier purchases. MergedMeanwhile."""
+    `purchase_ids` are new, and do not count as earlier purchases. With `having`, what they have at that moment as
+    well, see HAVING. MergedMeanwhile."""
     ids = sorted(set(members))
     definitions = [rule.definition for rule in rules]
     params: dict[str, Any] = {"members": ids}
-    parts = [_TIER, _MERGED, _PURSE]
+    parts = [_TIER if having is None else HAVING, _MERGED, _PURSE]
+    if having is not None:
+        params["at"] = having
     segments = {id_ for one in definitions for id_ in one.conditions.segments | one.conditions.not_segments}
     if segments:
         parts.append(_SEGMENTS)
@@ -144,11 +155,12 @@ def standings(
     if any(rule.definition.effect.kind == "coupon" for rule in limited):
         parts.append(_COUPONS)
     found = {id_: Standing() for id_ in ids}
-    for what, member_id, number, moment, units, extra in fetch_prepared(" UNION ALL ".join(parts), params):
+    for what, member_id, number, moment, units, extra, has in fetch_prepared(" UNION ALL ".join(parts), params):
         standing = found[member_id]
         match what:
             case "tier":
-                standing.tier, standing.multiplier = number, Fraction(extra)
+                standing.tier, standing.multiplier = number, _factor(extra)
+                standing.has = has
             case "merged":
                 raise MergedMeanwhile
             case "owes":
@@ -167,6 +179,11 @@ def standings(
             case "coupon":
                 standing.given.setdefault(number, Given()).add(moment, 0)
     return found
+
+
+@lru_cache(maxsize=64)
+def _factor(multiplier: Decimal | None) -> Fraction:
+    return ONE if multiplier is None else Fraction(multiplier)
 
 
 def _reach(rule: Rule) -> int:

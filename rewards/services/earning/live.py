@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 
 from common.sql import fetch_all, fetch_prepared
 from members.enums import Language
+from members.services.purchases import DRAWN
 from rewards.earning.definition import Definition, parse
 from rewards.earning.facts import Rule
 from rewards.enums import Unit
@@ -92,38 +93,43 @@ def home() -> Home:
 
 
 class Opened(NamedTuple):
-    """What a checkout begins with: the rules, the programme, who the buyers are now (None for who is erased), and
-    their wallets by member and unit, which are locked."""
+    """What a checkout begins with: the rules, the programme, who the buyers are now (None for who is erased), their
+    wallets by member and unit, which are locked, and ids drawn for as many purchases and lines."""
 
     rules: list[LiveRule]
     home: Home
     people: dict[int, int | None]
     wallets: dict[tuple[int, str], int]
+    purchase_ids: list[int]
+    line_ids: list[int]
 
 
-_PEOPLE = """, (
+_PEOPLE = f""", (
     SELECT array_agg(ARRAY[id, coalesce(merged_into_id, id), (erased_at IS NULL)::int])
     FROM members_member WHERE id = ANY(%(people)s)
-), (SELECT array_agg(ARRAY[id, member_id, (unit = 'points')::int]) FROM locked WHERE kind = 'wallet')"""
+), (SELECT array_agg(ARRAY[id, member_id, (unit = 'points')::int]) FROM locked WHERE kind = 'wallet'), {DRAWN}"""
 # The first row has the programme, the people and their wallets, the others a rule each.
 _OPENED = f"""
 WITH live AS ({_LIVE.replace("%s", "%(triggers)s")}), locked AS MATERIALIZED ({LOCK.replace("members", "people")})
 SELECT programme.*, NULL::bigint, NULL::bigint, NULL::int, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text,
        NULL::timestamptz, NULL::timestamptz, NULL::bigint FROM ({_HOME.format(more=_PEOPLE)}) AS programme
-UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, live.* FROM live
+UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, live.* FROM live
 """
 
 
-def opened(trigger: str, people: Collection[int]) -> Opened:
+def opened(trigger: str, people: Collection[int], *, purchases: int = 0, lines: int = 0) -> Opened:
     """All of it in one statement, at the end of which the wallets that these people have are locked."""
-    rows = fetch_prepared(_OPENED, {"triggers": [trigger], "people": list(people)})
-    programme = next(row for row in rows if row[5] is None)
-    zone, currency, multiplies, known, wallets = programme[:5]
+    params = {"triggers": [trigger], "people": list(people), "purchases": purchases, "lines": lines}
+    rows = fetch_prepared(_OPENED, params)
+    programme = next(row for row in rows if row[7] is None)
+    zone, currency, multiplies, known, wallets, purchase_ids, line_ids = programme[:7]
     return Opened(
-        _rules(row[5:] for row in rows if row[5] is not None),
+        _rules(row[7:] for row in rows if row[7] is not None),
         Home(ZoneInfo(zone), currency, multiplies),
         {id_: now if there else None for id_, now, there in known or ()},
         {(member_id, Unit.POINTS if points else Unit.CREDIT): id_ for id_, member_id, points in wallets or ()},
+        purchase_ids,
+        line_ids,
     )
 
 

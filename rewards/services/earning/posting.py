@@ -90,14 +90,19 @@ def award(cases: Sequence[Case], rules: list[LiveRule], at_home: Home, at: datet
 
 
 def consider(
-    cases: Sequence[Case], rules: list[LiveRule], at_home: Home, budgets: Mapping[int, int] | None = None
+    cases: Sequence[Case],
+    rules: list[LiveRule],
+    at_home: Home,
+    budgets: Mapping[int, int] | None = None,
+    *,
+    having: datetime | None = None,
 ) -> list[tuple[Outcome, Standing]]:
-    """What each case gives, after those before it, and where the member stands. Writes nothing; budgets that are not
-    given are taken as they were read."""
+    """What each case gives, after those before it, and where the member stands; with `having`, what they have at that
+    moment. Writes nothing; budgets that are not given are taken as they were read."""
     members = [case.member_id for case in cases]
     new = [case.purchase_id for case in cases if case.purchase_id is not None]
     plain = [live.rule for live in rules]
-    known = standings(plain, members, [case.happening.at for case in cases], new)
+    known = standings(plain, members, [case.happening.at for case in cases], new, having=having)
     left = {live.rule.id: live.budget_left for live in rules if live.budget_left is not None} | dict(budgets or {})
     factors = multipliers_of([(case.member_id, case.happening.at) for case in cases]) if at_home.multiplies else None
     outcomes = []

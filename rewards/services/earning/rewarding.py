@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from members.services.purchases import NewPurchase, RecordedPurchase, follow_merges
-from rewards.earning.facts import Happening, Item
-from rewards.earning.triggers import PURCHASE
+from rewards.services.earning.at_once import happening_of
 from rewards.services.earning.facts import Bought, MergedMeanwhile, bought
 from rewards.services.earning.live import Opened
 from rewards.services.earning.posting import Granted, award_bought, units_given
@@ -58,11 +57,4 @@ def give_new(
 
 
 def _bought(told: NewPurchase, was: RecordedPurchase, otherwise: int | None) -> Bought:
-    items = tuple(
-        Item(id_, line.amount_minor, line.quantity, line.sku, line.category, line.brand)
-        for id_, line in zip(was.line_ids, told.lines, strict=True)
-    )
-    price = told.amount_minor
-    money = None if otherwise is None else max(price - otherwise, 0)
-    happening = Happening(PURCHASE, told.purchased_at, told.currency, price, money, items, told.store, told.channel)
-    return Bought(was.id, told.member_id, happening)
+    return Bought(was.id, told.member_id, happening_of(told, was, otherwise))

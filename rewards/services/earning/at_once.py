@@ -1,0 +1,187 @@
+"""Purchases and all that follows from them in one statement: what a till waits for nearly always.
+
+It serves those of whom it is sure beforehand what follows. The others are recorded first, and then given what they
+earn: see rewards.services.earning.rewarding.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import DataError
+from psycopg.errors import NumericValueOutOfRange
+
+from common.sql import fetch_prepared
+from members.services.purchases import WRITING, NewPurchase, RecordedPurchase, writing, written
+from rewards.earning.facts import Award, Happening, Item
+from rewards.earning.triggers import PURCHASE
+from rewards.enums import Unit
+from rewards.queries_having import Having, having
+from rewards.services.earning.facts import MergedMeanwhile
+from rewards.services.earning.live import Opened
+from rewards.services.earning.posting import Case, Granted, consider, units_given
+from rewards.services.ledger import PointsOutOfRange, touch
+
+# The wallets are locked, each member owes nothing, and the keys of transfers are new, because the purchases are.
+_WRITE = f"""
+WITH {WRITING},
+moved AS MATERIALIZED (
+    SELECT nextval('rewards_transfer_id_seq') AS id, award.*
+    FROM whole, unnest(%(keys)s::text[], %(wallets)s::bigint[], %(units)s::text[], %(amounts)s::bigint[],
+                       %(ats)s::timestamptz[], %(available)s::timestamptz[], %(expires)s::timestamptz[],
+                       %(months)s::smallint[], %(whys)s::jsonb[], %(purchases)s::bigint[], %(versions)s::bigint[])
+        AS award (key, wallet_id, unit, amount, at, available_from, expires_at, months, why, purchase_id, rule_id)
+),
+posted AS (
+    INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, rule_id, why, purchase_id)
+    SELECT id, key, 'earn', (
+        SELECT id FROM rewards_account WHERE kind = 'issued' AND unit = moved.unit AND member_id IS NULL
+    ), wallet_id, amount, at, rule_id, why, purchase_id
+    FROM moved
+),
+lot AS (
+    INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_from, expires_at, inactivity_months)
+    SELECT wallet_id, id, amount, amount, coalesce(available_from, least(at, %(now)s::timestamptz)),
+           coalesce(expires_at, at + make_interval(months => months)), months
+    FROM moved
+),
+wallet AS (
+    UPDATE rewards_account AS account SET balance = account.balance + came.amount
+    FROM whole, unnest(%(came_to)s::bigint[], %(came)s::bigint[]) AS came (id, amount) WHERE account.id = came.id
+),
+evaluated AS (
+    INSERT INTO rewards_evaluation (purchase_id, at, trace)
+    SELECT told.* FROM whole, unnest(%(untold)s::bigint[], %(untold_at)s::timestamptz[], %(traces)s::jsonb[]) AS told
+),
+stayed AS (
+    UPDATE rewards_membertier AS status SET qualifying_points = stays.points, assessed_at = %(now)s::timestamptz
+    FROM whole, unnest(%(staying)s::bigint[], %(counted)s::bigint[]) AS stays (member_id, points)
+    WHERE status.member_id = stays.member_id
+)
+SELECT id FROM added
+"""
+
+
+class AtOnce(NamedTuple):
+    """What became of purchases: `granted` is None where some were known before; then the new ones earned nothing yet.
+    `has` is what the members had before, `staying` are those whose tier surely stays."""
+
+    recorded: list[RecordedPurchase]
+    granted: list[Granted] | None = None
+    has: dict[int, Having] = {}
+    staying: frozenset[int] = frozenset()
+
+
+def happening_of(told: NewPurchase, was: RecordedPurchase, otherwise: int | None = None) -> Happening:
+    """A new purchase as rules see it; `otherwise` are the minor units paid with points or credit."""
+    items = tuple(
+        [
+            Item(id_, line.amount_minor, line.quantity, line.sku, line.category, line.brand)
+            for id_, line in zip(was.line_ids, told.lines, strict=True)
+        ]
+    )
+    price = told.amount_minor
+    money = None if otherwise is None else max(price - otherwise, 0)
+    return Happening(PURCHASE, told.purchased_at, told.currency, price, money, items, told.store, told.channel)
+
+
+def write_at_once(
+    purchases: Sequence[NewPurchase],
+    drawn: Sequence[RecordedPurchase],
+    begun: Opened,
+    at: datetime,
+    actor_id: int | None = None,
+) -> AtOnce | None:
+    """Records purchases that were paid with money alone, under the ids `drawn`, and gives what they earn; None, with
+    nothing written, where that needs more than one statement. PointsOutOfRange."""
+    if any(live.budget_left is not None or live.rule.definition.effect.kind == "coupon" for live in begun.rules):
+        return None
+    units, wallets = units_given(begun.rules), begun.wallets
+    if any((told.member_id, unit) not in wallets for told in purchases for unit in units):
+        return None
+    cases = [
+        Case(f"earn:purchase:{was.id}", told.member_id, happening_of(told, was), purchase_id=was.id)
+        for told, was in zip(purchases, drawn, strict=True)
+    ]
+    try:
+        found = consider(cases, begun.rules, begun.home, having=at)
+    except MergedMeanwhile:
+        return None
+    if any(standing.owes for _outcome, standing in found):
+        return None
+    has = {
+        case.member_id: having(standing.tier, standing.has)
+        for case, (_outcome, standing) in zip(cases, found, strict=True)
+        if standing.has is not None
+    }
+    granted = [
+        Granted(case, outcome, tier_before=standing.tier, owes=standing.owes, lives=standing.lives)
+        for case, (outcome, standing) in zip(cases, found, strict=True)
+    ]
+    given = [(one.case, award) for one in granted for award in one.outcome.awards]
+    counted = _counted(given, has)
+    params = _awards(given, wallets) | {
+        "now": at,
+        "staying": list(counted),
+        "counted": list(counted.values()),
+    }
+    untold = [one for one in granted if one.outcome.unfired]
+    params |= {
+        "untold": [one.case.purchase_id for one in untold],
+        "untold_at": [one.case.happening.at for one in untold],
+        "traces": [json.dumps(one.outcome.trace()) for one in untold],
+    }
+    try:
+        rows = fetch_prepared(_WRITE, writing(purchases, drawn, actor_id) | params)
+    except DataError as error:
+        if isinstance(error.__cause__, NumericValueOutOfRange):
+            raise PointsOutOfRange from error
+        raise
+    if len(rows) < len(purchases):
+        return AtOnce(written(purchases, drawn, {row[0] for row in rows}))
+    acts = sorted((min(one.case.happening.at, at), one.case.member_id) for one in granted if one.lives)
+    if acts:
+        touch({member_id: moment for moment, member_id in acts}, now=at)  # of several, the latest
+    lively = {member_id for _moment, member_id in acts}
+    return AtOnce(list(drawn), granted, has, frozenset(counted.keys() - lively))
+
+
+def _counted(given: Sequence[tuple[Case, Award]], has: dict[int, Having]) -> dict[int, int]:
+    """What counts from now on for each member whose tier surely stays."""
+    more = dict.fromkeys(has, 0)
+    unsure = set()
+    for case, award in given:
+        definition = award.rule.definition
+        if definition.unit == Unit.POINTS and definition.counts_for_tier:
+            more[case.member_id] += award.points
+            if case.happening.at.timestamp() <= has[case.member_id].since:
+                unsure.add(case.member_id)
+    return {
+        member_id: one.counted[0] + more[member_id]
+        for member_id, one in has.items()
+        if one.counted is not None and one.stays(more[member_id]) and member_id not in unsure
+    }
+
+
+def _awards(given: Sequence[tuple[Case, Award]], wallets: dict[tuple[int, str], int]) -> dict[str, Any]:
+    into = [wallets[case.member_id, award.rule.definition.unit] for case, award in given]
+    came: dict[int, int] = defaultdict(int)
+    for wallet, (_case, award) in zip(into, given, strict=True):
+        came[wallet] += award.points
+    return {
+        "keys": [f"{case.key}:{award.rule.id}" for case, award in given],
+        "wallets": into,
+        "units": [str(award.rule.definition.unit) for _case, award in given],
+        "amounts": [award.points for _case, award in given],
+        "ats": [case.happening.at for case, _award in given],
+        "available": [award.available_from for _case, award in given],
+        "expires": [award.expires_at for _case, award in given],
+        "months": [award.inactivity_months for _case, award in given],
+        "whys": [json.dumps(award.why) for _case, award in given],
+        "purchases": [case.purchase_id for case, _award in given],
+        "versions": [award.rule.version_id for _case, award in given],
+        "came_to": list(came),
+        "came": list(came.values()),
+    }
