@@ -16,7 +16,7 @@ from members.models import Attribute
 from members.queries import attributes, get_programme
 from rewards.codes import shown
 from rewards.models import Tier
-from rewards.queries import balances
+from rewards.queries import balances, expiring_of
 from rewards.queries_awards import award_sentence, last_awards
 from rewards.queries_benefits import entitlements_of, holding
 from rewards.queries_catalogue import affordable, last_taken
@@ -38,9 +38,20 @@ def _member(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
             "name": one_line(recipient.member.name),
             "city": one_line(recipient.member.city),
             "card_number": recipient.member.card_number_grouped,
+            "joined_on": day(recipient.member.joined_at.date()) if recipient.member.joined_at else "",
+            "years": Number(_years(recipient)),
         }
         for recipient in recipients
     ]
+
+
+def _years(recipient: Recipient) -> int:
+    """Full years since joining, on the day of the message."""
+    if not recipient.member.joined_at:
+        return 0
+    zone = ZoneInfo(get_programme().time_zone)
+    joined, today = recipient.member.joined_at.astimezone(zone), recipient.at.astimezone(zone)
+    return today.year - joined.year - ((today.month, today.day) < (joined.month, joined.day))
 
 
 def _attribute_fields() -> dict[str, Field]:
@@ -88,8 +99,16 @@ def _gift(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 
 
 def _points(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
-    held = balances([recipient.member.pk for recipient in recipients], recipients[0].at)
-    return [{"balance": Number(held.get(recipient.member.pk, 0))} for recipient in recipients]
+    ids, at = [recipient.member.pk for recipient in recipients], recipients[0].at
+    held, zone = balances(ids, at), ZoneInfo(get_programme().time_zone)
+    next_ones = expiring_of(ids, at, zone)
+    answers: list[Mapping[str, Any]] = []
+    for pk in ids:
+        points, last = next_ones.get(pk, (0, None))
+        answers.append(
+            {"balance": Number(held.get(pk, 0)), "expiring": Number(points), "expires_on": day(last) if points else ""}
+        )
+    return answers
 
 
 def _award(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
@@ -211,6 +230,8 @@ def register_all() -> None:
             "name": Field(_("the member's name"), "Mei Lin"),
             "city": Field(_("the member's city"), "Hangzhou"),
             "card_number": Field(_("card number"), "8123 4567 8901"),
+            "joined_on": Field(_("the day of joining"), "12 May 2024"),
+            "years": Field(_("full years as a member"), Number(2)),
         },
         _member,
     )
@@ -224,7 +245,15 @@ def register_all() -> None:
         },
         _gift,
     )
-    register("points", {"balance": Field(_("points to spend, the gift included"), Number(1250))}, _points)
+    register(
+        "points",
+        {
+            "balance": Field(_("points to spend, the gift included"), Number(1250)),
+            "expiring": Field(_("points that expire next; 0 if none do"), Number(120)),
+            "expires_on": Field(_("the last day on which those can be spent; empty if none"), "31 August 2026"),
+        },
+        _points,
+    )
     register(
         "award",
         {

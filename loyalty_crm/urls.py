@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.templatetags.static import static
 from django.urls import include, path
 
+from campaigns.views_brand import brand_styles, mail_picture
 from loyalty_crm.health import health
 from rewards.views import picture
 
@@ -19,10 +20,12 @@ def favicon(request: HttpRequest) -> HttpResponseRedirect:
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
+    path("media/mail/<str:name>", mail_picture, name="mail_picture"),
     path("media/rewards/<str:name>", picture, name="reward_picture"),
     path("favicon.ico", favicon, name="favicon"),
     path("", include("api.urls")),
     path("till/", include("till.urls")),
+    path("brand.css", brand_styles, name="brand_styles"),
     path("u/", include("campaigns.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),

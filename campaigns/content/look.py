@@ -38,6 +38,19 @@ class Look:
     def dark(self) -> colours.Shades:
         return colours.dark(self.brand.accent, self.brand.background, self.brand.text)
 
+    @cached_property
+    def hero(self) -> dict[str, str]:
+        """The dark ground of the portal's first page, and what is written on it."""
+        accent = self.brand.accent
+        ground = colours.at_lightness(accent, 0.33)
+        return {
+            "hero": ground,
+            "hero-deep": colours.at_lightness(accent, 0.27),
+            "hero-glow": colours.at_lightness(accent, 0.44),
+            "on-hero": colours.WHITE,
+            "on-hero-quiet": colours.at_lightness(accent, 0.92, 0.04),
+        }
+
     @property
     def address(self) -> list[str]:
         """The postal address, by line."""

@@ -59,6 +59,22 @@ def remove_picture(*, picture_id: int) -> None:
 
 def encode(file: IO[bytes]) -> tuple[bytes, bytes, tuple[int, int]]:
     """The picture as WebP in two sizes, and the size of the larger in pixels. PictureRefused."""
+    whole = opened(file)
+    large = _written(whole, LARGE)
+    return _written(whole, SMALL)[0], large[0], large[1]
+
+
+def encode_for_mail(file: IO[bytes], side: int = LARGE) -> tuple[bytes, str, tuple[int, int]]:
+    """The picture as JPEG, or as PNG where one can see through it, "jpg" or "png", and its size: what every mail
+    program shows. PictureRefused."""
+    whole = opened(file)
+    name = "PNG" if whole.mode == "RGBA" else "JPEG"
+    data, size = _written(whole, side, name)
+    return data, "png" if name == "PNG" else "jpg", size
+
+
+def opened(file: IO[bytes]) -> Image.Image:
+    """The picture, checked and turned the right way, as RGB or RGBA. PictureRefused."""
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise PictureRefused(_("The file is larger than 12 MB."))
@@ -77,15 +93,14 @@ def encode(file: IO[bytes]) -> tuple[bytes, bytes, tuple[int, int]]:
         raise PictureRefused(_("This is no JPEG, PNG or WebP picture.")) from error
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # cut off, or made to break a decoder
         raise PictureRefused(_("The picture is damaged.")) from error
-    whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
-    large = _written(whole, LARGE)
-    return _written(whole, SMALL)[0], large[0], large[1]
+    return whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
 
 
-def _written(picture: Image.Image, side: int) -> tuple[bytes, tuple[int, int]]:
+def _written(picture: Image.Image, side: int, name: str = "WEBP") -> tuple[bytes, tuple[int, int]]:
     copy = picture.copy()
     copy.thumbnail((side, side), Image.Resampling.LANCZOS)
     copy.info.clear()  # profile and position would be written along
     out = io.BytesIO()
-    copy.save(out, "WEBP", quality=QUALITY, method=4)
+    options = {"method": 4} if name == "WEBP" else {"optimize": True}
+    copy.save(out, name, quality=QUALITY, **options)
     return out.getvalue(), copy.size

@@ -1,0 +1,189 @@
+"""Templates and snippets: saved as versions that stay. docs/templates.md."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import IO, Any
+from uuid import uuid4
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext
+from liquid.exceptions import LiquidError
+
+from campaigns import merge
+from campaigns.content.blocks import BadContent, Known, Problem, complete_languages, parse, walk
+from campaigns.content.compiled import Compiled
+from campaigns.content.look import look
+from campaigns.content.sources import sample_values
+from campaigns.models import MailPicture, Snippet, Template, TemplateVersion
+from rewards.models import Offer, Reward
+from rewards.services.pictures import encode_for_mail
+
+
+def known() -> Known:
+    """What blocks may refer to, as it is now."""
+    return Known(
+        rewards=lambda key: Reward.objects.filter(pk=key).exists(),
+        offers=lambda key: Offer.objects.filter(pk=key).exists(),
+        pictures=lambda name: MailPicture.objects.filter(name=name).exists(),
+        snippets=lambda key: Snippet.objects.filter(pk=key).values_list("blocks", flat=True).first(),
+    )
+
+
+def check(given: Any, kind: str, at: datetime) -> dict[str, Any]:
+    """The content, tidy; each complete language was made once with sample values. BadContent."""
+    content = parse(given, known())
+    style, values = look(), example()
+    for language in complete_languages(content):
+        try:
+            made = Compiled(content, language, kind, style, at)
+            made.render(values)
+            made.inapp(values)
+            made.sms(values)
+        except LiquidError as error:
+            text = gettext("It cannot be made: %(error)s") % {"error": error}
+            raise BadContent([Problem((), language, text)]) from error
+    return content
+
+
+def example() -> dict[str, Any]:
+    """Values to make a message with where there is no member."""
+    values: dict[str, Any] = {**_Samples(), **merge.samples(), **sample_values()}
+    for key in Offer.objects.values_list("pk", flat=True):
+        values[f"offer_{key}"] = values["coupon"]
+    return {**values, "links": {"unsubscribe": "#", "preferences": "#"}}
+
+
+class _Samples(dict):
+    """No value of its own: it is there to be filled."""
+
+
+@transaction.atomic
+def save_template(
+    *,
+    template_id: int | None,
+    name: str,
+    kind: str,
+    content: Any,
+    actor_id: int | None,
+    at: datetime,
+    note: str = "",
+) -> TemplateVersion:
+    """Saves what was changed, as a new version where the content is another; the newest version. BadContent;
+    Template.DoesNotExist."""
+    tidy = check(content, kind, at)
+    if template_id is None:
+        template = Template.objects.create(name=name, kind=kind, created_at=at, changed_at=at)
+        return _version(template, 1, tidy, actor_id, at, note)
+    template = Template.objects.select_for_update().get(pk=template_id)
+    if (template.name, template.kind) != (name, kind):
+        template.name, template.kind, template.changed_at = name, kind, at
+        template.save(update_fields=["name", "kind", "changed_at"])
+    newest = newest_version(template.pk)
+    if newest.content == tidy:
+        return newest
+    Template.objects.filter(pk=template.pk).update(changed_at=at)
+    return _version(template, newest.number + 1, tidy, actor_id, at, note)
+
+
+def newest_version(template_id: int) -> TemplateVersion:
+    """What a template says now. TemplateVersion.DoesNotExist."""
+    return TemplateVersion.objects.select_related("template").filter(template=template_id).latest("number")
+
+
+def _version(
+    template: Template, number: int, content: Mapping[str, Any], actor_id: int | None, at: datetime, note: str
+) -> TemplateVersion:
+    return TemplateVersion.objects.create(
+        template=template, number=number, **content, note=note, created_at=at, created_by_id=actor_id
+    )
+
+
+def copy_template(*, template_id: int, name: str, actor_id: int | None, at: datetime) -> TemplateVersion:
+    """Another template that says the same. BadContent where it could not be saved today."""
+    source = newest_version(template_id)
+    return save_template(
+        template_id=None, name=name, kind=source.template.kind, content=source.content, actor_id=actor_id, at=at
+    )
+
+
+def restore_version(*, template_id: int, number: int, actor_id: int | None, at: datetime) -> TemplateVersion:
+    """An older version once more, as the newest. BadContent; TemplateVersion.DoesNotExist."""
+    older = TemplateVersion.objects.select_related("template").get(template=template_id, number=number)
+    note = gettext("Version %(n)d again") % {"n": number}
+    return save_template(
+        template_id=template_id,
+        name=older.template.name,
+        kind=older.template.kind,
+        content=older.content,
+        actor_id=actor_id,
+        at=at,
+        note=note,
+    )
+
+
+@transaction.atomic
+def archive_template(*, template_id: int, at: datetime | None) -> Template:
+    """Out of the lists; None brings it back. What was sent by it can still be made. Template.DoesNotExist."""
+    template = Template.objects.select_for_update().get(pk=template_id)
+    template.archived_at = at
+    template.save(update_fields=["archived_at"])
+    return template
+
+
+# --- snippets ------------------------------------------------------------------------------------------------------
+@transaction.atomic
+def save_snippet(
+    *, snippet_id: int | None, name: str, content: Any, actor_id: int | None, at: datetime
+) -> tuple[Snippet, list[TemplateVersion]]:
+    """Saves the blocks of a snippet, and gives each template that shows it a version that says the same with them.
+    BadContent also where one of those would not hold any more; Snippet.DoesNotExist."""
+    blocks = parse(content, known(), only_blocks=True)["blocks"]
+    if any(block["type"] == "snippet" for _path, block in walk(blocks)):
+        raise BadContent([Problem(("blocks",), "", gettext("A snippet cannot hold another."))])
+    if snippet_id is None:
+        return Snippet.objects.create(name=name, blocks=blocks, created_at=at, changed_at=at), []
+    snippet = Snippet.objects.select_for_update().get(pk=snippet_id)
+    is_other = snippet.blocks != blocks
+    snippet.name, snippet.blocks, snippet.changed_at = name, blocks, at
+    snippet.save(update_fields=["name", "blocks", "changed_at"])
+    note = gettext("Snippet “%(name)s” changed") % {"name": name}
+    made = []
+    for version in using(snippet_id) if is_other else []:
+        again = partial(save_template, template_id=version.template_id, kind=version.template.kind, note=note)
+        made.append(again(name=version.template.name, content=version.content, actor_id=actor_id, at=at))
+    return snippet, made
+
+
+def using(snippet_id: int) -> list[TemplateVersion]:
+    """The newest versions that show a snippet, of templates in use, by template."""
+    newest = Template.objects.filter(archived_at=None).annotate(n=Max("versions__number")).order_by("pk")
+    versions = TemplateVersion.objects.select_related("template").filter(template__in=[t.pk for t in newest])
+    latest = versions.order_by("template", "-number").distinct("template")
+    return [
+        version
+        for version in latest
+        if any(block["type"] == "snippet" and block["snippet"] == snippet_id for _path, block in walk(version.blocks))
+    ]
+
+
+@transaction.atomic
+def archive_snippet(*, snippet_id: int, at: datetime | None) -> Snippet:
+    """No longer offered; templates that show it go on. Snippet.DoesNotExist."""
+    snippet = Snippet.objects.select_for_update().get(pk=snippet_id)
+    snippet.archived_at = at
+    snippet.save(update_fields=["archived_at"])
+    return snippet
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------
+@transaction.atomic
+def add_picture(*, file: IO[bytes], at: datetime) -> MailPicture:
+    """A picture for templates, made small and written anew. rewards.services.pictures.PictureRefused."""
+    data, ending, (width, height) = encode_for_mail(file)
+    name = f"{uuid4().hex}.{ending}"
+    default_storage.save(f"mail/{name}", ContentFile(data))
+    return MailPicture.objects.create(name=name, width=width, height=height, created_at=at)
