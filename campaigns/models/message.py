@@ -174,6 +174,8 @@ class Message(models.Model):
                 condition=Q(state__in=["queued", "claimed", "skipped"]),
                 name="campaigns_message_expiry",
             ),
+            # How many of a campaign are where, and those behind a figure (queries_broadcast_results).
+            models.Index(fields=["campaign", "state", "reason"], name="campaigns_message_figures"),
             # A member's messages, newest first (member page, export).
             models.Index(fields=["member", "-due_at"], name="campaigns_message_member"),
             # What staff must look at.
