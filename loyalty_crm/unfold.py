@@ -33,6 +33,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Purchases"), "shopping_bag", "members.Purchase"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
+            (_("Occasions"), "calendar_month", "campaigns.Occasion"),
             (_("Consent wordings"), "verified_user", "members.ConsentWording"),
         ),
     ),

@@ -1,3 +1,3 @@
-from campaigns.admin import greeting, messages
+from campaigns.admin import greeting, messages, occasions
 
-__all__ = ["greeting", "messages"]
+__all__ = ["greeting", "messages", "occasions"]

@@ -229,8 +229,3 @@ def _free_key(name: str) -> str:
     stem = slugify(name)[:70] or "own"
     taken = set(Occasion.objects.filter(key__startswith=stem).values_list("key", flat=True))
     return next(key for n in range(1, len(taken) + 2) if (key := stem if n == 1 else f"{stem}-{n}") not in taken)
-
-
-def switch(*, occasion_id: int, active: bool) -> None:
-    """Switches an occasion on or off, with all its days."""
-    Occasion.objects.filter(pk=occasion_id).update(active=active)

@@ -11,7 +11,7 @@ from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
-from campaigns.models import Message
+from campaigns.models import Message, Occasion, OccasionDate
 from campaigns.services.greeting import birthday_campaign, get_greeting
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
@@ -188,6 +188,8 @@ def world(db, settings) -> dict[str, int]:
         "api_answer": Answer.objects.create(call="members", source="till", key="1", fingerprint=b"1", status=201).pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
+        "campaigns_occasion": Occasion.objects.get(key="mid-autumn").pk,
+        "campaigns_occasiondate": OccasionDate.objects.filter(occasion__key="mid-autumn").latest("day").pk,
     }
 
 

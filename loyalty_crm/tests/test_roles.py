@@ -143,6 +143,10 @@ ACCESS: dict[str, set[str]] = {
         ),
         MARKETER_UP,
     ),
+    **pages("campaigns_occasion", MARKETER_UP, add=MARKETER_UP),
+    **dict.fromkeys(
+        (f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP
+    ),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
@@ -171,6 +175,8 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "rewards_earningrule_why": ["purchase", world["members_purchase"]],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],
+        "campaigns_occasion_date": [world["campaigns_occasiondate"]],
+        "campaigns_occasion_put_back": [world["campaigns_occasiondate"]],
         "analytics_memberscore_rewards_file": ["rules", "csv"],
     }
     arguments = pattern.pattern.converters or pattern.pattern.regex.groupindex

@@ -39,7 +39,7 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import benefits, calls, desk, files, gifts, offers, privacy, rules, till
+        from loyalty_crm.demo import benefits, calendar, calls, desk, files, gifts, offers, privacy, rules, till
         from loyalty_crm.demo.desk import make_till_key
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
@@ -78,6 +78,7 @@ class Command(BaseCommand):
         save_greeting(greeting=greeting, at=start)
         staff = make_staff()
         rules.open_programme(start, at, staff["Marketer"])
+        calendar.keep_days(at, staff["Marketer"])
         self.stdout.write(f"Demo: {GUESTS + 2} members")
         guests = make_guests(random, at, MONTHS, GUESTS)
         desk.define_what_to_ask()
