@@ -33,23 +33,23 @@ def one_line(text: str) -> str:
 
 
 def _member(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    zone = ZoneInfo(get_programme().time_zone)
     return [
         {
             "name": one_line(recipient.member.name),
             "city": one_line(recipient.member.city),
             "card_number": recipient.member.card_number_grouped,
-            "joined_on": day(recipient.member.joined_at.date()) if recipient.member.joined_at else "",
-            "years": Number(_years(recipient)),
+            "joined_on": day(recipient.member.joined_at.astimezone(zone).date()) if recipient.member.joined_at else "",
+            "years": Number(_years(recipient, zone)),
         }
         for recipient in recipients
     ]
 
 
-def _years(recipient: Recipient) -> int:
+def _years(recipient: Recipient, zone: ZoneInfo) -> int:
     """Full years since joining, on the day of the message."""
     if not recipient.member.joined_at:
         return 0
-    zone = ZoneInfo(get_programme().time_zone)
     joined, today = recipient.member.joined_at.astimezone(zone), recipient.at.astimezone(zone)
     return today.year - joined.year - ((today.month, today.day) < (joined.month, joined.day))
 
