@@ -284,7 +284,7 @@ def _row(occasion: Occasion, years: range, today: date) -> dict[str, Any]:
     for coming in occasion.shown:  # type: ignore[attr-defined]
         coming.occasion = occasion
         cell = {"coming": coming, "short": short_day(coming.day), "weekday": weekday_of(coming.day)}
-        cells[coming.day.year].append(cell | {"past": coming.day < today, "moved": coming.day != coming.computed})
+        cells[coming.day.year].append(cell | {"past": coming.day < today, "moved": coming.computed not in (None, coming.day)})
     next_day: date | None = occasion.next_day  # type: ignore[attr-defined]
     return {
         "occasion": occasion,
