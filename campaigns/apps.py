@@ -13,6 +13,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.merge_fields import register_all
         from campaigns.services import keeping
         from campaigns.services.erasure import erase_messages
+        from campaigns.services.journeys.erasure import erase_runs
         from members.privacy import register_eraser
 
         register_all()
@@ -20,6 +21,7 @@ class CampaignsConfig(AppConfig):
         merging.register_all()
         privacy.register_all()
         register_eraser("campaigns", erase_messages)
+        register_eraser("journeys", erase_runs)
         keeping.register_all()
         post_migrate.connect(open_calendar, sender=self)
 

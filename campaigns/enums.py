@@ -171,3 +171,16 @@ class Metric(models.TextChoices):
     CLICKS = "clicks", _("Members who clicked")
     PURCHASES = "purchases", _("Members who bought")
     OPENS = "opens", _("Members who opened it (only reported: programs open mails by themselves)")
+
+
+class RunState(models.TextChoices):
+    """How far a member is on a journey."""
+
+    ACTIVE = "active", _("Inside")
+    DONE = "done", _("Came to the end")
+    CONVERTED = "converted", _("Reached the goal")
+    LEFT = "left", _("Left before the end")
+    MISSED = "missed", _("Missed: it was too late")
+    HELD = "held", _("Held out")
+    STUCK = "stuck", _("Stuck")
+    GONE = "gone", _("Merged or erased")

@@ -17,3 +17,13 @@ def register_all() -> None:
                            OR (other.occurrence = row.occurrence AND other.channel = row.channel)))
         """,
     )
+    # Inside the same journey under both names: the second way ends where it is.
+    register(
+        "campaigns.JourneyRun.member",
+        Strategy.MOVE,
+        stays="""
+            row.state = 'active' AND EXISTS (
+                SELECT FROM campaigns_journeyrun AS other WHERE other.member_id = {survivor}
+                AND other.journey_id = row.journey_id AND other.state = 'active')
+        """,
+    )

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import DeliveryEvent, Message, Suppression
+from campaigns.models import DeliveryEvent, JourneyRun, Message, Suppression
 from campaigns.queries import address_key
 from members.models import Member
 from members.privacy import exempt, register_export
@@ -44,12 +44,32 @@ def _deliveries(member_id: int) -> list[dict[str, Any]]:
     told = [{"kind": event.kind, "at": event.at, "to": event.recipient, "reason": event.detail} for event in found]
     entries = Suppression.objects.filter(suppressions([member])).order_by("created_at")
     return told + [
-        {"kind": entry.reason, "at": entry.created_at, "to": entry.value, "reason": entry.note, "until": entry.expires_at}
+        {
+            "kind": entry.reason,
+            "at": entry.created_at,
+            "to": entry.value,
+            "reason": entry.note,
+            "until": entry.expires_at,
+        }
         for entry in entries
     ]
 
 
+def _journeys(member_id: int) -> list[dict[str, Any]]:
+    runs = JourneyRun.objects.filter(member_id=member_id).select_related("journey__campaign").order_by("entered_at")
+    return [
+        {
+            "campaign": str(run.journey),
+            "at": run.entered_at,
+            "state": run.state,
+            "until": run.ended_at,
+        }
+        for run in runs
+    ]
+
+
 def register_all() -> None:
+    register_export("journeys", _("Journeys you were on"), _journeys, models=["campaigns.JourneyRun"], order=72)
     register_export("messages", _("Messages to you"), _messages, models=["campaigns.Message"], order=70)
     register_export(
         "deliveries",

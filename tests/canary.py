@@ -16,7 +16,7 @@ from django.test import Client
 from openpyxl import Workbook
 
 from api.models import Answer
-from campaigns.models import DeliveryEvent, Message, Suppression
+from campaigns.models import Campaign, DeliveryEvent, Journey, JourneyRun, JourneyVersion, Message, Suppression
 from campaigns.queries import address_key
 from campaigns.services.greeting import birthday_campaign
 from campaigns.services.senders import default_sender
@@ -217,6 +217,13 @@ def _messages(member: m.Member, at: datetime) -> None:
     Suppression.objects.create(
         channel="email", address=address_key(EMAIL), value=EMAIL, reason="by_hand", note=WORD, created_at=at,
         lift_note=WORD,
+    )  # fmt: skip
+    campaign = Campaign.objects.create(kind="journey", purpose="offers", name="Welcome")
+    journey = Journey.objects.create(campaign=campaign, changed_at=at)
+    version = JourneyVersion.objects.create(journey=journey, number=1, definition={}, at=at)
+    JourneyRun.objects.create(
+        journey=journey, version=version, member=member, key=f"{member.pk}", state="active", entered_at=at,
+        arrived_at=at, should_at=at, due_at=at, why={"for": WORD}, error=WORD,
     )  # fmt: skip
     DeliveryEvent.objects.create(
         source="postmark", key="1", kind="bounced", at=at, received_at=at, recipient=EMAIL, detail=f"no {WORD}",

@@ -4,6 +4,7 @@ from campaigns.models.brand import Brand
 from campaigns.models.broadcast import Broadcast, BroadcastVariant, CampaignSettings
 from campaigns.models.campaign import Campaign
 from campaigns.models.greeting import BirthdayGreeting
+from campaigns.models.journey import Journey, JourneyCall, JourneyLog, JourneyRun, JourneyVersion
 from campaigns.models.message import DAYS_BETWEEN, GreetingYear, Message
 from campaigns.models.occasion import Occasion, OccasionCountry, OccasionDate
 from campaigns.models.sending import Bucket, DeliveryEvent, Sender, Suppression
@@ -20,6 +21,11 @@ __all__ = [
     "CampaignSettings",
     "DeliveryEvent",
     "GreetingYear",
+    "Journey",
+    "JourneyCall",
+    "JourneyLog",
+    "JourneyRun",
+    "JourneyVersion",
     "MailPicture",
     "Message",
     "Occasion",

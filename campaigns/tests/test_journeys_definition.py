@@ -220,7 +220,7 @@ def test_a_journey_is_drawn_with_every_step_and_told_as_text():
     )
     assert drawn.svg.count("<rect") == len(read.steps) + 2  # and the way in and out
     assert drawn.svg.count("journey-line") == 10
-    assert "time is up → 4" in drawn.text
+    assert "time is up → 3" in drawn.text
     assert "Goal: happens. Who reaches it leaves." in rules_words(read, KNOWN)
 
 
