@@ -77,6 +77,7 @@ class SkipReason(models.TextChoices):
     SUPPRESSED = "suppressed", _("the address is on the suppression list")
     BAD_ADDRESS = "bad_address", _("the address cannot be written to")
     DUPLICATE_ADDRESS = "duplicate_address", _("another member with the same address gets it")
+    TOPIC_OFF = "topic_off", _("does not want this topic")
     OVER_CAP = "over_cap", _("would get too much in a short time")
     HOLDOUT = "holdout", _("held out, to measure what the campaign brings")
     CAMPAIGN_CANCELLED = "campaign_cancelled", _("the campaign was cancelled")
@@ -184,3 +185,10 @@ class RunState(models.TextChoices):
     HELD = "held", _("Held out")
     STUCK = "stuck", _("Stuck")
     GONE = "gone", _("Merged or erased")
+
+
+class Pace(models.TextChoices):
+    """How often a member wants to hear of us at most."""
+
+    WEEKLY = "weekly", _("At most once a week")
+    MONTHLY = "monthly", _("At most once a month")

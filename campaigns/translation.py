@@ -1,6 +1,6 @@
 from modeltranslation.translator import TranslationOptions, register
 
-from campaigns.models import BirthdayGreeting, Brand, Occasion
+from campaigns.models import BirthdayGreeting, Brand, Occasion, Topic
 
 
 @register(BirthdayGreeting)
@@ -18,3 +18,9 @@ class OccasionTranslation(TranslationOptions):
 @register(Brand)
 class BrandTranslation(TranslationOptions):
     fields = ("footer",)
+
+
+@register(Topic)
+class TopicTranslation(TranslationOptions):
+    fields = ("name", "about")
+    required_languages = {"en": ("name",)}

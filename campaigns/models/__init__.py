@@ -7,6 +7,8 @@ from campaigns.models.greeting import BirthdayGreeting
 from campaigns.models.journey import Journey, JourneyCall, JourneyLog, JourneyRun, JourneyVersion
 from campaigns.models.message import DAYS_BETWEEN, GreetingYear, Message
 from campaigns.models.occasion import Occasion, OccasionCountry, OccasionDate
+from campaigns.models.preference import ContactPace, OptInRule, PendingConsent, Topic, TopicChoice
+from campaigns.models.pressure import Cap
 from campaigns.models.sending import Bucket, DeliveryEvent, Sender, Suppression
 from campaigns.models.template import MailPicture, Snippet, Template, TemplateVersion
 
@@ -19,6 +21,8 @@ __all__ = [
     "Bucket",
     "Campaign",
     "CampaignSettings",
+    "Cap",
+    "ContactPace",
     "DeliveryEvent",
     "GreetingYear",
     "Journey",
@@ -31,9 +35,13 @@ __all__ = [
     "Occasion",
     "OccasionCountry",
     "OccasionDate",
+    "OptInRule",
+    "PendingConsent",
     "Sender",
     "Snippet",
     "Suppression",
     "Template",
     "TemplateVersion",
+    "Topic",
+    "TopicChoice",
 ]

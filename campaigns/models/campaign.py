@@ -30,6 +30,15 @@ class Campaign(models.Model):
         verbose_name=_("channels"),
         help_text=_("The first that reaches the member and that they agreed to."),
     )
+    topic = models.ForeignKey(
+        "campaigns.Topic",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="campaigns",
+        verbose_name=_("topic"),
+        help_text=_("Members who do not want it are left out."),
+    )
     priority = models.PositiveSmallIntegerField(_("priority"), default=50, validators=[MaxValueValidator(100)])
     counts_for_cap = models.BooleanField(_("counts against the limit of messages"), default=True)
     goal_days = models.PositiveSmallIntegerField(
