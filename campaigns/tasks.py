@@ -26,3 +26,12 @@ def keep_calendar() -> None:
     from campaigns.services.occasions import keep_calendar
 
     keep_calendar(at=timezone.now())
+
+
+@shared_task
+def run_broadcasts() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.broadcasts.running import run_broadcasts
+
+    run_broadcasts(clock=timezone.now)

@@ -185,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-claim-codes": {"task": "members.tasks.send_claim_codes", "schedule": 15.0},
     "plan-birthday-greetings": {"task": "campaigns.tasks.plan_birthday_greetings", "schedule": crontab()},
     "deliver-messages": {"task": "campaigns.tasks.deliver_messages", "schedule": 15.0},
+    "run-broadcasts": {"task": "campaigns.tasks.run_broadcasts", "schedule": crontab()},
     "keep-calendar": {"task": "campaigns.tasks.keep_calendar", "schedule": crontab(hour=2, minute=23)},
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},

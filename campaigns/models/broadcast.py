@@ -105,7 +105,9 @@ class Broadcast(models.Model):
         "rewards.Offer", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("coupon")
     )
     # The test of versions
-    metric = models.CharField(_("the better version is the one with more"), max_length=10, choices=Metric, default=Metric.CLICKS)
+    metric = models.CharField(
+        _("the better version is the one with more"), max_length=10, choices=Metric, default=Metric.CLICKS
+    )
     minimum = models.PositiveIntegerField(
         _("members for each version at least"), default=500, validators=[MinValueValidator(30)]
     )
@@ -121,7 +123,9 @@ class Broadcast(models.Model):
     judged_at = models.DateTimeField(null=True, blank=True, editable=False)
     verdict = models.JSONField(default=dict, blank=True, editable=False)  # campaigns.services.broadcasts.testing
     # Who said so
-    asked_by = models.ForeignKey("members.User", models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
+    asked_by = models.ForeignKey(
+        "members.User", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
     asked_at = models.DateTimeField(_("asked for"), null=True, blank=True, editable=False)
     approved_by = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
