@@ -84,6 +84,7 @@ class JourneyRun(models.Model):
     ended_at = models.DateTimeField(_("left"), null=True, blank=True)
     converted_at = models.DateTimeField(_("reached the goal"), null=True, blank=True)
     why = models.JSONField(_("why"), default=dict, db_default={}, blank=True)  # what let them in, and out
+    laps = models.PositiveSmallIntegerField(default=0, db_default=0)  # how often it was led back to another step
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
     error = models.TextField(_("error"), blank=True, db_default="")
 
@@ -143,7 +144,7 @@ class JourneyCall(models.Model):
 
     run = models.ForeignKey(JourneyRun, models.PROTECT, related_name="calls", verbose_name=_("way"))
     step = models.CharField(_("step"), max_length=20)
-    arrived_at = models.DateTimeField(editable=False)  # a way may come to a step again
+    lap = models.PositiveSmallIntegerField(default=0)  # a way may come to a step again
     event = models.CharField(_("event"), max_length=60)
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)  # the key that goes with every attempt
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -154,7 +155,7 @@ class JourneyCall(models.Model):
     class Meta:
         verbose_name = _("call of a journey")
         verbose_name_plural = _("calls of journeys")
-        constraints = [models.UniqueConstraint("run", "step", "arrived_at", name="campaigns_journeycall_once")]
+        constraints = [models.UniqueConstraint("run", "step", "lap", name="campaigns_journeycall_once")]
         indexes = [
             # What is to be called now.
             models.Index(

@@ -1,0 +1,215 @@
+"""Reads about journeys: who comes in as time passes, who is where."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Q
+
+from campaigns.enums import RunState
+from campaigns.journeys import dates
+from campaigns.journeys.definition import OWN_DAYS, Journey, TriggerKind
+from campaigns.models import JourneyRun
+from campaigns.queries import database_time_zones
+from campaigns.queries_occasions import ANNIVERSARIES, anniversary_params, dates_of
+from members.queries import BIRTHDAY_JOIN, birthday_patterns, get_programme
+
+DAY = timedelta(days=1)
+LEAST_LAPSE = 7  # days: who comes daily is not missed on the second morning
+OVERLAP = timedelta(minutes=15)  # a transaction may be seen this long after it began; the key lets in once
+
+
+class Due(NamedTuple):
+    """An hour of a day that came, in a time zone: the day there, and the moment."""
+
+    zone: str
+    day: date
+    at: datetime
+
+
+class Source(NamedTuple):
+    """A query of (member_id, key, at, why) for those who come in, and its parameters."""
+
+    sql: str
+    params: dict[str, Any]
+
+
+@lru_cache(maxsize=64)
+def dues(since: datetime, until: datetime, hour: int) -> tuple[Due, ...]:
+    """For which time zones it became this hour, behind `since` and not after `until`."""
+    found = []
+    for name in database_time_zones():
+        try:
+            zone = ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            continue
+        day, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+        while day <= last:
+            at = dates.moment(day, hour, zone)
+            if since < at <= until:
+                found.append(Due(name, day, at))
+            day += DAY
+    return tuple(found)
+
+
+def source(journey: Journey, *, since: datetime, until: datetime) -> Source | None:
+    """Who comes in by time behind `since` and not after `until`; None where nobody can."""
+    told = journey.trigger
+    if journey.kind is TriggerKind.AFFORDABLE:
+        return _affordable(told, since, until)
+    came = dues(since, until, told["hour"])
+    if journey.kind is not TriggerKind.OCCASION:
+        own = get_programme().time_zone
+        came = tuple(due for due in came if due.zone == own)
+        ask = _lapsed if journey.kind is TriggerKind.LAPSED else _expiring
+        return ask(told, came) if came else None
+    if not came:
+        return None
+    days, name = timedelta(days=told["days"]), told["occasion"]
+    if name in OWN_DAYS:
+        return _own_day(name, came, days)
+    wanted = [due.day - days for due in came]
+    falls: dict[date, str] = {}
+    for one in dates_of(name, min(wanted), max(wanted)):
+        falls[one.day] = one.key
+    keyed = [(due, falls[due.day - days]) for due in came if due.day - days in falls]
+    if not keyed:
+        return None
+    return Source(
+        "SELECT member.id AS member_id, due.key || ':' || member.id AS key, due.at,"
+        " jsonb_build_object('occasion', due.key, 'zone', due.zone) AS why"
+        " FROM unnest(%(due_zones)s::text[], %(due_ats)s::timestamptz[], %(due_keys)s::text[])"
+        f" AS due (zone, at, key) JOIN members_member AS member ON {_ZONE} = due.zone",
+        _columns([due for due, _ in keyed]) | {"due_keys": [key for _, key in keyed]} | _zones(),
+    )
+
+
+# Where a member lives; the programme's zone where the database does not know theirs.
+_ZONE = "CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone ELSE %(fallback)s END"
+_DUE = "unnest(%(due_zones)s::text[], %(due_days)s::date[], %(due_ats)s::timestamptz[]) AS due (zone, day, at)"
+
+
+def _zones() -> dict[str, Any]:
+    known, own = database_time_zones(), get_programme().time_zone
+    return {"zones": known, "fallback": own if own in known else "UTC"}
+
+
+def _columns(came: Iterable[Due]) -> dict[str, Any]:
+    zones, days, ats = zip(*came, strict=True)
+    return {"due_zones": list(zones), "due_days": list(days), "due_ats": list(ats)}
+
+
+def _own_day(name: str, came: tuple[Due, ...], days: timedelta) -> Source:
+    """Each member's own day, at their own hour of it or so many days from it."""
+    wanted = sorted({due.day - days for due in came})
+    if name == "birthday":
+        rows = f"SELECT member.id AS member_id, birthday.day, birthday.year FROM {BIRTHDAY_JOIN}"
+        params: dict[str, Any] = birthday_patterns(wanted)._asdict()
+    else:
+        rows = ANNIVERSARIES[name]  # type: ignore[index]
+        params = anniversary_params(wanted, database_time_zones())
+    return Source(
+        f"SELECT own.member_id, '{name}:' || own.year || ':' || own.member_id AS key, due.at,"
+        f" jsonb_build_object('occasion', '{name}', 'day', own.day, 'zone', due.zone) AS why"
+        f" FROM ({rows}) AS own JOIN members_member AS member ON member.id = own.member_id"
+        f" JOIN {_DUE} ON due.zone = {_ZONE} AND due.day = own.day + %(later)s",
+        params | _columns(came) | _zones() | {"later": days.days},
+    )
+
+
+def _lapsed(told: Any, came: tuple[Due, ...]) -> Source:
+    """Who stayed away too long on the day before each look. A day is looked at once."""
+    return Source(
+        "SELECT bought.member_id, 'lapsed:' || bought.member_id || ':' || extract(epoch FROM bought.last_at)::bigint"
+        " AS key, due.at, jsonb_build_object('last', bought.last_at, 'rhythm', bought.rhythm_days) AS why"
+        f" FROM members_purchasesummary AS bought CROSS JOIN LATERAL (SELECT bought.last_at + greatest({LEAST_LAPSE},"
+        " coalesce(bought.rhythm_days * %(factor)s, %(away)s)) * interval '1 day') AS lapse (at)"
+        " JOIN unnest(%(due_ats)s::timestamptz[]) AS due (at)"
+        " ON lapse.at <= due.at AND lapse.at > due.at - interval '1 day'",
+        {"due_ats": [due.at for due in came], "factor": told["factor"], "away": told["days"]},
+    )
+
+
+def _expiring(told: Any, came: tuple[Due, ...]) -> Source:
+    """Whose points expire on the day that is so many days ahead, in the programme's time zone."""
+    zone = ZoneInfo(get_programme().time_zone)
+    first = [dates.moment(due.day + timedelta(days=told["days"]), 0, zone) for due in came]
+    last = [dates.moment(due.day + timedelta(days=told["days"] + 1), 0, zone) for due in came]
+    return Source(
+        "SELECT wallet.member_id, 'expiring:' || due.day || ':' || wallet.member_id AS key, due.at,"
+        " jsonb_build_object('points', sum(lot.remaining), 'day', due.day) AS why"
+        " FROM unnest(%(due_days)s::date[], %(due_ats)s::timestamptz[], %(firsts)s::timestamptz[],"
+        " %(lasts)s::timestamptz[]) AS due (day, at, first, last)"
+        # A lot expires at the end of its last day, which is the beginning of the next.
+        " JOIN rewards_lot AS lot ON lot.expires_at > due.first AND lot.expires_at <= due.last AND lot.remaining > 0"
+        " JOIN rewards_account AS wallet ON wallet.id = lot.account_id AND wallet.kind = 'wallet'"
+        " AND wallet.unit = 'points'"
+        " GROUP BY due.day, due.at, wallet.member_id HAVING sum(lot.remaining) >= %(least)s",
+        {
+            "due_days": [due.day + timedelta(days=told["days"]) for due in came],
+            "due_ats": [due.at for due in came],
+            "firsts": first,
+            "lasts": last,
+            "least": told["points"],
+        },
+    )
+
+
+def _affordable(told: Any, since: datetime, until: datetime) -> Source:
+    """Whose balance rose past the price of a reward that is on show: the transfer that did it names the entry."""
+    only = "reward.id = %(reward)s" if told.get("reward") else "TRUE"
+    return Source(
+        "WITH moved AS ("
+        " SELECT transfer.id, transfer.created_at AS at, wallet.id AS wallet, wallet.member_id, wallet.balance,"
+        " CASE WHEN transfer.credit_id = wallet.id THEN transfer.amount ELSE -transfer.amount END AS delta"
+        " FROM rewards_transfer AS transfer JOIN rewards_account AS wallet"
+        " ON wallet.id IN (transfer.credit_id, transfer.debit_id)"
+        " WHERE transfer.created_at > %(moved_since)s AND wallet.kind = 'wallet' AND wallet.unit = 'points'"
+        "), stood AS ("
+        " SELECT *, balance - coalesce(sum(delta) OVER (PARTITION BY wallet ORDER BY id DESC"
+        " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS points FROM moved)"
+        " SELECT stood.member_id, 'affordable:' || reward.id || ':' || stood.id AS key, stood.at,"
+        " jsonb_build_object('reward', reward.id, 'points', stood.points) AS why"
+        " FROM stood JOIN rewards_reward AS reward ON reward.points <= stood.points"
+        " AND reward.points > stood.points - stood.delta"
+        f" WHERE stood.delta > 0 AND stood.at <= %(moved_until)s AND reward.state = 'live' AND {only}",
+        {"moved_since": since - OVERLAP, "moved_until": until, "reward": told.get("reward")},
+    )
+
+
+class Figures(NamedTuple):
+    """How many are where in a journey."""
+
+    inside: int
+    ended: int
+    converted: int
+    missed: int
+    held: int
+    stuck: int
+
+
+def figures(journey_ids: Iterable[int]) -> dict[int, Figures]:
+    """The figures of journeys by id, in one query."""
+    ids = list(journey_ids)
+    rows = (
+        JourneyRun.objects.filter(journey__in=ids)
+        .values("journey")
+        .annotate(
+            inside=Count("pk", filter=Q(state=RunState.ACTIVE)),
+            ended=Count("pk", filter=Q(state__in=[RunState.DONE, RunState.LEFT, RunState.GONE])),
+            converted=Count("pk", filter=Q(state=RunState.CONVERTED)),
+            missed=Count("pk", filter=Q(state=RunState.MISSED)),
+            held=Count("pk", filter=Q(state=RunState.HELD)),
+            stuck=Count("pk", filter=Q(state=RunState.STUCK)),
+        )
+    )
+    found = {row.pop("journey"): Figures(**row) for row in rows}
+    return {pk: found.get(pk, Figures(0, 0, 0, 0, 0, 0)) for pk in ids}
+
+
+def at_steps(journey_id: int) -> dict[str, int]:
+    """How many stand at each step."""
+    rows = JourneyRun.objects.filter(journey=journey_id, state=RunState.ACTIVE).values_list("step")
+    return dict(rows.annotate(n=Count("pk")))

@@ -1,0 +1,231 @@
+"""Coming in: by events, each once, and by time. Who comes in, is held out or was missed stands in a row each."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Min
+from django.utils.translation import gettext
+
+from campaigns.enums import CampaignState
+from campaigns.journeys.definition import TIMED, Again, TriggerKind
+from campaigns.journeys.definition import Journey as Definition
+from campaigns.models import Campaign, Journey, JourneyVersion
+from campaigns.queries_journeys import Source, source
+from campaigns.services.journeys.definitions import read_version
+from common.doorbell import ring
+from common.sql import execute, fetch_all
+from members.models import Purchase, TimelineEvent
+from members.segments.compile import selecting
+from members.segments.tree import BadDefinition
+
+log = structlog.get_logger(__name__)
+MOST = 50_000  # members who come in by time in one transaction
+LOOK_BACK = timedelta(days=3)  # beyond the catch-up window: further back nobody asks who was missed
+
+# The same number as campaigns.journeys.dates.draw.
+_DRAWN = "('x' || left(md5(%(hold_salt)s || ':' || fresh.member_id), 8))::bit(32)::bigint / 4294967296.0"
+_ENTER = """
+WITH candidate AS (
+    SELECT DISTINCT ON (member_id) member_id, key, at, why FROM ({source}) AS source ORDER BY member_id, at, key
+),
+fresh AS (
+    SELECT candidate.*, candidate.at < %(now)s - %(catch_up)s AS late
+    FROM candidate JOIN members_member AS member ON member.id = candidate.member_id
+    WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL AND candidate.at > %(active_since)s
+      AND NOT EXISTS (SELECT FROM campaigns_journeyrun AS run
+                      WHERE run.journey_id = %(journey)s AND run.key = candidate.key)
+      AND NOT EXISTS (SELECT FROM campaigns_journeyrun AS run
+                      WHERE run.journey_id = %(journey)s AND run.member_id = candidate.member_id
+                        AND (run.state IN ('active', 'stuck') OR (run.state <> 'missed' AND {again})))
+      AND {audience}
+    LIMIT %(room)s
+),
+run AS (
+    INSERT INTO campaigns_journeyrun (journey_id, version_id, member_id, key, state, step, hears, entered_at,
+                                      arrived_at, should_at, due_at, ended_at, why)
+    SELECT %(journey)s, %(version)s, member_id, key, told.state,
+           CASE WHEN told.state = 'active' THEN %(first)s ELSE '' END, %(hears)s::varchar[], at,
+           CASE WHEN at < %(now)s - interval '1 hour' THEN %(now)s ELSE at END, at, CASE WHEN told.state = 'active' THEN %(now)s END,
+           CASE WHEN told.state <> 'active' THEN %(now)s END, why
+    FROM fresh CROSS JOIN LATERAL (
+        SELECT CASE WHEN late THEN 'missed' WHEN {drawn} < %(holdout)s THEN 'held' ELSE 'active' END AS state
+    ) AS told
+    ON CONFLICT DO NOTHING RETURNING id, state, why
+),
+told AS (
+    INSERT INTO campaigns_journeylog (run_id, step, at, what, why)
+    SELECT id, '', %(now)s, CASE state WHEN 'active' THEN 'entered' ELSE state END, why FROM run
+)
+SELECT count(*) FILTER (WHERE state <> 'missed'), count(*) FROM run
+"""
+
+
+def let_in(*, journey: Journey, version: JourneyVersion, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
+    """Lets in whom a query gives, as far as the journey's rules allow, in one statement; how many rows were written.
+
+    Call it with the journey's row locked. `ids` narrows the question for the audience to some members.
+    """
+    read = read_version(version.pk)
+    room = MOST
+    if read.entry_limit is not None:
+        room = min(room, max(0, read.entry_limit - journey.entered))
+    if not room:
+        return 0
+    audience, params = _audience(read, at, ids)
+    again = {
+        Again.NEVER: "TRUE",
+        Again.ALWAYS: "FALSE",
+        Again.AFTER: "run.entered_at > candidate.at - %(again)s",
+    }[Again(read.again)]
+    hears = sorted({pattern.event for pattern in (read.goal, *read.exits) if pattern})
+    statement = _ENTER.format(source=who.sql, again=again, audience=audience, drawn=_DRAWN)
+    ((entered, rows),) = fetch_all(
+        statement,
+        who.params
+        | params
+        | {
+            "now": at,
+            "journey": journey.pk,
+            "version": version.pk,
+            "catch_up": timedelta(hours=read.catch_up_hours),
+            "active_since": journey.active_since,
+            "again": timedelta(days=read.again_days),
+            "room": room,
+            "first": read.first,
+            "hears": hears,
+            "hold_salt": f"{journey.uid}:hold",
+            "holdout": float(journey.campaign.holdout_percent) / 100,
+        },
+    )
+    if entered:
+        journey.entered += entered
+        Journey.objects.filter(pk=journey.pk).update(entered=journey.entered)
+    return rows
+
+
+def _audience(read: Definition, at: datetime, ids: Sequence[int] | None) -> tuple[str, dict[str, Any]]:
+    if read.audience is None:
+        return "TRUE", {}
+    statement, params = selecting(read.audience, at=at, member_ids=ids)
+    connection.ensure_connection()
+    return f"candidate.member_id IN ({statement.as_string(connection.connection)})", params
+
+
+# --- by events ---
+_WAKE = """
+UPDATE campaigns_journeyrun SET due_at = %(at)s WHERE id IN (
+    SELECT run.id FROM campaigns_journeyrun AS run
+    JOIN unnest(%(members)s::bigint[], %(kinds)s::text[]) AS heard (member_id, kind)
+      ON heard.member_id = run.member_id AND heard.kind = ANY(run.hears)
+    WHERE run.state = 'active' AND run.due_at > %(at)s ORDER BY run.id FOR UPDATE OF run
+)
+"""
+
+
+def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
+    """What happened to members: wakes who waits for it, and lets in whom it lets in.
+
+    Runs in the transaction that ends the reactions, so each event has its effect once; its id is in the key as well.
+    """
+    told = {"members": [event.member_id for event in events], "kinds": [event.kind for event in events]}
+    woken = execute(_WAKE, {**told, "at": at})
+    let = 0
+    for journey, version in running():
+        read = read_version(version.pk)
+        came = [event for event in events if any(pattern.fits(event.kind, _data(event)) for pattern in read.patterns)]
+        if came and read.kind is TriggerKind.PURCHASE and read.trigger.get("first"):
+            came = _first_ones(came)
+        if not came:
+            continue
+        locked = _locked(journey.pk)
+        if locked is None:
+            continue
+        who = Source(
+            "SELECT * FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(ats)s::timestamptz[], %(whys)s::jsonb[])"
+            " AS event (member_id, key, at, why)",
+            {
+                "members": [event.member_id for event in came],
+                "keys": [f"event:{event.pk}" for event in came],
+                "ats": [event.at for event in came],
+                "whys": [json.dumps({"event": event.pk, "kind": event.kind}) for event in came],
+            },
+        )
+        let += _try(locked, version, who, at, [event.member_id for event in came])
+    if woken or let:
+        ring("campaigns.tasks.run_journeys")
+
+
+def _data(event: TimelineEvent) -> dict[str, Any]:
+    return event.data if isinstance(event.data, dict) else {}
+
+
+def _first_ones(events: list[TimelineEvent]) -> list[TimelineEvent]:
+    """Those that tell of a member's first purchase."""
+    firsts = (
+        Purchase.objects.filter(member__in=[event.member_id for event in events])
+        .values("member")
+        .annotate(at=Min("purchased_at"))
+        .values_list("member", "at")
+    )
+    first = set(firsts)
+    return [event for event in events if (event.member_id, event.at) in first]
+
+
+def running() -> list[tuple[Journey, JourneyVersion]]:
+    """The journeys that run, each with its newest version, in two queries."""
+    journeys = Journey.objects.select_related("campaign").filter(campaign__state=CampaignState.RUNNING, number__gt=0)
+    found = {journey.pk: journey for journey in journeys.order_by("pk")}
+    versions = JourneyVersion.objects.filter(journey__in=found).order_by("journey", "-number").distinct("journey")
+    newest = {version.journey_id: version for version in versions.defer("definition")}
+    return [(journey, newest[pk]) for pk, journey in found.items()]
+
+
+def _locked(journey_id: int) -> Journey | None:
+    """The journey, locked, if it still runs."""
+    rows = Journey.objects.select_for_update(of=("self",)).select_related("campaign")
+    return rows.filter(pk=journey_id, campaign__state=CampaignState.RUNNING).first()
+
+
+def _try(journey: Journey, version: JourneyVersion, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
+    """Lets them in; a journey whose audience cannot be asked any more is paused, and says why."""
+    try:
+        return let_in(journey=journey, version=version, who=who, at=at, ids=ids)
+    except BadDefinition as bad:
+        log.warning("journey paused", journey=journey.pk, error=str(bad))
+        why = gettext("Its audience cannot be asked any more: %(error)s") % {"error": bad}
+        Campaign.objects.filter(pk=journey.pk).update(state=CampaignState.PAUSED, paused_why=why[:200])
+        return 0
+
+
+# --- by time ---
+def let_in_by_time(*, at: datetime) -> int:
+    """Lets in all for whom the time has come since the last look; how many rows were written.
+
+    Each journey in a transaction of its own, in which the look moves on: nothing is lost and nothing happens twice.
+    """
+    waiting = [journey.pk for journey, version in running() if read_version(version.pk).kind in TIMED]
+    return sum(_look(pk, at) for pk in waiting)
+
+
+@transaction.atomic
+def _look(journey_id: int, at: datetime) -> int:
+    rows = Journey.objects.select_for_update(of=("self",), skip_locked=True).select_related("campaign")
+    journey = rows.filter(pk=journey_id, campaign__state=CampaignState.RUNNING).first()
+    if journey is None or (journey.last_checked_at or at) >= at:
+        return 0
+    version = journey.versions.defer("definition").latest("number")
+    read = read_version(version.pk)
+    oldest = at - timedelta(hours=read.catch_up_hours) - LOOK_BACK
+    since = max(journey.last_checked_at or at, oldest)
+    written = 0
+    if who := source(read, since=since, until=at):
+        written = _try(journey, version, who, at, None)
+    if written < MOST:  # else the rest comes with the next look
+        Journey.objects.filter(pk=journey_id).update(last_checked_at=at)
+    if written:
+        ring("campaigns.tasks.run_journeys")
+    return written
