@@ -12,6 +12,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
         from campaigns.services import keeping
+        from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys.erasure import erase_runs
         from members.privacy import register_eraser
@@ -23,6 +24,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("campaigns", erase_messages)
         register_eraser("journeys", erase_runs)
         keeping.register_all()
+        writing.register()
         post_migrate.connect(open_calendar, sender=self)
 
 

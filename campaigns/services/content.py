@@ -7,16 +7,18 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
 from django.urls import reverse
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, override
 from liquid.exceptions import LiquidError
 
-from campaigns import events
-from campaigns.enums import MessageState, SkipReason
+from campaigns import events, merge
+from campaigns.content.compiled import compiled
+from campaigns.enums import CampaignKind, MessageState, SkipReason
 from campaigns.merge import Recipient
 from campaigns.models import BirthdayGreeting, Message
 from campaigns.queries import zone_of
 from campaigns.rendering import Content, recipient_of, render_greetings, sample
 from campaigns.services.unsubscribe import unsubscribe_url
+from campaigns.services.writers import Writer, writer_of
 from common.mail import sender
 from members.enums import Language
 from members.models import Consent
@@ -62,7 +64,7 @@ def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
         return SkipReason.NO_CONSENT
     if not message.member.email:
         return SkipReason.NO_ADDRESS
-    if message.frozen_at is not None:
+    if message.frozen_at is not None or message.campaign.kind != CampaignKind.BIRTHDAY:
         return ""
     birthday = message.member.birthday
     if birthday is None or birthday.falls_on(message.occurrence_year) != message.occurrence_day:
@@ -71,6 +73,42 @@ def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
 
 
 def _write(messages: list[Message], at: datetime) -> list[Message]:
+    greetings, ready = [], []
+    for kind in sorted({message.campaign.kind for message in messages}):
+        of_kind = [message for message in messages if message.campaign.kind == kind]
+        writer = writer_of(kind)
+        if writer is None:
+            greetings += of_kind
+        else:
+            ready += _write_by(writer, of_kind, at)
+    return ready + _write_greetings(greetings, at)
+
+
+def _write_by(writer: Writer, messages: list[Message], at: datetime) -> list[Message]:
+    ready = []
+    for message, said in zip(messages, writer(messages, at), strict=True):
+        message.language, message.to, message.gift_id = said.language, message.member.email, said.gift_id
+        leave = _link(message)
+        values = {**said.values, "links": {"unsubscribe": leave, "preferences": leave + "choices/"}}
+        try:
+            content = compiled(said.version_id, said.language).render(values)
+            subject = content.subject
+            if said.subject:
+                with override(said.language):
+                    line = merge.environment.from_string(said.subject).render(**merge.revived(values))
+                subject = " ".join(line.split())
+        except LiquidError as error:
+            _end(message, at, state=MessageState.FAILED, error=str(error))
+            events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
+            continue
+        message.frozen_at = at
+        message.subject, message.text, message.html = subject[:500], content.text, content.html
+        ready.append(message)
+    Message.objects.bulk_update(messages, ["language", "to", "gift", "frozen_at", "subject", "text", "html"])
+    return ready
+
+
+def _write_greetings(messages: list[Message], at: datetime) -> list[Message]:
     if not messages:
         return []
     greeting = BirthdayGreeting.objects.get(pk=1)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.core import mail
 
 from campaigns.enums import CampaignState, SuppressionReason
 from campaigns.models import Broadcast, Campaign, Message, Suppression
@@ -11,6 +12,7 @@ from campaigns.queries_broadcasts import answer_for
 from campaigns.services.broadcasts import control, planning
 from campaigns.services.broadcasts.audience import estimate, plan_of, timing_of
 from campaigns.services.broadcasts.running import run_broadcasts
+from campaigns.services.delivery import deliver
 from campaigns.services.templates import save_template
 from common.sql import execute
 from members.models import Member, MemberList, MemberListEntry
@@ -19,6 +21,7 @@ from members.services.consent import state_consent
 from members.services.segments.definitions import save_segment
 from members.services.segments.refreshing import refresh
 from members.tests.factories import JOINED, make_member
+from rewards.queries import balances
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 5, 12, 9, tzinfo=UTC)
@@ -305,4 +308,21 @@ def test_the_rest_waits_for_the_better_version():
     assert not left.exclude(next_try_at__lte=AT + timedelta(days=2)).exists()
     left.update(state="sent", sent_at=AT, frozen_at=AT)
     beat(AT + timedelta(hours=5))
+    assert state(made) == CampaignState.DONE
+
+
+def test_gift_and_words_go_out_once():
+    member = reader(name="Mei", email="mei@example.com", language="zh-hans")
+    made = draft(gift_points=50, gift_valid_days=None)
+    said = [control.Version(made.variants.get().version_id, {"zh-hans": "{{ member.name }}的{{ gift.points }}积分"})]
+    control.edit(campaign_id=made.pk, versions=said)
+    control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    beat()
+    assert deliver(clock=lambda: AT) == 1
+    message = Message.objects.get(campaign=made.pk)
+    assert (message.state, message.subject) == ("sent", "Mei的50积分")
+    assert "Mei，您好" in mail.outbox[0].body
+    assert message.gift.amount == 50
+    assert balances([member.pk])[member.pk] == 50
+    beat(AT + timedelta(minutes=1))
     assert state(made) == CampaignState.DONE
