@@ -33,6 +33,17 @@ INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_f
 SELECT wallet, id, 10, 0, at, at + interval '12 months' FROM told;
 RESET session_replication_role;
 """
+# What they counted is known, as a night leaves it (rewards.services.tiers).
+_COUNTED = """
+UPDATE rewards_membertier AS status
+SET qualifying_points = counted.points, assessed_at = now(),
+    counted_to = (SELECT last_value FROM rewards_transfer_id_seq), counts_until = counted.since + interval '12 months'
+FROM (
+    SELECT wallet.member_id, sum(earn.amount) AS points, min(earn.at) AS since
+    FROM rewards_transfer AS earn JOIN rewards_account AS wallet ON wallet.id = earn.credit_id
+    WHERE earn.kind = 'earn' AND earn.at > now() - interval '12 months' GROUP BY wallet.member_id
+) AS counted WHERE status.member_id = counted.member_id
+"""
 # Two of the five fire on these baskets: a point for each euro, and double points on drinks as a transfer of its own.
 _RULES = [
     {"effect": {"kind": "per_amount", "points": "1", "per": "1.00"}, "conditions": {"currency": "EUR"}},
@@ -82,4 +93,5 @@ def grow(url: str, transfers: int, members: int, step: int = 500_000) -> None:
             connection.execute(_EARLIER, {"had": done, "wanted": min(done + step, transfers), "members": members})
         for made, _name in indexes:
             connection.execute(made)
-        connection.execute("VACUUM ANALYZE rewards_transfer, rewards_lot")
+        connection.execute(_COUNTED)
+        connection.execute("VACUUM ANALYZE rewards_transfer, rewards_lot, rewards_membertier")

@@ -123,7 +123,8 @@ earned AS (
     ) AS back ON back.reverses_id = given.id
 ),
 points AS (
-    SELECT who.member_id, {_totals("earned.points", "earned.at")}
+    SELECT who.member_id, {_totals("earned.points", "earned.at")},
+           min(earned.at) FILTER (WHERE {_NOW.format(at="earned.at")}) AS counts_since
     FROM who JOIN wallet USING (member_id) JOIN earned ON earned.wallet_id = wallet.id GROUP BY who.member_id
 ),
 bought AS (
@@ -150,7 +151,7 @@ stood AS (
            coalesce(bought.visits_before, 0) AS visits_before,
            coalesce(points.later, 0) AS points_later, coalesce(bought.later, 0) AS spend_later,
            coalesce(bought.visits_later, 0) AS visits_later,
-           floor(extract(epoch FROM who.at - who.joined_at) / 86400)::int AS days
+           floor(extract(epoch FROM who.at - who.joined_at) / 86400)::int AS days, points.counts_since
     FROM who LEFT JOIN points USING (member_id) LEFT JOIN bought USING (member_id)
 )"""
 

@@ -82,6 +82,10 @@ class MemberTier(models.Model):
     )
     noticed_at = models.DateTimeField(_("told that it will be lost"), null=True, blank=True)
     assessed_at = models.DateTimeField(_("assessed"))
+    # What counts in the last 12 months is known of all transfers up to this one, and until then if no other comes: so
+    # that a till need not read a year of them (rewards.queries_having). NULL: not known.
+    counted_to = models.BigIntegerField(null=True, editable=False)
+    counts_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("member's tier")

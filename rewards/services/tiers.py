@@ -35,9 +35,12 @@ _WRITE = f"""
 {_MOVED},
 kept AS (
     INSERT INTO rewards_membertier AS status (member_id, tier_id, qualifying_points, qualifying_spend_minor,
-        qualifying_visits, since, grace_until, noticed_at, assessed_at)
+        qualifying_visits, since, grace_until, noticed_at, assessed_at, counted_to, counts_until)
     SELECT member_id, to_id, points, spend, visits, at, new_grace,
-           CASE WHEN is_news THEN at WHEN warned THEN noticed_at END, at
+           CASE WHEN is_news THEN at WHEN warned THEN noticed_at END, at,
+           -- The wallet is locked: what comes to it has an id that is drawn later.
+           CASE span WHEN 'rolling' THEN (SELECT last_value FROM rewards_transfer_id_seq) END,
+           CASE span WHEN 'rolling' THEN coalesce(counts_since, at) + interval '12 months' END
     FROM moved
     WHERE to_id IS NOT NULL
       AND (%(always)s OR {_DIFFERS})
@@ -45,6 +48,7 @@ kept AS (
     SET tier_id = excluded.tier_id, qualifying_points = excluded.qualifying_points,
         qualifying_spend_minor = excluded.qualifying_spend_minor, qualifying_visits = excluded.qualifying_visits,
         grace_until = excluded.grace_until, noticed_at = excluded.noticed_at, assessed_at = excluded.assessed_at,
+        counted_to = excluded.counted_to, counts_until = excluded.counts_until,
         since = CASE WHEN status.tier_id = excluded.tier_id THEN status.since ELSE excluded.since END
 ),
 gone AS (

@@ -56,8 +56,12 @@ evaluated AS (
     SELECT told.* FROM whole, unnest(%(untold)s::bigint[], %(untold_at)s::timestamptz[], %(traces)s::jsonb[]) AS told
 ),
 stayed AS (
-    UPDATE rewards_membertier AS status SET qualifying_points = stays.points, assessed_at = %(now)s::timestamptz
-    FROM whole, unnest(%(staying)s::bigint[], %(counted)s::bigint[]) AS stays (member_id, points)
+    UPDATE rewards_membertier AS status
+    SET qualifying_points = stays.points, assessed_at = %(now)s::timestamptz,
+        counted_to = coalesce((SELECT max(id) FROM moved), status.counted_to),
+        counts_until = least(stays.until, stays.since + interval '12 months')
+    FROM whole, unnest(%(staying)s::bigint[], %(counted)s::bigint[], %(until)s::timestamptz[], %(since)s::timestamptz[])
+        AS stays (member_id, points, until, since)
     WHERE status.member_id = stays.member_id
 )
 SELECT id FROM added
@@ -125,7 +129,9 @@ def write_at_once(
     params = _awards(given, wallets) | {
         "now": at,
         "staying": list(counted),
-        "counted": list(counted.values()),
+        "counted": [points for points, _since in counted.values()],
+        "until": [has[member_id].until for member_id in counted],
+        "since": [since for _points, since in counted.values()],
     }
     untold = [one for one in granted if one.outcome.unfired]
     params |= {
@@ -148,20 +154,21 @@ def write_at_once(
     return AtOnce(list(drawn), granted, has, frozenset(counted.keys() - lively))
 
 
-def _counted(given: Sequence[tuple[Case, Award]], has: dict[int, Having]) -> dict[int, int]:
-    """What counts from now on for each member whose tier surely stays."""
+def _counted(given: Sequence[tuple[Case, Award]], has: dict[int, Having]) -> dict[int, tuple[int, datetime | None]]:
+    """What counts from now on for each member whose tier surely stays, and since when the first of it that is new."""
     more = dict.fromkeys(has, 0)
-    unsure = set()
+    since: dict[int, datetime] = {}
     for case, award in given:
         definition = award.rule.definition
         if definition.unit == Unit.POINTS and definition.counts_for_tier:
             more[case.member_id] += award.points
-            if case.happening.at.timestamp() <= has[case.member_id].since:
-                unsure.add(case.member_id)
+            since[case.member_id] = min(case.happening.at, since.get(case.member_id, case.happening.at))
     return {
-        member_id: one.counted[0] + more[member_id]
+        member_id: (one.counted[0] + more[member_id], since.get(member_id))
         for member_id, one in has.items()
-        if one.counted is not None and one.stays(more[member_id]) and member_id not in unsure
+        if one.counted is not None
+        and one.stays(more[member_id])
+        and (member_id not in since or since[member_id].timestamp() > one.since)
     }
 
 
