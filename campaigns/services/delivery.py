@@ -24,6 +24,7 @@ from campaigns.enums import CampaignState, MessageState
 from campaigns.models import Campaign, Message
 from campaigns.services.birthdays import record_missed
 from campaigns.services.content import email, freeze
+from campaigns.services.pressure import admit
 from common.mail import SmtpBackend
 from members.models import Programme
 from members.queries import get_programme
@@ -95,7 +96,13 @@ def claim(*, at: datetime, limit: int = BATCH) -> list[Message]:
     due = Message.objects.filter(
         state=MessageState.QUEUED, next_try_at__lte=at, expires_at__gt=at, campaign__in=running
     )
-    messages = list(due.order_by("next_try_at", "id").select_for_update(of=("self",), skip_locked=True)[:limit])
+    messages: list[Message] = []
+    while not messages:  # what pressure holds back is not due any more
+        found = list(due.order_by("next_try_at", "id").select_for_update(of=("self",), skip_locked=True)[:limit])
+        if not found:
+            return []
+        admitted = admit(message_ids=[message.pk for message in found], at=at)
+        messages = [message for message in found if message.pk in admitted]
     claim = {"state": MessageState.CLAIMED, "token": uuid.uuid4(), "lease_until": at + LEASE, "changed_at": at}
     Message.objects.filter(pk__in=[m.pk for m in messages]).update(**claim, attempts=F("attempts") + 1)
     for message in messages:

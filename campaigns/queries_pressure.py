@@ -1,0 +1,89 @@
+"""How much room a member has for another message, by the limits of the shop and the member's own wish."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from campaigns.enums import MessageState, Pace
+from common.sql import fetch_all
+
+PACES = {Pace.WEEKLY: timedelta(days=7), Pace.MONTHLY: timedelta(days=30)}
+# What has gone out, may have, or is about to.
+COUNTED = (MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.SENT, MessageState.UNKNOWN)
+# What counts against a limit is a message of a campaign that counts, by the moment it left.
+_LIMITS = """
+WITH limits AS (
+    SELECT who.member_id, cap.channel, cap.number, cap.days * interval '1 day' AS span
+    FROM unnest(%(members)s::bigint[]) AS who (member_id) CROSS JOIN campaigns_cap AS cap
+    WHERE cap.active AND (cap.channel = '' OR cap.channel = ANY(%(channels)s))
+    UNION ALL
+    SELECT member_id, '', 1, CASE pace WHEN 'weekly' THEN %(weekly)s::interval ELSE %(monthly)s::interval END
+    FROM campaigns_contactpace WHERE member_id = ANY(%(members)s)
+)
+SELECT limits.member_id, limits.channel, limits.number, limits.span, counted.times
+FROM limits CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(latest.at ORDER BY latest.at DESC), '{}') AS times FROM (
+        SELECT coalesce(message.sent_at, message.dot_at, message.changed_at) AS at
+        FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
+        WHERE message.member_id = limits.member_id AND message.state = ANY(%(counted)s) AND campaign.counts_for_cap
+          AND (limits.channel = '' OR message.channel = limits.channel)
+          AND coalesce(message.sent_at, message.dot_at, message.changed_at) > %(at)s - limits.span
+        ORDER BY 1 DESC LIMIT limits.number
+    ) AS latest
+) AS counted
+"""
+
+
+class Limit(NamedTuple):
+    """One limit as it stands for one member: the last messages that count, at most `number`, newest first."""
+
+    channel: str  # empty: all together
+    number: int
+    span: timedelta
+    times: list[datetime]
+
+    def room(self, more: int = 0) -> int:
+        """How many may still go, if `more` go before; never less than none."""
+        return max(0, self.number - len(self.times) - more)
+
+    def free_at(self) -> datetime | None:
+        """When the next may go; None: now."""
+        return self.times[self.number - 1] + self.span if len(self.times) >= self.number else None
+
+
+class Room(NamedTuple):
+    """How many more messages a member may get now (None: no limit), and when the next, if none now."""
+
+    left: int | None
+    free_at: datetime | None
+
+
+def limits_of(member_ids: Iterable[int], channels: Iterable[str], at: datetime) -> dict[int, list[Limit]]:
+    """The limits in force for each member, by these channels and by all together. One statement."""
+    rows = fetch_all(
+        _LIMITS,
+        {
+            "members": list(member_ids),
+            "channels": list(channels),
+            "weekly": PACES[Pace.WEEKLY],
+            "monthly": PACES[Pace.MONTHLY],
+            "counted": [state.value for state in COUNTED],
+            "at": at,
+        },
+    )
+    found: dict[int, list[Limit]] = {}
+    for member_id, channel, number, span, times in rows:
+        found.setdefault(member_id, []).append(Limit(channel, number, span, times))
+    return found
+
+
+def room_for(member_ids: Iterable[int], channel: str, at: datetime) -> dict[int, Room]:
+    """The room of each of the members for messages by a channel, of whatever app: campaigns, and surveys too."""
+    ids = list(member_ids)
+    found = limits_of(ids, [channel], at)
+    rooms = {}
+    for member_id in ids:
+        limits = found.get(member_id, [])
+        waits = [moment for limit in limits if (moment := limit.free_at()) is not None]
+        rooms[member_id] = Room(min((limit.room() for limit in limits), default=None), max(waits) if waits else None)
+    return rooms
