@@ -14,6 +14,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.services import keeping
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
+        from campaigns.services.journeys import writing as journeys
         from campaigns.services.journeys.erasure import erase_runs
         from members.privacy import register_eraser
 
@@ -23,6 +24,7 @@ class CampaignsConfig(AppConfig):
         privacy.register_all()
         register_eraser("campaigns", erase_messages)
         register_eraser("journeys", erase_runs)
+        journeys.register()
         keeping.register_all()
         writing.register()
         post_migrate.connect(open_calendar, sender=self)

@@ -1,5 +1,9 @@
 """What campaigns do about events from below."""
 
+from django.utils import timezone
+
+from campaigns.journeys.definition import EVENTS, WAITABLE
+from campaigns.services.journeys.entering import hear
 from campaigns.services.messages import skip_waiting
 from members.events import reacts_to
 from members.models import TimelineEvent
@@ -15,3 +19,9 @@ def stop_waiting_messages(events: list[TimelineEvent]) -> None:
             purpose=event.data["purpose"],
             at=event.at,
         )
+
+
+@reacts_to(*sorted({*EVENTS.values(), *WAITABLE}), unless="import")
+def move_journeys(events: list[TimelineEvent]) -> None:
+    """What happened lets members into journeys, and wakes those who wait for it."""
+    hear(events=events, at=timezone.now())

@@ -35,3 +35,21 @@ def run_broadcasts() -> None:
     from campaigns.services.broadcasts.running import run_broadcasts
 
     run_broadcasts(clock=timezone.now)
+
+
+@shared_task
+def run_journeys() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.journeys.running import run
+
+    run(at=timezone.now())
+
+
+@shared_task
+def send_confirmations() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.opt_in import send_due
+
+    send_due(at=timezone.now())

@@ -49,7 +49,8 @@ run AS (
                                       arrived_at, should_at, due_at, ended_at, why)
     SELECT %(journey)s, %(version)s, member_id, key, told.state,
            CASE WHEN told.state = 'active' THEN %(first)s ELSE '' END, %(hears)s::varchar[], at,
-           CASE WHEN at < %(now)s - interval '1 hour' THEN %(now)s ELSE at END, at, CASE WHEN told.state = 'active' THEN %(now)s END,
+           CASE WHEN at < %(now)s - interval '1 hour' THEN %(now)s ELSE at END, at,
+           CASE WHEN told.state = 'active' THEN %(now)s END,
            CASE WHEN told.state <> 'active' THEN %(now)s END, why
     FROM fresh CROSS JOIN LATERAL (
         SELECT CASE WHEN late THEN 'missed' WHEN {drawn} < %(holdout)s THEN 'held' ELSE 'active' END AS state
