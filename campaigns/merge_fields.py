@@ -39,19 +39,23 @@ def _member(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
             "name": one_line(recipient.member.name),
             "city": one_line(recipient.member.city),
             "card_number": recipient.member.card_number_grouped,
-            "joined_on": day(recipient.member.joined_at.astimezone(zone).date()) if recipient.member.joined_at else "",
+            "joined_on": day(_joined(recipient, zone)),
             "years": Number(_years(recipient, zone)),
         }
         for recipient in recipients
     ]
 
 
+def _joined(recipient: Recipient, zone: ZoneInfo) -> date | None:
+    """The day of joining; None for somebody made up, whom the database has not seen."""
+    at = recipient.member.joined_at
+    return at.astimezone(zone).date() if isinstance(at, datetime) else None
+
+
 def _years(recipient: Recipient, zone: ZoneInfo) -> int:
     """Full years since joining, on the day of the message."""
-    if not recipient.member.joined_at:
-        return 0
-    joined, today = recipient.member.joined_at.astimezone(zone), recipient.at.astimezone(zone)
-    return today.year - joined.year - ((today.month, today.day) < (joined.month, joined.day))
+    joined, today = _joined(recipient, zone), recipient.at.astimezone(zone).date()
+    return 0 if joined is None else today.year - joined.year - ((today.month, today.day) < (joined.month, joined.day))
 
 
 def _attribute_fields() -> dict[str, Field]:
