@@ -12,7 +12,6 @@ from members.events import group, record_selected
 from members.events import kind as any_kind
 
 
-
 def _campaign(data: dict[str, Any]) -> str:
     return data.get("name") or str(CampaignKind(data["campaign"]).label)
 

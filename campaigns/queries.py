@@ -34,7 +34,7 @@ def zone_of(member: Member) -> ZoneInfo:
 
 # There is one campaign of this kind (services.greeting).
 BIRTHDAY = f"(SELECT id FROM campaigns_campaign WHERE kind = '{CampaignKind.BIRTHDAY.value}')"
-_UNSENT = ", ".join(f"'{state.value}'" for state in UNSENT)
+UNSENT_SQL = ", ".join(f"'{state.value}'" for state in UNSENT)
 # What an e-mail address is known by, wherever one must not be written to twice, or not at all.
 ADDRESS_KEY = "md5(lower({}))::uuid"
 
@@ -82,7 +82,7 @@ GREETED = f"""
 EXISTS (
     SELECT 1 FROM campaigns_message AS other
     WHERE other.campaign_id = {BIRTHDAY} AND other.member_id = due.member_id AND other.occurrence_day <> due.day
-      AND (other.state NOT IN ({_UNSENT}) OR other.gift_id IS NOT NULL)
+      AND (other.state NOT IN ({UNSENT_SQL}) OR other.gift_id IS NOT NULL)
       AND (other.occurrence_year = due.year OR abs(other.occurrence_day - due.day) < {DAYS_BETWEEN})
 )
 """

@@ -10,7 +10,9 @@ from members.segments.kinds import Moment, Number
 from members.segments.traits import Filter, Group, Trait, register
 from members.segments.tree import Leaf
 
-_CAMPAIGN = Filter("campaign", _("campaign"), _("of the campaign %(values)s"), choices=lambda: dict(CampaignKind.choices))
+_CAMPAIGN = Filter(
+    "campaign", _("campaign"), _("of the campaign %(values)s"), choices=lambda: dict(CampaignKind.choices)
+)
 _STATE = Filter("state", _("state"), _("in the state %(values)s"), choices=lambda: dict(MessageState.choices))
 _CHANNEL = Filter("channel", _("channel"), _("by %(values)s"), choices=lambda: dict(Medium.choices))
 

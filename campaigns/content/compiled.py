@@ -88,10 +88,11 @@ class Compiled:
 
     def mime(self, values: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
         """The same as a whole mail by RFC 5322: CRLF, lines of at most 76 characters in the parts, none of which begins
-        with a dot. `headers` come before Subject; ValueError where one holds a line break. LiquidError."""
+        with a dot. `headers` may hold another Subject; ValueError where one holds a line break. LiquidError."""
         with override(self.language):
             said = merge.revived(values)
-            head = header_lines({**headers, "Subject": self._line(self._subject, said)})
+            subject = headers.get("Subject") or self._line(self._subject, said)
+            head = header_lines({**headers, "Subject": subject})
             text, html, images = self._quoted_text.render(**said), self._quoted_html.render(**said), self._images(said)
         parts = [head, _HEAD, text, _MIDDLE, _related(html, images) if images else _HTML_HEAD + html, _END]
         return "".join(parts).replace("\n", "\r\n").encode("ascii")

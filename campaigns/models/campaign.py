@@ -74,8 +74,7 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 name="campaigns_campaign_quiet",
-                condition=Q(quiet_from=None, quiet_until=None)
-                | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                condition=Q(quiet_from=None, quiet_until=None) | Q(quiet_from__isnull=False, quiet_until__isnull=False),
             ),
         ]
 

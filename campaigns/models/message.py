@@ -44,6 +44,14 @@ class Message(models.Model):
     sender = models.ForeignKey(
         "campaigns.Sender", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("sender")
     )
+    version = models.ForeignKey(
+        "campaigns.TemplateVersion",
+        models.PROTECT,
+        null=True,
+        related_name="messages",
+        db_index=False,
+        verbose_name=_("template"),
+    )
     variant = models.PositiveSmallIntegerField(_("variant"), default=0, db_default=0)
     occurrence_year = models.PositiveSmallIntegerField(_("year"), null=True)  # birthdays: of their own calendar
     occurrence_day = models.DateField(_("occasion"), null=True)  # birthdays

@@ -3,7 +3,6 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.enums import BreakerState, EventKind, Medium, SuppressionReason, Transport
@@ -38,7 +37,9 @@ class Sender(models.Model):
         max_length=500,
         blank=True,
         default="",
-        help_text=_("The name of an environment variable that holds it: the secret itself is not kept here."),
+        help_text=_(
+            "The name of an environment variable that begins with MESSAGE_SECRET_: the secret is not kept here."
+        ),
     )
     signing_key = models.CharField(
         _("key of the signature"),
@@ -84,9 +85,7 @@ class Sender(models.Model):
         verbose_name = _("sender")
         verbose_name_plural = _("senders")
         constraints = [
-            models.UniqueConstraint(
-                fields=["channel"], condition=Q(is_default=True), name="campaigns_sender_default"
-            ),
+            models.UniqueConstraint(fields=["channel"], condition=Q(is_default=True), name="campaigns_sender_default"),
             models.CheckConstraint(
                 name="campaigns_sender_way",
                 condition=Q(channel="email", transport="site")

@@ -39,7 +39,7 @@ ON CONFLICT DO NOTHING
 _REVIVE = f"""
 UPDATE campaigns_message AS message
 SET state = 'queued', reason = '', next_try_at = %(at)s, changed_at = %(at)s, sender_id = %(sender)s,
-    address = {ADDRESS_KEY.format('due.email')}
+    address = {ADDRESS_KEY.format("due.email")}
 FROM (
     SELECT DISTINCT ON (skipped.member_id) skipped.id AS message_id, skipped.member_id,
            skipped.occurrence_year AS year, skipped.occurrence_day AS day, member.email

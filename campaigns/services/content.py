@@ -1,8 +1,14 @@
-"""Writing a message: the last look at consent, the gift, and the words, in one transaction."""
+"""Writing messages: the last look at who may be written to, the gift, and the words, in one transaction."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
+from functools import lru_cache
+from email.utils import format_datetime, parseaddr
+from urllib.parse import urlsplit
+from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
@@ -11,165 +17,378 @@ from django.utils.translation import gettext_noop, override
 from liquid.exceptions import LiquidError
 
 from campaigns import events, merge
-from campaigns.content.compiled import compiled
-from campaigns.enums import CampaignKind, MessageState, SkipReason
+from campaigns.channels import Outgoing
+from campaigns.content.compiled import Compiled, compiled
+from campaigns.enums import CampaignKind, Medium, SkipReason
 from campaigns.merge import Recipient
-from campaigns.models import BirthdayGreeting, Message
-from campaigns.queries import zone_of
+from campaigns.models import BirthdayGreeting, Campaign, Message, Sender
+from campaigns.queries import UNSENT_SQL, zone_of
 from campaigns.rendering import Content, recipient_of, render_greetings, sample
+from campaigns.services.birthdays import record_missed
+from campaigns.services.boot import boot_uid
+from campaigns.services.claims import AGREED, SUPPRESSED
+from campaigns.services.objections import Held, Objection, objections
 from campaigns.services.unsubscribe import unsubscribe_url
 from campaigns.services.writers import Writer, writer_of
-from common.mail import sender
+from common.mail import sender as from_header
+from common.sql import execute, fetch_all
 from members.enums import Language
-from members.models import Consent
+from members.models import Member
 from members.queries import get_programme
 from rewards.services.gifts import Gift, give_points
 
+log = structlog.get_logger(__name__)
+
+# Where a message would go now, and what that address is known by.
+_TO = """CASE message.channel WHEN 'email' THEN member.email WHEN 'sms' THEN member.phone
+         ELSE CASE WHEN message.channel = 'webhook' OR member.user_id IS NOT NULL THEN member.card_number ELSE '' END END"""
+_KEY = f"CASE WHEN {_TO} <> '' THEN md5(lower({_TO}))::uuid END"
+_HELD = f"""
+SELECT message.id, message.uid, message.member_id, message.channel, message.campaign_id, campaign.kind,
+       campaign.purpose, campaign.priority, campaign.counts_for_cap, campaign.rate_per_minute, campaign.quiet_from, campaign.quiet_until,
+       member.time_zone, message.occurrence_day, message.occurrence_year, message.version_id, message.frozen_at,
+       message.language, message.subject, message."values", message.text, message.html, message.attempts,
+       message.next_try_at, message.expires_at, {_TO}, member.card_number,
+       {SUPPRESSED.format(address=_KEY)},
+       message.address IS DISTINCT FROM {_KEY} AND EXISTS (
+           SELECT FROM campaigns_message AS other
+           WHERE other.campaign_id = message.campaign_id AND other.occurrence = message.occurrence
+             AND other.channel = message.channel AND other.address = {_KEY} AND other.id <> message.id
+             AND other.state NOT IN ({UNSENT_SQL})),
+       {AGREED}, message.gift_id, message.occurrence, message.variant, message.why, message.due_at
+FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
+JOIN members_member AS member ON member.id = message.member_id
+WHERE message.id = ANY(%(ids)s) AND message.token = %(token)s AND message.state = 'claimed'
+ORDER BY message.id FOR NO KEY UPDATE OF message
+"""
+_FREEZE = f"""
+UPDATE campaigns_message AS message
+SET state = 'handing_over', boot = %(boot)s, lease_until = %(lease)s, frozen_at = coalesce(frozen_at, %(at)s),
+    language = new.language, "to" = new.destination, subject = new.subject, "values" = new.said,
+    text = new.text, html = new.html, version_id = new.version_id, gift_id = coalesce(new.gift_id, message.gift_id),
+    address = {_KEY}
+FROM unnest(%(ids)s::bigint[], %(languages)s::text[], %(tos)s::text[], %(subjects)s::text[], %(saids)s::jsonb[],
+            %(texts)s::text[], %(htmls)s::text[], %(gifts)s::bigint[], %(versions)s::bigint[])
+     AS new (id, language, destination, subject, said, text, html, gift_id, version_id),
+     members_member AS member
+WHERE message.id = new.id AND member.id = message.member_id
+"""
+
 
 @transaction.atomic
-def freeze(*, messages: Sequence[Message], at: datetime) -> list[Message]:
-    """Makes claimed messages ready to send; returns those that are, with their content.
-
-    The others are settled: skipped with the reason, or failed because the text cannot be rendered. Content and gift of
-    an earlier attempt stay as they are; the address is the member's present one.
-    """
-    held = Message.objects.filter(pk__in=[m.pk for m in messages], state=MessageState.CLAIMED).order_by("pk")
-    tokens = {message.pk: message.token for message in messages}
-    mine = [m for m in held.select_for_update(of=("self",)).select_related("member", "campaign") if m.token == tokens[m.pk]]
-    wanted = _consenting(mine)
-    ready, new = [], []
-    for message in mine:
-        if reason := _reason_against(message, wanted):
-            _end(message, at, state=MessageState.SKIPPED, reason=reason)
-        elif message.frozen_at is None:
-            new.append(message)
-        else:
-            message.to = message.member.email  # not where it was first tried: the address may have been mended
-            message.save(update_fields=["to"])
-            ready.append(message)
-    return sorted(ready + _write(new, at), key=lambda message: (message.next_try_at, message.pk))
-
-
-def _consenting(messages: Sequence[Message]) -> set[tuple[int, str, str]]:
-    last_words = (
-        Consent.objects.filter(member_id__in=[message.member_id for message in messages])
-        .order_by("member_id", "channel", "purpose", "-at", "-id")
-        .distinct("member_id", "channel", "purpose")
+def freeze(*, ids: Sequence[int], token: UUID, at: datetime, lease: datetime, sender: Sender) -> list[Outgoing]:
+    """Makes claimed messages ready to leave, and says so in their rows; the others are settled: skipped, put off or
+    missed with the reason, or failed because the text cannot be made. Content and gift of an earlier attempt stay as
+    they are; the address is the member's present one."""
+    held = [Held(*row) for row in fetch_all(_HELD, {"ids": list(ids), "token": token, "at": at})]
+    members = Member.objects.in_bulk([message.member_id for message in held])
+    against = {message.id: Objection(reason) for message in held if (reason := _reason(message, members))}
+    free = [one for one in held if one.id not in against and one.purpose != "service"]
+    against |= objections(free, at)
+    _object(held, against, at)
+    left = [message for message in held if message.id not in against]
+    failed = _write(left, members, at)
+    ready = [message for message in left if message.id not in failed]
+    _fail(failed, at)
+    execute(
+        _FREEZE,
+        {
+            "boot": boot_uid(),
+            "lease": lease,
+            "at": at,
+            "ids": [one.id for one in ready],
+            "languages": [one.language for one in ready],
+            "tos": [one.to for one in ready],
+            "subjects": [one.subject[:500] for one in ready],
+            "saids": [json.dumps(one.values) for one in ready],
+            "texts": [one.text for one in ready],
+            "htmls": [one.html for one in ready],
+            "gifts": [one.gift_id for one in ready],
+            "versions": [one.version_id for one in ready],
+        },
     )
-    return {(word.member_id, word.channel, word.purpose) for word in last_words if word.granted}
+    ready.sort(key=lambda message: (message.next_try_at, message.id))
+    envelope = Envelope(sender)
+    return [envelope.outgoing(message, at) for message in ready]
 
 
-def _reason_against(message: Message, wanted: set[tuple[int, str, str]]) -> str:
-    if (message.member_id, message.channel, message.campaign.purpose) not in wanted:
+def _reason(message: Held, members: Mapping[int, Member]) -> SkipReason | None:
+    if message.purpose != "service" and not message.agreed:
         return SkipReason.NO_CONSENT
-    if not message.member.email:
+    if not message.to:
         return SkipReason.NO_ADDRESS
-    if message.frozen_at is not None or message.campaign.kind != CampaignKind.BIRTHDAY:
-        return ""
-    birthday = message.member.birthday
-    if birthday is None or birthday.falls_on(message.occurrence_year) != message.occurrence_day:
-        return SkipReason.BIRTHDAY_CHANGED
-    return ""
+    if message.is_suppressed:
+        return SkipReason.SUPPRESSED
+    if message.is_double:
+        return SkipReason.DUPLICATE_ADDRESS
+    if message.frozen_at is None and message.kind == CampaignKind.BIRTHDAY:
+        birthday = members[message.member_id].birthday
+        if birthday is None or birthday.falls_on(message.occurrence_year) != message.occurrence_day:
+            return SkipReason.BIRTHDAY_CHANGED
+    return None
 
 
-def _write(messages: list[Message], at: datetime) -> list[Message]:
-    greetings, ready = [], []
-    for kind in sorted({message.campaign.kind for message in messages}):
-        of_kind = [message for message in messages if message.campaign.kind == kind]
+def _object(held: Sequence[Held], against: Mapping[int, Objection], at: datetime) -> None:
+    """Skips, puts off or gives up."""
+    if not against:
+        return
+    ends = {message.id: message.expires_at for message in held}
+    off = {pk: one for pk, one in against.items() if one.until is not None and one.until < ends[pk]}
+    execute(
+        """
+        UPDATE campaigns_message AS message
+        SET state = new.state, reason = new.reason, lease_until = NULL, token = NULL, changed_at = %(at)s,
+            next_try_at = coalesce(new.next_try_at, message.next_try_at),
+            attempts = message.attempts - CASE WHEN new.state = 'queued' THEN 1 ELSE 0 END
+        FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[], %(nexts)s::timestamptz[])
+             AS new (id, state, reason, next_try_at) WHERE message.id = new.id
+        """,
+        {
+            "at": at,
+            "ids": list(against),
+            "states": ["queued" if pk in off else "missed" if one.until else "skipped" for pk, one in against.items()],
+            "reasons": ["" if pk in off else one.reason.value for pk, one in against.items()],
+            "nexts": [one.until if pk in off else None for pk, one in against.items()],
+        },
+    )
+    if any(one.until and pk not in off for pk, one in against.items()):
+        record_missed(at=at)
+
+
+def _fail(failed: Mapping[int, str], at: datetime) -> None:
+    if failed:
+        execute(
+            "UPDATE campaigns_message AS message SET state = 'failed', error = new.error, lease_until = NULL,"
+            " token = NULL, changed_at = %(at)s FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS new (id, error)"
+            " WHERE message.id = new.id",
+            {"at": at, "ids": list(failed), "errors": list(failed.values())},
+        )
+        events.record_messages(events.MESSAGE_FAILED, list(failed), at)
+
+
+# --- the words ---------------------------------------------------------------------------------------------------
+def _write(messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
+    """Fills in language, subject and what the fields say, where that was not done before; the errors by id."""
+    new = [message for message in messages if message.frozen_at is None]
+    for message in new:
+        message.language = members[message.member_id].language
+    errors: dict[int, str] = {}
+    for kind in sorted({message.kind for message in new}):
+        of_kind = [message for message in new if message.kind == kind]
         writer = writer_of(kind)
-        if writer is None:
-            greetings += of_kind
+        if writer is not None:
+            errors |= _write_by(writer, of_kind, members, at)
         else:
-            ready += _write_by(writer, of_kind, at)
-    return ready + _write_greetings(greetings, at)
+            errors |= _write_greetings([one for one in of_kind if one.version_id is None], members, at)
+            errors |= _write_versions([one for one in of_kind if one.version_id is not None], members, at)
+    return errors
 
 
-def _write_by(writer: Writer, messages: list[Message], at: datetime) -> list[Message]:
-    ready = []
-    for message, said in zip(messages, writer(messages, at), strict=True):
-        message.language, message.to, message.gift_id = said.language, message.member.email, said.gift_id
-        leave = _link(message)
-        values = {**said.values, "links": {"unsubscribe": leave, "preferences": leave + "choices/"}}
+def _write_by(
+    writer: Writer, messages: Sequence[Held], members: Mapping[int, Member], at: datetime
+) -> dict[int, str]:
+    """What the campaign's own kind says."""
+    campaigns = Campaign.objects.in_bulk({message.campaign_id for message in messages})
+    rows = [
+        Message(
+            id=one.id, uid=one.uid, campaign=campaigns[one.campaign_id], member=members[one.member_id],
+            channel=one.channel, occurrence=one.occurrence, variant=one.variant, version_id=one.version_id, why=one.why,
+            due_at=one.due_at, expires_at=one.expires_at, next_try_at=one.next_try_at, state="claimed",
+            attempts=one.attempts, gift_id=one.gift_id,
+        )
+        for one in messages
+    ]  # fmt: skip
+    errors: dict[int, str] = {}
+    found = lru_cache(compiled)  # asks the database each time whether the brand has changed: once a chunk will do
+    for message, said in zip(messages, writer(rows, at), strict=True):
+        message.version_id, message.language, message.values = said.version_id, said.language, said.values
+        message.gift_id = said.gift_id if said.gift_id is not None else message.gift_id
         try:
-            content = compiled(said.version_id, said.language).render(values)
-            subject = content.subject
-            if said.subject:
-                with override(said.language):
-                    line = merge.environment.from_string(said.subject).render(**merge.revived(values))
-                subject = " ".join(line.split())
+            _say(found(said.version_id, said.language), message, said.subject)
         except LiquidError as error:
-            _end(message, at, state=MessageState.FAILED, error=str(error))
-            events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
-            continue
-        message.frozen_at = at
-        message.subject, message.text, message.html = subject[:500], content.text, content.html
-        ready.append(message)
-    Message.objects.bulk_update(messages, ["language", "to", "gift", "frozen_at", "subject", "text", "html"])
-    return ready
+            errors[message.id] = str(error)
+    return errors
 
 
-def _write_greetings(messages: list[Message], at: datetime) -> list[Message]:
+def _write_versions(messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
+    errors: dict[int, str] = {}
+    groups: dict[tuple[int, str], list[Held]] = {}
+    for message in messages:
+        groups.setdefault((message.version_id or 0, message.language), []).append(message)
+    for (version_id, language), group in groups.items():
+        errors |= _write_version(compiled(version_id, language), group, members, at)
+    return errors
+
+
+def _write_version(
+    template: Compiled, messages: Sequence[Held], members: Mapping[int, Member], at: datetime
+) -> dict[int, str]:
+    errors = {}
+    recipients = [
+        Recipient(members[one.member_id], template.language, at, one.occurrence_day or at.date()) for one in messages
+    ]
+    for message, said in zip(messages, merge.values(recipients, template.spaces), strict=True):
+        message.values = said
+        try:
+            _say(template, message)
+        except LiquidError as error:
+            errors[message.id] = str(error)
+    return errors
+
+
+def _say(template: Compiled, message: Held, subject: str = "") -> None:
+    """The parts that are kept beside the values: the subject, and the text of what is not a mail. LiquidError."""
+    if subject:
+        with override(message.language):
+            line = merge.environment.from_string(subject).render(**merge.revived(message.values | _links(message)))
+        message.subject = " ".join(line.split())
+    else:
+        message.subject = template.subject(message.values)
+    if message.channel == Medium.SMS:
+        message.text = template.sms(message.values)
+    elif message.channel == Medium.WEBHOOK:
+        message.text = template.sms(message.values) or template.render(message.values | _links(message)).text
+
+
+def _write_greetings(messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
     if not messages:
-        return []
+        return {}
     greeting = BirthdayGreeting.objects.get(pk=1)
-    recipients = [recipient_of(message.member, message.occurrence_day, greeting, at) for message in messages]
+    days = [message.occurrence_day or at.date() for message in messages]
+    recipients = [
+        recipient_of(members[message.member_id], day, greeting, at) for message, day in zip(messages, days, strict=True)
+    ]
     if greeting.gift_points:
         gifts = [_gift(message, recipient) for message, recipient in zip(messages, recipients, strict=True)]
         given = give_points(gifts=gifts, at=at)
         for message, gift in zip(messages, gifts, strict=True):
             message.gift_id = given[gift.key]
-    links = [_link(message) for message in messages]
-    ready = []
-    for message, recipient, content in zip(
-        messages, recipients, render_greetings(greeting, recipients, links), strict=True
-    ):
-        message.language = recipient.language
-        message.to = recipient.member.email
+    errors = {}
+    contents = render_greetings(greeting, recipients, [_link(message) for message in messages])
+    for message, content in zip(messages, contents, strict=True):
         if isinstance(content, LiquidError):
-            _end(message, at, state=MessageState.FAILED, error=str(content))
-            events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
-            continue
-        message.frozen_at = at
-        message.subject, message.text, message.html = content.subject, content.text, content.html
-        ready.append(message)
-    Message.objects.bulk_update(messages, ["language", "to", "gift", "frozen_at", "subject", "text", "html"])
-    return ready
+            errors[message.id] = str(content)
+        else:
+            message.subject, message.text, message.html = content.subject, content.text, content.html
+    if errors:  # the gift stays the member's, and its message knows of it
+        execute(
+            "UPDATE campaigns_message AS message SET gift_id = new.gift FROM unnest(%s::bigint[], %s::bigint[])"
+            " AS new (id, gift) WHERE message.id = new.id",
+            [list(errors), [one.gift_id for one in messages if one.id in errors]],
+        )
+    return errors
 
 
-def _gift(message: Message, recipient: Recipient) -> Gift:
+def _gift(message: Held, recipient: Recipient) -> Gift:
     last_day = recipient.gift_expires_on
     zone = zone_of(recipient.member)
+    day = message.occurrence_day.isoformat() if message.occurrence_day else ""
     return Gift(
         member_id=message.member_id,
         amount=recipient.gift_points,
         key=f"birthday:{message.member_id}:{message.occurrence_year}",
         reason=gettext_noop("Birthday gift"),
         expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
-        why={"campaign": message.campaign.kind, "message": message.pk, "day": message.occurrence_day.isoformat()},
+        why={"campaign": message.kind, "message": message.id, "day": day},
     )
 
 
-def _end(message: Message, at: datetime, *, state: MessageState, reason: str = "", error: str = "") -> None:
-    message.state, message.reason, message.error = state, reason, error
-    message.lease_until, message.token, message.changed_at = None, None, at
-    message.save(update_fields=["state", "reason", "error", "lease_until", "token", "changed_at"])
+def _link(message: Held) -> str:
+    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.purpose)
 
 
-def _link(message: Message) -> str:
-    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.campaign.purpose)
+def _links(message: Held) -> dict[str, dict[str, str]]:
+    if message.purpose == "service":
+        return {}
+    link = _link(message)
+    return {"links": {"unsubscribe": link, "preferences": f"{link}choices/"}}
 
 
-def email(message: Message, *, name: str, reply_to: str) -> EmailMultiAlternatives:
-    """The mail of a message as it was frozen. Every attempt has the same Message-ID and content."""
-    content = Content(message.subject, message.text, message.html)
-    return compose(
-        content,
-        name=name,
-        to=message.to,
-        link=_link(message),
-        reply_to=reply_to,
-        headers={"Message-ID": message.message_id},
-    )
+# --- the envelope ------------------------------------------------------------------------------------------------
+class Envelope:
+    """What all mails of a sender share."""
+
+    def __init__(self, sender: Sender) -> None:
+        programme = get_programme()
+        self.sender = sender
+        self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+        self.name = " ".join((sender.name or programme.name).split())
+        self.reply_to = sender.reply_to or programme.contact_email
+        self.templates: dict[tuple[int, str], Compiled] = {}
+        self.host = urlsplit(settings.SITE_URL).hostname
+
+    def template(self, version_id: int, language: str) -> Compiled:
+        """Looked up once for a chunk: whether the brand has changed is a question to the database."""
+        key = (version_id, language)
+        if key not in self.templates:
+            self.templates[key] = compiled(version_id, language)
+        return self.templates[key]
+
+    def headers(self, message: Held, at: datetime) -> dict[str, str]:
+        """Those of every attempt: the moment is that of writing."""
+        name = self.name if not self.name.isascii() else '"' + self.name.replace("\\", "").replace('"', "") + '"'
+        headers = {"From": f"{name} <{self.address}>", "To": message.to}
+        if self.reply_to:
+            headers["Reply-To"] = self.reply_to
+        headers["Message-ID"] = f"<{message.uid}@{self.host}>"
+        headers["Date"] = format_datetime(message.frozen_at or at)
+        if message.purpose != "service":
+            headers["List-Unsubscribe"] = f"<{_link(message)}>"
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        headers["Auto-Submitted"] = "auto-generated"
+        return headers
+
+    def outgoing(self, message: Held, at: datetime) -> Outgoing:
+        return Outgoing(
+            id=message.id,
+            uid=str(message.uid),
+            to=message.to,
+            sender=self.address,
+            subject=message.subject,
+            text=message.text,
+            member=message.card_number,
+            campaign_id=message.campaign_id,
+            rate_per_minute=message.rate_per_minute,
+            frame=lambda: self.frame(message, at),
+            mail=lambda: self.mail(message, at),
+        )
+
+    def frame(self, message: Held, at: datetime) -> bytes:
+        """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
+        if message.version_id is None:
+            return self.mail(message, at).message().as_bytes(linesep="\r\n")
+        template = self.template(message.version_id, message.language)
+        return template.mime(
+            message.values | _links(message), self.headers(message, at) | {"Subject": message.subject}
+        )
+
+    def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
+        if message.version_id is None:
+            content = Content(message.subject, message.text, message.html)
+            subject, text, html, images = content.subject, content.text, content.html, {}
+        else:
+            made = self.template(message.version_id, message.language).render(message.values | _links(message))
+            subject, text, html, images = message.subject, made.text, made.html, dict(made.images)
+        headers = self.headers(message, at)
+        mail = EmailMultiAlternatives(subject, text, from_header(self.name), [message.to], headers=headers)
+        if self.sender.address:
+            mail.from_email = headers["From"]
+        for name in ("From", "To"):
+            headers.pop(name)
+        mail.extra_headers = headers
+        mail.attach_alternative(html, "text/html")
+        for name, png in images.items():
+            mail.attach(_inline(name, png))
+        return mail
+
+
+def _inline(name: str, png: bytes):
+    from email.mime.image import MIMEImage
+
+    part = MIMEImage(png, "png")
+    part.add_header("Content-ID", f"<{name}>")
+    part.add_header("Content-Disposition", "inline", filename=f"{name}.png")
+    return part
 
 
 def compose(
@@ -179,7 +398,7 @@ def compose(
     mail = EmailMultiAlternatives(
         content.subject,
         content.text,
-        sender(name),
+        from_header(name),
         [to],
         reply_to=[reply_to] if reply_to else None,
         headers={

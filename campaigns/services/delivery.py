@@ -1,298 +1,282 @@
-"""Delivery: claim, write, hand over, mark. Each step is committed before the next; docs/messages.md.
+"""Delivery: claim, write, hand over, mark, settle. docs/delivery.md.
 
-A message is claimed for a while (a lease), under a token: whoever lost the claim can write nothing more. Its content
-and its gift are fixed in one transaction before the first attempt. `handing_over` is committed at the last moment
-before the first byte of the message leaves; up to then a failure means nothing was sent, and it is tried again; after
-it only the server's own word counts, and without one the message is `unknown` and is never sent again by itself.
+A chunk of messages is written and said to be handed over in one durable commit; then each is marked right before the
+byte that ends it leaves, in a commit that survives the worker; what came of them is written for many at once. A worker
+that dies leaves in doubt only a message whose mark is there and whose answer is not.
 """
 
-import smtplib
-import uuid
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
-from django.db import connection as database
-from django.db import transaction
-from django.db.models import F, QuerySet
 
-from campaigns import events
-from campaigns.enums import CampaignState, MessageState
-from campaigns.models import Campaign, Message
-from campaigns.services.birthdays import record_missed
-from campaigns.services.content import email, freeze
-from campaigns.services.pressure import admit
-from common.mail import SmtpBackend
-from members.models import Programme
-from members.queries import get_programme
+from campaigns.channels import Fate, Line, Outgoing, Refusal, Stopped
+from campaigns.channels.answers import is_an_answer, of_exception
+from campaigns.channels.backend import BackendLine, speaks_smtp
+from campaigns.channels.disk import DiskLine
+from campaigns.channels.http import HttpLine
+from campaigns.channels.inbox import InboxLine
+from campaigns.channels.smtp import SmtpLine
+from campaigns.enums import MessageState, Transport
+from campaigns.models import Sender
+from campaigns.services import breaker
+from campaigns.services.claims import LEASE, Outcome, alive, claim, mark, pause, settle, sweep
+from campaigns.services.content import freeze
+from campaigns.services.pace import Limit, take
+from campaigns.services.suppression import suppress_bad_address
+from common.sql import execute, fetch_all
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
-BATCH = 50
-LEASE = timedelta(minutes=2)
-MAX_ATTEMPTS = 8
+CHUNK = 100
 RUN = timedelta(minutes=5)  # of one task; the next tick goes on
-_LOCK = 0x4D41494C  # one deliverer at a time: a slow mail server holds up one worker, not all of them
-
-
-class LostClaim(Exception):
-    """The message is no longer ours: the lease ran out, or the member said no."""
-
-
-class _Halt(Exception):
-    """The server, not the message, is in trouble: leave the rest for later. `args[0]` says what happened."""
-
-
-def pause(attempts: int) -> timedelta:
-    """How long a message waits after its n-th attempt: 1 min, 4 min, 16 min, 64 min, 4 h, then 6 h."""
-    return min(timedelta(minutes=4 ** (attempts - 1)), timedelta(hours=6))
+TURN = timedelta(seconds=20)  # of one sender, while others wait
+MOST_WAIT = 1.5  # seconds that a deliverer waits for its limit of speed; for longer, it goes
+LONG_PAUSE = timedelta(hours=1)  # after an answer that we are not wanted
+SERVICE_LANE = 99  # a lane of each sender that only messages of service use
 
 
 def deliver(*, clock: Clock) -> int:
-    """Sends what waits until nothing is due, the server is in trouble or five minutes are over; how many were sent."""
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-    try:
-        until, sent = clock() + RUN, 0
-        sweep(at=clock())
+    """Sends what waits, a sender at a time in turns, until nothing is due or five minutes are over; how many were
+    sent. Several may run at once: each sender has as many lanes as it is allowed."""
+    sent, tired, until = 0, set[int](), clock() + RUN
+    with alive() as token:
+        sweep(at=clock(), token=token)
         while clock() < until:
-            claimed = claim(at=clock())
-            if not claimed:
+            served = 0
+            for sender in _with_work(clock()):
+                if sender.pk in tired:
+                    continue
+                with _lane(sender) as lane:
+                    if lane is None:
+                        continue
+                    turn = _Turn(sender, token, clock, lane == SERVICE_LANE)
+                    done, more = turn.run()
+                    sent += done
+                    served += 1
+                    if not more:
+                        tired.add(sender.pk)
+            if not served:
                 break
-            done, halted = _deliver_batch(claimed, clock)
-            sent += done
-            if halted:
-                break
-        return sent
+    return sent
+
+
+def _with_work(at: datetime) -> list[Sender]:
+    """The senders for which something is due, those with service first."""
+    rows = fetch_all(
+        """
+        SELECT sender.id, bool_or(campaign.kind = 'service') AS service
+        FROM campaigns_sender AS sender CROSS JOIN campaigns_campaign AS campaign
+        WHERE campaign.state = 'running' AND sender.paused_at IS NULL
+          AND (sender.open_until IS NULL OR sender.open_until <= %(at)s) AND EXISTS (
+              SELECT FROM campaigns_message AS message
+              WHERE message.campaign_id = campaign.id AND message.sender_id = sender.id AND message.state = 'queued'
+                AND message.next_try_at <= %(at)s AND message.expires_at > %(at)s)
+        GROUP BY sender.id ORDER BY service DESC, sender.id
+        """,
+        {"at": at},
+    )
+    senders = Sender.objects.in_bulk([row[0] for row in rows])
+    return [senders[row[0]] for row in rows]
+
+
+@contextmanager
+def _lane(sender: Sender) -> Iterator[int | None]:
+    """A free lane of a sender, if there is one, for as long as it is used."""
+    free = None
+    for lane in (*range(sender.lanes), SERVICE_LANE):
+        if fetch_all("SELECT pg_try_advisory_lock(%s, %s)", [sender.pk, lane])[0][0]:
+            free = lane
+            break
+    try:
+        yield free
     finally:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+        if free is not None:
+            execute("SELECT pg_advisory_unlock(%s, %s)", [sender.pk, free])
 
 
-@transaction.atomic
-def sweep(*, at: datetime) -> None:
-    """Takes over from the dead: claims that ran out wait again, too late is `missed`, in doubt is `unknown`."""
-    stale = Message.objects.filter(lease_until__lte=at)
-    stale.filter(state=MessageState.CLAIMED).update(
-        state=MessageState.QUEUED, next_try_at=at, changed_at=at, lease_until=None
-    )
-    late = Message.objects.filter(state=MessageState.QUEUED, expires_at__lte=at)
-    if late.update(state=MessageState.MISSED, changed_at=at):
-        record_missed(at=at)
-    for message in stale.filter(state=MessageState.HANDING_OVER).order_by("pk"):
-        _unknown(message, at, "The worker was stopped while it handed the message over.")
+def line_of(sender: Sender) -> Line:
+    """The way by which a sender sends."""
+    if sender.transport == Transport.HTTP:
+        return HttpLine(sender)
+    if sender.transport == Transport.LOG:
+        return DiskLine()
+    if sender.transport == Transport.APP:
+        return InboxLine()
+    return SmtpLine() if speaks_smtp() else BackendLine()
 
 
-@transaction.atomic
-def claim(*, at: datetime, limit: int = BATCH) -> list[Message]:
-    """Takes messages that are due, longest waiting first. The attempt counts even if the worker dies."""
-    running = Campaign.objects.filter(state=CampaignState.RUNNING)
-    due = Message.objects.filter(
-        state=MessageState.QUEUED, next_try_at__lte=at, expires_at__gt=at, campaign__in=running
-    )
-    messages: list[Message] = []
-    while not messages:  # what pressure holds back is not due any more
-        found = list(due.order_by("next_try_at", "id").select_for_update(of=("self",), skip_locked=True)[:limit])
-        if not found:
+class _Turn:
+    """One sender's messages, chunk by chunk, by one connection."""
+
+    def __init__(self, sender: Sender, token: UUID, clock: Clock, only_service: bool) -> None:
+        self.sender, self.token, self.clock, self.only_service = sender, token, clock, only_service
+        self.line = line_of(sender)
+        self.outcomes: list[Outcome] = []
+        self.answered = 0  # the message that the server took last, if that is not yet marked
+        self.deadline = clock() + TURN
+        self.halted = False
+
+    def run(self) -> tuple[int, bool]:
+        """How many were sent, and whether there may be more to do at once."""
+        sent, more = 0, True
+        try:
+            while more and not self.halted and self.clock() < self.deadline:
+                limit = breaker.how_many(self.sender, self.clock(), CHUNK)
+                ids = claim(
+                    sender_id=self.sender.pk,
+                    token=self.token,
+                    at=self.clock(),
+                    limit=limit,
+                    only_service=self.only_service,
+                )
+                more = bool(ids)
+                if ids:
+                    breaker.trying(sender=self.sender)
+                    sent += self._chunk(ids)
+        finally:
+            self.line.close()
+        return sent, more and not self.halted
+
+    def _chunk(self, ids: list[int]) -> int:
+        ready = self._freeze(ids)
+        execute("SET synchronous_commit = off")
+        try:
+            self._hand_over(ready)
+        finally:
+            execute("RESET synchronous_commit")
+        outcomes, self.outcomes, self.answered = self.outcomes, [], 0
+        return settle(outcomes=outcomes, token=self.token, at=self.clock())
+
+    def _freeze(self, ids: list[int]) -> list[Outgoing]:
+        """Writes a chunk. If one message breaks it, each goes by itself and the bad one waits."""
+        at = self.clock()
+        lease = at + TURN + LEASE + 2 * timedelta(seconds=settings.EMAIL_TIMEOUT or 30)
+        try:
+            return freeze(ids=ids, token=self.token, at=at, lease=lease, sender=self.sender)
+        except Exception as error:
+            if len(ids) > 1:
+                return [ready for one in ids for ready in self._freeze([one])]
+            log.exception("message cannot be written", message_id=ids[0])
+            self._put(ids[0], MessageState.QUEUED, f"{type(error).__name__}: {error}", wait=pause(1))
             return []
-        admitted = admit(message_ids=[message.pk for message in found], at=at)
-        messages = [message for message in found if message.pk in admitted]
-    claim = {"state": MessageState.CLAIMED, "token": uuid.uuid4(), "lease_until": at + LEASE, "changed_at": at}
-    Message.objects.filter(pk__in=[m.pk for m in messages]).update(**claim, attempts=F("attempts") + 1)
-    for message in messages:
-        message.attempts += 1
-        for name, value in claim.items():
-            setattr(message, name, value)
-    return messages
 
-
-def _deliver_batch(claimed: list[Message], clock: Clock) -> tuple[int, bool]:
-    """How many were sent, and whether the server is in trouble."""
-    deadline = clock() + LEASE * 3 / 4
-    waiting = []
-    for message in claimed:
-        if message.attempts > MAX_ATTEMPTS:
-            _fail(message, clock(), message.error or "The worker died at every attempt.")
-        else:
-            waiting.append(message)
-    ready = _freeze(waiting, clock)
-    smtp, programme, sent = get_connection(), get_programme(), 0
-    try:
+    def _hand_over(self, ready: list[Outgoing]) -> None:
+        try:
+            if ready:
+                self.line.open()
+        except Refusal as refused:
+            self._refused(ready[0], refused)
+            self._give_back(ready[1:], pause(1))
+            return
         for place, message in enumerate(ready):
-            if clock() > deadline:
-                _release(ready[place:], clock(), wait=timedelta())
-                break
-            try:
-                sent += _hand_over(message, _mail(message, programme), smtp, clock)
-            except _Halt as trouble:
-                log.warning("mail server in trouble", error=str(trouble))
-                _release(ready[place + 1 :], clock(), wait=pause(1))
-                return sent, True
-    finally:
-        _close(smtp)
-    return sent, False
+            if self.clock() < self.deadline and self._campaign_waits(message):
+                continue
+            wait = self._pace() if self.clock() < self.deadline else 0.0
+            if self.clock() >= self.deadline or wait > 0:
+                self._give_back(ready[place:], timedelta(seconds=wait))
+                self.halted = wait > 0
+                return
+            self._send(message)
+            if self.halted:
+                self._give_back(ready[place + 1 :], pause(1))
+                return
+
+    def _pace(self) -> float:
+        """0, or for how many seconds nothing may leave."""
+        limits = limits_of(self.sender)
+        while wait := take(limits):
+            if wait > MOST_WAIT:
+                return wait
+            time.sleep(wait)
+        return 0.0
+
+    def _campaign_waits(self, message: Outgoing) -> bool:
+        """Whether the message's campaign has had its share of this minute; other campaigns go on."""
+        if not message.rate_per_minute:
+            return False
+        wait = take([Limit(f"campaign:{message.campaign_id}", message.rate_per_minute, 60)])
+        if wait > 0:
+            self._give_back([message], timedelta(seconds=wait))
+        return wait > 0
+
+    def _send(self, message: Outgoing) -> None:
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            may = mark(
+                message_id=message.id,
+                answered=self.answered,
+                token=self.token,
+                at=self.clock(),
+                harmless=self.line.harmless,
+            )
+            if not may:
+                raise Stopped
+            begun, self.answered = True, 0
+
+        try:
+            provider_id = self.line.send(message, begin)
+        except Stopped:
+            self._put(message.id, MessageState.QUEUED, "", tried=False)
+        except Exception as error:
+            if begun and not self.line.harmless and not is_an_answer(error):
+                text = f"{type(error).__name__}: {error}"
+                self._put(message.id, MessageState.UNKNOWN, text)
+                if isinstance(error, OSError):
+                    self._trouble(text)
+                self.line.close()
+            else:
+                self._refused(message, of_exception(error))
+        else:
+            self.answered = message.id
+            self._put(message.id, MessageState.SENT, provider_id=provider_id)
+            breaker.is_well(sender=self.sender)
+
+    def _refused(self, message: Outgoing, refused: Refusal) -> None:
+        text = str(refused)
+        if refused.fate in (Fate.NEVER, Fate.BAD_ADDRESS):
+            self._put(message.id, MessageState.FAILED, text)
+            if refused.fate is Fate.BAD_ADDRESS:
+                suppress_bad_address(channel=self.sender.channel, value=message.to, note=text, at=self.clock())
+            breaker.is_well(sender=self.sender)  # the server works, and says no to this one
+            return
+        wait = LONG_PAUSE if refused.fate is Fate.POLICY else None
+        self._put(message.id, MessageState.QUEUED, text, wait=wait)
+        if refused.about_server:
+            self._trouble(text)
+            self.line.close()
+
+    def _trouble(self, text: str) -> None:
+        self.halted = True
+        breaker.in_trouble(sender=self.sender, text=text, at=self.clock())
+        log.warning("sender in trouble", sender=self.sender.label, error=text, breaker=self.sender.breaker)
+
+    def _put(
+        self,
+        message_id: int,
+        state: MessageState,
+        text: str = "",
+        *,
+        provider_id: str = "",
+        wait: timedelta | None = None,
+        tried: bool = True,
+    ) -> None:
+        self.outcomes.append(Outcome(message_id, state, text, provider_id, wait, tried))
+
+    def _give_back(self, messages: list[Outgoing], wait: timedelta) -> None:
+        """What was not tried; it does not count as an attempt."""
+        for message in messages:
+            self._put(message.id, MessageState.QUEUED, wait=wait, tried=False)
 
 
-def _mail(message: Message, programme: Programme) -> EmailMessage:
-    return email(message, name=programme.name, reply_to=programme.contact_email)
-
-
-def _freeze(messages: list[Message], clock: Clock) -> list[Message]:
-    """Writes the contents of a batch. If one of them breaks it, each goes by itself and the bad one waits."""
-    try:
-        return freeze(messages=messages, at=clock())
-    except Exception as error:
-        if len(messages) > 1:
-            return [ready for message in messages for ready in _freeze([message], clock)]
-        log.exception("message cannot be written", message_id=messages[0].pk)
-        _retry(messages[0], clock(), f"{type(error).__name__}: {error}")
-        return []
-
-
-def _hand_over(message: Message, mail: EmailMessage, smtp: BaseEmailBackend, clock: Clock) -> bool:
-    """One message to the server. True where it said yes; _Halt where it is no use to go on."""
-    begun = False
-
-    def begin() -> None:
-        nonlocal begun
-        _begin(message, clock())
-        begun = True
-
-    try:
-        smtp.open()
-    except Exception as error:
-        _retry(message, clock(), _describe(error))
-        raise _Halt(str(error)) from error
-    try:
-        if isinstance(smtp, SmtpBackend):
-            smtp.before_body = begin
-        elif not getattr(smtp, "idempotent", False):
-            begin()
-        smtp.send_messages([mail])
-    except LostClaim:
-        _close(smtp)
-        return False
-    except Exception as error:
-        _settle_error(message, error, begun, clock())
-        if _is_about_server(error):
-            _close(smtp)
-            raise _Halt(str(error)) from error
-        return False
-    return _sent(message, clock())
-
-
-def _is_about_server(error: Exception) -> bool:
-    """Whether the next message would meet the same trouble."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return 421 in _codes(error)
-    if isinstance(error, smtplib.SMTPDataError):
-        return error.smtp_code == 421
-    return isinstance(error, OSError) and not isinstance(error, smtplib.SMTPNotSupportedError)
-
-
-def _settle_error(message: Message, error: Exception, begun: bool, at: datetime) -> None:
-    text = _describe(error)
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        for_good = min(_codes(error)) >= 500
-    elif isinstance(error, smtplib.SMTPDataError):  # the server's word counts even after the last dot
-        for_good = error.smtp_code >= 500
-    elif isinstance(error, (ValueError, smtplib.SMTPNotSupportedError)):  # an address that no mail can be made for
-        for_good = True
-    elif begun:
-        _unknown(message, at, text)
-        return
-    else:  # a wrong password or sender is for the operator to mend, and until then no reason to lose a greeting
-        for_good = False
-    if for_good:
-        _fail(message, at, text)
-    else:
-        _retry(message, at, text)
-
-
-def _codes(error: smtplib.SMTPRecipientsRefused) -> list[int]:
-    return [code for code, _ in error.recipients.values()]
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in error.recipients.values())
-    if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
-    return f"{type(error).__name__}: {error}"
-
-
-def _close(smtp: BaseEmailBackend) -> None:
-    """Drops the connection without a QUIT, which would wait for a server that hangs."""
-    connection = getattr(smtp, "connection", None)
-    if connection is not None:
-        connection.close()
-        smtp.connection = None  # type: ignore[attr-defined]
-
-
-# --- the moves of one message; each checks that the claim still holds --------------------------------------------
-def _mine(message: Message, *states: MessageState) -> QuerySet[Message]:
-    return Message.objects.filter(pk=message.pk, token=message.token, state__in=states)
-
-
-def _begin(message: Message, at: datetime) -> None:
-    lease = at + timedelta(seconds=2 * settings.EMAIL_TIMEOUT) + LEASE
-    mine = _mine(message, MessageState.CLAIMED)
-    if not mine.update(state=MessageState.HANDING_OVER, lease_until=lease, changed_at=at):
-        raise LostClaim
-
-
-@transaction.atomic
-def _sent(message: Message, at: datetime) -> bool:
-    # A server's yes also settles what was put down as unknown while it took its time.
-    mine = _mine(message, MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.UNKNOWN)
-    moved = mine.update(state=MessageState.SENT, sent_at=at, changed_at=at, lease_until=None, error="")
-    if moved:
-        events.record_messages(events.MESSAGE_SENT, [message.pk], at)
-    return bool(moved)
-
-
-@transaction.atomic
-def _fail(message: Message, at: datetime, error: str) -> None:
-    mine = _mine(message, MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.UNKNOWN)
-    if mine.update(state=MessageState.FAILED, changed_at=at, lease_until=None, error=error):
-        events.record_messages(events.MESSAGE_FAILED, [message.pk], at)
-
-
-@transaction.atomic
-def _unknown(message: Message, at: datetime, error: str) -> None:
-    mine = _mine(message, MessageState.HANDING_OVER)
-    if mine.update(state=MessageState.UNKNOWN, changed_at=at, lease_until=None, error=error):
-        events.record_messages(events.MESSAGE_UNKNOWN, [message.pk], at)
-
-
-def _retry(message: Message, at: datetime, error: str) -> None:
-    if message.attempts >= MAX_ATTEMPTS:
-        _fail(message, at, error)
-        return
-    _mine(message, MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.UNKNOWN).update(
-        state=MessageState.QUEUED,
-        next_try_at=at + pause(message.attempts),
-        changed_at=at,
-        lease_until=None,
-        error=error,
-    )
-
-
-def _release(messages: Sequence[Message], at: datetime, *, wait: timedelta) -> None:
-    """Gives back what was not tried; it does not count as an attempt."""
-    mine = Message.objects.filter(state=MessageState.CLAIMED, pk__in=[message.pk for message in messages])
-    if messages:
-        mine.filter(token=messages[0].token).update(
-            state=MessageState.QUEUED,
-            attempts=F("attempts") - 1,
-            next_try_at=at + wait,
-            changed_at=at,
-            lease_until=None,
-        )
+def limits_of(sender: Sender) -> list[Limit]:
+    """The limits of speed of a sender."""
+    periods = (("second", sender.per_second, 1), ("minute", sender.per_minute, 60), ("hour", sender.per_hour, 3600))
+    return [Limit(f"sender:{sender.pk}:{name}", most, seconds) for name, most, seconds in periods if most]

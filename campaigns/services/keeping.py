@@ -17,7 +17,9 @@ SAMPLE = 5
 
 
 def _written(before: datetime) -> QuerySet[Message]:
-    return Message.objects.filter(state__in=_ENDED, changed_at__lt=before).exclude(to="", subject="", text="", html="", values={})
+    return Message.objects.filter(state__in=_ENDED, changed_at__lt=before).exclude(
+        to="", subject="", text="", html="", values={}
+    )
 
 
 def _sample(before: datetime) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from campaigns import events
-from campaigns.enums import MessageState, SkipReason
+from campaigns.enums import OPEN, MessageState, SkipReason
 from campaigns.models import BirthdayGreeting, Message
 from campaigns.queries import GREETED
 from common.doorbell import ring
@@ -34,13 +34,15 @@ def skip_waiting(*, member_id: int, channel: str, purpose: str, at: datetime) ->
         member_id=member_id,
         channel=channel,
         campaign__purpose=purpose,
-        state__in=[MessageState.QUEUED, MessageState.CLAIMED],
+        state__in=OPEN,
+        dot_at=None,
     ).update(state=MessageState.SKIPPED, reason=SkipReason.NO_CONSENT, lease_until=None, token=None, changed_at=at)
 
 
 _SEND_AGAIN = f"""
 UPDATE campaigns_message AS message
-SET state = 'queued', reason = '', attempts = 0, error = '', token = NULL, dot_at = NULL, answered_at = NULL, next_try_at = %(at)s, expires_at = %(until)s,
+SET state = 'queued', reason = '', attempts = 0, error = '', token = NULL, dot_at = NULL, answered_at = NULL,
+    next_try_at = %(at)s, expires_at = %(until)s,
     changed_at = %(at)s
 FROM (
     SELECT DISTINCT ON (member_id, campaign_id, channel,
@@ -83,9 +85,7 @@ def mark_sent(*, message_ids: Sequence[int], at: datetime, reason: str, actor_id
     """Settles unknown messages that did arrive, as somebody found out; how many."""
     found = Message.objects.filter(pk__in=message_ids, state=MessageState.UNKNOWN).order_by("pk")
     ids = list(found.select_for_update().values_list("pk", flat=True))
-    Message.objects.filter(pk__in=ids).update(
-        state=MessageState.SENT, sent_at=at, changed_at=at, error=""
-    )
+    Message.objects.filter(pk__in=ids).update(state=MessageState.SENT, sent_at=at, changed_at=at, error="")
     _record_settled(ids, "marked as sent", reason, at, actor_id)
     return len(ids)
 

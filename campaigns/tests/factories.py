@@ -1,13 +1,18 @@
 """A birthday greeting that is switched on, and members who want it."""
 
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from campaigns.channels import Outgoing
 from campaigns.enums import CampaignState
 from campaigns.models import BirthdayGreeting, Campaign, Message
 from campaigns.services.birthdays import plan
+from campaigns.services.claims import LEASE, claim
+from campaigns.services.content import freeze
 from campaigns.services.delivery import deliver
 from campaigns.services.greeting import birthday_campaign, get_greeting
+from campaigns.services.senders import default_sender
 from members import queries as member_queries
 from members.models import Member
 from members.services.consent import state_consent
@@ -55,6 +60,18 @@ def due(count: int = 1, **settings) -> list[Message]:
 
 def run(at=AT) -> int:
     return deliver(clock=lambda: at)
+
+
+def taken(at=AT, limit: int = 100) -> tuple[UUID, list[int]]:
+    """What a worker claimed that then died: the token, and which messages."""
+    token = uuid4()
+    return token, claim(sender_id=default_sender("email").pk, token=token, at=at, limit=limit)
+
+
+def written(at=AT) -> tuple[UUID, list[Outgoing]]:
+    """What a worker made ready to leave."""
+    token, ids = taken(at)
+    return token, freeze(ids=ids, token=token, at=at, lease=at + LEASE, sender=default_sender("email"))
 
 
 def states() -> list[str]:

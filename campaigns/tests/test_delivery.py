@@ -6,12 +6,11 @@ import pytest
 from django.utils import timezone
 
 from campaigns.models import BirthdayGreeting, Message
-from campaigns.services import delivery
 from campaigns.services.birthdays import plan
-from campaigns.services.delivery import MAX_ATTEMPTS, claim, pause
+from campaigns.services.claims import MAX_ATTEMPTS, mark, pause
 from campaigns.services.greeting import get_greeting, save_greeting
 from campaigns.services.messages import send_again
-from campaigns.tests.factories import AT, agree, celebrant, due, run, states, switch_on, told, utc
+from campaigns.tests.factories import AT, agree, celebrant, due, run, states, switch_on, told, utc, written
 from members.models import Member
 from members.services.profile import update_profile
 from members.services.reactions import run_due
@@ -52,10 +51,8 @@ def test_many_go_by_one_connection_in_few_queries(sink, django_assert_max_num_qu
         run(utc(2026, 6, 12, 9))
     assert len(sink.kept) == 33
     assert sink.connections == 2
-    # Handing over commits twice for each message; nothing else grows with their number.
-    commits = [q for q in thirty.captured_queries if "handing_over" in q["sql"] and q["sql"].startswith("UPDATE")]
-    assert len(commits) == 60
-    assert (len(thirty) - len(three)) / 27 <= 5
+    # Each is marked as it leaves; nothing else grows with their number.
+    assert (len(thirty) - len(three)) / 27 <= 4
 
 
 def test_a_server_that_refuses_connections_is_tried_again(sink, settings):
@@ -164,14 +161,13 @@ def test_consent_is_looked_at_again_before_sending(sink):
 
 def test_a_withdrawal_stops_what_waits(sink):
     (message,) = due()
-    (claimed,) = claim(at=AT)
+    token, (claimed,) = written()
     agree(message.member, at=AT, granted=False)
     while run_due(at=timezone.now()):
         pass
     message.refresh_from_db()
     assert (message.state, message.reason) == ("skipped", "no_consent")
-    with pytest.raises(delivery.LostClaim):
-        delivery._begin(claimed, AT)
+    assert not mark(message_id=claimed.id, answered=0, token=token, at=AT)
 
 
 def test_a_birthday_changed_while_the_message_waits_is_not_greeted(sink):

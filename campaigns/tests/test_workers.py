@@ -8,12 +8,13 @@ from django.core.mail import get_connection
 from django.db import connection
 
 from campaigns.enums import MessageState
-from campaigns.models import Message
+from campaigns.models import Message, Sender
 from campaigns.services import delivery
 from campaigns.services.birthdays import plan
-from campaigns.services.delivery import MAX_ATTEMPTS, claim, sweep
+from campaigns.services.claims import LEASE, MAX_ATTEMPTS, Outcome, alive, claim, mark, settle, sweep
 from campaigns.services.messages import mark_sent, send_again
-from campaigns.tests.factories import AT, celebrant, due, run, states, switch_on, told, utc
+from campaigns.services.senders import default_sender
+from campaigns.tests.factories import AT, celebrant, due, run, states, switch_on, taken, told, utc, written
 from members.services.profile import update_profile
 from rewards import queries as reward_queries
 from rewards.models import Transfer
@@ -22,30 +23,49 @@ pytestmark = pytest.mark.django_db
 
 
 # --- workers that die --------------------------------------------------------------------------------------------
-def test_a_claim_that_ran_out_is_taken_over_and_the_dead_can_write_no_more(sink):
+def test_what_the_dead_held_is_taken_over_at_once_and_they_can_write_no_more(sink):
     due()
-    (dead,) = claim(at=AT)
-    assert run(AT + timedelta(seconds=1)) == 0
-    later = AT + delivery.LEASE
-    assert run(later) == 1
-    with pytest.raises(delivery.LostClaim):
-        delivery._begin(dead, later)
-    delivery._retry(dead, later, "late")
+    token, (dead,) = written()
+    assert run(AT + timedelta(seconds=1)) == 1
+    assert not mark(message_id=dead.id, answered=0, token=token, at=AT)
+    settle(outcomes=[Outcome(dead.id, MessageState.QUEUED, "late")], token=token, at=AT)
     assert states() == ["sent"]
     assert len(sink.kept) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_the_living_hold_is_left_alone_until_its_lease_runs_out(sink):
+    due()
+    held, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with alive() as token:
+            claim(sender_id=default_sender("email").pk, token=token, at=AT, limit=1)
+            held.set()
+            done.wait()
+        connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    held.wait()
+    assert run(AT + timedelta(seconds=1)) == 0
+    assert states() == ["claimed"]
+    assert run(AT + LEASE) == 1
+    done.set()
+    worker.join()
+
+
 def test_who_died_while_handing_over_leaves_a_doubt_and_no_second_mail(sink):
     (message,) = due()
-    (dead,) = delivery._freeze(claim(at=AT), lambda: AT)
-    delivery._begin(dead, AT)
+    token, (dead,) = written()
+    assert mark(message_id=dead.id, answered=0, token=token, at=AT)
     later = AT + timedelta(hours=1)
     assert run(later) == 0
     message.refresh_from_db()
     assert (message.state, told(message)) == ("unknown", ["message.unknown"])
     assert sink.kept == []
     # The server's yes, should it come after all, is believed.
-    delivery._sent(dead, later)
+    settle(outcomes=[Outcome(dead.id, MessageState.SENT)], token=token, at=later)
     assert states() == ["sent"]
 
 
@@ -53,8 +73,8 @@ def test_a_worker_that_dies_of_a_message_does_not_do_so_for_ever(sink):
     (message,) = due(catch_up_hours=336)
     at = AT
     for _ in range(MAX_ATTEMPTS):
-        claim(at=at)
-        at += delivery.LEASE
+        taken(at)
+        at += LEASE
         sweep(at=at)
     run(at)
     message.refresh_from_db()
@@ -65,25 +85,24 @@ def test_a_worker_that_dies_of_a_message_does_not_do_so_for_ever(sink):
 def test_the_outbox_on_disk_may_see_a_message_twice_and_keeps_one(settings):
     settings.EMAIL_BACKEND = "common.mail.OutboxBackend"
     (message,) = due()
-    (dead,) = delivery._freeze(claim(at=AT), lambda: AT)
-    get_connection().send_messages([delivery.email(dead, name="Club", reply_to="")])
-    assert run(AT + delivery.LEASE) == 1
+    _token, (dead,) = written()
+    get_connection().send_messages([dead.mail()])
+    assert run(AT + LEASE) == 1
     assert states() == ["sent"]
     assert [path.name for path in settings.OUTBOX_DIR.iterdir()] == [f"{message.uid}@localhost.eml"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_at_once_send_each_message_once(sink, monkeypatch):
-    monkeypatch.setattr(delivery, "BATCH", 3)
+    monkeypatch.setattr(delivery, "CHUNK", 3)
+    Sender.objects.filter(pk=default_sender("email").pk).update(lanes=4)
     due(40, gift_points=5)
     start = threading.Barrier(4)
 
     def work() -> None:
         start.wait()
         try:
-            # Without the lock that keeps deliverers apart: claims alone must hold.
-            while claimed := claim(at=AT, limit=3):
-                delivery._deliver_batch(claimed, lambda: AT)
+            delivery.deliver(clock=lambda: AT)
         finally:
             connection.close()
 
@@ -107,14 +126,17 @@ def test_the_mark_is_in_the_database_before_the_message_leaves(sink):
     async def look(stage, server, to=""):
         if stage in ("DATA", "DOT"):
             with threading.Lock():
-                worker = threading.Thread(target=lambda: (seen.append((stage, *states())), connection.close()))
+                worker = threading.Thread(target=lambda: (seen.append((stage, *marks())), connection.close()))
                 worker.start()
                 worker.join()
         return await act(stage, server, to)
 
+    def marks():
+        return [(message.state, message.dot_at is not None) for message in Message.objects.all()]
+
     sink.act = look
     assert run() == 1
-    assert seen == [("DATA", "claimed"), ("DOT", "handing_over")]
+    assert seen == [("DATA", ("handing_over", False)), ("DOT", ("handing_over", True))]
 
 
 # --- what staff do -----------------------------------------------------------------------------------------------

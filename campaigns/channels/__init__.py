@@ -1,0 +1,63 @@
+"""Ways for a message to leave: one small protocol, and what can come of it. docs/delivery.md."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from django.core.mail import EmailMessage
+
+
+class Fate(Enum):
+    """What a refusal means for the message."""
+
+    LATER = "later"  # tried again after a pause
+    NEVER = "never"  # no use to try again
+    BAD_ADDRESS = "bad_address"  # the same, because of the address: nothing more is sent there
+    POLICY = "policy"  # not wanted from us, or not so fast: tried again after a long pause
+
+
+class Refusal(Exception):
+    """The other side said no, or could not be reached before anything had left. `about_server`: the next message would
+    meet the same."""
+
+    def __init__(self, text: str, fate: Fate = Fate.LATER, *, about_server: bool = False) -> None:
+        super().__init__(text)
+        self.fate, self.about_server = fate, about_server
+
+
+class Stopped(Exception):
+    """`begin` found that this message must not leave: taken from us, paused, or no longer wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message ready to leave. `frame` is the whole mail (RFC 5322, CRLF), `mail` the same for Django's backends."""
+
+    id: int
+    uid: str
+    to: str
+    sender: str  # the bare address of the envelope
+    subject: str
+    text: str
+    member: str  # card number
+    campaign_id: int
+    rate_per_minute: int | None  # of the campaign
+    frame: Callable[[], bytes]
+    mail: Callable[[], EmailMessage]
+
+
+class Line(Protocol):
+    """An open way. `send` calls `begin` right before what cannot be undone; what it raises after that, but a Refusal,
+    leaves in doubt whether the message arrived. Without doubt, if it is `harmless`: doing it twice changes nothing."""
+
+    harmless: bool
+
+    def open(self) -> None:
+        """Ready to send. Refusal."""
+
+    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+        """The other side's own id of the message, if it told one. Refusal, Stopped."""
+
+    def close(self) -> None:
+        """Drops the connection, at once."""

@@ -1,0 +1,146 @@
+"""A call to any provider that takes JSON: text messages, WeChat, or a system of the shop's own.
+
+The address is resolved once and the call goes to that very address, so a name cannot point inside our own network the
+second time it is asked for; redirects are not followed.
+"""
+
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from campaigns.channels import Fate, Outgoing, Refusal
+from campaigns.models import Sender
+
+MOST_READ = 65_536  # bytes of an answer
+FIELDS = ("to", "text", "subject", "member", "id")
+
+
+class HttpLine:
+    """The call of a sender. Refused: 408, 425, 429 and 5xx are tried again, other 4xx never."""
+
+    harmless = False
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
+        self.body = json.loads(sender.body)
+        self.token, self.key = _secret(sender.token), _secret(sender.signing_key)
+
+    def open(self) -> None:
+        for name, value in ((self.sender.token, self.token), (self.sender.signing_key, self.key)):
+            if name and not value:
+                raise Refusal(f"the environment variable {name} is not set", about_server=True)
+
+    def close(self) -> None:
+        pass
+
+    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+        parts = urlsplit(self.sender.url)
+        address = public_address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        body = json.dumps(filled(self.body, message), ensure_ascii=False).encode()
+        headers = self._headers(message, body, parts.netloc.rpartition("@")[2])
+        connection = _Pinned(parts.hostname or "", address, parts.scheme == "https", self.sender.timeout)
+        try:
+            try:
+                connection.connect()
+            except OSError as error:
+                raise Refusal(f"{type(error).__name__}: {error}", about_server=True) from error
+            begin()
+            connection.request("POST", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", body, headers)
+            answer = connection.getresponse()
+            said = answer.read(MOST_READ).decode(errors="replace")
+        finally:
+            connection.close()
+        if 200 <= answer.status < 300:
+            return _their_id(said, self.sender.id_field)
+        words = f"{answer.status} {' '.join(said.split())[:300]}"
+        if answer.status in (408, 425, 429) or answer.status >= 500:
+            raise Refusal(words, Fate.LATER, about_server=True)
+        about_us = answer.status in (301, 302, 303, 307, 308, 401, 403, 404, 405)
+        raise Refusal(words, Fate.LATER if about_us else Fate.NEVER, about_server=about_us)
+
+    def _headers(self, message: Outgoing, body: bytes, host: str) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Host": host, "Idempotency-Key": message.uid}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if self.key:
+            moment = str(int(time.time()))
+            signed = hmac.new(self.key.encode(), f"{message.uid}.{moment}.".encode() + body, hashlib.sha256)
+            headers |= {"Webhook-Id": message.uid, "Webhook-Timestamp": moment, "X-Signature": signed.hexdigest()}
+        return headers
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to an address that was looked at, under the name that it was asked for."""
+
+    def __init__(self, name: str, address: tuple[str, int], is_tls: bool, timeout: float) -> None:
+        super().__init__(name, address[1], timeout=timeout)
+        self.address, self.is_tls = address, is_tls
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection(self.address, self.timeout)
+        if self.is_tls:
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+def public_address(host: str, port: int) -> tuple[str, int]:
+    """The address of a host on the open internet. Refusal where it lies inside our own network, unless the host is
+    named in the setting MESSAGE_HOSTS_INSIDE."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Refusal(f"{host} is not found: {error}", about_server=True) from error
+    if host in settings.MESSAGE_HOSTS_INSIDE:
+        return found[0][4][0], port  # type: ignore[return-value]
+    for *_rest, (address, *_port) in found:
+        read = ipaddress.ip_address(address)
+        mapped = getattr(read, "ipv4_mapped", None) or read
+        if not mapped.is_global or mapped.is_multicast:
+            raise Refusal(f"{host} lies inside our own network", about_server=True)
+    return found[0][4][0], port  # type: ignore[return-value]
+
+
+def filled(body: Any, message: Outgoing) -> Any:
+    """A body with its {{ places }} filled in: within its texts, so that what is filled in can never break the JSON."""
+    if isinstance(body, dict):
+        return {name: filled(value, message) for name, value in body.items()}
+    if isinstance(body, list):
+        return [filled(value, message) for value in body]
+    if isinstance(body, str):
+        said = {"to": message.to, "text": message.text, "subject": message.subject, "member": message.member}
+        for name, value in {**said, "id": message.uid}.items():
+            if body.replace(" ", "") == f"{{{{{name}}}}}":
+                return value
+        pieces = body.replace("{{ ", "{{").replace(" }}", "}}").split("{{")
+        out = pieces[0]
+        for piece in pieces[1:]:
+            name, end, rest = piece.partition("}}")
+            out += {**said, "id": message.uid}.get(name, f"{{{{{name}{end}") + rest
+        return out
+    return body
+
+
+def _secret(name: str) -> str:
+    return os.environ.get(name, "") if name.startswith("MESSAGE_SECRET_") else ""  # no other secret leaves
+
+
+def _their_id(said: str, field: str) -> str:
+    if not field:
+        return ""
+    try:
+        found = json.loads(said)
+        for step in field.split("."):
+            found = found[step]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return ""
+    return str(found)[:250]

@@ -1,0 +1,19 @@
+"""The inbox on the member's own pages: the message is there as soon as its row says sent."""
+
+from collections.abc import Callable
+
+from campaigns.channels import Outgoing
+
+
+class InboxLine:
+    harmless = True
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+        begin()
+        return ""

@@ -1,0 +1,119 @@
+"""SMTP by one connection for many mails, with pipelining inside a mail where the server offers it (RFC 2920).
+
+smtplib opens the connection, for TLS and signing in; the mails go by its socket. A mail is ready bytes, and the caller
+is asked after the server has said 354, before the first byte of the mail.
+"""
+
+import smtplib
+from collections.abc import Callable
+from typing import Any
+
+from django.core.mail import get_connection
+
+from campaigns.channels import Outgoing, Stopped
+from campaigns.channels.answers import of_exception, refusal
+
+_REUSED_BY_SERVERS = 100  # mails by a connection: many servers close it after so many
+
+
+class SmtpLine:
+    """The mail server of the settings."""
+
+    harmless = False
+
+    def __init__(self) -> None:
+        self.backend: Any = get_connection()
+        self.sent = 0
+        self.smtp: smtplib.SMTP | None = None
+        self.pipelining = False
+
+    def open(self) -> None:
+        if self.smtp is not None:
+            return
+        try:
+            self.backend.open()
+            self.smtp = self.backend.connection
+            self.smtp.ehlo_or_helo_if_needed()
+        except Exception as error:
+            self.close()
+            said = of_exception(error)
+            said.about_server = True
+            raise said from error
+        self.pipelining, self.sent = self.smtp.has_extn("pipelining"), 0
+
+    def close(self) -> None:
+        """Without a QUIT, which would wait for a server that hangs."""
+        connection, self.smtp = self.backend.connection, None
+        if connection is not None:
+            connection.close()
+            self.backend.connection = None
+
+    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+        self.open()
+        smtp = self.smtp
+        assert smtp is not None  # open() saw to it
+        frame = message.frame()
+        try:
+            self._envelope(smtp, message)
+            begin()
+        except Stopped:
+            self.close()  # the server waits for a mail that will not come
+            raise
+        smtp.sock.sendall(_ended(frame))
+        code, said = smtp.getreply()
+        if code != 250:
+            if code == 421:
+                self.close()
+            raise refusal(code, said)
+        self.sent += 1
+        if self.sent >= _REUSED_BY_SERVERS and not self.pipelining:
+            self.close()
+        return ""
+
+    def _envelope(self, smtp: smtplib.SMTP, message: Outgoing) -> None:
+        """Up to the 354 of DATA. Refusal."""
+        options = ""
+        if not (message.to.isascii() and message.sender.isascii()):
+            if not smtp.has_extn("smtputf8"):
+                raise smtplib.SMTPNotSupportedError("this server takes no address that is not ASCII")
+            options = " SMTPUTF8"
+        steps = [f"MAIL FROM:<{_bare(message.sender)}>{options}", f"RCPT TO:<{_bare(message.to)}>", "DATA"]
+        replies = []
+        if self.pipelining:
+            smtp.sock.sendall("".join(f"{step}\r\n" for step in steps).encode())
+            replies = [smtp.getreply() for _step in steps]
+        else:
+            for step in steps:
+                smtp.sock.sendall(f"{step}\r\n".encode())
+                replies.append(smtp.getreply())
+                if replies[-1][0] >= 400:
+                    break
+        for place, (code, said) in enumerate(replies):
+            good = code == 354 if place == 2 else 200 <= code < 300
+            if not good:
+                if replies[-1][0] == 354:  # it would take a mail for nobody: give it an empty one
+                    smtp.sock.sendall(b".\r\n")
+                    smtp.getreply()
+                if code == 421:
+                    self.close()
+                else:
+                    smtp.sock.sendall(b"RSET\r\n")
+                    smtp.getreply()
+                raise refusal(code, said, about_us=place == 0)
+
+
+def _bare(address: str) -> str:
+    """An address fit for an envelope. ValueError for one that would be something else there."""
+    if not address or any(letter in '<>\\"(), \r\n\t\0' or not letter.isprintable() for letter in address):
+        raise ValueError("not an address")
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain:
+        raise ValueError("not an address")
+    return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
+
+
+def _ended(frame: bytes) -> bytes:
+    """With dots doubled at the beginning of lines, and the dot that ends it (RFC 5321 4.5.2)."""
+    if b"\r\n." in frame:
+        frame = frame.replace(b"\r\n.", b"\r\n..")
+    return frame + (b".\r\n" if frame.endswith(b"\r\n") else b"\r\n.\r\n")
