@@ -82,7 +82,7 @@ def render_greetings(
 def sample(greeting: BirthdayGreeting, *, language: str, at: datetime, unsubscribe_url: str) -> Content | LiquidError:
     """The mail as a made-up member with 1,250 points would get it."""
     with override(language):
-        member = Member(name=gettext("Mei Lin"), city=gettext("Hangzhou"), card_number="812345678901")
+        member = Member(name=gettext("Mei Lin"), city=gettext("Hangzhou"), card_number="812345678901", joined_at=at)
     member.language = language
     recipient = recipient_of(member, at.date(), greeting, at)
     made_up = {"points": {"balance": merge.Number(1250 + greeting.gift_points)}}

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from functools import lru_cache
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -45,7 +45,8 @@ _TO = """CASE message.channel WHEN 'email' THEN member.email WHEN 'sms' THEN mem
 _KEY = f"CASE WHEN {_TO} <> '' THEN md5(lower({_TO}))::uuid END"
 _HELD = f"""
 SELECT message.id, message.uid, message.member_id, message.channel, message.campaign_id, campaign.kind,
-       campaign.purpose, campaign.priority, campaign.counts_for_cap, campaign.rate_per_minute, campaign.quiet_from, campaign.quiet_until,
+       campaign.purpose, campaign.priority, campaign.counts_for_cap, campaign.rate_per_minute,
+       campaign.quiet_from, campaign.quiet_until,
        member.time_zone, message.occurrence_day, message.occurrence_year, message.version_id, message.frozen_at,
        message.language, message.subject, message."values", message.text, message.html, message.attempts,
        message.next_try_at, message.expires_at, {_TO}, member.card_number,
@@ -184,9 +185,7 @@ def _write(messages: Sequence[Held], members: Mapping[int, Member], at: datetime
     return errors
 
 
-def _write_by(
-    writer: Writer, messages: Sequence[Held], members: Mapping[int, Member], at: datetime
-) -> dict[int, str]:
+def _write_by(writer: Writer, messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
     """What the campaign's own kind says."""
     campaigns = Campaign.objects.in_bulk({message.campaign_id for message in messages})
     rows = [
@@ -358,9 +357,7 @@ class Envelope:
         if message.version_id is None:
             return self.mail(message, at).message().as_bytes(linesep="\r\n")
         template = self.template(message.version_id, message.language)
-        return template.mime(
-            message.values | _links(message), self.headers(message, at) | {"Subject": message.subject}
-        )
+        return template.mime(message.values | _links(message), self.headers(message, at) | {"Subject": message.subject})
 
     def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
         if message.version_id is None:
