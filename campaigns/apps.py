@@ -11,11 +11,12 @@ class CampaignsConfig(AppConfig):
         from campaigns import events, merging, privacy, reactions, traits  # noqa: F401  registers what this app answers
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
-        from campaigns.services import keeping
+        from campaigns.services import keeping, opt_in
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
         from campaigns.services.journeys.erasure import erase_runs
+        from campaigns.services.preference_keeping import erase_preferences
         from members.privacy import register_eraser
 
         register_all()
@@ -25,6 +26,8 @@ class CampaignsConfig(AppConfig):
         register_eraser("campaigns", erase_messages)
         register_eraser("journeys", erase_runs)
         journeys.register()
+        register_eraser("campaigns.preferences", erase_preferences)
+        opt_in.register()
         keeping.register_all()
         writing.register()
         post_migrate.connect(open_calendar, sender=self)

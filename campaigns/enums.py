@@ -190,5 +190,6 @@ class RunState(models.TextChoices):
 class Pace(models.TextChoices):
     """How often a member wants to hear of us at most."""
 
+    NORMAL = "normal", _("Whenever there is something")
     WEEKLY = "weekly", _("At most once a week")
     MONTHLY = "monthly", _("At most once a month")

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.enums import CampaignKind
+from campaigns.enums import CampaignKind, Pace
+from members.enums import Channel, Purpose
 from members.events import group, record_selected
 from members.events import kind as any_kind
 
@@ -34,6 +36,22 @@ MESSAGE_SETTLED = kind(
     _("Message settled by staff"),
     lambda data: f"{_campaign(data)}: {data['reason']}",
 )
+
+
+def _asked(data: dict[str, Any]) -> str:
+    words = {"what": Purpose(data["purpose"]).label, "channel": Channel(data["channel"]).label}
+    return gettext("Waits to be confirmed: %(what)s, %(channel)s") % words
+
+
+def _topic(data: dict[str, Any]) -> str:
+    words = {"topic": data["topic"], "channel": Channel(data["channel"]).label}
+    text = gettext("Wants “%(topic)s” by %(channel)s") if data["wanted"] else gettext("No “%(topic)s” by %(channel)s")
+    return text % words
+
+
+CONSENT_ASKED = any_kind("consent.asked", _("Consent to be confirmed"), _asked)
+TOPIC_CHOSEN = any_kind("consent.topic", _("Topic chosen"), _topic)
+PACE_CHOSEN = any_kind("consent.pace", _("How often"), lambda data: str(Pace(data["pace"]).label))
 
 
 # What an event says of its message, for a SELECT FROM campaigns_message AS message with its campaign.

@@ -27,3 +27,23 @@ def register_all() -> None:
                 AND other.journey_id = row.journey_id AND other.state = 'active')
         """,
     )
+    # Who is there now has the last word; what the other said counts where they said nothing.
+    register(
+        "campaigns.TopicChoice.member",
+        Strategy.MOVE,
+        stays="""
+            EXISTS (SELECT FROM campaigns_topicchoice AS other WHERE other.member_id = {survivor}
+                    AND other.topic_id = row.topic_id AND other.channel = row.channel)
+        """,
+    )
+    register("campaigns.ContactPace.member", Strategy.LEAVE)  # asked for under both names (queries_pressure)
+    register(
+        "campaigns.PendingConsent.member",
+        Strategy.MOVE,
+        stays="""
+            row.confirmed_at IS NULL AND row.withdrawn_at IS NULL
+            AND EXISTS (SELECT FROM campaigns_pendingconsent AS other WHERE other.member_id = {survivor}
+                        AND other.channel = row.channel AND other.purpose = row.purpose
+                        AND other.confirmed_at IS NULL AND other.withdrawn_at IS NULL)
+        """,
+    )

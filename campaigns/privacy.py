@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import DeliveryEvent, JourneyRun, Message, Suppression
+from campaigns.models import ContactPace, DeliveryEvent, JourneyRun, Message, PendingConsent, Suppression, TopicChoice
 from campaigns.queries import address_key
 from members.models import Member
 from members.privacy import exempt, register_export
@@ -68,7 +68,30 @@ def _journeys(member_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def _wishes(member_id: int) -> dict[str, Any]:
+    topics = TopicChoice.objects.filter(member_id=member_id).select_related("topic").order_by("at")
+    wish = ContactPace.objects.filter(member_id=member_id).first()
+    pending = PendingConsent.objects.filter(member_id=member_id).order_by("asked_at")
+    fields = ("channel", "purpose", "address", "source", "evidence", "asked_at", "expires_at", "confirmed_at")
+    return {
+        "topics": [
+            {"topic": t.topic.name, "channel": t.channel, "wanted": t.wanted, "source": t.source, "at": t.at}
+            for t in topics
+        ],
+        "pace": {"pace": wish.pace, "source": wish.source, "at": wish.at} if wish else None,
+        "to_be_confirmed": list(pending.values(*fields, "withdrawn_at", "sent", "sent_at")),
+    }
+
+
 def register_all() -> None:
+    register_export(
+        "wishes",
+        _("What you want to hear of"),
+        _wishes,
+        models=["campaigns.TopicChoice", "campaigns.ContactPace", "campaigns.PendingConsent"],
+        order=73,
+    )
+    exempt("campaigns.OccasionDate", _("the calendar; a member of staff may have moved a day"))
     register_export("journeys", _("Journeys you were on"), _journeys, models=["campaigns.JourneyRun"], order=72)
     register_export("messages", _("Messages to you"), _messages, models=["campaigns.Message"], order=70)
     register_export(

@@ -17,8 +17,13 @@ WITH limits AS (
     FROM unnest(%(members)s::bigint[]) AS who (member_id) CROSS JOIN campaigns_cap AS cap
     WHERE cap.active AND (cap.channel = '' OR cap.channel = ANY(%(channels)s))
     UNION ALL
-    SELECT member_id, '', 1, CASE pace WHEN 'weekly' THEN %(weekly)s::interval ELSE %(monthly)s::interval END
-    FROM campaigns_contactpace WHERE member_id = ANY(%(members)s)
+    SELECT coalesce(said.merged_into_id, said.id), '', 1,
+           CASE wish.pace WHEN 'weekly' THEN %(weekly)s::interval ELSE %(monthly)s::interval END
+    FROM campaigns_contactpace AS wish JOIN members_member AS said ON said.id = wish.member_id
+    WHERE wish.pace <> 'normal'
+      AND (said.id = ANY(%(members)s)
+           OR (said.merged_into_id = ANY(%(members)s)  -- said under the name they had: until they say otherwise
+               AND NOT EXISTS (SELECT FROM campaigns_contactpace AS own WHERE own.member_id = said.merged_into_id)))
 )
 SELECT limits.member_id, limits.channel, limits.number, limits.span, counted.times
 FROM limits CROSS JOIN LATERAL (

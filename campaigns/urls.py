@@ -4,6 +4,7 @@ from campaigns import views
 
 app_name = "campaigns"
 urlpatterns = [
+    path("confirm/<str:token>/", views.confirm, name="confirm"),
     path("<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("<str:token>/choices/", views.choices, name="choices"),
 ]

@@ -1,12 +1,14 @@
 """The preference centre: every purpose and channel with its words, since when, and one switch each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.models import PendingConsent
+from campaigns.queries_preferences import Interest, interests_of, pending_of
 from members.enums import MARKETING, Channel, Purpose
 from members.models import Consent, ConsentWording, Member
 from members.queries import consent_state
@@ -24,13 +26,16 @@ MEANING: dict[str, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One thing that can be on or off. `key` is "channel.purpose"; `blocked` says why it cannot be switched on."""
+    """One thing that can be on or off. `key` is "channel.purpose"; `blocked` says why it cannot be switched on;
+    `waiting` is a yes that the member has to confirm; `interests` are its topics, where it is on."""
 
     key: str
     label: Promise | str
     on: bool
     consent: Consent | None
     blocked: str = ""
+    waiting: PendingConsent | None = None
+    interests: list[Interest] = field(default_factory=list)
 
     @property
     def since(self) -> datetime | None:
@@ -48,11 +53,11 @@ class Topic:
     switches: list[Switch]
 
 
-def topics(member: Member, wordings: dict[str, ConsentWording]) -> list[Topic]:
+def topics(member: Member, wordings: dict[str, ConsentWording], at: datetime) -> list[Topic]:
     """All that the member can decide. Passing data on is shown where the shop has a wording for it, or had a yes."""
-    said = consent_state(member.pk)
+    said, waiting, interests = consent_state(member.pk), pending_of(member.pk, at), interests_of(member.pk)
     found = [
-        Topic(purpose, MEANING[purpose], wordings.get(purpose), _channels(member, purpose, said))
+        Topic(purpose, MEANING[purpose], wordings.get(purpose), _channels(member, purpose, said, waiting, interests))
         for purpose in MARKETING
     ]
     for purpose, label, on in (
@@ -70,7 +75,13 @@ def _is_on(said: dict[tuple[str, str], Consent], channel: str, purpose: str) -> 
     return consent is not None and consent.granted
 
 
-def _channels(member: Member, purpose: Purpose, said: dict[tuple[str, str], Consent]) -> list[Switch]:
+def _channels(
+    member: Member,
+    purpose: Purpose,
+    said: dict[tuple[str, str], Consent],
+    waiting: dict[tuple[str, str], PendingConsent],
+    interests: dict[tuple[str, str], list[Interest]],
+) -> list[Switch]:
     has = {Channel.EMAIL: bool(member.email), Channel.SMS: bool(member.phone)}
     return [
         Switch(
@@ -79,6 +90,8 @@ def _channels(member: Member, purpose: Purpose, said: dict[tuple[str, str], Cons
             _is_on(said, channel, purpose),
             said.get((channel, purpose)),
             "" if has[channel] else channel,
+            waiting.get((channel, purpose)),
+            interests.get((channel, purpose), []) if _is_on(said, channel, purpose) else [],
         )
         for channel in Channel
     ]

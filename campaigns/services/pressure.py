@@ -34,7 +34,8 @@ WHERE message.member_id = ANY(%(members)s) AND message.state = 'queued' AND mess
 """
 _ANY_LIMIT = """
 SELECT EXISTS (SELECT FROM campaigns_cap WHERE active)
-       OR EXISTS (SELECT FROM campaigns_contactpace WHERE member_id = ANY(%(members)s))
+       OR EXISTS (SELECT FROM campaigns_contactpace AS wish JOIN members_member AS said ON said.id = wish.member_id
+                  WHERE coalesce(said.merged_into_id, said.id) = ANY(%(members)s))
 """
 _PUT_OFF = """
 UPDATE campaigns_message AS message

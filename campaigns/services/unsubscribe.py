@@ -8,6 +8,10 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 from django.urls import reverse
 
+from campaigns.enums import Pace
+from campaigns.models import ContactPace
+from campaigns.queries_preferences import Interest, interests_of, pace_name, pace_of
+from campaigns.services.preferences import choose_topic, set_pace
 from members.enums import Channel, Purpose
 from members.models import PRESENT, Member
 from members.queries import consent_state
@@ -84,6 +88,50 @@ def stop(*, token: str, what: tuple[str, str] | None, at: datetime) -> Subscript
     return read_token(token)
 
 
+def stop_topic(*, token: str, topic_id: int, channel: Channel, at: datetime) -> Subscription:
+    """No more of a topic by a channel. BadLink; UnknownTopic."""
+    subscription = read_token(token)
+    choose_topic(
+        member_id=subscription.member.pk, topic_id=topic_id, channel=channel, wanted=False, source=SOURCE, at=at
+    )
+    return subscription
+
+
+def undo_topic(*, token: str, topic_id: int, channel: Channel, at: datetime) -> Subscription:
+    """Undoes that, and only that: what was said elsewhere stays. BadLink; UnknownTopic."""
+    subscription = read_token(token)
+    found = interests_of(subscription.member.pk).values()
+    said = [i for each in found for i in each if (i.topic.pk, i.channel) == (topic_id, channel)]
+    if said and can_undo(said[0]):
+        source = f"{SOURCE}, undone"
+        choose_topic(
+            member_id=subscription.member.pk, topic_id=topic_id, channel=channel, wanted=True, source=source, at=at
+        )
+    return subscription
+
+
+def can_undo(interest: Interest) -> bool:
+    """Whether a topic was stopped through a link, so that a link may bring it back."""
+    return not interest.wanted and interest.source == SOURCE
+
+
+def write_less(*, token: str, pace: Pace, at: datetime) -> Subscription:
+    """Less often from now on; a link can make it more only where a link had made it less. BadLink."""
+    subscription = read_token(token)
+    wish = pace_of(subscription.member.pk)
+    if pace in paces_open(wish):
+        set_pace(member_id=subscription.member.pk, pace=pace, source=SOURCE, at=at)
+    return subscription
+
+
+def paces_open(wish: ContactPace | None) -> list[Pace]:
+    """What a link can choose of how often."""
+    order = list(Pace)
+    if wish is not None and wish.source == SOURCE:
+        return order
+    return order[order.index(pace_name(wish)) :]
+
+
 def _state(subscription: Subscription, *, granted: bool, source: str, at: datetime) -> None:
     state_consent(
         member_id=subscription.member.pk,
@@ -91,5 +139,6 @@ def _state(subscription: Subscription, *, granted: bool, source: str, at: dateti
         purpose=subscription.purpose,
         granted=granted,
         source=source,
+        confirmed=True,  # what is undone here had been confirmed, where that is asked for
         at=at,
     )

@@ -1,5 +1,7 @@
 """What members agree to: being written to, by purpose and channel; personalised treatment; passing their data on."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -17,6 +19,30 @@ class NoPhone(Exception):
     """A yes to text messages by who has no phone number."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A word that a member says, before it is written."""
+
+    member: Member
+    channel: str
+    purpose: str
+    granted: bool
+    wording: ConsentWording | None
+    source: str
+    evidence: str
+    actor_id: int | None
+    at: datetime
+
+
+# Asked of each word, under the lock of the member: one that answers True keeps a yes until it is confirmed.
+_gates: list[Callable[[Asked], bool]] = []
+
+
+def register_gate(gate: Callable[[Asked], bool]) -> None:
+    """Adds one who may let a yes wait, and hears of each no."""
+    _gates.append(gate)
+
+
 @transaction.atomic
 def state_consent(
     *,
@@ -28,8 +54,11 @@ def state_consent(
     at: datetime,
     actor_id: int | None = None,
     evidence: str = "",
+    wording: ConsentWording | None = None,
+    confirmed: bool = False,
 ) -> Consent | None:
-    """Adds the member's word to the log, with the wording in force. None where it is what they last said.
+    """Adds the member's word to the log, with the wording in force or the one given. None where it is what they last
+    said, or where a yes has to be confirmed first, unless it was (`confirmed`).
 
     `channel` is "" for the purposes without channels. `evidence` says what proves it: a form's number, a file. A word
     on profiling decides Member.personalised. NoPhone; MemberGone; ValueError for a channel that the purpose has not.
@@ -44,6 +73,12 @@ def state_consent(
     said = Consent.objects.filter(member_id=member_id, channel=channel, purpose=purpose)
     last = said.order_by("-at", "-id").first()
     # Who was never asked is not written to: their no adds nothing. But they may well be treated by what they did.
+    wording = wording or ConsentWording.objects.filter(purpose=purpose).order_by("-version").first()
+    if not (granted and last is not None and last.granted) and not confirmed:
+        asked = Asked(member, channel, purpose, granted, wording, source, evidence, actor_id, at)
+        waits = [gate(asked) for gate in _gates]  # each hears of each word
+        if granted and any(waits):
+            return None
     unsaid = last is None and not granted and purpose != Purpose.PROFILING
     if unsaid or (last is not None and last.granted == granted):
         return None
@@ -52,7 +87,7 @@ def state_consent(
         channel=channel,
         purpose=purpose,
         granted=granted,
-        wording=ConsentWording.objects.filter(purpose=purpose).order_by("-version").first(),
+        wording=wording,
         source=source[:40],
         evidence=evidence[:200],
         actor_id=actor_id,
@@ -75,6 +110,7 @@ def state_consent(
 def stop_everything(*, member_id: int, source: str, at: datetime, actor_id: int | None = None) -> int:
     """Withdraws all that the member ever agreed to, and refuses personalised treatment; how many words that took."""
     asked = {key for key, consent in consent_state(member_id).items() if consent.granted}
+    asked |= {(channel, purpose) for purpose in MARKETING for channel in Channel}  # a yes may wait to be confirmed
     if Member.objects.filter(pk=member_id, personalised=True).exists():
         asked.add(("", Purpose.PROFILING))
     said = [

@@ -1,5 +1,7 @@
 """What members decide about their data: what we may do, their data as a file, and leaving."""
 
+from datetime import datetime
+
 from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
@@ -10,6 +12,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from campaigns.enums import Pace
+from campaigns.queries_preferences import pace_name, pace_of, pending_of, read_topic
+from campaigns.services.opt_in import NotYet, TooLate, send_again
+from campaigns.services.preferences import UnknownTopic, choose_topic, set_pace
 from members.enums import JobState
 from members.models import DataExport
 from members.services.consent import NoPhone, state_consent, stop_everything
@@ -32,8 +38,15 @@ def consents(request: MemberRequest) -> HttpResponse:
         error = _say(request, request.POST.get("say", ""), is_current=request.POST.get("versions") == shown)
         if not error:
             return redirect(reverse("portal:consents"))
-    found = topics(request.member, wordings)
-    context = {"topics": found, "versions": shown, "error": error, "something_on": is_anything_on(found)}
+    found = topics(request.member, wordings, timezone.now())
+    context = {
+        "topics": found,
+        "versions": shown,
+        "error": error,
+        "something_on": is_anything_on(found),
+        "paces": Pace,
+        "pace": pace_name(pace_of(request.member.pk)),
+    }
     return render(request, "portal/consents.html", context)
 
 
@@ -44,6 +57,10 @@ def _say(request: MemberRequest, pressed: str, *, is_current: bool) -> str:
         stop_everything(member_id=member.pk, source="portal", at=at, actor_id=by)
         messages.success(request, _("Done. We send you nothing, and treat you like everybody."))
         return ""
+    if _said_of_topics(member.pk, pressed, at=at, actor_id=by):
+        return ""
+    if pressed.startswith("again."):
+        return _send_again(member.pk, pressed.removeprefix("again."), at)
     said = read_key(pressed)
     if said is None:
         return _("Please use one of the switches.")
@@ -56,6 +73,43 @@ def _say(request: MemberRequest, pressed: str, *, is_current: bool) -> str:
         )
     except NoPhone:
         return _("For text messages we need your phone number.")
+    return ""
+
+
+def _said_of_topics(member_id: int, pressed: str, *, at: datetime, actor_id: int) -> bool:
+    """Does what "topic.5.email:no" or "pace:weekly" says; whether it was one of these."""
+    key, _colon, answer = pressed.partition(":")
+    if key == "pace" and answer in Pace.values:
+        set_pace(member_id=member_id, pace=Pace(answer), source="portal", at=at, actor_id=actor_id)
+        return True
+    topic = read_topic(key)
+    if topic is None or answer not in ("yes", "no"):
+        return False
+    try:
+        choose_topic(
+            member_id=member_id,
+            topic_id=topic[0],
+            channel=topic[1],
+            wanted=answer == "yes",
+            source="portal",
+            at=at,
+            actor_id=actor_id,
+        )
+    except UnknownTopic:
+        return False
+    return True
+
+
+def _send_again(member_id: int, key: str, at: datetime) -> str:
+    """Another message for a yes that waits; the sentence that says why not."""
+    channel, _dot, purpose = key.partition(".")
+    waiting = pending_of(member_id, at).get((channel, purpose))
+    if waiting is None:
+        return _("Nothing waits to be confirmed here any more.")
+    try:
+        send_again(pending_id=waiting.pk, at=at)
+    except (NotYet, TooLate):
+        return _("We have just sent it. Please look into your messages, the ones sorted out as spam too.")
     return ""
 
 
