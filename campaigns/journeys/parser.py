@@ -32,6 +32,7 @@ _LISTS = {StepKind.IF: ("yes", "no"), StepKind.WAIT_FOR: ("then", "else")}
 _KEYS = ("trigger", "audience", "steps", "goal", "exits", "again", "catch_up_hours", "entry_limit", "cap_points",
          "cap_coupons")  # fmt: skip
 YEAR = 366
+OF_DAYS = {"birthday": "", "expiry": "", "coupon": ""}
 
 
 def parse(definition: Any, known: Known) -> Journey:
@@ -107,7 +108,9 @@ class _Reader:
         path = "/trigger"
         match kind:
             case TriggerKind.OCCASION:
-                told["occasion"] = self.choice(raw, path, "occasion", {**OWN_DAYS, **self.known.occasions})
+                own = isinstance(name := raw.get("occasion"), str) and name in OWN_DAYS
+                there: Mapping[str, Any] = OWN_DAYS if own else self.known.occasions
+                told["occasion"] = self.choice(raw, path, "occasion", there)
                 told["days"] = self.number(raw, path, "days", -90, 90, usual=0)
             case TriggerKind.SEGMENT:
                 told["segment"] = self.choice(raw, path, "segment", self.known.segments)
@@ -294,7 +297,10 @@ class _Reader:
                 self.problem(f"{path}/date", gettext("Please give a day, as 2026-12-24."))
         else:
             own = {f"attribute:{key}": label for key, label in self.known.attributes.items()}
-            told["of"] = self.choice(raw, path, "of", {"birthday": "", "expiry": "", "coupon": "", **own})
+            name = raw.get("of")
+            if isinstance(name, str) and name.startswith("attribute:") and name[10:] in self.known.attributes:
+                own[name] = name
+            told["of"] = self.choice(raw, path, "of", {**OF_DAYS, **own})
             told["days"] = self.number(raw, path, "days", -365, 365, usual=0)
         return told
 

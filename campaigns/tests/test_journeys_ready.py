@@ -7,11 +7,12 @@ import pytest
 from campaigns.content.compiled import compiled
 from campaigns.enums import MessageState
 from campaigns.journeys.ready import READY
-from campaigns.models import JourneyLog, JourneyRun, Message, Occasion, TemplateVersion
+from campaigns.models import JourneyLog, JourneyRun, Message, TemplateVersion
 from campaigns.services.journeys.definitions import publish_journey
 from campaigns.services.journeys.ready import take_ready
 from campaigns.services.journeys.running import run
 from campaigns.services.journeys.writing import write
+from campaigns.services.occasions import choose_countries, keep_calendar
 from campaigns.tests.factories import utc
 from campaigns.tests.test_journeys import buy, join, react
 from members.models import Programme
@@ -28,8 +29,9 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def shop(db):
-    Programme.objects.update(time_zone="Europe/Berlin")
-    Occasion.objects.filter(key="mid-autumn").update(active=True)  # the shop keeps Chinese festivals
+    Programme.objects.update_or_create(pk=1, defaults={"time_zone": "Europe/Berlin"})
+    keep_calendar(at=START)
+    choose_countries(codes=["CN"], at=START)
 
 
 def begin(key: str, at=START):

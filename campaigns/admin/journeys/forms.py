@@ -1,0 +1,82 @@
+"""What staff tell about a journey."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from campaigns.journeys.definition import BadJourney, Problem
+from campaigns.journeys.parser import parse
+from campaigns.services.journeys.definitions import known
+from members.enums import Purpose
+
+
+class JourneyForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=120, widget=UnfoldAdminTextInputWidget)
+    purpose = forms.ChoiceField(
+        label=_("What members agreed to"), choices=Purpose.choices, widget=UnfoldAdminSelectWidget
+    )
+    holdout_percent = forms.DecimalField(
+        label=_("Held out (%)"),
+        min_value=0,
+        max_value=50,
+        max_digits=4,
+        decimal_places=1,
+        help_text=_("So many get nothing, drawn by lot: beside them it shows what the journey brings. 0: nobody."),
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+    definition = forms.CharField(
+        label=_("Journey as JSON"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false", "autocomplete": "off"}),
+    )
+    problems: tuple[Problem, ...] = ()
+
+    def clean_purpose(self) -> str:
+        purpose = self.cleaned_data["purpose"]
+        if purpose not in ("greetings", "offers"):
+            raise forms.ValidationError(_("Please choose greetings or offers."))
+        return purpose
+
+    def clean_definition(self) -> Any:
+        """A draft may be wrong: its problems are shown, and keep it from being published."""
+        try:
+            given = json.loads(self.cleaned_data["definition"])
+        except (ValueError, RecursionError):
+            raise forms.ValidationError(_("This is not readable as JSON.")) from None
+        if not isinstance(given, dict):
+            raise forms.ValidationError(_("This is not readable as JSON."))
+        try:
+            parse(given, known())
+        except BadJourney as bad:
+            self.problems = tuple(bad.problems)
+        return given
+
+
+class TryForm(forms.Form):
+    """Whom to walk through, and what they are assumed to do."""
+
+    card = forms.CharField(
+        label=_("Member"), help_text=_("Card number, e-mail or name."), widget=UnfoldAdminTextInputWidget
+    )
+    buys_after = forms.IntegerField(
+        label=_("Buys after (days)"),
+        required=False,
+        min_value=0,
+        max_value=730,
+        help_text=_("Empty: never."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+
+class WhoForm(forms.Form):
+    card = forms.CharField(
+        label=_("Member"), help_text=_("Card number, e-mail or name."), widget=UnfoldAdminTextInputWidget
+    )
