@@ -11,6 +11,7 @@ class CampaignsConfig(AppConfig):
         from campaigns import events, merging, privacy, reactions, traits  # noqa: F401  registers what this app answers
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
+        from campaigns import panels_preferences
         from campaigns.services import keeping, opt_in
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
@@ -28,6 +29,7 @@ class CampaignsConfig(AppConfig):
         journeys.register()
         register_eraser("campaigns.preferences", erase_preferences)
         opt_in.register()
+        panels_preferences.register_all()
         keeping.register_all()
         writing.register()
         post_migrate.connect(open_calendar, sender=self)

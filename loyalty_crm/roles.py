@@ -61,6 +61,9 @@ _MARKETER = {
     "campaigns.birthdaygreeting": "view add change",
     "campaigns.message": "view change",
     "campaigns.occasion": "view add change",
+    "campaigns.topic": "view add change",
+    "campaigns.cap": "view",
+    "campaigns.optinrule": "view",
     "analytics.memberscore": "view",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
@@ -85,6 +88,8 @@ ROLES: dict[str, dict[str, str]] = {
         "auth.group": "view",
         "api.apikey": "view add change",
         "api.answer": "view",
+        "campaigns.cap": "view add change",
+        "campaigns.optinrule": "view add change",
         # Mail kept on disk holds sign-in codes of everybody.
         "campaigns.outbox": "view",
     },

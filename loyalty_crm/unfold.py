@@ -34,7 +34,10 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
             (_("Occasions"), "calendar_month", "campaigns.Occasion"),
+            (_("Topics"), "interests", "campaigns.Topic"),
+            (_("Limits of messages"), "speed", "campaigns.Cap"),
             (_("Consent wordings"), "verified_user", "members.ConsentWording"),
+            (_("Confirmation of consents"), "mark_email_read", "campaigns.OptInRule"),
         ),
     ),
     (

@@ -1,3 +1,3 @@
-from campaigns.admin import greeting, messages, occasions
+from campaigns.admin import greeting, messages, occasions, preferences
 
-__all__ = ["greeting", "messages", "occasions"]
+__all__ = ["greeting", "messages", "occasions", "preferences"]

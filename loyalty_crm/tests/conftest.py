@@ -12,6 +12,8 @@ from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
 from campaigns.models import Message, Occasion, OccasionDate
+from campaigns.models.preference import OptInRule, Topic
+from campaigns.models.pressure import Cap
 from campaigns.services.greeting import birthday_campaign, get_greeting
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
@@ -189,6 +191,9 @@ def world(db, settings) -> dict[str, int]:
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
         "campaigns_occasion": Occasion.objects.get(key="mid-autumn").pk,
+        "campaigns_topic": Topic.objects.create(name_en="Events", purpose="offers").pk,
+        "campaigns_cap": Cap.objects.create(number=3, days=7).pk,
+        "campaigns_optinrule": OptInRule.objects.create(channel="sms", purpose="offers", active=False).pk,
         "campaigns_occasiondate": OccasionDate.objects.filter(occasion__key="mid-autumn").latest("day").pk,
     }
 

@@ -144,6 +144,9 @@ ACCESS: dict[str, set[str]] = {
         MARKETER_UP,
     ),
     **pages("campaigns_occasion", MARKETER_UP, add=MARKETER_UP),
+    **pages("campaigns_topic", MARKETER_UP, add=MARKETER_UP),
+    **pages("campaigns_cap", MARKETER_UP, add=ONLY_MANAGER),
+    **pages("campaigns_optinrule", MARKETER_UP, add=ONLY_MANAGER),
     **dict.fromkeys(
         (f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP
     ),
