@@ -31,6 +31,8 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Likely duplicates"), "join_inner", "members.Duplicate"),
             (_("Merges"), "merge", "members.MemberMerge"),
             (_("Purchases"), "shopping_bag", "members.Purchase"),
+            (_("Templates"), "drafts", "campaigns.Template"),
+            (_("Snippets"), "dashboard_customize", "campaigns.Snippet"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Messages"), "mail", "campaigns.Message"),
             (_("Occasions"), "calendar_month", "campaigns.Occasion"),
@@ -68,6 +70,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Programme"),
         (
             (_("Settings"), "storefront", "members.Programme"),
+            (_("Brand"), "palette", "campaigns.Brand"),
             (_("How points behave"), "tune", "rewards.RewardSettings"),
             (_("Attributes"), "list_alt", "members.Attribute"),
             (_("Tags"), "sell", "members.Tag"),

@@ -1,3 +1,3 @@
-from campaigns.admin import greeting, messages, occasions, preferences
+from campaigns.admin import brand, greeting, messages, occasions, preferences, templates
 
-__all__ = ["greeting", "messages", "occasions", "preferences"]
+__all__ = ["brand", "greeting", "messages", "occasions", "preferences", "templates"]

@@ -180,7 +180,7 @@ def _mail(drawn: Drawn, given: list[dict[str, Any]], page: Page, preheader: str,
 <mj-section padding="20px 0 36px"><mj-column>{_footer(page, kind)}</mj-column></mj-section>
 </mj-body></mjml>"""
     # MJML's own rules for tables serve from the head: put into every cell they would double the mail.
-    html = mjml.mjml2html(source).replace("<style", '<style data-css-inline="ignore"', 1)
+    html = mjml.mjml2html(source, fonts={}).replace("<style", '<style data-css-inline="ignore"', 1)
     return page.tags.show(_inliner.inline(html)) + "\n"
 
 

@@ -7,9 +7,12 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
 
+from campaigns.content.markup import LIQUID
+
 _places: dict[str, tuple[Promise | str, str]] = {}
-_ADDRESS = re.compile(r"(?:https?://[^\s/{}<>\"']+|mailto:[^\s@<>\"']+@|tel:\+?[0-9])[^\s<>\"']*")
-_OWN = re.compile(r"\{\{\s*programme\.url\s*\}\}[^\s<>\"']*")
+_OWN = re.compile(r"^\{\{\s*programme\.url\s*\}\}")
+# Liquid may stand in the path, never where it would say whose address it is.
+_ADDRESS = re.compile(r"(?:https?://[^\s/{}<>\"']+|mailto:[^\s@{}<>\"']+@|tel:\+?[0-9])[^\s<>\"']*")
 
 
 def register(name: str, label: Promise | str, url_name: str) -> None:
@@ -24,7 +27,7 @@ def places() -> Mapping[str, Promise | str]:
 
 def is_link(link: str) -> bool:
     """Whether a link leads somewhere: a place, an address of the web, mail or telephone, or the programme's own."""
-    return link in _places or bool(_ADDRESS.fullmatch(link) or _OWN.fullmatch(link))
+    return link in _places or bool(_ADDRESS.fullmatch(LIQUID.sub("{}", _OWN.sub("https://own", link))))
 
 
 def address(link: str) -> str:

@@ -1,11 +1,12 @@
 """Templates and snippets: saved as versions that stay. docs/templates.md."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import IO, Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -19,6 +20,7 @@ from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.content.sources import sample_values
 from campaigns.models import MailPicture, Snippet, Template, TemplateVersion
+from members.queries import get_programme
 from rewards.models import Offer, Reward
 from rewards.services.pictures import encode_for_mail
 
@@ -50,15 +52,28 @@ def check(given: Any, kind: str, at: datetime) -> dict[str, Any]:
 
 
 def example() -> dict[str, Any]:
-    """Values to make a message with where there is no member."""
-    values: dict[str, Any] = {**_Samples(), **merge.samples(), **sample_values()}
+    """Values to make a message with where there is no member, in the active language, of this shop."""
+    values: dict[str, Any] = {**merge.samples(), **sample_values()}
+    for path in _DAYS:
+        space, _dot, name = path.partition(".")
+        values[space][name] = merge.day(date(2026, 7, 11))
+    programme = get_programme()
+    values["programme"] |= {"name": programme.name, "url": settings.SITE_URL, "contact_email": programme.contact_email}
     for key in Offer.objects.values_list("pk", flat=True):
         values[f"offer_{key}"] = values["coupon"]
     return {**values, "links": {"unsubscribe": "#", "preferences": "#"}}
 
 
-class _Samples(dict):
-    """No value of its own: it is there to be filled."""
+_DAYS = ("birthday.date", "gift.expires_on", "points.expires_on", "award.on", "tier.kept_until", "membership.until",
+         "coupon.expires_on", "member.joined_on")  # fmt: skip
+
+
+def in_short(source: str, values: Mapping[str, Any]) -> str:
+    """A line as it reads with these values, for lists; as it was written where it cannot be read."""
+    try:
+        return " ".join(merge.environment.from_string(source).render(**values).split())
+    except LiquidError:
+        return source
 
 
 @transaction.atomic
@@ -162,7 +177,7 @@ def using(snippet_id: int) -> list[TemplateVersion]:
     """The newest versions that show a snippet, of templates in use, by template."""
     newest = Template.objects.filter(archived_at=None).annotate(n=Max("versions__number")).order_by("pk")
     versions = TemplateVersion.objects.select_related("template").filter(template__in=[t.pk for t in newest])
-    latest = versions.order_by("template", "-number").distinct("template")
+    latest = versions.order_by("template_id", "-number").distinct("template_id")
     return [
         version
         for version in latest

@@ -11,10 +11,11 @@ from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
-from campaigns.models import Message, Occasion, OccasionDate
+from campaigns.models import Brand, Message, Occasion, OccasionDate
 from campaigns.models.preference import OptInRule, Topic
 from campaigns.models.pressure import Cap
 from campaigns.services.greeting import birthday_campaign, get_greeting
+from campaigns.services.templates import save_snippet, save_template
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
     AccessLog,
@@ -132,6 +133,11 @@ def world(db, settings) -> dict[str, int]:
     run_export(export_id=exported.pk)
     uploaded = PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, name="x.csv")
     segment = save_segment(names={"en": "Everybody"}, definition={"all": []}, at=AT)
+    Brand.objects.create(pk=1)
+    words = {"en": "Hello", "zh-hans": "您好"}
+    hello = {"subject": words, "blocks": [{"type": "text", "text": words}]}
+    template = save_template(template_id=None, name="Hello", kind="marketing", content=hello, actor_id=None, at=AT)
+    snippet, _none = save_snippet(snippet_id=None, name="Hello", content=hello, actor_id=None, at=AT)
     return {
         **coupons_of(member),
         "members_member": member.pk,
@@ -190,6 +196,9 @@ def world(db, settings) -> dict[str, int]:
         "api_answer": Answer.objects.create(call="members", source="till", key="1", fingerprint=b"1", status=201).pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
+        "campaigns_template": template.template_id,
+        "campaigns_snippet": snippet.pk,
+        "campaigns_brand": 1,
         "campaigns_occasion": Occasion.objects.get(key="mid-autumn").pk,
         "campaigns_topic": Topic.objects.create(name_en="Events", purpose="offers").pk,
         "campaigns_cap": Cap.objects.create(number=3, days=7).pk,

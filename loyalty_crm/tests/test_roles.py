@@ -150,6 +150,19 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP
     ),
+    **pages("campaigns_template", MARKETER_UP, add=MARKETER_UP),
+    **dict.fromkeys(
+        (
+            f"campaigns_template_{page}"
+            for page in (
+                *("preview", "members", "upload", "ready", "versions", "version"),
+                *("archive", "restore", "copy", "test"),
+            )
+        ),
+        MARKETER_UP,
+    ),
+    **pages("campaigns_snippet", MARKETER_UP, add=MARKETER_UP, archive=MARKETER_UP),
+    **pages("campaigns_brand", MARKETER_UP, panel=MARKETER_UP),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
@@ -178,6 +191,8 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "rewards_earningrule_why": ["purchase", world["members_purchase"]],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],
+        "campaigns_template_ready": ["welcome"],
+        "campaigns_template_version": [world["campaigns_template"], 1],
         "campaigns_occasion_date": [world["campaigns_occasiondate"]],
         "campaigns_occasion_put_back": [world["campaigns_occasiondate"]],
         "analytics_memberscore_rewards_file": ["rules", "csv"],

@@ -140,7 +140,7 @@ READY = (
                 "{{ points.expiring }} of your points expire on {{ points.expires_on }}: {{ programme.url }}",
                 "您有{{ points.expiring }}积分将于{{ points.expires_on }}到期，请尽快使用：{{ programme.url }}",
             ),
-            banner("⌛", "gold", "Your points want to be spent", "积分快到期了"),
+            banner("◔", "gold", "Your points want to be spent", "积分快到期了"),
             text(
                 f"Dear {HELLO},\n\n**{{{{ points.expiring }}}} of your points** can be spent until"
                 " **{{ points.expires_on }}**. After that day they are gone, and we would rather see you enjoy them.",

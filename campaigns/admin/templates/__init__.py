@@ -1,0 +1,3 @@
+from campaigns.admin.templates import admin, snippets
+
+__all__ = ["admin", "snippets"]
