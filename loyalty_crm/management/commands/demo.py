@@ -39,7 +39,20 @@ class Command(BaseCommand):
     def fill(self) -> None:
         from analytics.services.scores import score_all
         from campaigns.services.greeting import get_greeting, save_greeting
-        from loyalty_crm.demo import benefits, calendar, calls, desk, files, gifts, letters, offers, privacy, rules, till
+        from loyalty_crm.demo import (
+            benefits,
+            calendar,
+            calls,
+            desk,
+            files,
+            gifts,
+            letters,
+            offers,
+            privacy,
+            rules,
+            till,
+            wishes,
+        )
         from loyalty_crm.demo.desk import make_till_key
         from loyalty_crm.demo.doubles import make_doubles
         from loyalty_crm.demo.people import make_guests, make_staff
@@ -106,6 +119,7 @@ class Command(BaseCommand):
         files.carry(at, staff)
         letters.write(at, staff["Marketer"])
         rules.try_out(at, staff["Marketer"])
+        wishes.keep_wishes(at, SEED)
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
         calls.call(Random(SEED), guests, at)  # noqa: S311
