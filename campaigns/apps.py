@@ -13,7 +13,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.merge_fields import register_all
         from campaigns import panels_preferences
         from campaigns.services import keeping, opt_in
-        from campaigns.services.broadcasts import writing
+        from campaigns.services.broadcasts import topics, writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
         from campaigns.services.journeys.erasure import erase_runs
@@ -32,6 +32,7 @@ class CampaignsConfig(AppConfig):
         panels_preferences.register_all()
         keeping.register_all()
         writing.register()
+        topics.register()
         post_migrate.connect(open_calendar, sender=self)
 
 

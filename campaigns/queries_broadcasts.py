@@ -19,6 +19,7 @@ REASONS = (
     SkipReason.MERGED,
     SkipReason.ERASED,
     SkipReason.NO_CONSENT,
+    SkipReason.TOPIC_OFF,
     SkipReason.NO_ADDRESS,
     SkipReason.BAD_ADDRESS,
     SkipReason.SUPPRESSED,
@@ -27,10 +28,16 @@ REASONS = (
     SkipReason.HOUR_PASSED,
     SkipReason.HOLDOUT,
 )
-_ADDRESS = {Medium.EMAIL: "member.email", Medium.SMS: "member.phone"}
+# Where each channel goes; the member's own pages are known by their card.
+_ADDRESS = {
+    Medium.EMAIL: "member.email",
+    Medium.SMS: "member.phone",
+    Medium.APP: "CASE WHEN member.user_id IS NOT NULL THEN member.card_number ELSE '' END",
+}
 _FORM = {
     Medium.EMAIL: r"^[^@[:space:]<>,;\"]+@[^@[:space:]<>,;\"]+\.[^@.[:space:]]{{2,}}$",
     Medium.SMS: r"^\+[0-9]{{5,15}}$",
+    Medium.APP: "",
 }
 
 # Four tables say who is in and who is not; each asked for the members of the chunk only.
@@ -113,24 +120,36 @@ def _left_out(groups: Groups) -> str:
     return f"member.id IN ({' UNION ALL '.join(parts)})" if parts else "false"
 
 
-def _against(channel: Medium) -> str:
+def _against(channel: Medium, topic: bool) -> str:
     """Why this channel does not reach `member`; '' where it does."""
-    if channel not in _ADDRESS:  # the member's own pages: nothing to agree to, and no address
-        return "''"
     address = _ADDRESS[channel]
     return (
-        f"CASE WHEN said_{channel}.granted IS NOT TRUE THEN 'no_consent' WHEN {address} = '' THEN 'no_address'"
+        f"CASE WHEN said_{channel}.granted IS NOT TRUE THEN 'no_consent'"
+        f" WHEN {f'off_{channel}.id IS NOT NULL' if topic else 'false'} THEN 'topic_off'"
+        f" WHEN {address} = '' THEN 'no_address'"
         f" WHEN {address} !~ '{_FORM[channel].format()}' THEN 'bad_address'"
         f" WHEN gone_{channel}.id IS NOT NULL THEN 'suppressed' ELSE '' END"
     )
 
 
-def _joins(channel: Medium) -> str:
-    if channel not in _ADDRESS:
-        return ""
+def _joins(channel: Medium, topic: bool) -> str:
+    """What is asked of other tables, a row at most for each member. Who agreed to one channel agreed to the member's
+    own pages, and who let go of a topic by one of them does not want it there."""
+    by = f"= '{channel}'" if channel in (Medium.EMAIL, Medium.SMS) else "<> ''"
+    said = f"members_consentstate AS said_{channel} ON"
+    if channel == Medium.APP:
+        said = (
+            "(SELECT member_id, bool_or(granted) AS granted, '' AS channel, purpose FROM members_consentstate"
+            f" WHERE {_RANGE} GROUP BY member_id, purpose) AS said_app ON"
+        )
+    off = f"""
+        LEFT JOIN (SELECT member_id, min(id) AS id FROM campaigns_topicchoice
+                   WHERE topic_id = %(topic)s AND channel {by} AND NOT wanted AND {_RANGE} GROUP BY member_id)
+        AS off_{channel} ON off_{channel}.member_id = member.id"""
     return (
-        f"LEFT JOIN members_consentstate AS said_{channel} ON said_{channel}.member_id = member.id"
-        f" AND said_{channel}.channel = '{channel}' AND said_{channel}.purpose = %(purpose)s"
+        f"LEFT JOIN {said} said_{channel}.member_id = member.id"
+        f" AND said_{channel}.channel = '{channel if channel != Medium.APP else ''}'"
+        f" AND said_{channel}.purpose = %(purpose)s{off if topic else ''}"
         f" LEFT JOIN campaigns_suppression AS gone_{channel} ON gone_{channel}.channel = '{channel}'"
         f" AND gone_{channel}.address = {ADDRESS_KEY.format(_ADDRESS[channel])} AND gone_{channel}.lifted_at IS NULL"
         f" AND (gone_{channel}.expires_at IS NULL OR gone_{channel}.expires_at > %(at)s)\n"
@@ -186,14 +205,13 @@ def plan(
     better version. `day` is the day of the shop on which the members' own time of day is meant."""
     campaign: Campaign = broadcast.campaign
     channels = [Medium(channel) for channel in campaign.channels]
-    one_by_one = ", ".join(f"{_against(channel)} AS against_{channel}" for channel in channels)
+    topic = broadcast.topic_id is not None
+    one_by_one = ", ".join(f"{_against(channel, topic)} AS against_{channel}" for channel in channels)
     ways = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
     blocked = " AND ".join(f"against_{channel} <> ''" for channel in channels)
-    keys = " ".join(
-        f"WHEN '{channel}' THEN {ADDRESS_KEY.format(address.replace('member.', ''))}"
-        for channel, address in _ADDRESS.items()
-        if channel in channels
-    )
+    keys = " ".join(f"WHEN '{channel}' THEN {ADDRESS_KEY.format(f'to_{channel}')}" for channel in channels)
+    places = ", ".join(f"{_ADDRESS[channel]} AS to_{channel}" for channel in channels)
+    kept = ", ".join(f"to_{channel}" for channel in channels)
     later = " ".join(f"WHEN {variant.number} THEN {variant.minutes_later}" for variant in variants)
     local = broadcast.when not in (BroadcastWhen.NOW, BroadcastWhen.MOMENT)
     hour_passed = "false"
@@ -203,12 +221,12 @@ def plan(
     needs_clock = local or campaign.quiet_from is not None
     zone = "CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone ELSE %(fallback)s END"
     sql = f"""
-SELECT member_id, language, channel, reason, CASE channel {keys or "WHEN '' THEN NULL::uuid"} END AS address,
+SELECT member_id, language, channel, reason, CASE channel {keys} END AS address,
        variant, tests, {due_at} AS due_at
 FROM (
     SELECT *, planned AT TIME ZONE zone AS wall FROM (
         SELECT *, due + CASE variant {later or "WHEN -1 THEN 0"} ELSE 0 END * interval '1 minute' AS planned FROM (
-            SELECT member_id, language, email, phone, zone,
+            SELECT member_id, language, zone, {kept},
                    CASE {ways} ELSE '{channels[0]}' END AS channel,
                    CASE WHEN left_out THEN 'excluded' WHEN merged THEN 'merged' WHEN erased THEN 'erased'
                         WHEN {blocked} THEN against_{channels[0]}
@@ -218,7 +236,7 @@ FROM (
                    lot_test < %(test)s AS tests,
                    {_due(broadcast)} AS due
             FROM (
-                SELECT member.id AS member_id, member.language, member.email, member.phone,
+                SELECT member.id AS member_id, member.language, {places},
                        {zone if needs_clock else "'UTC'"} AS zone,
                        {_left_out(groups)} AS left_out,
                        member.merged_into_id IS NOT NULL AS merged, member.erased_at IS NOT NULL AS erased,
@@ -228,7 +246,7 @@ FROM (
                        {draw("%(uid)s::text || 'test'") if len(variants) > 1 and broadcast.test_percent < 100 else "0"}
                            AS lot_test
                 FROM members_member AS member
-                {"".join(map(_joins, channels))}
+                {"".join(_joins(channel, topic) for channel in channels)}
                 WHERE member.id > %(after)s AND member.id <= %(upto)s AND {_audience(groups)}
             ) AS candidate
         ) AS judged
@@ -239,6 +257,7 @@ FROM (
     params = groups._asdict() | {
         "uid": str(broadcast.uid),
         "purpose": campaign.purpose,
+        "topic": broadcast.topic_id,
         "at": at,
         "start": start,
         "scheduled": broadcast.asked_at or at,

@@ -6,15 +6,17 @@ import pytest
 from django.core import mail
 
 from campaigns.enums import CampaignState, SuppressionReason
-from campaigns.models import Broadcast, Campaign, Message, Suppression
+from campaigns.models import Broadcast, Campaign, Message, Suppression, Topic
 from campaigns.queries import address_key
 from campaigns.queries_broadcasts import answer_for
 from campaigns.services.broadcasts import control, planning
 from campaigns.services.broadcasts.audience import estimate, plan_of, timing_of
 from campaigns.services.broadcasts.running import run_broadcasts
 from campaigns.services.delivery import deliver
+from campaigns.services.preferences import choose_topic
 from campaigns.services.templates import save_template
 from common.sql import execute
+from members.enums import Channel
 from members.models import Member, MemberList, MemberListEntry
 from members.queries_segments import SegmentNotReady
 from members.services.consent import state_consent
@@ -309,6 +311,35 @@ def test_the_rest_waits_for_the_better_version():
     left.update(state="sent", sent_at=AT, frozen_at=AT)
     beat(AT + timedelta(hours=5))
     assert state(made) == CampaignState.DONE
+
+
+def test_the_first_channel_that_reaches_a_member(django_user_model):
+    both = reader(email="both@example.com", phone="+4915112345678")
+    phone, pages = make_member(phone="+4915112345679"), make_member(email="pages@example.com")
+    for member, channel in ((both, "sms"), (phone, "sms"), (pages, "sms")):
+        execute(
+            "INSERT INTO members_consent (member_id, channel, purpose, granted, source, at)"
+            " VALUES (%s, %s, 'offers', true, 'test', now())",
+            [member.pk, channel],
+        )
+    account = django_user_model.objects.create(email="pages@example.com")
+    Member.objects.filter(pk=pages.pk).update(user=account)
+    made = scheduled(campaign={"channels": ["email", "sms", "app"]})
+    beat()
+    ways = dict(Message.objects.filter(campaign=made.pk, state="queued").values_list("member", "channel"))
+    assert ways == {both.pk: "email", phone.pk: "sms", pages.pk: "app"}
+
+
+def test_who_let_go_of_the_topic_gets_nothing_of_it():
+    topic = Topic.objects.create(name="Concerts", purpose="offers")
+    member, other = reader(email="a@example.com"), reader(email="b@example.com")
+    choose_topic(member_id=member.pk, topic_id=topic.pk, channel=Channel.EMAIL, wanted=False, source="test", at=JOINED)
+    made = scheduled(topic=topic)
+    beat()
+    assert rows(made) == {member.pk: ("skipped", "topic_off"), other.pk: ("queued", "")}
+    choose_topic(member_id=other.pk, topic_id=topic.pk, channel=Channel.EMAIL, wanted=False, source="test", at=AT)
+    assert deliver(clock=lambda: AT) == 0
+    assert rows(made)[other.pk] == ("skipped", "topic_off")
 
 
 def test_gift_and_words_go_out_once():
