@@ -62,7 +62,11 @@ _MARKETER = {
     "campaigns.template": "view add change",
     "campaigns.snippet": "view add change",
     "campaigns.brand": "view change",
+    "campaigns.broadcast": "view add change",
+    "campaigns.campaignsettings": "view",
     "campaigns.message": "view change",
+    "campaigns.journey": "view add change",
+    "campaigns.journeyrun": "view",
     "campaigns.occasion": "view add change",
     "campaigns.topic": "view add change",
     "campaigns.cap": "view",
@@ -95,6 +99,8 @@ ROLES: dict[str, dict[str, str]] = {
         "campaigns.optinrule": "view add change",
         # Mail kept on disk holds sign-in codes of everybody.
         "campaigns.outbox": "view",
+        "campaigns.broadcast": "view add change approve",
+        "campaigns.campaignsettings": "view add change",
     },
 }
 

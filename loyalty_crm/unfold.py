@@ -34,6 +34,8 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Templates"), "drafts", "campaigns.Template"),
             (_("Snippets"), "dashboard_customize", "campaigns.Snippet"),
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
+            (_("Broadcasts"), "campaign", "campaigns.Broadcast"),
+            (_("Journeys"), "route", "campaigns.Journey"),
             (_("Messages"), "mail", "campaigns.Message"),
             (_("Occasions"), "calendar_month", "campaigns.Occasion"),
             (_("Topics"), "interests", "campaigns.Topic"),

@@ -1,3 +1,3 @@
-from campaigns.admin import brand, greeting, messages, occasions, preferences, templates
+from campaigns.admin import brand, broadcasts, greeting, journeys, messages, occasions, preferences, templates
 
-__all__ = ["brand", "greeting", "messages", "occasions", "preferences", "templates"]
+__all__ = ["brand", "broadcasts", "greeting", "journeys", "messages", "occasions", "preferences", "templates"]

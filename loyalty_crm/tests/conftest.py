@@ -11,10 +11,13 @@ from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
-from campaigns.models import Brand, Message, Occasion, OccasionDate
+from campaigns.models import Brand, JourneyRun, Message, Occasion, OccasionDate
+from campaigns.services.broadcasts.control import create, get_settings
 from campaigns.models.preference import OptInRule, Topic
 from campaigns.models.pressure import Cap
 from campaigns.services.greeting import birthday_campaign, get_greeting
+from campaigns.services.journeys.definitions import publish_journey
+from campaigns.services.journeys.ready import take_ready
 from campaigns.services.templates import save_snippet, save_template
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
@@ -196,15 +199,29 @@ def world(db, settings) -> dict[str, int]:
         "api_answer": Answer.objects.create(call="members", source="till", key="1", fingerprint=b"1", status=201).pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
+        **journey_of(member),
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,
         "campaigns_brand": 1,
+        "campaigns_broadcast": create(name="Spring", actor_id=None).pk,
+        "campaigns_campaignsettings": get_settings().pk,
         "campaigns_occasion": Occasion.objects.get(key="mid-autumn").pk,
         "campaigns_topic": Topic.objects.create(name_en="Events", purpose="offers").pk,
         "campaigns_cap": Cap.objects.create(number=3, days=7).pk,
         "campaigns_optinrule": OptInRule.objects.create(channel="sms", purpose="offers", active=False).pk,
         "campaigns_occasiondate": OccasionDate.objects.filter(occasion__key="mid-autumn").latest("day").pk,
     }
+
+
+def journey_of(member: Member) -> dict[str, int]:
+    """A ready journey that runs, and a member on it."""
+    made = take_ready(key="welcome", at=AT)
+    version = publish_journey(journey_id=made.pk, at=AT)
+    run = JourneyRun.objects.create(
+        journey=made, version=version, member=member, key="event:1", state="active", step="hello", entered_at=AT,
+        arrived_at=AT, should_at=AT, due_at=AT,
+    )  # fmt: skip
+    return {"campaigns_journey": made.pk, "campaigns_journeyrun": run.pk}
 
 
 def told_event(member: Member) -> int:

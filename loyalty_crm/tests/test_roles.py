@@ -150,6 +150,21 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP
     ),
+    **pages(
+        "campaigns_broadcast",
+        MARKETER_UP,
+        add=MARKETER_UP,
+        approve=ONLY_MANAGER,
+        **dict.fromkeys(("count", "audience", "content", "when", "check", "estimate", "live"), MARKETER_UP),
+        **dict.fromkeys(("ask", "take_back", "pause", "resume", "cancel", "follow", "test"), MARKETER_UP),
+    ),
+    **pages("campaigns_campaignsettings", MARKETER_UP),
+    **pages("campaigns_journey", MARKETER_UP, add=MARKETER_UP),
+    **dict.fromkeys(
+        (f"campaigns_journey_{page}" for page in ("preview", "ready", "try", "why", "publish", "pause", "resume")),
+        MARKETER_UP,
+    ),
+    **pages("campaigns_journeyrun", MARKETER_UP),
     **pages("campaigns_template", MARKETER_UP, add=MARKETER_UP),
     **dict.fromkeys(
         (
@@ -191,6 +206,7 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "rewards_earningrule_why": ["purchase", world["members_purchase"]],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],
+        "campaigns_journey_ready": ["welcome"],
         "campaigns_template_ready": ["welcome"],
         "campaigns_template_version": [world["campaigns_template"], 1],
         "campaigns_occasion_date": [world["campaigns_occasiondate"]],

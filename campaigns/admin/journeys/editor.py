@@ -59,6 +59,17 @@ def script_words() -> dict[str, str]:
     return {key: str(text) for key, text in _WORDS.items()}
 
 
+def settings(preview_url: str, *, may: bool) -> dict[str, Any]:
+    """Where the script asks, and what the fields are called that stand in no kind of step."""
+    labels = {
+        "only": gettext("Only who"), "goal": gettext("Goal: who reaches it leaves"), "again": gettext("Again"),
+        "days": gettext("days"), "catch_up_hours": gettext("late by at most (hours)"),
+        "entry_limit": gettext("members at most"), "cap_points": gettext("points given at most"),
+        "cap_coupons": gettext("coupons given at most"),
+    }  # fmt: skip
+    return {"preview": preview_url, "may": may, **labels}
+
+
 def _number(name: str, label: Any, least: int, most: int, usual: int | None = None, **more: Any) -> dict[str, Any]:
     return {"name": name, "label": str(label), "type": "number", "least": least, "most": most, "usual": usual, **more}
 
