@@ -1,0 +1,3 @@
+from campaigns.admin.broadcasts import admin
+
+__all__ = ["admin"]
