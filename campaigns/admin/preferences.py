@@ -41,7 +41,7 @@ class TopicAdmin(DeskAdmin, TranslationAdmin):
 
 @admin.register(Cap)
 class CapAdmin(DeskAdmin):
-    list_display = ("sentence", "channel", "number", "days", "active")
+    list_display = ("sentence", "active")
     list_filter = ("active", "channel")
     fields = ("number", "days", "channel", "active")
 

@@ -21,9 +21,9 @@ def keep_days(at: datetime, marketer: User) -> None:
     if lantern := next_date("lantern", today):
         move(
             date_id=lantern.pk,
-            day=lantern.day + timedelta(days=(5 - lantern.day.weekday()) % 7 or 1),
+            day=lantern.day + timedelta(days=(5 - lantern.day.weekday()) % 7 or 7),
             takes_place=True,
-            note="We light the lanterns on the Saturday",
+            note="The lanterns of our street are lit that Saturday",
             at=at,
             actor_id=marketer.pk,
         )
