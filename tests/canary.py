@@ -17,6 +17,7 @@ from openpyxl import Workbook
 
 from api.models import Answer
 from campaigns.models import Campaign, DeliveryEvent, Journey, JourneyRun, JourneyVersion, Message, Suppression
+from campaigns.models.preference import ContactPace, PendingConsent, Topic, TopicChoice
 from campaigns.queries import address_key
 from campaigns.services.greeting import birthday_campaign
 from campaigns.services.senders import default_sender
@@ -87,6 +88,7 @@ def plant(at: datetime) -> m.Member:
     _coupons(member, at)
     _redemptions(member, at)
     _messages(member, at)
+    _wishes(member, at)
     Answer.objects.create(
         call="members", source="till", key="1", fingerprint=b"1", status=201, body={"name": WORD}, member=member
     )
@@ -95,6 +97,17 @@ def plant(at: datetime) -> m.Member:
     _files(member, at)
     _signing_in(user)
     return member
+
+
+def _wishes(member: m.Member, at: datetime) -> None:
+    topic = Topic.objects.create(name_en="Events", purpose="offers")
+    said = {"member": member, "source": "portal", "at": at}
+    TopicChoice.objects.create(**said, topic=topic, channel="email", wanted=False)
+    ContactPace.objects.create(**said, pace="weekly")
+    PendingConsent.objects.create(
+        member=member, channel="sms", purpose="offers", address=EMAIL, source="till", evidence=f"{WORD} form",
+        asked_at=at, expires_at=at + timedelta(days=7),
+    )  # fmt: skip
 
 
 def _account(member: m.Member, at: datetime) -> m.User:

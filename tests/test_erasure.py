@@ -44,6 +44,12 @@ WHOLE_TABLES = {
     "campaigns_snippet": "what marketers write to all",
     "campaigns_mailpicture": "pictures of what marketers write to all",
     "campaigns_campaign": "what marketers write to all",
+    "campaigns_occasion": "the calendar",
+    "campaigns_occasioncountry": "the calendar",
+    "campaigns_occasiondate": "the calendar",
+    "campaigns_topic": "what marketers write to all",
+    "campaigns_cap": "limits of messages",
+    "campaigns_optinrule": "what has to be confirmed",
     "campaigns_sender": "the shop itself",
     "campaigns_bucket": "limits of speed",
     "campaigns_journey": "what marketers write to all",
@@ -80,6 +86,9 @@ WHOLE_TABLES = {
     "django_content_type": "Django's own",
 }
 COLUMNS = {
+    "campaigns_topicchoice.source": "names of our own",
+    "campaigns_contactpace.source": "names of our own",
+    "campaigns_pendingconsent.source": "names of our own",
     "campaigns_deliveryevent.source": "the provider's name",
     "campaigns_deliveryevent.key": "the provider's number of what it told",
     "campaigns_journeyrun.key": "made of numbers",
