@@ -221,7 +221,7 @@ def _line(a: Box, b: Box, label: str, back: bool) -> str:
         lx, ly = a.x + WIDTH + 2, y1 - 6
     elif ax == bx and by - ay <= GAP_Y:
         path = f"M{ax} {ay}V{by}"
-        lx, ly = ax + 6, ay + 15
+        lx, ly = ax + 6, ay + 26  # below the line that leads across to another way
     elif bx >= ax:  # to a branch at the right: across, then down
         path = (
             f"M{ax} {ay}V{ay + 10}H{bx}V{by}"
