@@ -199,7 +199,7 @@ def missing(content: Mapping[str, Any], language: str) -> list[tuple[tuple, str]
         for part in KINDS[block["type"]].parts:
             if part.shape not in ("line", "words"):
                 continue
-            texts = block[part.name]
+            texts = block.get(part.name) or {}
             needed = part.is_required or any(texts.values())
             if needed and not texts.get(language):
                 gaps.append(((*path, part.name), where(path, block["type"])))
