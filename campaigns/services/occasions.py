@@ -188,7 +188,7 @@ def put_back(*, date_id: int, at: datetime) -> OccasionDate:
 
 
 def _refuse_twice(occasion_id: int, day: date, but: int | None = None) -> None:
-    if OccasionDate.objects.filter(occasion_id=occasion_id, day=day).exclude(pk=but).exists():
+    if OccasionDate.objects.filter(occasion_id=occasion_id, day=day).exclude(pk=but or 0).exists():
         raise DayTaken
 
 
@@ -202,7 +202,7 @@ def save_own(*, occasion: Occasion, days: Sequence[date] = (), at: datetime, act
     if any(day < today for day in days):
         raise DayIsPast
     if not occasion.pk:
-        occasion.key = _free_key(occasion.name_en or "")
+        occasion.key = _free_key(occasion.name_en or "")  # type: ignore[attr-defined]
     occasion.full_clean(validate_constraints=False)
     occasion.save()
     if occasion.rule != OccasionRule.DATED:

@@ -182,10 +182,10 @@ def _words(pending: PendingConsent) -> tuple[str, str]:
     subject = gettext("Please confirm: %(what)s from %(programme)s") % words
     parts = [
         gettext("You asked us to write to you: %(what)s. Please confirm that this address is yours:") % words,
-        words["link"],
-        words["wording"],
+        str(words["link"]),
+        str(words["wording"]),
         gettext("The link works until %(day)s. If it was not you, do nothing: then we do not write to you.") % words,
-        words["programme"],
+        str(words["programme"]),
     ]
     return subject, "\n\n".join(part for part in parts if part) + "\n"
 

@@ -42,7 +42,7 @@ def choose_topic(
     TopicChoice.objects.update_or_create(
         member_id=member_id, topic=topic, channel=channel, defaults={"wanted": wanted, "source": source[:40], "at": at}
     )
-    data = {"topic": topic.name_en, "channel": channel.value, "wanted": wanted, "source": source}
+    data = {"topic": topic.name, "channel": channel.value, "wanted": wanted, "source": source}
     record(member_id=member_id, kind=events.TOPIC_CHOSEN, at=at, data=data, actor_id=actor_id)
     return True
 
