@@ -21,7 +21,7 @@ def number(n: int) -> str:
 
 
 def percent(share: float) -> str:
-    return gettext("%(n)s %%") % {"n": number_format(100 * share, 1)}
+    return gettext("%(n)s %%") % {"n": number_format(round(100 * share, 1), 1)}
 
 
 def members(n: int) -> str:
@@ -138,10 +138,9 @@ def verdict_words(broadcast: Broadcast) -> str:
         return gettext("The versions have not been compared yet.")
     if verdict["winner"]:
         letter = "ABCD"[verdict["winner"] - 1]
-        return gettext("Version %(letter)s is better (p = %(p)s).") % {
-            "letter": letter,
-            "p": number_format(verdict["p"], 3),
-        }
+        p = verdict["p"]
+        shown = f"< {number_format(0.001, 3)}" if p < 0.001 else f"= {number_format(round(p, 3), 3)}"
+        return gettext("Version %(letter)s is better (p %(shown)s).") % {"letter": letter, "shown": shown}
     return _REASONS[verdict["reason"]]()
 
 

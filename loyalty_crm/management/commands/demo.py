@@ -47,6 +47,7 @@ class Command(BaseCommand):
             files,
             gifts,
             letters,
+            news,
             offers,
             privacy,
             rules,
@@ -118,6 +119,7 @@ class Command(BaseCommand):
         privacy.ask(Random(SEED), guests, at, staff)  # noqa: S311
         files.carry(at, staff)
         letters.write(at, staff["Marketer"])
+        news.broadcast(at, staff["Marketer"])
         rules.try_out(at, staff["Marketer"])
         wishes.keep_wishes(at, SEED)
         make_doubles(at, staff["Marketer"])
