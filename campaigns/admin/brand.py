@@ -41,7 +41,7 @@ class _Colour(forms.CharField):
         super().__init__(max_length=7, widget=widget, **kwargs)
 
     def to_python(self, value: Any) -> str:
-        return super().to_python(value).lower()
+        return (super().to_python(value) or "").lower()
 
 
 class BrandForm(forms.Form):

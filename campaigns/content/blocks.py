@@ -2,8 +2,8 @@
 
     {"subject": {"en": "…", "zh-hans": "…"}, "preheader": {…}, "sms": {…}, "blocks": [{"type": "text", "text": {…}}]}
 
-`parse` gives it back complete and tidy, or raises BadContent with a sentence for each mistake. The kinds of blocks stand
-in a table that the editor reads too; a higher app adds its own with `register_kind`.
+`parse` gives it back complete and tidy, or raises BadContent with a sentence for each mistake. The kinds of blocks
+stand in a table that the editor reads too; a higher app adds its own with `register_kind`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +26,8 @@ Text = Promise | str
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to fill in. `shape`: words (paragraphs), line, label (a line that may stay empty: then the product's own
-    words), choice, link, picture, rewards, offer, category, snippet, condition, blocks."""
+    """One thing to fill in. `shape`: words (paragraphs), line, choice, link, picture, rewards, offer, category,
+    snippet, field, value, blocks."""
 
     name: str
     label: Text
@@ -96,7 +96,7 @@ KINDS: dict[str, Kind] = {
             ),
             Part("rewards", _("rewards"), "rewards", only_if=("which", "chosen")),
         ),
-    ),  # fmt: skip
+    ),
     "coupon": Kind(
         _("Coupon with QR"),
         "qr_code_2",

@@ -160,7 +160,10 @@ def _mail(drawn: Drawn, given: list[dict[str, Any]], page: Page, preheader: str,
         height = min(brand.logo_height, 48)
         width = round(brand.logo_width * height / max(brand.logo_height, 1))
         name = escape(style.programme.name, quote=True)
-        head = f'<mj-image src="{escape(style.logo_url)}" alt="{name}" width="{width}px" align="left" padding="0 {PAD}px" />'
+        head = (
+            f'<mj-image src="{escape(style.logo_url)}" alt="{name}" width="{width}px" align="left"'
+            f' padding="0 {PAD}px" />'
+        )
     else:
         head = (
             f'<mj-text css-class="label" font-size="15px" font-weight="600" color="{light.quiet}"'
@@ -169,7 +172,8 @@ def _mail(drawn: Drawn, given: list[dict[str, Any]], page: Page, preheader: str,
     source = f"""<mjml lang="{"zh-Hans" if page.language == "zh-hans" else page.language}"><mj-head>
 <mj-title>{page.tags.hide(escape(style.programme.name))}</mj-title><mj-preview>{page.line(preheader)}</mj-preview>
 <mj-breakpoint width="480px" />
-<mj-raw><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"></mj-raw>
+<mj-raw><meta name="color-scheme" content="light dark">
+<meta name="supported-color-schemes" content="light dark"></mj-raw>
 <mj-attributes><mj-all font-family="{_FONTS}" /><mj-section padding="0" />
 <mj-text font-size="16px" line-height="{line_height}" color="{light.text}" padding="0 {PAD}px" /></mj-attributes>
 <mj-style>{_css(page)}</mj-style></mj-head>
@@ -199,7 +203,8 @@ body, .page {{ background: {dark.background} !important; }}
 .words div, .card-name, .words .words {{ color: {dark.text} !important; }}
 .label div, .label, .words .label, .foot div, .foot a {{ color: {dark.quiet} !important; }}
 .words a {{ color: {dark.accent} !important; }} .words a.card-name {{ color: {dark.text} !important; }}
-.box {{ background: {dark.soft} !important; }} .words .figure, .figure, .words .named, .named {{ color: {dark.accent} !important; }}
+.box {{ background: {dark.soft} !important; }}
+.words .figure, .figure, .words .named, .named {{ color: {dark.accent} !important; }}
 .button a, .button td {{ background: {dark.accent} !important; color: {dark.on_accent} !important; }}
 .rule p {{ border-top-color: {dark.line} !important; }}
 }}"""
@@ -215,7 +220,8 @@ def _because(page: Page, kind: str) -> str:
 def _footer(page: Page, kind: str) -> str:
     def part(body: str, padding: str = "0") -> str:
         colour = page.look.light.quiet
-        return f'<mj-text css-class="foot" font-size="13px" color="{colour}" padding="{padding} {PAD}px 0">{body}</mj-text>'
+        more = f'font-size="13px" color="{colour}" padding="{padding} {PAD}px 0"'
+        return f'<mj-text css-class="foot" {more}>{body}</mj-text>'
 
     style, hide = page.look, page.tags.hide
     parts = []

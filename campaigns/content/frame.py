@@ -97,7 +97,10 @@ def register_drawing(kind: str) -> Callable[[Drawing], Drawing]:
 
 def draw(blocks: list[dict[str, Any]], page: Page) -> Drawn:
     """Blocks one after the other: MJML of whole sections."""
-    mail, column, text, inapp = [], [], [], []
+    mail: list[str] = []
+    column: list[str] = []
+    text: list[str] = []
+    inapp: list[str] = []
 
     def close() -> None:
         if column:
@@ -208,8 +211,8 @@ def _figure(page: Page, label: str, figure: str, below: str = "") -> str:
     light = page.look.light
     return (
         f'<div class="label" style="font-size:14px;color:{light.quiet}">{label}</div>'
-        f'<div class="figure" style="font-size:44px;line-height:1.25;font-weight:700;color:{light.accent}">{figure}</div>'
-        + (f'<div class="label" style="font-size:14px;color:{light.quiet}">{below}</div>' if below else "")
+        f'<div class="figure" style="font-size:44px;line-height:1.25;font-weight:700;color:{light.accent}">{figure}'
+        "</div>" + (f'<div class="label" style="font-size:14px;color:{light.quiet}">{below}</div>' if below else "")
     )
 
 
@@ -237,7 +240,8 @@ def _gift(block: Mapping[str, Any], page: Page) -> Drawn:
         page.when(there, f"{page.bare(label)}: {points}, {below}\n\n"),
         page.when(
             there,
-            f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{points}</p><p>{below}</p></div>',
+            f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{points}</p>'
+            f"<p>{below}</p></div>",
         ),
     )
 
@@ -262,8 +266,11 @@ def _rewards(block: Mapping[str, Any], page: Page) -> Drawn:
     )
 
 
+_THUMB = ' style="border-radius:8px;object-fit:cover;display:block;margin:0 14px 0 0"'
+
+
 def _thumb(url: str) -> str:
-    return f'<img src="{url}" alt="" width="64" height="64" style="border-radius:8px;object-fit:cover;display:block;margin:0 14px 0 0">'
+    return f'<img src="{url}" alt="" width="64" height="64"{_THUMB}>'
 
 
 def _card(
@@ -273,17 +280,17 @@ def _card(
     shown = picture if picture is not None else (_thumb(card.picture) if card.picture else "")
     cell = f'<td valign="middle">{shown}</td>' if shown else ""
     return (
-        f'<table class="card-row" role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"><tr>{cell}'
-        f'<td width="100%" valign="middle"><a class="card-name" href="{card.url}" style="color:{light.text};font-weight:600;'
-        f'text-decoration:none">{hide(card.name)}</a><br><span class="label" style="font-size:14px;'
-        f'color:{light.quiet}">{card.price}</span></td></tr></table>'
+        '<table class="card-row" role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">'
+        f'<tr>{cell}<td width="100%" valign="middle"><a class="card-name" href="{card.url}"'
+        f' style="color:{light.text};font-weight:600;text-decoration:none">{hide(card.name)}</a><br>'
+        f'<span class="label" style="font-size:14px;color:{light.quiet}">{card.price}</span></td></tr></table>'
     )
 
 
 def _card_inapp(card: sources.Card, picture: str | None = None) -> str:
     shown = f'<img src="{card.picture}" alt="" width="64" height="64" loading="lazy">' if card.picture else ""
     if picture is not None:
-        shown = picture.replace(' style="border-radius:8px;object-fit:cover;display:block;margin:0 14px 0 0"', "")
+        shown = picture.replace(_THUMB, "")
     return f'<li>{shown}<span><a href="{card.url}">{card.name}</a><small>{card.price}</small></span></li>'
 
 
@@ -299,9 +306,11 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
     body = (
         f'<div class="label" style="font-size:14px;color:{light.quiet}">{page.line(label)}</div>'
         f'<div class="named" style="font-size:22px;line-height:1.4;font-weight:700;color:{light.accent}">{name}</div>'
-        f'<div style="padding:12px 0"><img class="code" src="cid:{space}" alt="{escape(gettext("QR code of the coupon"))}"'
+        f'<div style="padding:12px 0"><img class="code" src="cid:{space}"'
+        f' alt="{escape(gettext("QR code of the coupon"))}"'
         ' width="148" height="148" style="background:#ffffff;padding:10px;border-radius:8px"></div>'
-        f'<div class="words" style="font-family:ui-monospace,Menlo,Consolas,monospace;font-size:20px;color:{light.text}">'
+        f'<div class="words" style="font-family:ui-monospace,Menlo,Consolas,monospace;font-size:20px;'
+        f'color:{light.text}">'
         f'{code}</div><div class="label" style="font-size:14px;color:{light.quiet}">{until}</div>'
     )
     plain = f"{page.bare(label)}: {name}\n{gettext('Code')}: {code}\n{until}\n\n"

@@ -10,8 +10,10 @@ _MOST = 76
 
 
 def header_lines(headers: Mapping[str, str]) -> str:
-    """ "Name: value" lines, each with a line feed. Names that are not ASCII are encoded, before an <address> too. ValueError
-    where a value holds a line break."""
+    """ "Name: value" lines, each with a line feed. What is not ASCII is encoded, before an <address> too.
+
+    ValueError where a value holds a line break.
+    """
     return "".join([_header(name, value) for name, value in headers.items()])
 
 

@@ -20,7 +20,7 @@ from campaigns.merge import FILTERS, TAGS
 
 _WIDTH = 73  # leaves room for a dot that becomes three characters, and for the soft break
 _AS = [chr(n) if 32 <= n <= 126 and n != 61 else f"={n:02X}" for n in range(256)]
-_SIMPLE = re.compile(r"[ -<>-~]{0,%d}" % _WIDTH)
+_SIMPLE = re.compile(f"[ -<>-~]{{0,{_WIDTH}}}")
 _SOFT = "=\n"  # Liquid writes line feeds alone; whoever makes the mail turns them into CRLF
 
 

@@ -26,7 +26,7 @@ class Template(models.Model):
 
 
 class TemplateVersion(models.Model):
-    """What a template says, for ever: what was sent by it can be made again (campaigns.content.blocks has the shape)."""
+    """What a template says, for ever: what was sent by it can be made again. campaigns.content.blocks has the shape."""
 
     template = models.ForeignKey(Template, models.PROTECT, related_name="versions", verbose_name=_("template"))
     number = models.PositiveIntegerField(_("version"))

@@ -85,5 +85,5 @@ def _mail(content: Content, to: str) -> EmailMultiAlternatives:
         image.add_header("Content-Disposition", "inline", filename=f"{name}.png")
         mail.attach(image)
     if content.images:
-        mail.mixed_subtype = "related"
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]
     return mail

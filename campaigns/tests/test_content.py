@@ -181,7 +181,7 @@ def test_a_text_that_fails_for_one_fails_for_that_one():
 @pytest.mark.parametrize(
     ("block", "sentence"),
     [
-        ({"type": "text", "text": words("one\n{{ member.nam }}")}, "Block 1 (Text), English: Line 2: there is no field"),
+        ({"type": "text", "text": words("one\n{{ member.nam }}")}, "Block 1 (Text), English: Line 2: there is no"),
         ({"type": "text", "text": words("<b>x</b>")}, "HTML does not work here"),
         ({"type": "text", "text": words("[x](javascript:alert)")}, "leads nowhere"),
         ({"type": "text", "text": words("{% for a in b %}x{% endfor %}")}, "there is no tag “for” here"),

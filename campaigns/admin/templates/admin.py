@@ -163,8 +163,8 @@ class TemplateAdmin(EditorPage):
         banner = next((block for block in template.content["blocks"] if block["type"] == "banner"), None)
         motif = in_words(banner["motif"], template.samples) if banner else ""
         return format_html(
-            '<span class="let-cell"><span class="let-thumb let-{}" aria-hidden="true">{}</span><span class="seg-cell">{}'
-            '<span class="desk-muted">{}</span></span></span>',
+            '<span class="let-cell"><span class="let-thumb let-{}" aria-hidden="true">{}</span>'
+            '<span class="seg-cell">{}<span class="desk-muted">{}</span></span></span>',
             banner["tone"] if banner else "plain",
             motif or "✉",
             template.name,

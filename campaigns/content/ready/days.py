@@ -218,7 +218,7 @@ READY = (
             both("New at {{ programme.name }} this week. Come and see!", "{{ programme.name }}本周上新，欢迎来看看！"),
             {"type": "heading", "text": both("New this week", "本周上新"), "size": "l"},
             text(
-                f"Dear {HELLO},\n\nthere is something new on our shelves, and you are among the first to hear of it. Come"
+                f"Dear {HELLO},\n\nthere is something new on our shelves, and you are among the first to hear of it. Come"  # noqa: E501
                 " by, try it, tell us what you think.",
                 f"{NIN}，您好！\n\n店里来了新品，您是最先知道的人之一。欢迎来店试一试，也期待听到您的想法。",
             ),

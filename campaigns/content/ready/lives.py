@@ -57,12 +57,12 @@ READY = (
             both(
                 "Happy birthday from {{ programme.name }}!"
                 "{% if gift.points > 0 %} {{ gift.points }} points are on your card.{% endif %}",
-                "{{ programme.name }}祝您生日快乐！{% if gift.points > 0 %}{{ gift.points }}积分已存入您的会员卡。{% endif %}",
+                "{{ programme.name }}祝您生日快乐！{% if gift.points > 0 %}{{ gift.points }}积分已存入您的会员卡。{% endif %}",  # noqa: E501
             ),
             banner("❀", "rose", "Happy birthday!", "生日快乐！"),
             text(
-                f"Dear {HELLO},\n\nall of us at {{{{ programme.name }}}} wish you a very happy birthday, and a year full"
-                " of good things.\n\n{% if gift.points > 0 %}This is our gift to you. It is on your card already.{% endif %}",
+                f"Dear {HELLO},\n\nall of us at {{{{ programme.name }}}} wish you a very happy birthday, and a year full"  # noqa: E501
+                " of good things.\n\n{% if gift.points > 0 %}This is our gift to you. It is on your card already.{% endif %}",  # noqa: E501
                 f"{NIN}，您好！\n\n{{{{ programme.name }}}}全体伙伴祝您生日快乐，新的一岁平安喜乐、万事顺意。"
                 "\n\n{% if gift.points > 0 %}这份小小的生日礼，已存入您的会员卡。{% endif %}",
             ),
@@ -84,7 +84,7 @@ READY = (
             ),
             banner("♥", "rose", "Thank you for staying", "感谢一路相伴"),
             text(
-                f"Dear {HELLO},\n\non {{{{ member.joined_on }}}} you joined {{{{ programme.name }}}}. Since then you have"
+                f"Dear {HELLO},\n\non {{{{ member.joined_on }}}} you joined {{{{ programme.name }}}}. Since then you have"  # noqa: E501
                 " come back again and again, and that means more to us than we can put into a mail. Thank you.",
                 f"{NIN}，您好！\n\n{{{{ member.joined_on }}}}，您加入了{{{{ programme.name }}}}。从那天起，"
                 "您一次次的光临，是我们最珍视的肯定。谢谢您。",
@@ -109,7 +109,7 @@ READY = (
             text(
                 f"Dear {HELLO},\n\nit was good to see you."
                 "{% if award.points > 0 %} Your visit brought you **{{ award.points }} points**.{% endif %}",
-                f"{NIN}，您好！\n\n很高兴见到您。{{% if award.points > 0 %}}这次光临为您带来**{{{{ award.points }}}}积分**。{{% endif %}}",
+                f"{NIN}，您好！\n\n很高兴见到您。{{% if award.points > 0 %}}这次光临为您带来**{{{{ award.points }}}}积分**。{{% endif %}}",  # noqa: E501
             ),
             POINTS,
             only_if(
@@ -257,7 +257,7 @@ READY = (
             ),
             banner("✉", "blue", "A gift, and a promise", "一份礼物，一个承诺"),
             text(
-                f"Dear {HELLO},\n\nwe have written to you before and do not want to be a nuisance. This is our last gift"
+                f"Dear {HELLO},\n\nwe have written to you before and do not want to be a nuisance. This is our last gift"  # noqa: E501
                 " for now. If we do not hear from you, we will be quiet; your points and your card stay as they are.",
                 f"{NIN}，您好！\n\n此前我们已给您写过信，不想再打扰您。这是目前最后一份心意。"
                 "如果暂时没有您的消息，我们会保持安静；您的积分和会员卡始终为您保留。",
