@@ -58,7 +58,12 @@ def days_of(rule: Rule, year: int) -> list[date]:
 
     None for days that people set by hand, or that are each member's own. ValueError for a rule that cannot be.
     """
-    return [day + timedelta(days=rule.offset) for day in _days(rule, year)]
+    return list(_computed(rule, year))
+
+
+@lru_cache(maxsize=4096)  # an almanac's work: the same days each night
+def _computed(rule: Rule, year: int) -> tuple[date, ...]:
+    return tuple(day + timedelta(days=rule.offset) for day in _days(rule, year))
 
 
 def _days(rule: Rule, year: int) -> list[date]:

@@ -66,9 +66,9 @@ def chosen_countries() -> list[str]:
 
 # Everyone whose anniversary is kept on some days, by the calendar of their own time zone (the programme's where the
 # database does not know it): (member_id, day, year). The year is that of the day. Nobody has an anniversary on the
-# day itself. Each year back is a short range of an index; who was near midnight is sorted out after that.
+# day itself. OFFSET 0 keeps each year back a short range of an index; who was near midnight is sorted out after that.
 _ANNIVERSARIES = """
-SELECT {id} AS member_id, kept.day, extract(year FROM kept.day)::int AS year
+SELECT near.member_id, kept.day, extract(year FROM kept.day)::int AS year
 FROM unnest(%(kept_days)s::date[], %(kept_months)s::int[], %(kept_numbers)s::int[], %(kept_rules)s::text[])
          AS kept (day, month, number, rule)
 CROSS JOIN generate_series(1, %(oldest)s) AS back (years)
@@ -78,20 +78,21 @@ CROSS JOIN LATERAL (
                      OR (begun.year %% 4 = 0 AND (begun.year %% 100 <> 0 OR begun.year %% 400 = 0))
            THEN make_date(begun.year, kept.month, kept.number) END AS day
 ) AS origin
-JOIN {source}
-  ON {moment} >= origin.day::timestamp AT TIME ZONE 'UTC' - interval '14 hours'
- AND {moment} < (origin.day + 1)::timestamp AT TIME ZONE 'UTC' + interval '12 hours'
-WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL
-  AND (kept.rule IS NULL OR member.leap_day_rule = kept.rule)
-  AND ({moment} AT TIME ZONE CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone
-                                  ELSE %(fallback)s END)::date = origin.day
+CROSS JOIN LATERAL (
+    SELECT member.id AS member_id, {moment} AS moment, member.time_zone, member.leap_day_rule
+    FROM {source}
+    WHERE {moment} >= origin.day::timestamp AT TIME ZONE 'UTC' - interval '14 hours'
+      AND {moment} < (origin.day + 1)::timestamp AT TIME ZONE 'UTC' + interval '12 hours'
+      AND member.merged_into_id IS NULL AND member.erased_at IS NULL
+    OFFSET 0
+) AS near
+WHERE (kept.rule IS NULL OR near.leap_day_rule = kept.rule)
+  AND (near.moment AT TIME ZONE CASE WHEN near.time_zone = ANY(%(zones)s) THEN near.time_zone
+                                     ELSE %(fallback)s END)::date = origin.day
 """
 ANNIVERSARIES = {
-    MemberDay.JOINED: _ANNIVERSARIES.format(
-        id="member.id", moment="member.joined_at", source="members_member AS member"
-    ),
+    MemberDay.JOINED: _ANNIVERSARIES.format(moment="member.joined_at", source="members_member AS member"),
     MemberDay.FIRST_PURCHASE: _ANNIVERSARIES.format(
-        id="member.id",
         moment="bought.first_at",
         source="members_purchasesummary AS bought JOIN members_member AS member ON member.id = bought.member_id",
     ),
