@@ -42,11 +42,32 @@ class Rule:
 
 TERMS = dict(
     zip(
-        (
-            "minor-cold major-cold start-of-spring rain-water awakening-of-insects spring-equinox qingming grain-rain"
-            " start-of-summer grain-buds grain-in-ear summer-solstice minor-heat major-heat start-of-autumn end-of-heat"
-            " white-dew autumn-equinox cold-dew frost start-of-winter minor-snow major-snow winter-solstice"
-        ).split(),
+        [
+            "minor-cold",
+            "major-cold",
+            "start-of-spring",
+            "rain-water",
+            "awakening-of-insects",
+            "spring-equinox",
+            "qingming",
+            "grain-rain",
+            "start-of-summer",
+            "grain-buds",
+            "grain-in-ear",
+            "summer-solstice",
+            "minor-heat",
+            "major-heat",
+            "start-of-autumn",
+            "end-of-heat",
+            "white-dew",
+            "autumn-equinox",
+            "cold-dew",
+            "frost",
+            "start-of-winter",
+            "minor-snow",
+            "major-snow",
+            "winter-solstice",
+        ],
         TERMS_CN,
         strict=True,
     )
