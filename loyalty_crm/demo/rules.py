@@ -9,10 +9,11 @@ from rewards.earning.triggers import CHECK_IN, CUSTOM, PURCHASE, SIGNED_UP
 from rewards.models import EarningRule
 from rewards.services.earning.events import make_check_in_point
 from rewards.services.earning.programme import in_use, usual_choice
-from rewards.services.earning.publishing import publish, save_draft
+from rewards.services.earning.publishing import archive, end, publish, save_draft
 from rewards.services.earning.replay import create_replay, run_replay
 
 _YEAR = {"kind": "rolling", "months": 12}
+BEANS = ("Bean weeks", "咖啡豆周")
 
 
 def _happy_hour(factor: str, most: int) -> dict[str, Any]:
@@ -74,10 +75,27 @@ def open_programme(start: datetime, at: datetime, by: User) -> None:
         actor_id=by.pk,
     )
     publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start, actor_id=by.pk)
+    beans = _save(
+        BEANS,
+        ("Ten points for each bag of beans.", "每袋咖啡豆得 10 积分。"),
+        {
+            "effect": {"kind": "per_item", "points": 10},
+            "conditions": {"categories": ["Beans"]},
+            "expiry": _YEAR,
+            "counts_for_tier": False,
+        },
+        start,
+        actor_id=by.pk,
+    )
+    publish(rule_id=beans, valid_from=at - timedelta(days=20), at=start, actor_id=by.pk)
 
 
 def try_out(at: datetime, by: User) -> None:
-    """What the marketer is at today: rules that just began, a draft, and the past reckoned anew with it."""
+    """What the marketer is at today: rules that just began, one that is over and put away, a draft, and the past
+    reckoned anew with it."""
+    over = EarningRule.objects.get(name_en=BEANS[0]).pk
+    end(rule_id=over, at=at)
+    archive(rule_id=over)
     welcome = {"effect": {"kind": "fixed", "points": 50}, "limits": {"times_lifetime": 1}, "expiry": _YEAR,
                "counts_for_tier": False}  # fmt: skip
     check_in = {"effect": {"kind": "fixed", "points": 5}, "limits": {"times_day": 1}, "over": "reject",

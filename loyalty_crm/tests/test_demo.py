@@ -16,7 +16,7 @@ from loyalty_crm.management.commands import demo
 from members.enums import Calendar
 from members.models import Consent, Member, Purchase, Refund, User
 from members.tests.factories import make_member
-from rewards.models import MemberTier, Transfer
+from rewards.models import EarningRule, GrantRequest, MemberTier, TierLift, Transfer
 from rewards.services.verify import verify
 
 
@@ -44,6 +44,12 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(smal
     assert Consent.objects.filter(granted=True, wording__isnull=False).exists()
     assert set(MemberTier.objects.values_list("tier__name_zh_hans", flat=True)) <= {zh for *_x, zh in data.TIERS}
     assert MemberTier.objects.filter(tier__rank__gt=0).exists()
+    assert set(GrantRequest.objects.values_list("state", flat=True)) == {"free", "waiting", "approved", "refused"}
+    assert GrantRequest.objects.get(unit="credit").transfer.amount == 250
+    assert TierLift.objects.get().member.tier_status.grace_until is not None
+    archived = EarningRule.objects.get(state="archived")
+    assert archived.name_en == "Bean weeks"
+    assert Transfer.objects.filter(rule__rule=archived).exists()
     assert Member.objects.get(email="mei@demo.example").birthday_calendar == Calendar.LUNAR
     assert [check for check in verify() if check.difference] == []
     assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 5
