@@ -52,6 +52,7 @@ def act(client, name: str, pk: int, **data):
 
 def test_pending_points_are_activated_and_the_page_tells_it(member, pending, desk):
     manager = desk("Manager")
+    assert "Anna Becker · 40 points" in text(manager.get(reverse("admin:rewards_lot_activate", args=[pending.pk])))
     assert "Anna Becker can spend 40 points now, instead of from" in text(
         act(manager, "rewards_lot_activate", pending.pk)
     )

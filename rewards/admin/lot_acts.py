@@ -92,6 +92,11 @@ class LotAct(ConfirmView):
     def amount(self) -> str:
         return amount_text(self.lot.remaining, self.lot.account.unit)
 
+    @property
+    def intro(self) -> str:  # type: ignore[override]
+        """Whose points, and how many."""
+        return f"{self.member} · {self.amount}"
+
     def get_success_url(self) -> str:
         return reverse("admin:rewards_lot_change", args=[self.lot.pk])
 
@@ -205,6 +210,14 @@ class ReinstateView(LotAct):
     def get_object(self) -> Any:
         return self.expiry
 
+    @property
+    def member(self) -> Member:
+        return self.expiry.debit.member  # type: ignore[return-value]
+
+    @property
+    def amount(self) -> str:
+        return amount_text(self.expiry.amount, self.expiry.debit.unit)
+
     def get_success_url(self) -> str:
         return reverse("admin:rewards_transfer_change", args=[self.expiry.pk])
 
@@ -215,8 +228,7 @@ class ReinstateView(LotAct):
         return reinstate(transfer_id=self.expiry.pk, expires_at=form.end(), **self.told(form))
 
     def sentences(self, form: Form) -> list[str]:
-        amount = amount_text(self.expiry.amount, self.expiry.debit.unit)
-        words = {"name": self.expiry.debit.member, "amount": amount, "day": format_day(form.end())}
+        words = {"name": self.member, "amount": self.amount, "day": format_day(form.end())}
         if form.end() is None:
             return [gettext("%(name)s gets %(amount)s back; they never expire.") % words]
         return [gettext("%(name)s gets %(amount)s back; they expire on %(day)s.") % words]
