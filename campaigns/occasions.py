@@ -40,38 +40,13 @@ class Rule:
     holiday: str = ""  # its English name in the library
 
 
-TERMS = dict(
-    zip(
-        [
-            "minor-cold",
-            "major-cold",
-            "start-of-spring",
-            "rain-water",
-            "awakening-of-insects",
-            "spring-equinox",
-            "qingming",
-            "grain-rain",
-            "start-of-summer",
-            "grain-buds",
-            "grain-in-ear",
-            "summer-solstice",
-            "minor-heat",
-            "major-heat",
-            "start-of-autumn",
-            "end-of-heat",
-            "white-dew",
-            "autumn-equinox",
-            "cold-dew",
-            "frost",
-            "start-of-winter",
-            "minor-snow",
-            "major-snow",
-            "winter-solstice",
-        ],
-        TERMS_CN,
-        strict=True,
-    )
+_NAMES = (
+    *("minor-cold", "major-cold", "start-of-spring", "rain-water", "awakening-of-insects", "spring-equinox"),
+    *("qingming", "grain-rain", "start-of-summer", "grain-buds", "grain-in-ear", "summer-solstice"),
+    *("minor-heat", "major-heat", "start-of-autumn", "end-of-heat", "white-dew", "autumn-equinox"),
+    *("cold-dew", "frost", "start-of-winter", "minor-snow", "major-snow", "winter-solstice"),
 )
+TERMS = dict(zip(_NAMES, TERMS_CN, strict=True))  # of the year, from January
 
 
 def days_of(rule: Rule, year: int) -> list[date]:

@@ -265,6 +265,7 @@ class OccasionAdmin(DeskAdmin):
         if obj is not None:
             today = shop_day(now())
             context["rule_words"] = rule_words(obj.as_rule())
+            context["country_names"] = [country_name(code) for code in obj.countries]
             context["occasion_dates"] = [
                 {"coming": coming, "weekday": weekday_of(coming.day), "past": coming.day < today}
                 for coming in obj.dates.select_related("occasion", "edited_by").order_by("day")
@@ -284,7 +285,9 @@ def _row(occasion: Occasion, years: range, today: date) -> dict[str, Any]:
     for coming in occasion.shown:  # type: ignore[attr-defined]
         coming.occasion = occasion
         cell = {"coming": coming, "short": short_day(coming.day), "weekday": weekday_of(coming.day)}
-        cells[coming.day.year].append(cell | {"past": coming.day < today, "moved": coming.computed not in (None, coming.day)})
+        cells[coming.day.year].append(
+            cell | {"past": coming.day < today, "moved": coming.computed not in (None, coming.day)}
+        )
     next_day: date | None = occasion.next_day  # type: ignore[attr-defined]
     return {
         "occasion": occasion,
