@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import condition, require_safe
 
-from campaigns.content.look import Look, get_brand
+from campaigns.content.look import Look, get_brand, picture_path
 from campaigns.models import Brand
 from members.queries import get_programme
 
@@ -62,11 +62,11 @@ def styles(look: Look) -> str:
     }
     rules = "".join(f"  --{name}: {value};\n" for name, value in tokens.items())
     css = f"@layer base {{\n:root {{\n{rules}}}\n}}\n"
-    if look.logo_url:
+    if look.brand.logo:
         width = round(look.brand.logo_width * 32 / max(look.brand.logo_height, 1))
         css += (
             "@layer components {\n.brand svg { display: none; }\n.brand::before { content: ''; flex: none;"
             f" inline-size: {min(width, 160)}px; block-size: 32px;"
-            f" background: url('{look.logo_url}') left center / contain no-repeat; }}\n}}\n"
+            f" background: url('{picture_path(look.brand.logo)}') left center / contain no-repeat; }}\n}}\n"
         )
     return css

@@ -22,7 +22,7 @@ from unfold.widgets import (
 from campaigns.content import colours
 from campaigns.content.blocks import parse
 from campaigns.content.compiled import Compiled
-from campaigns.content.look import Look, get_brand
+from campaigns.content.look import Look, get_brand, picture_path
 from campaigns.content.ready import READY
 from campaigns.models import Brand
 from campaigns.services.brand import judge, save_brand
@@ -125,7 +125,7 @@ class BrandAdmin(DeskAdmin):
             "title": _("Brand"),
             "form": form,
             "brand": brand,
-            "logo_url": Look(brand, get_programme()).logo_url,
+            "logo_url": picture_path(brand.logo) if brand.logo else "",
             "may": may,
             **self._shown(brand),
         }

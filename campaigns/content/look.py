@@ -75,6 +75,11 @@ def look() -> Look:
     return Look(get_brand(), get_programme())
 
 
+def picture_path(name: str) -> str:
+    """Where a picture of templates is on this site, for its own pages: they may be open under another name of it."""
+    return f"{settings.MEDIA_URL}mail/{name}"
+
+
 def picture_url(name: str) -> str:
     """The whole address of a picture of templates."""
-    return f"{settings.SITE_URL}{settings.MEDIA_URL}mail/{name}"
+    return settings.SITE_URL + picture_path(name)

@@ -15,7 +15,7 @@ from campaigns import merge
 from campaigns.content import blocks, places, sms
 from campaigns.content.blocks import BadContent, Problem, parse
 from campaigns.content.compiled import Compiled
-from campaigns.content.look import look, picture_url
+from campaigns.content.look import look, picture_path
 from campaigns.enums import TemplateKind
 from campaigns.models import Snippet
 from campaigns.services.templates import add_picture, known
@@ -95,7 +95,7 @@ def settings_of(page: str, **more: Any) -> dict[str, Any]:
         "preview_url": reverse("admin:campaigns_template_preview"),
         "members_url": reverse("admin:campaigns_template_members"),
         "upload_url": reverse("admin:campaigns_template_upload"),
-        "picture_url": picture_url("NAME"),
+        "picture_url": picture_path("NAME"),
         "languages": [[code, str(label)] for code, label in Language.choices],
         "depth": blocks.MOST_DEPTH,
         "places": [[name, str(label)] for name, label in places.places().items()],
