@@ -27,8 +27,9 @@ INSERT INTO members_purchase (member_id, source, key, fingerprint, purchased_at,
 INSERT INTO members_purchaseline (purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
     VALUES (:bought, 'sku1', '', 'drinks', '', 2, 900, 0), (:bought, 'beans', '', 'food', '', 1, 1100, 0);
 INSERT INTO members_timelineevent (member_id, kind, at, data) VALUES (:member, 'purchase.paid', now(),
-    jsonb_build_object('purchase', (:bought)::bigint, 'amount_minor', 2000, 'currency', 'EUR', 'store', 'Store 1'));
-INSERT INTO members_changedmember (member_id) VALUES (:member);
+    jsonb_build_object('purchase', (:bought)::bigint, 'amount_minor', 2000, 'currency', 'EUR', 'store', 'Store 1'))
+    RETURNING id AS event \\gset
+{pending}INSERT INTO members_changedmember (member_id) VALUES (:member);
 INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, purchase_id, rule_id, why)
     VALUES ('hand-a' || (:n)::text, 'earn', :issued, :wallet, 20, now(), :bought, :rule, '{why}')
     RETURNING id AS first \\gset
@@ -46,6 +47,7 @@ INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
 COMMIT;
 """
 
+_PENDING = "INSERT INTO members_pendingreaction (event_id, reaction) VALUES (:event, '{}');\n"
 # The same for a thousand: one statement, each row once.
 _MANY = """
 WITH told AS (
@@ -68,6 +70,10 @@ WITH told AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data)
     SELECT member, 'purchase.paid', now(), jsonb_build_object('purchase', id, 'amount_minor', 2000, 'currency', 'EUR',
         'store', 'Store 1') FROM bought
+    RETURNING id
+), pending AS (
+    INSERT INTO members_pendingreaction (event_id, reaction)
+    SELECT timeline.id, reaction FROM timeline, unnest(%(reactions)s::text[]) AS reaction
 ), changed AS (INSERT INTO members_changedmember (member_id) SELECT member FROM bought), moved AS (
     INSERT INTO rewards_transfer (key, kind, debit_id, credit_id, amount, at, purchase_id, rule_id, why)
     SELECT award || key, 'earn', %(issued)s, wallet, points, now(), id, %(rule)s, %(why)s::jsonb
@@ -107,6 +113,7 @@ def _told(url: str) -> dict:
             "why": one("SELECT why::text FROM rewards_transfer WHERE why <> '{}' LIMIT 1"),
             "trace": one("SELECT trace::text FROM rewards_evaluation LIMIT 1"),
             "body": one("SELECT body::text FROM api_answer WHERE status = 201 LIMIT 1"),
+            "reactions": one("SELECT coalesce(array_agg(DISTINCT reaction), '{}') FROM members_pendingreaction"),
         }
 
 
@@ -116,7 +123,8 @@ def one_by_one(url: str, *, members: int, clients: int, seconds: float) -> Itera
     from loyalty_crm.launch.binaries import find_postgres
 
     told = _told(url)
-    script = _BY_HAND.replace(":digest", told["digest"])
+    pending = "".join(_PENDING.format(reaction) for reaction in told["reactions"])
+    script = _BY_HAND.replace(":digest", told["digest"]).replace("{pending}", pending)
     for name in ("why", "trace", "body"):
         # pgbench takes a colon and a letter or digit for a variable, within texts as well: "09:30".
         script = script.replace(f"{{{name}}}", re.sub(r":(?=\w)", ".", told[name]).replace("'", "''"))

@@ -1,7 +1,7 @@
 """Money between minor units (whole numbers, as stored and summed) and major units (as people write it)."""
 
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.core import Locale
 from babel.numbers import format_currency, get_currency_precision
@@ -29,6 +29,11 @@ def to_minor(major: Decimal, currency: str) -> int:
 
 def format_money(minor: int, currency: str, language: str | None = None) -> str:
     """An amount as `language` (by default the active one) writes it: "€12.50"."""
+    return _format_money(minor, currency, language or get_language() or "en")
+
+
+@lru_cache(maxsize=10_000)  # a shop's prices are the same ones again and again
+def _format_money(minor: int, currency: str, language: str) -> str:
     return format_currency(to_major(minor, currency), currency, locale=_locale(language))
 
 
@@ -37,5 +42,10 @@ def format_exact(major: Decimal, currency: str) -> str:
     return format_currency(major.normalize(), currency, locale=_locale(None), decimal_quantization=False)
 
 
+@cache
+def _locale_of(language: str) -> Locale:
+    return Locale.parse(to_locale(language))
+
+
 def _locale(language: str | None) -> Locale:
-    return Locale.parse(to_locale(language or get_language() or "en"))
+    return _locale_of(language or get_language() or "en")

@@ -10,7 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from psycopg import RawCursor
+from psycopg import Connection, OperationalError, RawCursor
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 
 def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = ()) -> int:
@@ -20,21 +24,57 @@ def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = (
         return cursor.rowcount
 
 
+MOST = 200  # plans that the server keeps for a connection
 LONG = 20  # of more, planning is a small part, and their number decides the plan
 
 
-class _Prepared(RawCursor[Any]):
-    """Lets the server keep the plan: of a statement that tills wait for, planning is the larger part."""
+class _Watched(RawCursor[Any]):
+    """For those who watch: what runs under the eyes of Django's log, or of a test."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         try:
-            return super().execute(query, params, **{**options, "prepare": True})
+            # Not prepared by the driver: with the first rollback it would have the server forget what _Plans knows.
+            return super().execute(query, params, **{**options, "prepare": False})
         finally:
             self._query = SimpleNamespace(query=query)  # type: ignore[assignment]  # for Django's log
 
     def all(self) -> list[tuple]:
         """What it answered, if it was a question."""
         return self.fetchall() if self.pgresult and self.pgresult.nfields else []
+
+
+class _Plans:
+    """The statements of which the server keeps the plan for one connection: of a statement that tills wait for,
+    planning is the larger part. They are run by the driver's own layer over libpq: a cursor for each costs more."""
+
+    def __init__(self, raw: Connection) -> None:
+        self.raw, self.pgconn, self.reading = raw, raw.pgconn, Transformer(raw)
+        self.names: dict[bytes, bytes] = {}
+
+    def run(self, query: bytes, values: Sequence[bytes | None]) -> list[tuple]:
+        pgconn = self.pgconn
+        if not self.raw.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
+            self._done(pgconn.exec_(b"BEGIN"))
+        name = self.names.get(query)
+        if name is None:
+            if len(self.names) == MOST:  # it is not meant for so many
+                self._done(pgconn.exec_(b"DEALLOCATE ALL"))
+                self.names.clear()
+            name = f"kept_{len(self.names)}".encode()
+            self._done(pgconn.prepare(name, query))
+            self.names[query] = name
+        result = self._done(pgconn.exec_prepared(name, values))  # type: ignore[arg-type]  # None is NULL
+        if not result.nfields:
+            return []
+        self.reading.set_pgresult(result)
+        return self.reading.load_rows(0, result.ntuples, tuple)
+
+    def _done(self, result: PGresult) -> PGresult:
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            if self.pgconn.status != ConnStatus.OK:
+                raise OperationalError(result.get_error_message("utf-8"))
+            raise error_from_result(result, "utf-8")
+        return result
 
 
 @lru_cache(maxsize=256)
@@ -96,16 +136,19 @@ def fetch_prepared(statement: str, params: Mapping[str, Any] | Sequence[Any] = (
     values = [_as_text(params[name]) for name in names] if isinstance(params, Mapping) else list(map(_as_text, params))
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
-    cursor = _Prepared(connection.connection)
+    raw = connection.connection
     if connection.queries_logged or connection.execute_wrappers:
+        cursor = _Watched(raw)
         with connection._prepare_cursor(cursor) as watched:  # type: ignore[attr-defined]
             watched.execute(query, values)
             return cursor.all()
     # What Django does besides costs more than the question itself.
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        cursor.execute(query, values)
-        return cursor.all()
+        plans: _Plans | None = getattr(connection, "kept_plans", None)
+        if plans is None or plans.raw is not raw:  # each connection has its own
+            plans = connection.kept_plans = _Plans(raw)  # type: ignore[attr-defined]
+        return plans.run(query, [None if value is None else value.encode() for value in values])
 
 
 def fetch_all(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple]:

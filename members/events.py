@@ -165,7 +165,7 @@ def recording(kind: str, actor_id: int | None) -> dict[str, Any]:
         raise ValueError(f"event kind {kind} is not declared")
     reactions = _subscribed.get(kind, [])
     if reactions:
-        ring("members.tasks.run_reactions")
+        ring("members.tasks.run_reactions", every=0.2)  # who is woken takes all that waits
     if _kinds[kind].changes:
         ring("members.tasks.bring_up_to_date", every=1)
     return {

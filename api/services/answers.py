@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from pydantic_core import to_json
 
 from common.deadlocks import again_after_deadlock
 from common.sql import fetch_prepared
@@ -50,18 +51,19 @@ VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s) ON CONFLICT (call, source, key) DO NO
 
 
 @again_after_deadlock
-def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]) -> Done:
+def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done], asks_first: bool = True) -> Done:
     """What `act` answers, or has answered to the same call before: that with 200, whatever it was then.
 
-    KeyReused, MemberErased. What `act` raises undoes all of it.
+    KeyReused, MemberErased. What `act` raises undoes all of it. Without `asks_first` a call is taken for new until its
+    answer turns out to be there: for those that are many and hardly ever sent again.
     """
     printed, named = fingerprint(body), [call, source, key]
     try:
         with transaction.atomic():
-            known = fetch_prepared(_KNOWN, named)
+            known = fetch_prepared(_KNOWN, named) if asks_first else []
             if not known:
                 done = act()
-                told = [printed, done.status, json.dumps(done.body), done.member_id]
+                told = [printed, done.status, to_json(done.body).decode(), done.member_id]
                 if fetch_prepared(_KEEP, named + told):
                     return done
                 raise _Outrun
@@ -138,7 +140,7 @@ def _keep_many(names: dict[str, str], prints: dict[str, bytes], done: dict[str, 
         "keys": list(done),
         "prints": [prints[key] for key in done],
         "statuses": [answer.status for answer in done.values()],
-        "bodies": [json.dumps(answer.body) for answer in done.values()],
+        "bodies": [to_json(answer.body).decode() for answer in done.values()],
         "members": [answer.member_id for answer in done.values()],
     }
     if done and len(fetch_prepared(_KEEP_MANY, names | columns)) < len(done):

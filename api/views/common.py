@@ -64,12 +64,12 @@ def member_erased() -> Refused:
 
 
 def answer_once(
-    request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None
+    request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None, asks_first: bool = True
 ) -> HttpResponse:
     """Does the call, or says what was answered when it was done."""
     told = request.told if body is None else body  # type: ignore[attr-defined]
     try:
-        done = once(call=name, source=caller(request).source, key=key, body=told, act=act)
+        done = once(call=name, source=caller(request).source, key=key, body=told, act=act, asks_first=asks_first)
     except KeyReused:
         raise key_reused() from None
     except MemberErased:

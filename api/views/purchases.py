@@ -72,7 +72,8 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     if body.dry_run:
         done = act()
         return respond(done.status, done.body)
-    return answer_once(request, "purchases", body.key, act)
+    # A purchase's own key keeps it from being recorded twice. Who guesses codes is told at once what they were told.
+    return answer_once(request, "purchases", body.key, act, asks_first=bool(body.coupons or body.pay_with))
 
 
 @call(

@@ -52,11 +52,16 @@ class _Case:
             self.items, listed = (Item(None, happening.amount_minor),), happening.amount_minor
         amounts = [item.amount_minor for item in self.items]
         self.basis = amounts if money == listed else allocate(max(money, 0), amounts)
-        self.money_share = Fraction(max(money, 0), happening.amount_minor) if happening.amount_minor else Fraction(0)
+        self.money = max(money, 0)
 
     @cached_property
     def local(self) -> datetime:
         return self.happening.at.astimezone(self.zone)
+
+    @cached_property
+    def money_share(self) -> Fraction:
+        """How much of the price was paid with money."""
+        return Fraction(self.money, self.happening.amount_minor) if self.happening.amount_minor else Fraction(0)
 
     @cached_property
     def words(self) -> list[tuple[str, str, str]]:

@@ -4,7 +4,6 @@ It serves those of whom it is sure beforehand what follows. The others are recor
 earn: see rewards.services.earning.rewarding.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import DataError
 from psycopg.errors import NumericValueOutOfRange
+from pydantic_core import to_json
 
 from common.sql import fetch_prepared
 from members.services.purchases import WRITING, NewPurchase, RecordedPurchase, writing, written
@@ -137,7 +137,7 @@ def write_at_once(
     params |= {
         "untold": [one.case.purchase_id for one in untold],
         "untold_at": [one.case.happening.at for one in untold],
-        "traces": [json.dumps(one.outcome.trace()) for one in untold],
+        "traces": [to_json(one.outcome.trace()).decode() for one in untold],
     }
     try:
         rows = fetch_prepared(_WRITE, writing(purchases, drawn, actor_id) | params)
@@ -186,7 +186,7 @@ def _awards(given: Sequence[tuple[Case, Award]], wallets: dict[tuple[int, str], 
         "available": [award.available_from for _case, award in given],
         "expires": [award.expires_at for _case, award in given],
         "months": [award.inactivity_months for _case, award in given],
-        "whys": [json.dumps(award.why) for _case, award in given],
+        "whys": [to_json(award.why).decode() for _case, award in given],
         "purchases": [case.purchase_id for case, _award in given],
         "versions": [award.rule.version_id for _case, award in given],
         "came_to": list(came),
