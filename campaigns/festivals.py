@@ -9,6 +9,7 @@ FESTIVAL, SHOPPING, MEMBER = OccasionKind.FESTIVAL, OccasionKind.SHOPPING, Occas
 CHINESE = ("CN", "HK", "MO", "TW", "SG", "MY")
 WESTERN = ("DE", "AT", "CH", "FR", "IT", "ES", "NL", "BE", "GB", "IE", "US", "CA", "AU", "NZ")
 MAY_MOTHERS = ("CN", "HK", "TW", "SG", "MY", "JP", "DE", "AT", "CH", "IT", "NL", "BE", "US", "CA", "AU", "NZ")
+NEAR = ("DE", "AT", "CH", "FR", "NL", "BE")
 JUNE_FATHERS = ("CN", "HK", "SG", "MY", "JP", "GB", "IE", "FR", "NL", "US", "CA")
 MONDAY, THURSDAY, SUNDAY = 0, 3, 6
 
@@ -80,7 +81,7 @@ FESTIVALS = (
     Festival("mothers-day-fr", "Mother's Day in France", "法国母亲节", FESTIVAL, _weekday(LAST, SUNDAY, 5), ("FR",)),
     Festival("mothering-sunday", "Mothering Sunday", "英国母亲节", FESTIVAL, _easter(-21), ("GB", "IE")),
     Festival("fathers-day", "Father's Day", "父亲节", FESTIVAL, _weekday(3, SUNDAY, 6), JUNE_FATHERS),
-    Festival("fathers-day-au", "Father's Day in Australia", "澳新父亲节", FESTIVAL, _weekday(1, SUNDAY, 9), ("AU", "NZ")),
+    Festival("fathers-day-au", "Father's Day down under", "澳新父亲节", FESTIVAL, _weekday(1, SUNDAY, 9), ("AU", "NZ")),
     Festival("thanksgiving", "Thanksgiving", "感恩节", FESTIVAL, _weekday(4, THURSDAY, 11), ("US",)),
     Festival("thanksgiving-ca", "Thanksgiving in Canada", "加拿大感恩节", FESTIVAL, _weekday(2, MONDAY, 10), ("CA",)),
     # By Easter
@@ -88,8 +89,8 @@ FESTIVALS = (
     Festival("good-friday", "Good Friday", "耶稣受难日", FESTIVAL, _easter(-2), WESTERN),
     Festival("easter", "Easter Sunday", "复活节", FESTIVAL, _easter(0), WESTERN),
     Festival("easter-monday", "Easter Monday", "复活节星期一", FESTIVAL, _easter(1), tuple(set(WESTERN) - {"US"})),
-    Festival("ascension", "Ascension Day", "耶稣升天节", FESTIVAL, _easter(39), ("DE", "AT", "CH", "FR", "NL", "BE")),
-    Festival("whit-monday", "Whit Monday", "圣灵降临节星期一", FESTIVAL, _easter(50), ("DE", "AT", "CH", "FR", "NL", "BE")),
+    Festival("ascension", "Ascension Day", "耶稣升天节", FESTIVAL, _easter(39), NEAR),
+    Festival("whit-monday", "Whit Monday", "圣灵降临节星期一", FESTIVAL, _easter(50), NEAR),
     Festival("fathers-day-de", "Father's Day in Germany", "德国父亲节", FESTIVAL, _easter(39), ("DE",)),
     # Days to shop
     Festival("520", "520", "520表白日", SHOPPING, _solar(5, 20), ("CN",)),
