@@ -92,6 +92,7 @@ def register_all() -> None:
         order=73,
     )
     exempt("campaigns.OccasionDate", _("the calendar; a member of staff may have moved a day"))
+    exempt("campaigns.Broadcast", _("what is sent to many; a member of staff asked for it or approved it"))
     register_export("journeys", _("Journeys you were on"), _journeys, models=["campaigns.JourneyRun"], order=72)
     register_export("messages", _("Messages to you"), _messages, models=["campaigns.Message"], order=70)
     register_export(
