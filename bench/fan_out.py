@@ -5,6 +5,7 @@ By hand: one statement that joins consents and suppressed addresses and draws th
 a transaction with the place reached, after it has looked whether its segment may be sent to. A tenth have not agreed.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ import psycopg
 
 from bench.base import Row, contents, migrated, most_memory, product_on, seconds, side_by_side
 
-MEMBERS = 1_000_000
+MEMBERS = int(os.environ.get("BENCH_MEMBERS", 1_000_000))
 TIMES = 2
 AT = datetime(2026, 5, 12, 9, tzinfo=UTC)
 FILL = f"""
