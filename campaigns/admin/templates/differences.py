@@ -24,7 +24,7 @@ def lines(content: Mapping[str, Any]) -> Iterator[str]:
             value = block.get(part.name)
             if part.shape in ("line", "words"):
                 yield from _texts(label, value or {})
-            elif part.shape != "blocks" and value not in ("", None, []):
+            elif part.shape not in ("blocks", "snippet") and value not in ("", None, []):
                 chosen = dict(part.choices).get(value, value) if isinstance(value, str) else value
                 yield f"{label}, {part.label}: {chosen}"
 
