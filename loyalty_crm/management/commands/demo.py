@@ -52,6 +52,7 @@ class Command(BaseCommand):
             privacy,
             rules,
             till,
+            ways,
             wishes,
         )
         from loyalty_crm.demo.desk import make_till_key
@@ -120,6 +121,7 @@ class Command(BaseCommand):
         files.carry(at, staff)
         letters.write(at, staff["Marketer"])
         news.broadcast(at, staff["Marketer"])
+        ways.lead(at, staff["Marketer"])
         rules.try_out(at, staff["Marketer"])
         wishes.keep_wishes(at, SEED)
         make_doubles(at, staff["Marketer"])

@@ -1,0 +1,210 @@
+"""The marketer's pages of journeys, through the front door."""
+
+import json
+import os
+import signal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from campaigns.models import Journey, JourneyCall, JourneyRun, Sender
+from campaigns.services.journeys import acts
+from campaigns.services.journeys.advancing import advance
+from campaigns.services.journeys.calling import make_calls, signed
+from campaigns.services.journeys.running import run
+from campaigns.tests.test_journeys import AT, DAY, HOUR, join, journey, points, wait
+from members.models import Member, User
+from members.tests.killed import killed_in
+from rewards.queries import balance
+from rewards.services.verify import verify
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(settings):
+    settings.REQUIRE_STAFF_MFA = False
+    user = User.objects.create_user("marketer@example.com", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def page(name: str, *args) -> str:
+    return reverse(f"admin:campaigns_journey_{name}", args=args)
+
+
+def form(definition, **values) -> dict:
+    told = {"name": "Mine", "purpose": "offers", "holdout_percent": "0", "definition": json.dumps(definition)}
+    return {**told, **values}
+
+
+def test_a_ready_journey_is_taken_changed_and_published(desk):
+    assert "Win back" in desk.get(page("add")).content.decode()
+    assert desk.get(page("ready", "win-back")).status_code == 302  # looking takes nothing
+    assert not Journey.objects.exists()
+    desk.post(page("ready", "win-back"))
+    made = Journey.objects.get()
+    shown = desk.get(page("change", made.pk)).content.decode()
+    assert "journey-picture" in shown
+    assert "Goal: Purchase. Who reaches it leaves." in shown
+    assert "Gives 3000 coupons at most." in desk.post(page("publish", made.pk), {}).content.decode()
+    desk.post(page("publish", made.pk), {"confirmed": "1"})
+    made.refresh_from_db()
+    assert (made.number, made.campaign.state) == (1, "running")
+    assert "RUNNING" in desk.get(page("changelist")).content.decode().upper()
+
+
+def test_a_draft_may_be_wrong_and_says_where_but_never_runs(desk):
+    desk.post(page("add"), form({"trigger": {"kind": "joined"}, "steps": []}, publish="1"))
+    made = Journey.objects.get()
+    assert "A journey needs a step." in desk.get(page("change", made.pk)).content.decode()
+    desk.post(page("publish", made.pk), {"confirmed": "1"})
+    made.refresh_from_db()
+    assert (made.number, made.campaign.state) == (0, "draft")
+
+
+def test_what_is_no_json_is_kept_as_it_was_typed(desk):
+    answer = desk.post(page("add"), {**form({}, save="1"), "definition": "{oops"})
+    assert "This is not readable as JSON." in answer.content.decode()
+    assert "{oops" in answer.content.decode()
+
+
+def test_the_script_asks_in_a_blink(desk):
+    asked = {"trigger": {"kind": "joined"}, "steps": [points("a")], "again": {"rule": "never"}}
+    told = desk.post(page("preview"), json.dumps(asked), content_type="application/json").json()
+    assert told["steps"] == {"a": "Give 10 points"}
+    told = desk.post(page("preview"), "[[[", content_type="application/json").json()
+    assert told["problems"][0]["sentence"] == "Here must be a journey."
+
+
+def test_trying_walks_a_member_and_writes_nothing(desk):
+    made = journey(wait(days=2), points())
+    member = join()
+    before = JourneyRun.objects.count(), balance(member.pk, AT)
+    shown = desk.get(page("try", made.pk), {"card": member.card_number}).content.decode()
+    assert "Give 10 points" in shown
+    assert (JourneyRun.objects.count(), balance(member.pk, AT)) == before
+
+
+def test_why_says_point_by_point(desk):
+    made = journey(points(), audience={"trait": "language", "op": "any_of", "value": ["zh-hans"]}, holdout=50)
+    member = join()
+    with time_machine.travel(AT + HOUR, tick=False):
+        shown = desk.get(page("why", made.pk), {"card": member.card_number}).content.decode()
+    assert "Does not belong to the audience" in shown
+    assert "As soon as somebody joins: that happened last at" in shown
+    assert "drawn to be held out" in shown
+
+
+def test_a_members_way_is_told_step_by_step(desk):
+    journey(points(), wait())
+    member = join()
+    run(at=AT)
+    found = JourneyRun.objects.get(member=member)
+    shown = desk.get(reverse("admin:campaigns_journeyrun_change", args=[found.pk])).content.decode()
+    assert "10 points given" in shown
+    assert "Wait 1 day" in shown
+    assert desk.get(reverse("admin:campaigns_journeyrun_changelist")).status_code == 200
+
+
+def test_pausing_and_going_on(desk):
+    made = journey(points())
+    for act, state in (("pause", "paused"), ("resume", "running")):
+        desk.post(page(act, made.pk), {"confirmed": "1"})
+        made.campaign.refresh_from_db()
+        assert made.campaign.state == state
+
+
+# --- telling another system ------------------------------------------------------------------------------------------
+class _Listener(BaseHTTPRequestHandler):
+    heard: list = []
+    answers: list = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append((dict(self.headers), body))
+        self.send_response(self.answers.pop(0))
+        self.end_headers()
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def listener():
+    server = HTTPServer(("127.0.0.1", 0), _Listener)
+    Thread(target=server.serve_forever, daemon=True).start()
+    _Listener.heard.clear()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_another_system_is_told_again_until_it_answers_under_the_same_key(listener, monkeypatch):
+    monkeypatch.setenv("JOURNEY_SECRET", "s3cret")
+    url = f"http://127.0.0.1:{listener.server_port}/hook"
+    Sender.objects.filter(channel="webhook").delete()
+    Sender.objects.create(
+        label="Calls", channel="webhook", transport="http", url=url, body="{}", is_default=True,
+        signing_key="JOURNEY_SECRET",
+    )  # fmt: skip
+    journey({"id": "c", "kind": "webhook", "event": "welcomed"})
+    member = join()
+    advance(at=AT)
+    _Listener.answers[:] = [500, 200]
+    assert make_calls(at=AT, allowed=lambda address: True) == 0
+    assert JourneyCall.objects.get().error == "HTTP 500"
+    assert make_calls(at=AT + HOUR, allowed=lambda address: True) == 1
+    assert make_calls(at=AT + DAY, allowed=lambda address: True) == 0
+    (first, body), (second, _) = _Listener.heard
+    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert first["X-Signature"] == "sha256=" + signed(body, "s3cret")
+    assert json.loads(body)["member"] == member.card_number
+
+
+def test_an_address_of_ones_own_network_is_refused(listener):
+    Sender.objects.filter(channel="webhook").delete()
+    Sender.objects.create(
+        label="Calls", channel="webhook", transport="http", url=f"http://127.0.0.1:{listener.server_port}/", body="{}"
+    )
+    journey({"id": "c", "kind": "webhook", "event": "welcomed"})
+    join()
+    run(at=AT)
+    assert _Listener.heard == []
+    assert "open network" in JourneyCall.objects.get().error
+
+
+# --- killed in the middle --------------------------------------------------------------------------------------------
+def advance_and_die(times: int) -> None:
+    """Dies when the nth group of members has been given its points, before anything is committed."""
+    whole, calls = acts.ACTS["points"], []
+
+    def then_die(group):
+        went = whole(group)
+        calls.append(1)
+        if len(calls) == times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return went
+
+    acts.ACTS["points"] = then_die
+    advance(at=AT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing():
+    journey(points(n=3), points("q", 4), {"id": "t", "kind": "task", "title": "Call"})
+    members = [join().pk for _ in range(5)]
+    for times in (1, 2):
+        killed_in(advance_and_die, times)
+    advance(at=AT)
+    advance(at=AT)
+    assert [balance(pk, AT) for pk in members] == [7] * 5
+    assert all(member.tasks.count() == 1 for member in Member.objects.filter(pk__in=members))
+    assert [result.difference for result in verify() if result.difference] == []
