@@ -193,7 +193,7 @@ class Figures(NamedTuple):
 def figures(journey_ids: Iterable[int]) -> dict[int, Figures]:
     """The figures of journeys by id, in one query."""
     ids = list(journey_ids)
-    rows = (
+    rows: Iterable[Any] = (
         JourneyRun.objects.filter(journey__in=ids)
         .values("journey")
         .annotate(
@@ -205,7 +205,7 @@ def figures(journey_ids: Iterable[int]) -> dict[int, Figures]:
             stuck=Count("pk", filter=Q(state=RunState.STUCK)),
         )
     )
-    found = {row.pop("journey"): Figures(**row) for row in rows}
+    found = {row["journey"]: Figures(*(row[name] for name in Figures._fields)) for row in rows}
     return {pk: found.get(pk, Figures(0, 0, 0, 0, 0, 0)) for pk in ids}
 
 

@@ -208,10 +208,10 @@ def rules_words(journey: Journey, known: Known) -> list[str]:
     n = journey.catch_up_hours
     late = ngettext("What is more than %(n)d hour late is missed.", "What is more than %(n)d hours late is missed.", n)
     said.append(late % {"n": n})
-    if n := journey.entry_limit:
+    if (n := journey.entry_limit or 0) > 0:
         said.append(ngettext("At most %(n)d member comes in.", "At most %(n)d members come in.", n) % {"n": n})
-    if n := journey.cap_points:
+    if (n := journey.cap_points or 0) > 0:
         said.append(ngettext("Gives %(n)d point at most.", "Gives %(n)d points at most.", n) % {"n": n})
-    if n := journey.cap_coupons:
+    if (n := journey.cap_coupons or 0) > 0:
         said.append(ngettext("Gives %(n)d coupon at most.", "Gives %(n)d coupons at most.", n) % {"n": n})
     return said

@@ -100,7 +100,7 @@ def _post(target: Sender, call: JourneyCall, body: bytes, allowed: Callable[[str
         if not all(allowed(str(address)) for address in addresses):
             return "the address is not on the open network"
         # To the very address that was looked at: a name may mean another the next time it is asked.
-        line = socket.create_connection((addresses[0], port), timeout=target.timeout)
+        line = socket.create_connection((str(addresses[0]), port), timeout=target.timeout)
         with line:
             if url.scheme == "https":
                 line = ssl.create_default_context().wrap_socket(line, server_hostname=url.hostname)

@@ -47,7 +47,7 @@ def take_ready(*, key: str, at: datetime, actor_id: int | None = None) -> Journe
 
 def _offer(percent: int) -> int:
     """An offer in percent with codes of each member's own: it gives nothing to anybody until somebody gives it."""
-    names = {}
+    names: dict[str, Any] = {}
     for language, field in (("en", "name_en"), ("zh-hans", "name_zh_hans")):
         with override(language):
             names[field] = gettext(OFFER_NAME) % {"percent": percent}

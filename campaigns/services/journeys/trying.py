@@ -32,7 +32,7 @@ def dry_run(*, journey: Journey, member: Member, buys_after: int | None, at: dat
     """The member's way through the draft, as if they came in now. Conditions are answered as they stand today.
     BadJourney."""
     read = parse(journey.draft, known())
-    assumed = ()
+    assumed: tuple[Assumed, ...] = ()
     if buys_after is not None:
         bought = {"amount_minor": 10**9}
         assumed = (Assumed("purchase.paid", timedelta(days=buys_after, minutes=1), bought),)
