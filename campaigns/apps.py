@@ -8,11 +8,11 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import events, merging, privacy, reactions, traits  # noqa: F401  registers what this app answers
+        from campaigns import events, merging, privacy, reactions, traits, webhooks  # noqa: F401  these register
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
         from campaigns import panels_preferences
-        from campaigns.services import keeping, opt_in
+        from campaigns.services import keeping, opt_in, verify
         from campaigns.services.broadcasts import topics, writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
@@ -31,6 +31,7 @@ class CampaignsConfig(AppConfig):
         opt_in.register()
         panels_preferences.register_all()
         keeping.register_all()
+        verify.register_all()
         writing.register()
         topics.register()
         post_migrate.connect(open_calendar, sender=self)

@@ -65,6 +65,9 @@ _MARKETER = {
     "campaigns.broadcast": "view add change",
     "campaigns.campaignsettings": "view",
     "campaigns.message": "view change",
+    "campaigns.sender": "view",
+    "campaigns.suppression": "view",
+    "campaigns.deliveryevent": "view",
     "campaigns.journey": "view add change",
     "campaigns.journeyrun": "view",
     "campaigns.occasion": "view add change",
@@ -96,6 +99,8 @@ ROLES: dict[str, dict[str, str]] = {
         "api.apikey": "view add change",
         "api.answer": "view",
         "campaigns.cap": "view add change",
+        "campaigns.sender": "view add change",
+        "campaigns.suppression": "view add change",
         "campaigns.optinrule": "view add change",
         # Mail kept on disk holds sign-in codes of everybody.
         "campaigns.outbox": "view",

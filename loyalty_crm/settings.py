@@ -1,5 +1,7 @@
 """Settings, read from the environment. Safe by default; docs/configuration.md lists every variable."""
 
+import os
+import secrets
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -51,6 +53,7 @@ INSTALLED_APPS = [
     "campaigns.apps.CampaignsConfig",
     "rewards.apps.RewardsConfig",
     "members.apps.MembersConfig",
+    "anymail",
     "modeltranslation",
     "unfold",
     "unfold.contrib.filters",
@@ -257,6 +260,18 @@ if EMAIL_URL := env.str("EMAIL_URL", default=""):
     if EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend":
         EMAIL_BACKEND = "common.mail.SmtpBackend"
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=30)
+# Mail by a provider of django-anymail: EMAIL_BACKEND=anymail.backends.postmark.EmailBackend, and its own settings, each
+# an environment variable that begins with ANYMAIL_.
+if EMAIL_PROVIDER := env.str("EMAIL_PROVIDER", default=""):
+    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+ANYMAIL = {
+    name.removeprefix("ANYMAIL_"): value
+    for name, value in os.environ.items()
+    if name.startswith("ANYMAIL_") and name != "ANYMAIL_WEBHOOK_SECRET"
+}
+# "name:password" that the provider puts into the address of its calls; until it is set, all of them are refused.
+ANYMAIL["WEBHOOK_SECRET"] = env.str("ANYMAIL_WEBHOOK_SECRET", default="") or secrets.token_urlsafe(32) + ":x"
+MESSAGE_HOSTS_INSIDE = env.list("MESSAGE_HOSTS_INSIDE", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Loyalty CRM <loyalty@localhost>")
 SMS_BACKEND = env.str("SMS_BACKEND", default="common.sms.OutboxBackend")
 

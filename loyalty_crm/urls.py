@@ -27,6 +27,7 @@ urlpatterns = [
     path("till/", include("till.urls")),
     path("brand.css", brand_styles, name="brand_styles"),
     path("u/", include("campaigns.urls")),
+    path("mail-events/", include("anymail.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),
 ]

@@ -1,3 +1,25 @@
-from campaigns.admin import brand, broadcasts, greeting, journeys, messages, occasions, preferences, templates
+from campaigns.admin import (
+    brand,
+    broadcasts,
+    greeting,
+    journeys,
+    messages,
+    occasions,
+    preferences,
+    senders,
+    suppression,
+    templates,
+)
 
-__all__ = ["brand", "broadcasts", "greeting", "journeys", "messages", "occasions", "preferences", "templates"]
+__all__ = [
+    "brand",
+    "broadcasts",
+    "greeting",
+    "journeys",
+    "messages",
+    "occasions",
+    "preferences",
+    "senders",
+    "suppression",
+    "templates",
+]

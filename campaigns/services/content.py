@@ -292,8 +292,13 @@ def _gift(message: Held, recipient: Recipient) -> Gift:
     )
 
 
+@lru_cache(maxsize=1024)
+def _address(member_id: int, channel: str, purpose: str) -> str:
+    return unsubscribe_url(member_id=member_id, channel=channel, purpose=purpose)
+
+
 def _link(message: Held) -> str:
-    return unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.purpose)
+    return _address(message.member_id, message.channel, message.purpose)
 
 
 def _links(message: Held) -> dict[str, dict[str, str]]:

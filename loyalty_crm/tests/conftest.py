@@ -11,13 +11,15 @@ from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
-from campaigns.models import Brand, JourneyRun, Message, Occasion, OccasionDate
+from campaigns.models import Brand, DeliveryEvent, JourneyRun, Message, Occasion, OccasionDate, Suppression
 from campaigns.services.broadcasts.control import create, get_settings
 from campaigns.models.preference import OptInRule, Topic
 from campaigns.models.pressure import Cap
+from campaigns.queries import address_key
 from campaigns.services.greeting import birthday_campaign, get_greeting
 from campaigns.services.journeys.definitions import publish_journey
 from campaigns.services.journeys.ready import take_ready
+from campaigns.services.senders import default_sender
 from campaigns.services.templates import save_snippet, save_template
 from members.enums import Channel, ImportState, Purpose
 from members.models import (
@@ -199,6 +201,13 @@ def world(db, settings) -> dict[str, int]:
         "api_answer": Answer.objects.create(call="members", source="till", key="1", fingerprint=b"1", status=201).pk,
         "campaigns_birthdaygreeting": get_greeting().pk,
         "campaigns_message": message(member).pk,
+        "campaigns_sender": default_sender("email").pk,
+        "campaigns_suppression": Suppression.objects.create(
+            channel="email", address=address_key("gone@example.com"), reason="by_hand", created_at=AT
+        ).pk,
+        "campaigns_deliveryevent": DeliveryEvent.objects.create(
+            source="postmark", key="1", kind="bounced", at=AT, received_at=AT
+        ).pk,
         **journey_of(member),
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,
