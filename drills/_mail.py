@@ -175,4 +175,4 @@ def reckon(log: Path, members: int) -> Iterator[str]:
 
 def at_random(low: float, high: float) -> None:
     """A pause of some seconds."""
-    time.sleep(random.uniform(low, high))  # noqa: S311  when a worker dies is no secret
+    time.sleep(random.uniform(low, high))

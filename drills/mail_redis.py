@@ -1,4 +1,4 @@
-"""Redis wiped every few seconds while Celery delivers a broadcast: work goes on, nobody gets two, nobody is forgotten."""
+"""Redis wiped every few seconds while Celery delivers a broadcast: nobody gets two, nobody is forgotten."""
 
 import os
 import socket

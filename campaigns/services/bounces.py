@@ -54,7 +54,8 @@ class Told:
 def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
     """Keeps an event and acts on it: hard bounces and complaints put the address on the suppression list for ever, five
     soft bounces in a row for 30 days, a complaint takes the consent back too. None where it was told before."""
-    key = told.key or hashlib.sha256(json.dumps([told.kind, told.raw], sort_keys=True, default=str).encode()).hexdigest()
+    whole = json.dumps([told.kind, told.raw], sort_keys=True, default=str)
+    key = told.key or hashlib.sha256(whole.encode()).hexdigest()
     message = _message(told)
     event = DeliveryEvent(
         source=told.source,

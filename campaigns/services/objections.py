@@ -4,6 +4,7 @@ An objection holds (`until` None: the message is skipped) or puts off: until a m
 it is missed for that reason.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -53,6 +54,11 @@ class Held:
     variant: int
     why: dict[str, Any]
     due_at: datetime
+
+    def __post_init__(self) -> None:
+        """A cursor of Django's hands JSON over as text."""
+        self.values = json.loads(self.values) if isinstance(self.values, str) else self.values
+        self.why = json.loads(self.why) if isinstance(self.why, str) else self.why
 
 
 class Objection(NamedTuple):
