@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from campaigns.admin.broadcasts.words import gift_words, number, test_words, when_words, who_words
 from campaigns.content.compiled import Compiled
@@ -27,7 +28,7 @@ from members.models import Member
 
 STEPS: dict[str, tuple[Any, type[Step] | None]] = {
     "audience": (_("To whom"), AudienceForm),
-    "content": (_("What"), ContentForm),
+    "content": (pgettext_lazy("broadcast", "What"), ContentForm),
     "when": (_("When"), WhenForm),
     "check": (_("Check and send"), None),
 }
