@@ -228,7 +228,7 @@ class JourneyAdmin(DeskAdmin):
                     context = {"member": member, "stops": [_stop(stop, there) for stop in stops]}
                 except BadJourney as bad:
                     form.add_error(None, bad.problems[0].sentence)
-        return self.page(request, "try", title=gettext("Try it"), original=journey, form=form, **context)
+        return self.page(request, "try", title=gettext("Try it on a member"), original=journey, form=form, **context)
 
     def why(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Why somebody came in, or did not."""
