@@ -220,8 +220,10 @@ def members(request: HttpRequest) -> HttpResponse:
 
 def upload(request: HttpRequest) -> HttpResponse:
     """A picture for a block: its name, or why not."""
+    if request.method != "POST":  # only looked at
+        return JsonResponse({})
     file = request.FILES.get("picture")
-    if request.method != "POST" or file is None:
+    if file is None:
         return JsonResponse({"problem": gettext("Please upload a picture.")}, status=400)
     try:
         picture = add_picture(file=file, at=now())
