@@ -14,8 +14,8 @@ from analytics.counting import PaperFigures
 from analytics.periods import STEPS, Period
 from analytics.queries import Figure
 from analytics.services.snapshots import QUICK, figures
-from campaigns.enums import MessageState
-from campaigns.models import Message
+from campaigns.enums import BreakerState, MessageState
+from campaigns.models import Message, Sender
 from common.money import format_money, to_major
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.enums import ImportState
@@ -74,6 +74,9 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
         n = Message.objects.filter(state=MessageState.UNKNOWN).count()
         text = ngettext("%(n)d message may or may not have gone out", "%(n)d messages may or may not have gone out", n)
         found.append((n, text, list_of("campaigns_message", state__exact=MessageState.UNKNOWN)))
+        n = Sender.objects.exclude(breaker=BreakerState.CLOSED).count()
+        text = ngettext("%(n)d sender paused by itself", "%(n)d senders paused by themselves", n)
+        found.append((n, text, list_of("campaigns_sender")))
         n = Message.objects.filter(state=MessageState.FAILED, changed_at__gte=recent).count()
         text = ngettext("%(n)d message could not be sent", "%(n)d messages could not be sent", n)
         found.append((n, text, list_of("campaigns_message", state__exact=MessageState.FAILED)))
