@@ -27,6 +27,8 @@ LOOKS = {
     "phone-zh-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "locale": "zh-CN"},
 }
 
+LATER = 900  # milliseconds: longer than the page waits for the end of typing
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _catalogues():
@@ -101,6 +103,48 @@ def test_a_customer_by_scanner_and_keys_alone(rich, open_till):
     expect(page.get_by_role("heading", name="Scan the member's card")).to_be_visible()
 
 
+@pytest.mark.parametrize("pause", [True, False])
+def test_enter_weighs_enter_again_records_and_nothing_records_by_itself(rich, open_till, pause):
+    page = open_till(**LOOKS["tablet-en-light"])
+    page.goto(reverse("till:member", args=[rich.pk]))
+    page.keyboard.type("33.00")
+    record = page.get_by_role("button", name="Record · €33.00")
+    if pause:
+        expect(record).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(record).to_be_focused()
+    page.wait_for_timeout(LATER)
+    expect(record).to_be_focused()
+    assert not Purchase.objects.exists()
+    # Another amount while the big button was the last to be touched.
+    page.keyboard.press("F4")
+    page.keyboard.type("34.00")
+    expect(page.get_by_role("button", name="Record · €34.00")).to_be_visible()
+    page.wait_for_timeout(LATER)
+    assert not Purchase.objects.exists()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Record · €34.00")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")  # a hand too quick: the answer is waited for
+    expect(page.get_by_role("status")).to_contain_text("Recorded €34.00")
+    assert Purchase.objects.count() == 1
+
+
+def test_a_quick_hand_types_the_pin_while_the_page_still_works(rich, open_till):
+    page = open_till(**LOOKS["tablet-en-light"])
+    page.goto(reverse("till:member", args=[rich.pk]))
+    page.locator("#id_amount").fill("20")
+    page.locator("summary").first.click()
+    page.locator("#id_pay_points").fill("300")
+    page.locator("#id_proof").click()  # leaves the field before: that is a change, and not a new one
+    page.keyboard.type("25", delay=300)
+    expect(page.locator("#id_proof")).to_be_focused()
+    page.keyboard.type("80")
+    expect(page.locator("#id_proof")).to_have_value("2580")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Recorded €20.00")
+
+
 def test_a_scan_into_the_amount_is_understood(rich, open_till):
     page = open_till(**LOOKS["tablet-en-light"])
     page.goto(reverse("till:member", args=[rich.pk]))
@@ -121,6 +165,8 @@ def test_a_pin_is_asked_for_and_two_quick_clicks_are_one(rich, open_till):
     page.locator("#id_proof").fill("1234")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("4")
+    page.wait_for_timeout(LATER)
+    expect(page.get_by_role("alert")).to_contain_text("4")  # a try was used up: it must be read
     expect(page.locator("#id_proof")).to_be_focused()
     page.locator("#id_proof").fill("2580")
     page.locator("button.go").dblclick()

@@ -9,7 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from members.models import Purchase
+from members.services.merging import merge_members
 from members.services.pins import set_pin
+from members.tests.factories import make_member
 from rewards.enums import CouponState, Unit
 from rewards.models import Transfer
 from rewards.queries import balance
@@ -108,6 +110,19 @@ def test_undo_is_for_minutes_and_for_this_till_alone(till, anna, url, sale):
     assert "too long ago" in till.post(reverse("till:undo"), {"act_id": f"purchase:{bought.pk}"}).content.decode()
     bought.refresh_from_db()
     assert bought.refunded_minor == 0
+
+
+def test_undo_stands_on_the_page_of_its_own_member_and_by_name_where_none_is_open(till, anna, url, sale):
+    till.post(url, sale("20"))
+    other = make_member(name="Bert Adler")
+    assert 'name="act_id"' in till.get(url).content.decode()
+    for name in ("member", "rewards", "plans"):
+        assert 'name="act_id"' not in till.get(reverse(f"till:{name}", args=[other.pk])).content.decode()
+    start = till.get(reverse("till:start")).content.decode()
+    assert "Anna Berger · €20.00" in start
+    assert 'name="act_id"' in start
+    merge_members(survivor_id=other.pk, merged_id=anna.pk, at=timezone.now())
+    assert "€20.00" not in till.get(reverse("till:start")).content.decode()
 
 
 def test_articles_have_their_kinds_and_coupons_find_them(till, anna, url, sale):

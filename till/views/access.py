@@ -103,18 +103,23 @@ def last_act(request: TillRequest) -> Act | None:
 
 
 def page(request: TillRequest, template: str, context: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
-    """A page of the till. `problem` is said in big type; `done` says that the last act was just now."""
-    at = timezone.now()
-    last = last_act(request)
+    """A page of the till. `problem` is said in big type; `done` says that the last act was just now. The last act is
+    shown, and can be undone, on the page of its own member, and by name where no member's page is open."""
+    at, context = timezone.now(), context or {}
+    last, here = last_act(request), context.get("member")
+    if last and not ("done" in request.GET or last.can_be_undone(at)):
+        last = None
+    whose = here or (Member.objects.filter(PRESENT, pk=last.member_id).first() if last else None)
     about = {
-        "last": last if last and ("done" in request.GET or last.can_be_undone(at)) else None,
+        "last": last if last and whose and whose.pk == last.member_id else None,
+        "whose": whose,
         "can_undo": last is not None and last.can_be_undone(at),
         "done": "done" in request.GET,
         "currency": get_programme().currency,
         "new_key": new_key(),
         "store": request.store,
     }
-    return render(request, f"till/{template}.html", {**about, **(context or {})}, status=status)
+    return render(request, f"till/{template}.html", {**about, **context}, status=status)
 
 
 def done(request: TillRequest, act: Act) -> HttpResponse:

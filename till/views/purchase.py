@@ -39,7 +39,8 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
     amount = request.POST.get("amount", "")
     if not request.htmx and _is_scan(amount):
         return look(request, amount)
-    act, data = request.POST.get("act"), request.POST.copy()
+    # What the page asks by itself while it is typed on (htmx) never records, whatever button it may send along.
+    act, data = "try" if request.htmx else request.POST.get("act"), request.POST.copy()
     if act == "lines":
         data["line-TOTAL_FORMS"] = str(len(PurchaseForm(data, usable=[], currency="").lines) + LINES)
     form = _form(usable, data)
@@ -47,7 +48,7 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
         if form.has_error("amount", "missing") and (request.htmx or act == "lines"):
             form.errors.pop("amount")  # it is still being typed
         return _shown(request, member, form)
-    if act == "try" and form.cleaned_data["proof"] and form.cleaned_data["seen"]:
+    if act == "try" and not request.htmx and form.cleaned_data["proof"] and form.cleaned_data["seen"]:
         act = "record"  # Enter in the field of the PIN
     basket = form.basket(member_id=member.pk, store=request.store)
     try:
@@ -109,7 +110,7 @@ def _purchase(receipt: Receipt, at: datetime) -> Act:
 
 def asked_code(request: TillRequest, member: Member) -> dict[str, Any]:
     """Sends a code where that was asked for; what to say of it."""
-    if request.POST.get("act") != "send":
+    if request.POST.get("act") != "send" or request.htmx:
         return {}
     try:
         where = send_code(member=member, at=timezone.now())
