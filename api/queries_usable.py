@@ -60,7 +60,8 @@ WHERE offer.listed AND offer.shared_code IS NOT NULL AND {_RUNNING}
          AND used.member_id = %(member)s AND used.state IN ('reserved', 'used')))
 UNION ALL
 SELECT 'benefit', NULL, coalesce(nullif(benefit.{{name}}, ''), benefit.name_en), benefit.kind, NULL, held.ends,
-       CASE WHEN benefit.kind = ANY(%(counted)s) THEN greatest(0, benefit.uses - held.used)::int END, benefit.position
+       CASE WHEN benefit.kind = ANY(%(counted)s) AND benefit.uses IS NOT NULL
+            THEN greatest(0, benefit.uses - held.used)::int END, benefit.position
 FROM ({ENTITLED}) AS held (member_id, benefit_id, sources, starts, ends, used)
 JOIN rewards_benefit AS benefit ON benefit.id = held.benefit_id
 ORDER BY 1 DESC, position, until NULLS LAST, 2

@@ -49,9 +49,10 @@ def _to_next(query: Query, leaf: Leaf) -> Composable:
     """Points missing for the lowest tier above that asks for points; NULL at the top."""
     alias = query.one("rewards_membertier")
     return SQL(
-        "(SELECT greatest(0, min(step.threshold) - coalesce({0}.qualifying_points, 0)) FROM rewards_tier AS step"
+        # greatest() takes no notice of NULL: without a step above there must be no row to speak of
+        "(SELECT greatest(0, step.threshold - coalesce({0}.qualifying_points, 0)) FROM rewards_tier AS step"
         " WHERE step.threshold IS NOT NULL AND step.rank > coalesce("
-        "(SELECT rank FROM rewards_tier WHERE id = {0}.tier_id), 0))"
+        "(SELECT rank FROM rewards_tier WHERE id = {0}.tier_id), 0) ORDER BY step.threshold LIMIT 1)"
     ).format(alias)
 
 

@@ -7,6 +7,7 @@ from django.utils import translation
 
 from members import events
 from members.models import TimelineEvent
+from members.segments.asking import sample
 from members.tests.factories import make_member, new_purchase
 from rewards.models import MemberTier, TierNight
 from rewards.queries_tiers import Criterion, tier_standing
@@ -196,6 +197,14 @@ def test_standing_says_what_is_missing_and_until_when_the_tier_is_kept(at, steps
     assert now.points_to_keep == 190
     assert reassess_all(at=datetime(2026, 10, 24, 9, 59, tzinfo=UTC)) == 0
     assert reassess_all(at=datetime(2026, 10, 24, 10, 0, tzinfo=UTC)) == 1
+
+
+def test_who_stands_on_the_highest_tier_lacks_nothing_for_a_next_one(at, steps):
+    near, top = make_member(), make_member()
+    buy(near, at, 260)
+    buy(top, at, 1000)
+    for most in (240, 1_000_000):
+        assert sample({"trait": "tier.to_next", "op": "at_most", "value": most}, at=at) == [near.pk]
 
 
 def test_standing_at_the_ends_of_the_ladder(at, steps):
