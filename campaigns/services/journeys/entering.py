@@ -208,8 +208,24 @@ def let_in_by_time(*, at: datetime) -> int:
 
     Each journey in a transaction of its own, in which the look moves on: nothing is lost and nothing happens twice.
     """
-    waiting = [journey.pk for journey, version in running() if read_version(version.pk).kind in TIMED]
+    waiting, idle = [], []
+    for journey, version in running():
+        read = read_version(version.pk)
+        if read.kind in TIMED and (since := _since(journey, read, at)) < at:
+            (waiting if source(read, since=since, until=at) else idle).append(journey.pk)
+    if idle:  # nobody's hour came: for all of them one statement
+        execute(_IDLE, {"ids": idle, "at": at})
     return sum(_look(pk, at) for pk in waiting)
+
+
+_IDLE = """
+UPDATE campaigns_journey SET last_checked_at = %(at)s WHERE campaign_id = ANY(%(ids)s) AND last_checked_at < %(at)s
+"""
+
+
+def _since(journey: Journey, read: Definition, at: datetime) -> datetime:
+    """Up to when it is decided who came in by time."""
+    return max(journey.last_checked_at or at, at - timedelta(hours=read.catch_up_hours) - LOOK_BACK)
 
 
 @transaction.atomic
@@ -220,10 +236,8 @@ def _look(journey_id: int, at: datetime) -> int:
         return 0
     version = journey.versions.defer("definition").latest("number")
     read = read_version(version.pk)
-    oldest = at - timedelta(hours=read.catch_up_hours) - LOOK_BACK
-    since = max(journey.last_checked_at or at, oldest)
     written = 0
-    if who := source(read, since=since, until=at):
+    if who := source(read, since=_since(journey, read, at), until=at):
         written = _try(journey, version, who, at, None)
     if written < MOST:  # else the rest comes with the next look
         Journey.objects.filter(pk=journey_id).update(last_checked_at=at)
