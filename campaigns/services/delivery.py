@@ -119,6 +119,7 @@ class _Turn:
         self.line = line_of(sender)
         self.outcomes: list[Outcome] = []
         self.answered = 0  # the message that the server took last, if that is not yet marked
+        self.bad: list[tuple[str, str]] = []  # addresses that do not exist, and who said so
         self.deadline = clock() + TURN
         self.halted = False
 
@@ -152,7 +153,11 @@ class _Turn:
         finally:
             execute("RESET synchronous_commit; RESET plan_cache_mode", None)
         outcomes, self.outcomes, self.answered = self.outcomes, [], 0
-        return settle(outcomes=outcomes, token=self.token, at=self.clock())
+        sent = settle(outcomes=outcomes, token=self.token, at=self.clock())
+        bad, self.bad = self.bad, []
+        for value, said in bad:  # after the message itself says failed: it would be skipped else
+            suppress_bad_address(channel=self.sender.channel, value=value, note=said, at=self.clock())
+        return sent
 
     def _freeze(self, ids: list[int]) -> list[Outgoing]:
         """Writes a chunk. If one message breaks it, each goes by itself and the bad one waits."""
@@ -245,7 +250,7 @@ class _Turn:
         if refused.fate in (Fate.NEVER, Fate.BAD_ADDRESS):
             self._put(message.id, MessageState.FAILED, text)
             if refused.fate is Fate.BAD_ADDRESS:
-                suppress_bad_address(channel=self.sender.channel, value=message.to, note=text, at=self.clock())
+                self.bad.append((message.to, text))
             breaker.is_well(sender=self.sender)  # the server works, and says no to this one
             return
         wait = LONG_PAUSE if refused.fate is Fate.POLICY else None
