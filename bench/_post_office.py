@@ -73,7 +73,12 @@ def main(place: str, port: str, mails: str) -> None:
     call_command("migrate", "--run-syncdb", verbosity=0)
     words = "All of us wish you a very happy birthday, and a year full of good things. " * 45
     for start in range(0, int(mails), 500):
-        fixed = {"sender": "loyalty@example.com", "subject": "News", "message": words, "html_message": f"<p>{words}</p>"}
+        fixed = {
+            "sender": "loyalty@example.com",
+            "subject": "News",
+            "message": words,
+            "html_message": f"<p>{words}</p>",
+        }
         mail.send_many([{"recipients": [f"m{n}@example.com"], **fixed} for n in range(start, start + 500)])
     started = time.monotonic()
     while Email.objects.filter(status=STATUS.queued).exists():

@@ -1,8 +1,8 @@
 """A mail server for benches and drills: takes everything as fast as it comes, and writes down what it took.
 
-python -m bench._sink PORT_FILE [LOG] [--plain] [--drop N]: the port stands in PORT_FILE once it listens; LOG gets a line
-"Message-ID To" for each mail taken, before the answer. Without pipelining if --plain; every Nth mail is taken and the
-line dropped instead of an answer.
+python -m bench._sink PORT_FILE [LOG] [--plain] [--drop N]: the port stands in PORT_FILE once it listens; LOG gets a
+line "Message-ID To" for each mail taken, before the answer. Without pipelining if --plain; every Nth mail is taken and
+the line dropped instead of an answer.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _END = b"\r\n.\r\n"
 
 class Sink:
     def __init__(self, log: str | None, *, is_plain: bool, drop: int) -> None:
-        self.log = open(log, "ab", buffering=0) if log else None  # noqa: SIM115  for as long as it runs
+        self.log = Path(log).open("ab", buffering=0) if log else None  # noqa: SIM115  as long as it runs
         self.is_plain, self.drop, self.taken, self.lock = is_plain, drop, 0, threading.Lock()
 
     def take(self, mail: bytes) -> bool:

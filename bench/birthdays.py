@@ -31,9 +31,10 @@ INSERT INTO members_consent (member_id, channel, purpose, granted, source, at)
 INSERT INTO campaigns_campaign (kind, name, purpose, state, paused_why, channels, priority, counts_for_cap, goal_days,
                                 holdout_percent, utm_campaign)
     VALUES ('birthday', '', 'greetings', 'running', '', '{{email}}', 50, true, 14, 0, '');
-INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id, occurrence_year, occurrence_day, due_at,
-                               expires_at, next_try_at, state, sent_at, frozen_at, changed_at)
-    SELECT gen_random_uuid(), (SELECT id FROM campaigns_campaign), day::text, 'email', id, 2025, day, day, day, day, 'sent', day, day, day
+INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id, occurrence_year, occurrence_day,
+                               due_at, expires_at, next_try_at, state, sent_at, frozen_at, changed_at)
+    SELECT gen_random_uuid(), (SELECT id FROM campaigns_campaign), day::text, 'email', id, 2025, day, day, day, day,
+           'sent', day, day, day
     FROM (SELECT id, make_date(2025, birthday_month, least(birthday_day, 28)) AS day FROM members_member
           WHERE id % 10 < 7) AS greeted;
 INSERT INTO campaigns_birthdaygreeting (id, active, send_hour, days_ahead, gift_points, catch_up_hours, subject, body,

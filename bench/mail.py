@@ -1,8 +1,8 @@
-"""A broadcast of personal mails from the tables to a mail server, with the promise kept, beside a bare smtplib loop that
-sends the same ready bytes, and beside django-post_office sending fixed mails.
+"""A broadcast of personal mails from the tables to a mail server, with the promise kept, beside a bare smtplib loop
+that sends the same ready bytes, and beside django-post_office sending fixed mails.
 
-Ours claims, asks consent, suppression and limits, fills in the template, marks and hands over each mail, and writes what
-became of it and each member's timeline. One process and one connection each, the same server in the same run.
+Ours claims, asks consent, suppression and limits, fills in the template, marks and hands over each mail, and writes
+what became of it and each member's timeline. One process and one connection each, the same server in the same run.
 """
 
 import smtplib

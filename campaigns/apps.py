@@ -8,10 +8,9 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import events, merging, privacy, reactions, traits, webhooks  # noqa: F401  these register
+        from campaigns import events, merging, panels_preferences, privacy, reactions, traits, webhooks  # noqa: F401  these register
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
-        from campaigns import panels_preferences
         from campaigns.services import keeping, opt_in, verify
         from campaigns.services.broadcasts import topics, writing
         from campaigns.services.erasure import erase_messages

@@ -84,7 +84,7 @@ class AudienceForm(Step):
     purpose = _choice(
         _("They agreed to"), _PURPOSES, help_text=_("Only members who agreed to this by the channel get it.")
     )
-    topic = forms.ModelChoiceField(
+    topic: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("About"),
         required=False,
         queryset=Topic.objects.filter(archived=False),
@@ -266,7 +266,7 @@ class WhenForm(Step):
         help_text=_("In the time zone of the programme."),
     )
     day = forms.DateField(label=_("Day"), required=False, widget=UnfoldAdminDateWidget)
-    occasion = forms.ModelChoiceField(
+    occasion: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("Occasion"),
         required=False,
         queryset=Occasion.objects.filter(active=True).exclude(kind=OccasionKind.MEMBER),
@@ -330,7 +330,7 @@ class WhenForm(Step):
             BroadcastWhen.LOCAL: ("day", "hour"),
             BroadcastWhen.OCCASION: ("occasion", "hour"),
         }
-        for name in needs.get(data.get("when"), ()):
+        for name in needs.get(data["when"], ()) if "when" in data else ():
             if not data.get(name) and name not in self.errors:
                 self.add_error(name, gettext("Please fill this in."))
         if (data.get("quiet_from") is None) != (data.get("quiet_until") is None):

@@ -285,7 +285,7 @@ class Cell(NamedTuple):
     language: str
     variant: int
     tests: bool
-    count: int
+    members: int
     some: list[int]
 
 

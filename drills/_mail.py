@@ -114,9 +114,7 @@ def plan(members: int) -> int:
         None,
     )
     content = READY["welcome"].content
-    version = save_template(
-        template_id=None, name="Drill", kind="marketing", content=content, actor_id=None, at=at
-    )
+    version = save_template(template_id=None, name="Drill", kind="marketing", content=content, actor_id=None, at=at)
     campaign = Campaign.objects.create(kind="broadcast", name="Drill", purpose="offers", state="running")
     broadcast = Broadcast.objects.create(campaign=campaign, everybody=True)
     BroadcastVariant.objects.create(broadcast=broadcast, number=1, version=version)

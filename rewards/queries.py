@@ -104,8 +104,8 @@ def _expiring(member_id: int, at: datetime, unit: Unit) -> QuerySet[Any, Any]:
 
 
 def expiring_of(member_ids: Iterable[int], at: datetime, zone: ZoneInfo) -> dict[int, tuple[int, date]]:
-    """For each of many members the points that expire next and the last day on which they can be spent, in `zone`; those
-    without any are left out. One query."""
+    """For each of many members the points that expire next and the last day on which they can be spent, in `zone`;
+    those without any are left out. One query."""
     rows = fetch_all(_EXPIRING, {"members": list(member_ids), "at": at, "zone": zone.key})
     return {member_id: (int(points), last) for member_id, points, last in rows}
 

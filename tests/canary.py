@@ -223,7 +223,8 @@ def _messages(member: m.Member, at: datetime) -> None:
     for year, state in ((2025, "sent"), (2026, "queued")):
         Message.objects.create(
             campaign=birthday_campaign(), occurrence=str(year), channel="email", member=member, occurrence_year=year,
-            sender=default_sender("email"), occurrence_day=at.date().replace(year=year), state=state, frozen_at=at, why={"for": WORD},
+            sender=default_sender("email"), occurrence_day=at.date().replace(year=year), state=state, frozen_at=at,
+            why={"for": WORD},
             sent_at=at if state == "sent" else None, values={"for": WORD}, tries=[{"at": "", "error": WORD}],
             provider_id=f"<{WORD}@provider>", **moments, **words,
         )  # fmt: skip

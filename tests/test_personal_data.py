@@ -20,7 +20,17 @@ from tests.canary import WORD, plant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # Who did it is staff, whose own data this is not.
-OF_STAFF = {"actor", "author", "created_by", "assignee", "done_by", "undone_by", "settled_by", "published_by", "lifted_by"}
+OF_STAFF = {
+    "actor",
+    "author",
+    "created_by",
+    "assignee",
+    "done_by",
+    "undone_by",
+    "settled_by",
+    "published_by",
+    "lifted_by",
+}
 
 
 def hanging_on_a_person() -> set[str]:

@@ -58,7 +58,9 @@ class SenderAdmin(DeskAdmin):
 
     @action(description=_("Resume"), url_path="resume", permissions=["change_sender"], icon="play_arrow")
     def resume(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        return self._act(request, object_id, "resume", _("Messages that wait go out again, and troubles are forgotten."))
+        return self._act(
+            request, object_id, "resume", _("Messages that wait go out again, and troubles are forgotten.")
+        )
 
     @action(description=_("Test connection"), url_path="test", permissions=["change_sender"], icon="network_check")
     def test(self, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What the answers of mail servers mean (RFC 5321, enhanced codes by RFC 3463), Microsoft's and Google's ways included."""
+"""What the answers of mail servers mean (RFC 5321, enhanced codes by RFC 3463), Microsoft's and Google's included."""
 
 import re
 import smtplib
@@ -8,7 +8,8 @@ from campaigns.channels import Fate, Refusal
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 # Words by which large providers say that it is we who are not wanted, or too fast, and not the recipient who is wrong.
 _POLICY = re.compile(
-    r"\b(?:4|5)\.7\.\d+|unusual rate|rate limit|too many (?:messages|connections|recipients|emails)|try again later.*quota"
+    r"\b(?:4|5)\.7\.\d+|unusual rate|rate limit|too many (?:messages|connections|recipients|emails)"
+    r"|try again later.*quota"
     r"|blocked using|spamhaus|block ?list|blacklist|banned sending ip|S3140|S3150|RP-00[123]|IP reputation"
     r"|not authenticated|unauthenticated email|DMARC|sender policy|temporarily deferred due to|TSS0[1-9]",
     re.IGNORECASE,

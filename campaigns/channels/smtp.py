@@ -51,7 +51,7 @@ class SmtpLine:
     def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
         self.open()
         smtp = self.smtp
-        assert smtp is not None  # open() saw to it
+        assert smtp is not None and smtp.sock is not None  # open() saw to it
         frame = message.frame()
         try:
             self._envelope(smtp, message)
@@ -72,6 +72,7 @@ class SmtpLine:
 
     def _envelope(self, smtp: smtplib.SMTP, message: Outgoing) -> None:
         """Up to the 354 of DATA. Refusal."""
+        assert smtp.sock is not None
         options = ""
         if not (message.to.isascii() and message.sender.isascii()):
             if not smtp.has_extn("smtputf8"):

@@ -153,7 +153,8 @@ SUPPRESSED = """EXISTS (
 _WANTED = f"""campaign.id = message.campaign_id AND campaign.state = 'running'
   AND message.id = %(id)s AND message.token = %(token)s AND message.state = 'handing_over' AND {AGREED}
   AND NOT {SUPPRESSED.format(address="message.address")}
-  AND EXISTS (SELECT FROM campaigns_sender AS sender WHERE sender.id = message.sender_id AND sender.paused_at IS NULL)"""
+  AND EXISTS (SELECT FROM campaigns_sender AS sender
+              WHERE sender.id = message.sender_id AND sender.paused_at IS NULL)"""
 _MARK = f"""
 WITH answered AS (
     UPDATE campaigns_message SET answered_at = %(at)s
@@ -203,7 +204,8 @@ SET state = CASE WHEN new.state = 'queued' AND new.tried AND message.attempts >=
 FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(texts)s::text[], %(provider_ids)s::text[], %(waits)s::interval[],
             %(trieds)s::boolean[]) AS new (id, state, text, provider_id, wait, tried)
 WHERE message.id = new.id AND message.token = %(token)s
-  AND (message.state IN ('claimed', 'handing_over') OR (message.state = 'unknown' AND new.tried AND new.state <> 'unknown'))
+  AND (message.state IN ('claimed', 'handing_over')
+       OR (message.state = 'unknown' AND new.tried AND new.state <> 'unknown'))
 RETURNING message.id, message.state
 """
 _TOLD = {

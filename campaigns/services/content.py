@@ -41,7 +41,8 @@ log = structlog.get_logger(__name__)
 
 # Where a message would go now, and what that address is known by.
 _TO = """CASE message.channel WHEN 'email' THEN member.email WHEN 'sms' THEN member.phone
-         ELSE CASE WHEN message.channel = 'webhook' OR member.user_id IS NOT NULL THEN member.card_number ELSE '' END END"""
+         ELSE CASE WHEN message.channel = 'webhook' OR member.user_id IS NOT NULL THEN member.card_number
+                   ELSE '' END END"""
 _KEY = f"CASE WHEN {_TO} <> '' THEN md5(lower({_TO}))::uuid END"
 _HELD = f"""
 SELECT message.id, message.uid, message.member_id, message.channel, message.campaign_id, campaign.kind,
@@ -360,7 +361,7 @@ class Envelope:
     def frame(self, message: Held, at: datetime) -> bytes:
         """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
         if message.version_id is None:
-            return self.mail(message, at).message().as_bytes(linesep="\r\n")
+            return self.mail(message, at).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own
         template = self.template(message.version_id, message.language)
         return template.mime(message.values | _links(message), self.headers(message, at) | {"Subject": message.subject})
 

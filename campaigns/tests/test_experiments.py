@@ -58,7 +58,7 @@ def test_intervals_hold_the_estimate_and_mirror(first, second):
     assert 0 <= low <= a.rate <= high <= 1
     there, back = two_proportions(a, b), two_proportions(b, a)
     assert there.low - 1e-12 <= there.estimate <= there.high + 1e-12
-    assert -1 - 1e-12 <= there.low
+    assert there.low >= -1 - 1e-12
     assert there.high <= 1 + 1e-12
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
     assert there.p == pytest.approx(back.p)

@@ -1,4 +1,4 @@
-"""Versions of templates by SMTP with pipelining, limits of speed, the breaker, the suppression list, providers' words."""
+"""Versions of templates by SMTP with pipelining, limits of speed, the breaker, suppression, providers' words."""
 
 import time
 from datetime import timedelta
@@ -40,10 +40,19 @@ def service(count: int = 1, **fields) -> list[Message]:
         member = make_member()
         made.append(
             Message.objects.create(
-                campaign=campaign, channel="email", member=member, sender=default_sender("email"), version=version,
-                address=address_key(member.email), state="queued", due_at=AT, expires_at=AT + timedelta(days=3),
-                next_try_at=AT, changed_at=AT, **fields,
-            )  # fmt: skip
+                campaign=campaign,
+                channel="email",
+                member=member,
+                sender=default_sender("email"),
+                version=version,
+                address=address_key(member.email),
+                state="queued",
+                due_at=AT,
+                expires_at=AT + timedelta(days=3),
+                next_try_at=AT,
+                changed_at=AT,
+                **fields,
+            )
         )
     return made
 
@@ -113,7 +122,7 @@ def test_a_suppressed_address_gets_nothing_until_it_is_lifted(sink):
 
 
 def test_an_address_that_does_not_exist_is_never_written_to_again(sink):
-    (message,) = due()
+    due()
     sink.trouble = {"RCPT": "550 5.1.1 no such user"}
     run()
     assert states() == ["failed"]
@@ -147,5 +156,3 @@ def test_soft_bounces_in_a_row_rest_an_address_for_a_while():
 def test_calls_of_providers_need_the_secret(client):
     answer = client.post("/mail-events/postmark/tracking/", data="{}", content_type="application/json")
     assert (answer.status_code, DeliveryEvent.objects.count()) == (400, 0)
-
-

@@ -16,7 +16,7 @@ from campaigns.services.delivery import deliver
 from campaigns.services.templates import newest_version
 from members.models import Segment, User
 
-_SUBJECTS = (
+_SUBJECTS: tuple[dict[str, str], ...] = (
     {},
     {"en": "{{ member.name }}, something new is brewing", "zh-hans": "{{ member.name }}，店里上新了"},
 )

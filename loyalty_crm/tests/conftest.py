@@ -12,10 +12,10 @@ from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
 from campaigns.models import Brand, DeliveryEvent, JourneyRun, Message, Occasion, OccasionDate, Suppression
-from campaigns.services.broadcasts.control import create, get_settings
 from campaigns.models.preference import OptInRule, Topic
 from campaigns.models.pressure import Cap
 from campaigns.queries import address_key
+from campaigns.services.broadcasts.control import create, get_settings
 from campaigns.services.greeting import birthday_campaign, get_greeting
 from campaigns.services.journeys.definitions import publish_journey
 from campaigns.services.journeys.ready import take_ready

@@ -147,9 +147,7 @@ ACCESS: dict[str, set[str]] = {
     **pages("campaigns_topic", MARKETER_UP, add=MARKETER_UP),
     **pages("campaigns_cap", MARKETER_UP, add=ONLY_MANAGER),
     **pages("campaigns_optinrule", MARKETER_UP, add=ONLY_MANAGER),
-    **dict.fromkeys(
-        (f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP
-    ),
+    **dict.fromkeys((f"campaigns_occasion_{page}" for page in ("month", "countries", "date", "put_back")), MARKETER_UP),
     **pages(
         "campaigns_broadcast",
         MARKETER_UP,
@@ -180,7 +178,9 @@ ACCESS: dict[str, set[str]] = {
     **pages("campaigns_brand", MARKETER_UP, panel=MARKETER_UP),
     **pages("campaigns_sender", MARKETER_UP, add=ONLY_MANAGER),
     **dict.fromkeys((f"campaigns_sender_{page}" for page in ("pause", "resume", "test", "halt")), ONLY_MANAGER),
-    **pages("campaigns_suppression", MARKETER_UP, addresses=ONLY_MANAGER, lift=ONLY_MANAGER, add_addresses=ONLY_MANAGER),
+    **pages(
+        "campaigns_suppression", MARKETER_UP, addresses=ONLY_MANAGER, lift=ONLY_MANAGER, add_addresses=ONLY_MANAGER
+    ),
     **pages("campaigns_deliveryevent", MARKETER_UP),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.

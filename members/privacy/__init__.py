@@ -44,7 +44,7 @@ class Retention:
 
 
 _sections: dict[str, Section] = {}
-_exempt: dict[str, str] = {}
+_exempt: dict[str, Promise | str] = {}
 _erasers: dict[str, Callable[[Sequence[int], datetime], None]] = {}
 _retentions: dict[str, Retention] = {}
 
@@ -63,7 +63,7 @@ def register_export(
     _sections[section] = Section(section, label, rows, tuple(models), order)
 
 
-def exempt(model: str, reason: str) -> None:
+def exempt(model: str, reason: Promise | str) -> None:
     """Declares that a table with data of members ("members.Duplicate") stands in no export, and why."""
     _exempt[model] = reason
 
@@ -73,7 +73,7 @@ def export_sections() -> list[Section]:
     return sorted(_sections.values(), key=lambda section: (section.order, section.name))
 
 
-def exemptions() -> dict[str, str]:
+def exemptions() -> dict[str, Promise | str]:
     """Label of the table → why it is in no export."""
     return _exempt
 

@@ -204,7 +204,7 @@ class TestView(BroadcastView):
     act_label = _("Send the test")
 
     def get_initial(self) -> dict[str, Any]:
-        return {"to": self.request.user.email}
+        return {"to": self.request.user.email}  # type: ignore[union-attr]  # staff is signed in
 
     def preview(self, form: Form) -> list[str]:
         n = self.broadcast.variants.count()

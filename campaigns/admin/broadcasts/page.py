@@ -195,7 +195,7 @@ def _why(broadcast: Broadcast, q: str, at: Any) -> dict[str, Any] | None:
     """What became of it for one member, or why there is nothing."""
     if not q.strip():
         return None
-    member = find_member(q) if "@" in q else search(q).first()
+    member = find_member(email=q) if "@" in q else search(q).first()
     if member is None:
         return {"sentences": [gettext("Nobody is found by that.")]}
     message = Message.objects.filter(campaign=broadcast.pk, member=member).select_related("member").first()

@@ -122,7 +122,8 @@ def check(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespons
 
 def _looked_at(variant: BroadcastVariant, at: Any) -> BroadcastVariant:
     """A version with its subjects and its looks in both languages, as a made-up member gets it."""
-    said, made = variant.version.content, []
+    made: list[tuple[str, Any, Any]] = []
+    said = variant.version.content
     said = {**said, "subject": {**said["subject"], **variant.subject}}
     for code, label in Language.choices:
         content = Compiled(said, code, variant.version.template.kind, look(), at)

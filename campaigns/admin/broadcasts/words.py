@@ -40,8 +40,8 @@ def when_words(broadcast: Broadcast, *, at: datetime) -> str:
         there = timing.start.astimezone(ZoneInfo(get_programme().time_zone))
         return gettext("It goes out on %(moment)s.") % {"moment": format_moment(there)}
     words = {
-        "day": date_format(timing.day),
-        "hour": time_format(broadcast.hour, "TIME_FORMAT"),
+        "day": date_format(timing.day) if timing.day else "",
+        "hour": time_format(broadcast.hour, "TIME_FORMAT") if broadcast.hour else "",
         "occasion": broadcast.occasion,
     }
     if broadcast.when == BroadcastWhen.LOCAL:

@@ -168,7 +168,7 @@ class JourneyAdmin(DeskAdmin):
                 go_on = "publish" if "publish" in request.POST and not form.problems else "change"
                 return redirect(f"admin:campaigns_journey_{go_on}", saved.pk)
         try:
-            definition = json.loads(form.data["definition"] if form.is_bound else initial["definition"])
+            definition = json.loads(str(form.data["definition"] if form.is_bound else initial["definition"]))
         except (ValueError, RecursionError):
             definition = None
         checked = editor.judged(definition, counts=at_steps(journey.pk) if journey else None)

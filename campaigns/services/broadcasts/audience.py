@@ -174,17 +174,17 @@ def _summed(found: list[Cell]) -> Estimate:
     by: dict[str, Counter] = {name: Counter() for name in ("channel", "language", "variant")}
     for cell in good:
         for name, counter in by.items():
-            counter[getattr(cell, name)] += cell.count
+            counter[getattr(cell, name)] += cell.members
     whys = []
     for reason in REASONS:
         of_it = [cell for cell in found if cell.reason == reason]
         if of_it:
             some = sorted(pk for cell in of_it for pk in cell.some)[:10]
-            whys.append(Why(reason, sum(cell.count for cell in of_it), some))
+            whys.append(Why(reason, sum(cell.members for cell in of_it), some))
     return Estimate(
-        audience=sum(cell.count for cell in found),
-        reached=sum(cell.count for cell in good),
-        tests=sum(cell.count for cell in good if cell.tests),
+        audience=sum(cell.members for cell in found),
+        reached=sum(cell.members for cell in good),
+        tests=sum(cell.members for cell in good if cell.tests),
         whys=whys,
         channels=dict(by["channel"].most_common()),
         languages=dict(by["language"].most_common()),

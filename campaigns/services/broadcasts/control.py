@@ -266,7 +266,9 @@ def follow_up(*, campaign_id: int, at: datetime, actor_id: int | None) -> Broadc
     edit(
         campaign_id=new.pk,
         campaign={name: getattr(old.campaign, name) for name in kept} | {"holdout_percent": 0},
-        broadcast={name: getattr(old, name) for name in ("topic", "gift_points", "gift_valid_days", "offer", "late_hours")},
+        broadcast={
+            name: getattr(old, name) for name in ("topic", "gift_points", "gift_valid_days", "offer", "late_hours")
+        },
         versions=[
             Version(variant.version_id, variant.subject, variant.share, variant.minutes_later)
             for variant in old.variants.all()

@@ -208,7 +208,8 @@ def let_in_by_time(*, at: datetime) -> int:
 
     Each journey in a transaction of its own, in which the look moves on: nothing is lost and nothing happens twice.
     """
-    waiting, idle = [], []
+    waiting: list[int] = []
+    idle: list[int] = []
     for journey, version in running():
         read = read_version(version.pk)
         if read.kind in TIMED and (since := _since(journey, read, at)) < at:
