@@ -152,7 +152,6 @@ class Paper(Teller):
     # --- The figures ------------------------------------------------------------------------------------------------
     def stats(self) -> list[Stat]:
         flows, new = self.flows, self.joined.now
-        moved = self.in_period("rewards_transfer", "at")
         return [
             self.stat(
                 gettext("Members"),
@@ -170,14 +169,18 @@ class Paper(Teller):
             ),
             *(self._money_stat(currency, figure) for currency, figure in self._currencies()),
             self.stat(
-                gettext("Points issued"), flows.issued, moved, note=gettext("less what was taken back"), good=None
+                gettext("Points issued"),
+                flows.issued,
+                self.moved("points", flow="issued"),
+                note=gettext("less what was taken back"),
+                good=None,
             ),
-            self.stat(gettext("Points redeemed"), flows.redeemed, f"{moved}&kind__exact=redeem"),
-            self.stat(gettext("Points expired"), flows.expired, f"{moved}&kind__exact=expire", good=False),
+            self.stat(gettext("Points redeemed"), flows.redeemed, self.moved("points", flow="redeemed")),
+            self.stat(gettext("Points expired"), flows.expired, self.moved("points", flow="expired"), good=False),
             self.stat(
                 gettext("Points outstanding"),
                 self.outstanding,
-                list_of("rewards_lot", left="open"),
+                list_of("rewards_lot", left="held", unit="points"),
                 note=gettext("%(n)s expire within %(days)d days")
                 % {"n": number(self.expiring), "days": queries.EXPIRING_DAYS},
                 good=None,
@@ -210,7 +213,7 @@ class Paper(Teller):
     def charts(self) -> list[Chart]:
         currency, revenue = self._currencies()[0]
         money = [float(to_major(minor, currency)) for minor in revenue.steps]
-        flows, moved = self.flows, self.in_period("rewards_transfer", "at")
+        flows, moved = self.flows, self.moved("points")
         points = gettext("Points")
         return [
             self.chart(
@@ -239,7 +242,7 @@ class Paper(Teller):
                 gettext("Points outstanding"),
                 "line",
                 [plain(points, self.outstanding)],
-                list_of("rewards_lot", left="open"),
+                list_of("rewards_lot", left="held", unit="points"),
             ),
             self.chart(
                 gettext("Messages sent"),

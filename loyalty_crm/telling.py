@@ -102,6 +102,11 @@ class Teller:
         first, last = self.period.start.isoformat(), self.period.at.isoformat()
         return list_of(name, **{f"{field}__gte": first, f"{field}__lt": last})
 
+    def moved(self, unit: str, **filters: str) -> str:
+        """Movements of points or credit in the period, as the figures count them: its last moment included."""
+        first, last = self.period.start.isoformat(), self.period.at.isoformat()
+        return list_of("rewards_transfer", at__gte=first, at__lte=last, unit=unit, **filters)
+
     def chart(self, title: str, kind: str, series: list[tuple[str, list, list[str]]], link: str) -> Chart:
         labels = [format_skeleton("MMMd", day, locale=to_locale(get_language() or "en")) for day in self.period.steps]
         sets = [

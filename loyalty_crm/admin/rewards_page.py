@@ -150,8 +150,7 @@ class RewardsPage(Teller):
 
     # --- Figures ----------------------------------------------------------------------------------------------------
     def transfers(self, **filters: str) -> str:
-        chosen = "".join(f"&{name}={value}" for name, value in filters.items())
-        return f"{self.in_period('rewards_transfer', 'at')}&unit={self.unit}{chosen}"
+        return self.moved(self.unit, **filters)
 
     def lots(self, **filters: Any) -> str:
         return list_of("rewards_lot", unit=self.unit, **filters)
@@ -159,10 +158,10 @@ class RewardsPage(Teller):
     def stats(self) -> list[Stat]:
         flows = self.flows
         shown = [
-            (gettext("Issued"), flows.issued, {"from": "issued"}, gettext("less what was taken back"), None),
-            (gettext("Redeemed"), flows.redeemed, {"to": "redeemed"}, gettext("less what was given back"), True),
-            (gettext("Expired"), flows.expired, {"to": "expired"}, gettext("less what was reinstated"), False),
-            (gettext("Given by hand"), flows.adjusted, {"from": "adjusted"}, gettext("less what staff took"), None),
+            (gettext("Issued"), flows.issued, {"flow": "issued"}, gettext("less what was taken back"), None),
+            (gettext("Redeemed"), flows.redeemed, {"flow": "redeemed"}, gettext("less what was given back"), True),
+            (gettext("Expired"), flows.expired, {"flow": "expired"}, gettext("less what was reinstated"), False),
+            (gettext("Given by hand"), flows.adjusted, {"flow": "adjusted"}, gettext("less what staff took"), None),
         ]
         return [
             self.stat(title, figure, self.transfers(**link), note=note, good=good, value=self.amount(figure.now))
@@ -171,22 +170,23 @@ class RewardsPage(Teller):
 
     def standing(self) -> list[Stat]:
         """What members hold now."""
-        held, at = self.kept.held, self.period.at
+        held = self.kept.held
+        reserved = list_of("rewards_transfer", hold="reserved", unit=self.unit)
         shown = [
             self._stands(gettext("Spendable"), held.spendable, self.lots(left="open")),
             self._stands(gettext("Pending"), held.pending, self.lots(left="pending")),
-            self._stands(gettext("Reserved"), held.reserved, f"{list_of('rewards_transfer', kind__exact='hold')}"),
+            self._stands(gettext("Reserved"), held.reserved, reserved),
         ]
         total = self.amount(held.outstanding)
         owed = self.money(self.cost_minor(held.outstanding))
-        shown.append(self._stands(gettext("Outstanding"), held.outstanding, self.lots(left="open"), note=self._debts()))
+        shown.append(self._stands(gettext("Outstanding"), held.outstanding, self.lots(left="held"), note=self._debts()))
         if self.unit == Unit.POINTS:
             note = gettext("%(points)s points at %(cost)s each") % {"points": total, "cost": self._one()}
             shown.append(Stat(gettext("Owed in money"), owed, "", "", "", note, list_of("rewards_rewardsettings"), ""))
         for days, amount in zip(AHEAD, held.expiring, strict=True):
-            until = (at + timedelta(days=days)).isoformat()
+            until = (self.held_at + timedelta(days=days)).isoformat()
             title = gettext("Expire within %(days)d days") % {"days": days}
-            shown.append(self._stands(title, amount, self.lots(left="open", expires_at__lte=until)))
+            shown.append(self._stands(title, amount, self.lots(left="alive", expires_at__lte=until)))
         shown.append(self._breakage())
         return shown
 
@@ -202,7 +202,7 @@ class RewardsPage(Teller):
 
     def _breakage(self) -> Stat:
         rate = breakage(self.kept.by_issue)
-        link = self.transfers(to="expired")
+        link = self.transfers(flow="expired")
         title = gettext("Breakage")
         if rate is None:
             return Stat(title, "–", "", "", "", gettext("not enough data"), link, "")
@@ -223,7 +223,7 @@ class RewardsPage(Teller):
         held = [plain(gettext("Points"), self.outstanding)]
         return [
             self.chart(gettext("Points that came and went"), "bar", came, self.transfers()),
-            self.chart(gettext("Points outstanding"), "line", held, self.lots(left="open")),
+            self.chart(gettext("Points outstanding"), "line", held, self.lots(left="held")),
         ]
 
     # --- Tables -----------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class RewardsPage(Teller):
 
     def _by_issue(self) -> Table:
         rows = [
-            self._cohort(cohort, self.lots(left="some", **_within("transfer__at", cohort, self.period)))
+            self._cohort(cohort, self.lots(left="held", issued=cohort.month[:7]))
             for cohort in reversed(self.kept.by_issue)
         ]
         headers = [*self._cohort_headers(gettext("Issued in")), gettext("Owed in money")]
@@ -284,7 +284,7 @@ class RewardsPage(Teller):
             cells = [name, *shown, self.amount(rule.taken_back), self.money(cost)]
             raw: list[Any] = [name, rule.times, rule.members, _round(share), self.raw(rule.amount)]
             raw += [self.raw(rule.taken_back), to_major(cost, self.currency)]
-            rows.append(Row(cells, raw, self.transfers(rule=str(rule.id))))
+            rows.append(Row(cells, raw, self.transfers(kind__exact="earn", rule=str(rule.id))))
         headers = [
             gettext("Rule"), gettext("Awards"), gettext("Members"), gettext("Share of all members"), gettext("Given"),
             gettext("Taken back"), gettext("Cost"),
@@ -317,7 +317,8 @@ class RewardsPage(Teller):
             cells += [self.money(used.discount_minor), self._cost(used.cost_minor)]
             raw = [name, used.issued, used.times, _round(share), used.members]
             raw += [to_major(used.discount_minor, self.currency), self._raw_cost(used.cost_minor)]
-            rows.append(Row(cells, raw, self._list("rewards_couponuse", "at", offer__id__exact=used.id)))
+            link = self._list("rewards_couponuse", "at", state__exact="used", offer__id__exact=used.id)
+            rows.append(Row(cells, raw, link))
         headers = [
             gettext("Offer"), gettext("Coupons issued"), gettext("Used"), gettext("Used of issued"),
             gettext("Members"), gettext("Discount"), gettext("Cost"),

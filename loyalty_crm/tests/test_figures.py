@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ from openpyxl import load_workbook
 
 from analytics.models import MemberScore
 from analytics.services.scores import score_all
+from analytics.tests.test_points import busy  # noqa: F401 (a fixture)
 from members.models import Programme, PurchaseSummary
 from members.segments import asking
 from members.services.purchases import record_purchases
@@ -162,6 +165,37 @@ def test_points_are_told_with_what_is_owed_and_each_figure_opens_its_rows(desk, 
     assert client.get(rule.link).context["cl"].result_count == 2
     for row in [*tables["by-month-of-issue"].rows, *tables["by-month-of-joining"].rows]:
         assert client.get(row.link).context["cl"].result_count > 0
+
+
+def came_to(client, link: str) -> int:
+    """What the rows of a list come to: in its own words, and counted in the file that it gives."""
+    page = client.get(link).context["cl"]
+    query, kind = urlsplit(link).query, page.opts.model_name
+    file = client.post(f"{reverse(f'admin:rewards_{kind}_export')}?{query}", {"format": "0", "resource": "0"})
+    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    names = ("amount",) if kind == "transfer" else ("left", "reserved") if "left=held" in query else ("left",)
+    digits = {"credit": 2}.get(parse_qs(query)["unit"][0], 0)
+    counted = sum(int(Decimal(row[name]).scaleb(digits)) for row in rows for name in names)
+    assert len(rows) == page.result_count
+    assert int(re.sub(r"[^0-9-]", "", page.total)) == counted, link
+    return counted
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("unit", list(Unit))
+def test_the_rows_that_a_figure_opens_come_to_the_figure(desk, unit):
+    client = desk("Marketer")
+    page = client.get(reverse(REWARDS), {"unit": unit, "days": 365}).context
+    told = [stat for stat in [*page["stats"], *page["standing"]] if stat.title not in ("Owed in money", "Breakage")]
+    figures = {stat.title: (stat.link, stat.value) for stat in told}
+    tables = {table.key: table for table in page["tables"]}
+    figures |= {row.cells[0]: (row.link, row.cells[5]) for row in tables["by-month-of-issue"].rows}
+    assert len(figures) > 14
+    for title, (link, value) in figures.items():
+        assert came_to(client, link) == int(re.sub(r"[^0-9-]", "", value)), title
+    some = ("Issued", "Redeemed", "Expired", "Reserved") if unit == Unit.POINTS else ("Given by hand", "Outstanding")
+    for title in some:
+        assert int(re.sub(r"[^0-9-]", "", figures[title][1])), title
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

@@ -86,7 +86,7 @@ ACCESS: dict[str, set[str]] = {
         rewards_file=MARKETER_UP,
     ),
     # The lot of the world is spendable and never pending, and its transfer no expiry.
-    **pages("rewards_transfer", MARKETER_UP, reinstate=NOBODY),
+    **pages("rewards_transfer", MARKETER_UP, export=MARKETER_UP, reinstate=NOBODY),
     **pages(
         "rewards_offer",
         MARKETER_UP,
@@ -118,7 +118,7 @@ ACCESS: dict[str, set[str]] = {
         **dict.fromkeys(("confirm", "cancel", "send", "collect", "refund"), MARKETER_UP),
     ),
     **pages("rewards_rewardsession", MARKETER_UP, call_off=MARKETER_UP),
-    **pages("rewards_lot", MARKETER_UP, activate=NOBODY, cancel=NOBODY, extend=ONLY_MANAGER),
+    **pages("rewards_lot", MARKETER_UP, export=MARKETER_UP, activate=NOBODY, cancel=NOBODY, extend=ONLY_MANAGER),
     **pages("rewards_earningrule", MARKETER_UP, add=MARKETER_UP),
     **{f"rewards_earningrule_{page}": MARKETER_UP for page in ("preview", "estimate", "suggest", "try", "programme")},
     **{

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -15,16 +15,27 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.decorators import action, display
 
-from common.admin import ReadOnlyAdmin, record_link
+from common.admin import record_link
 from common.moments import format_day, format_moment
 from common.money import format_money
 from members.models import Member, Programme
 from members.queries import get_programme, search
-from rewards.admin.ledger_filters import FromFilter, LotStateFilter, LotUnitFilter, RuleFilter, ToFilter, UnitFilter
+from rewards.admin.ledger_export import LotResource, SummedAdmin, TransferResource, signed, sum_signed
+from rewards.admin.ledger_filters import (
+    FlowFilter,
+    FromFilter,
+    GivenInFilter,
+    HoldFilter,
+    LotStateFilter,
+    LotUnitFilter,
+    RuleFilter,
+    ToFilter,
+    UnitFilter,
+)
 from rewards.admin.lot_acts import ActivateView, CancelView, ExtendView, ReinstateView
 from rewards.admin.rules.why import steps
-from rewards.enums import TransferKind, Unit
-from rewards.models import Account, Hold, Lot, Reward, Transfer
+from rewards.enums import HoldState, TransferKind, Unit
+from rewards.models import Account, Hold, Lot, LotUse, Reward, Transfer
 from rewards.queries import explain, name_of, with_rewards
 
 FOUND_AT_MOST = 1_000
@@ -54,11 +65,12 @@ def shown(amount: int, unit: str, currency: str) -> str:
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnlyAdmin):
+class TransferAdmin(SummedAdmin):
+    resource_classes = (TransferResource,)
     list_display = ("when", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
-    list_filter = ("kind", UnitFilter, FromFilter, ToFilter, RuleFilter, "at")
+    list_filter = ("kind", UnitFilter, FlowFilter, FromFilter, ToFilter, HoldFilter, RuleFilter, "at")
     actions_detail = ("reinstate",)
-    list_select_related = ("debit__member", "credit__member", "actor", "hold", "rule__rule")
+    list_select_related = ("debit__member", "credit__member", "actor", "hold", "rule__rule", "purchase")
     search_fields = ("key",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-at", "-id")
@@ -89,6 +101,10 @@ class TransferAdmin(ReadOnlyAdmin):
             return queryset, False
         wallets = list(wallets_found(search_term).values_list("pk", flat=True))
         return queryset.filter(Q(debit__in=wallets) | Q(credit__in=wallets)), False
+
+    def total(self, queryset: QuerySet, unit: str) -> str:
+        """Of what adds up: a flow of the figures, or reservations."""
+        return self._in_words(sum_signed(queryset), unit) if "signed" in queryset.query.annotations else ""
 
     @action(description=_("Bring back"), url_path="reinstate", permissions=["reinstate"], icon="restore")
     def reinstate(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -128,7 +144,8 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @display(description=pgettext_lazy("points", "amount"))
     def change(self, transfer: Transfer) -> str:
-        sign = "+" if transfer.credit.member_id else "−" if transfer.debit.member_id else ""  # as of what was reserved
+        amount, is_reserved = signed(transfer), not (transfer.credit.member_id or transfer.debit.member_id)
+        sign = "−" if amount < 0 else "" if is_reserved and not hasattr(transfer, "signed") else "+"
         return f"{sign}{shown(transfer.amount, transfer.debit.unit, transfer.currency)}"
 
     @display(description=_("why"))
@@ -184,9 +201,10 @@ class TransferAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Lot)
-class LotAdmin(ReadOnlyAdmin):
-    list_display = ("member", "came_in", "left", "since", "until", "sentence")
-    list_filter = (LotStateFilter, LotUnitFilter, "available_from", "expires_at", "transfer__at")
+class LotAdmin(SummedAdmin):
+    resource_classes = (LotResource,)
+    list_display = ("member", "came_in", "left", "shown_reserved", "since", "until", "sentence")
+    list_filter = (LotStateFilter, LotUnitFilter, GivenInFilter, "available_from", "expires_at", "transfer__at")
     actions_detail = ("activate", "cancel", "extend")
     list_select_related = ("account__member", "transfer__rule__rule")
     search_fields = ("id",)
@@ -203,7 +221,15 @@ class LotAdmin(ReadOnlyAdmin):
         return queryset.filter(account__in=wallets), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
-        return super().get_queryset(request).annotate(currency=CURRENCY)
+        held = LotUse.objects.filter(lot=OuterRef("pk"), transfer__hold__state=HoldState.RESERVED).order_by()
+        reserved = Coalesce(Subquery(held.values("lot").annotate(n=Sum("amount")).values("n")), Value(0))
+        return super().get_queryset(request).annotate(currency=CURRENCY, reserved=reserved)
+
+    def total(self, queryset: QuerySet, unit: str) -> str:
+        """What is left; with *Outstanding* what is reserved, too."""
+        if "counted" not in queryset.query.annotations:
+            queryset = queryset.annotate(counted=F("remaining"))
+        return self._in_words(queryset.aggregate(n=Sum("counted"))["n"], unit)
 
     # --- What can be done -------------------------------------------------------------------------------------------
     @action(description=_("Activate"), url_path="activate", permissions=["pending"], icon="lock_open")
@@ -240,6 +266,10 @@ class LotAdmin(ReadOnlyAdmin):
     @display(description=_("left"))
     def left(self, lot: Lot) -> str:
         return shown(lot.remaining, lot.account.unit, lot.currency)
+
+    @display(description=_("reserved"))
+    def shown_reserved(self, lot: Any) -> str:
+        return shown(lot.reserved, lot.account.unit, lot.currency) if lot.reserved else ""
 
     @display(description=_("changed by staff"))
     def changed(self, lot: Lot) -> str:
