@@ -51,7 +51,8 @@ class SmtpLine:
     def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
         self.open()
         smtp = self.smtp
-        assert smtp is not None and smtp.sock is not None  # open() saw to it
+        assert smtp is not None  # open() saw to it
+        assert smtp.sock is not None
         frame = message.frame()
         try:
             self._envelope(smtp, message)
