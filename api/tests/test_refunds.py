@@ -99,6 +99,9 @@ def test_what_was_free_comes_back_by_itself_with_what_it_earned(till):
     assert till.post("/refunds", {"key": "r1", "purchase": "mixed", **one}).json() == told.json()
     assert till.post("/refunds", {"key": "r2", "purchase": "mixed", **one}).json()["points"]["taken"] == 5
     assert problem(till.post("/refunds", {"key": "r3", "purchase": "mixed", **one}))[1] == "too_many"
+    for key, sku, n in (("r3", "sample", 1), ("r3b", "cake", 2)):
+        answer = till.post("/refunds", {"key": key, "purchase": "mixed", "lines": [{"sku": sku, "quantity": n}]})
+        assert answer.json()["error"]["facts"] == {"too_many": "1"}
     assert till.post("/refunds", {"key": "r4", "purchase": "mixed"}).json()["points"]["taken"] == 5
     assert balance(anna.pk) == before - 15
     free = [till.post("/refunds", {"key": f"f{n}", "purchase": "free", **more}) for n, more in enumerate((one, {}, {}))]

@@ -95,8 +95,9 @@ def _by_line(purchase_id: int, told: Iterable[schemas.RefundLine]) -> list[tuple
                 left[line_id] -= some
                 wanted -= some
         if wanted > 0:
-            text = _("More than was bought and is not given back yet: %(n)s too many.") % {"n": wanted.normalize()}
-            raise Refused(422, "too_many", text, field=f"{field}.quantity", facts={"too_many": str(wanted)})
+            over = f"{wanted.normalize():f}"  # "1", of 1 and of 1.000
+            text = _("More than was bought and is not given back yet: %(n)s too many.") % {"n": over}
+            raise Refused(422, "too_many", text, field=f"{field}.quantity", facts={"too_many": over})
     return lines
 
 
