@@ -1,11 +1,13 @@
 """POST /coupons/{code}/validate, /redeem, /release."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import timezone
 
 from api.tests.factories import Caller, problem
+from members.models import Programme
 from members.tests.factories import make_member
 from rewards.models import CouponUse
 from rewards.services.coupons.guessing import MISSES
@@ -96,6 +98,35 @@ def test_who_guesses_has_to_wait_and_who_does_not_need_not(till, anna, coupon):
     assert (429, "too_many_guesses") in codes
     waiting = next(answer for answer in answers if answer.status_code == 429)
     assert 1 <= int(waiting["Retry-After"]) <= 60
+
+
+def test_who_guesses_keeps_no_other_from_their_codes(till, anna, coupon):
+    if timezone.now().second > 50:
+        time.sleep(10)  # guesses are counted by the minute
+    other, shared = make_member(), make_offer(shared_code="SPRING")
+    mine = issue(make_offer(), other, at=timezone.now())
+    nobody = {"currency": "EUR", "lines": LINES}
+    for n in range(MISSES):
+        till.post(f"/coupons/GUESS{n}/validate", basket(anna))
+        till.post(f"/coupons/GUESS{n}/validate", {**nobody, "member": f"key:nobody{n}"})  # that is nobody's miss
+    assert problem(till.post(f"/coupons/{coupon.code}/validate", basket(anna)))[:2] == (429, "too_many_guesses")
+    for code in (mine.code, shared.shared_code):
+        assert till.post(f"/coupons/{code}/validate", basket(other)).json()["ok"], code
+    assert till.post("/coupons/SPRING/validate", nobody).status_code == 200
+    for n in range(MISSES):
+        till.post(f"/coupons/GUESS{n}/validate", nobody)
+    assert problem(till.post("/coupons/SPRING/validate", nobody))[0] == 429  # as of every code, right or wrong
+    batch = [purchase(anna, 1, "SPRING"), purchase(other, 2, "SPRING")]
+    told = till.post("/purchases/batch", {"purchases": batch}).json()["answers"]
+    assert [one["status"] for one in told] == [429, 201]
+
+
+def test_a_sentence_tells_the_shops_time(till, anna, coupon):
+    Programme.objects.update_or_create(pk=1, defaults={"time_zone": "Asia/Shanghai"})
+    till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u1"))
+    CouponUse.objects.update(at=datetime(2026, 11, 22, 17, 5, tzinfo=UTC))
+    told = till.post(f"/coupons/{coupon.code}/redeem", basket(anna, key="u2")).json()["error"]
+    assert "Nov 23, 2026 01:05" in told["message"]
 
 
 def purchase(member, n, code, **more):

@@ -1,6 +1,6 @@
 """What the calls share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -88,9 +88,13 @@ def from_validation(error: ValidationError) -> Refused:
     return Refused(422, code, first.messages[0], field=None if field == NON_FIELD_ERRORS else field)
 
 
-def guesser(request: HttpRequest) -> str:
-    """Whose guesses of coupon codes are counted together."""
-    return f"key:{caller(request).key_id}"
+def guessers(request: HttpRequest, refs: Sequence[str | None]) -> list[str]:
+    """Whose guesses of coupon codes are counted together: those of the member who is named; else, where nobody is or
+    nobody is found, of all on the key. So no visitor of a web shop keeps the others from their codes."""
+    all_, source = f"key:{caller(request).key_id}", caller(request).source
+    read = [read_ref(ref, source) if ref else None for ref in refs]
+    found = find_members([one for one in read if one]) if any(read) else {}
+    return [f"{all_}:{found[one]}" if one in found else all_ for one in read]
 
 
 def too_many_guesses(seconds: int) -> Refused:

@@ -18,7 +18,7 @@ from api.views.common import (
     answer_once,
     call,
     caller,
-    guesser,
+    guessers,
     member_of,
     rfc3339,
     to_minor_or_refuse,
@@ -46,16 +46,16 @@ router = Router(tags=[gettext_noop("Coupons")])
     summary=gettext_lazy("Check a coupon"),
     description=gettext_lazy(
         "Whether it can be used on this basket, what it takes off, or all reasons why not. Nothing is changed. Who "
-        "asks for many codes that there are not has to wait."
+        "asks for many codes that there are not has to wait: each member alone, and all on a key who name nobody."
     ),
     operation_id="validate_coupon",
 )
 def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse:
     at, basket = now(), _basket(request, body)
-    _guess(request, at)
+    who = _guess(request, body, at)
     found = validate(code=code, at=at, source=caller(request).source, **basket)
     if found.offer is not None:
-        hit(guesser(request), at)
+        hit(who, at)
     currency = basket["currency"]
     return respond(
         200,
@@ -87,7 +87,7 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
 )
 def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpResponse:
     at, source = now(), caller(request).source
-    _guess(request, at)
+    who = _guess(request, body, at)
     known = False
 
     def act() -> Done:
@@ -109,7 +109,7 @@ def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpRes
         return response
     finally:
         if known:
-            hit(guesser(request), at)
+            hit(who, at)
 
 
 @call(
@@ -177,11 +177,13 @@ def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
     }
 
 
-def _guess(request: HttpRequest, at: Any) -> None:
+def _guess(request: HttpRequest, body: schemas.Basket, at: Any) -> str:
+    (who,) = guessers(request, [body.member])
     try:
-        attempt(guesser(request), at)
+        attempt(who, at)
     except TooManyGuesses as error:
         raise too_many_guesses(error.retry_after) from None
+    return who
 
 
 def _reasons(reasons: Iterable[Any]) -> list[dict[str, Any]]:

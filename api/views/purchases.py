@@ -20,7 +20,7 @@ from api.views.common import (
     answer_once,
     call,
     caller,
-    guesser,
+    guessers,
     key_reused,
     member_erased,
     member_of,
@@ -54,7 +54,7 @@ _CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404}
 )
 def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     at, source = now(), caller(request).source
-    if body.coupons and (wait := let_through(guesser(request), [body.coupons], at)[0]):
+    if body.coupons and (wait := let_through(guessers(request, [body.member]), [body.coupons], at)[0]):
         raise too_many_guesses(wait)
 
     def act() -> Done:
@@ -94,7 +94,7 @@ def record_many(request: HttpRequest, body: schemas.ManyPurchases) -> HttpRespon
     batch = _Batch(source, at)
     for n, told in enumerate(body.purchases):
         batch.read(n, told)
-    batch.throttle(guesser(request))
+    batch.throttle(request)
     if batch.bodies:
         kept = once_each(call="purchases", source=source, bodies=batch.bodies, act=batch.act)
         batch.take(kept)
@@ -129,10 +129,11 @@ class _Batch:
         else:
             self.answers[n] = _problem(key, key_reused())
 
-    def throttle(self, who: str) -> None:
+    def throttle(self, request: HttpRequest) -> None:
         """Lets none through whose codes are one guess too many."""
         keys = [key for key, body in self.read_.items() if body.coupons]
-        for key, wait in zip(keys, let_through(who, [self.read_[key].coupons for key in keys], self.at), strict=True):
+        whos = guessers(request, [self.read_[key].member for key in keys])
+        for key, wait in zip(keys, let_through(whos, [self.read_[key].coupons for key in keys], self.at), strict=True):
             if wait:
                 for n in self.places.pop(key):
                     self.answers[n] = _problem(key, too_many_guesses(wait))

@@ -1,7 +1,7 @@
 """Who tries codes is let try a few times a minute. Shared codes are words that can be guessed; ours are not.
 
-`who` names the guesser: "key:5" of an API, "ip:…", "session:…", "till:7". It is counted in the cache, outside of the
-caller's transaction: what a rollback undid would not be counted.
+`who` names the guesser: "key:5" of an API ("key:5:77" of a member there), "ip:…", "session:…", "till:7". It is counted
+in the cache, outside of the caller's transaction: what a rollback undid would not be counted.
 """
 
 from collections.abc import Sequence
@@ -47,23 +47,27 @@ def hit(who: str, at: datetime) -> None:
         cache.set(_key(who, at), max(0, misses - 1), 2 * _MINUTE)
 
 
-def let_through(who: str, baskets: Sequence[Sequence[str]], at: datetime) -> list[int]:
-    """For baskets with codes, in their order: 0 for one that may be looked at, else in how many seconds. Counts each
-    code that there is not as a miss; after too many, nobody is told whether the next is one. Call it outside of the
-    transaction that uses the codes."""
+def let_through(whos: Sequence[str], baskets: Sequence[Sequence[str]], at: datetime) -> list[int]:
+    """For baskets with codes, in their order, each of a guesser: 0 for one that may be looked at, else in how many
+    seconds. Counts each code that there is not as a miss; after too many, this guesser is not told whether the next is
+    one. Call it outside of the transaction that uses the codes."""
     codes = {code for basket in baskets for code in basket}
     if not codes:
         return [0] * len(baskets)
     unknown = {one.typed for one in find(sorted(codes)) if one.offer is None}
     wait = _MINUTE - int(at.timestamp()) % _MINUTE
+    asked = list(zip(whos, baskets, strict=True))
     with transaction.atomic():
-        lock(f"coupon-misses:{who}")
-        before = misses = cache.get(_key(who, at), 0)
-        answers = []
-        for basket in baskets:
-            shut = bool(basket) and misses >= MISSES
+        for who in sorted({who for who, basket in asked if unknown.intersection(basket)}):
+            lock(f"coupon-misses:{who}")
+        before = cache.get_many({_key(who, at) for who, basket in asked if basket})
+        misses, answers = dict(before), []
+        for who, basket in asked:
+            key = _key(who, at)
+            shut = bool(basket) and misses.get(key, 0) >= MISSES
             answers.append(wait if shut else 0)
-            misses += 0 if shut else len(unknown.intersection(basket))
+            if not shut and (missed := len(unknown.intersection(basket))):
+                misses[key] = misses.get(key, 0) + missed
         if misses != before:
-            cache.set(_key(who, at), misses, 2 * _MINUTE)
+            cache.set_many({key: n for key, n in misses.items() if n != before.get(key)}, 2 * _MINUTE)
     return answers
