@@ -22,6 +22,7 @@ from rewards.services.coupons.issuing import void_coupons
 from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, is_whole, split  # noqa: F401
+from rewards.services.repaying import repay_from
 from rewards.services.returns import give_back
 from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
 from rewards.services.tiers import assess
@@ -121,6 +122,7 @@ def refund_purchase(
     budgets: Counter[int | None] = Counter()  # their rows are locked once, after those of coupons and offers
     settle_returned(transfer_ids=transfers, at=at, actor_id=actor_id, but=purchase_id, budgets=budgets)
     moved = take_back(purchase, refund, at, actor_id, budgets=budgets)
+    repay_from(transfer_ids=transfers, at=at)
     give_to_budgets(budgets)
     sums = {f"{unit}_{name}": n for unit, row in moved.items() for name, n in asdict(row).items()}
     sums |= {f"{unit}_returned": n for unit, n in returned.items()} | {"coupons_returned": coupons}

@@ -14,6 +14,7 @@ from rewards.queries import reward_settings
 from rewards.services.ledger import debit, lock_wallets, owe
 from rewards.services.moved_points import CHAIN, ORIGIN
 from rewards.services.refund_lines import bought_lines, share_of
+from rewards.services.repaying import repay_from
 from rewards.services.tiers import assess
 
 
@@ -218,10 +219,13 @@ def settle_returned(
     budgets: Counter[int | None] | None = None,
 ) -> None:
     """The same for what was spent when its purchase was refunded, and has just come back by these transfers: who gives
-    back both the purchase and what its points paid for keeps neither. `but` is a purchase that the caller settles, with
-    its `budgets` (see take_back)."""
+    back both the purchase and what its points paid for keeps neither. What is left of it repays what is owed. `but` is
+    a purchase that the caller settles, with its `budgets` (see take_back), and repays after it."""
     counted: Counter[int | None] = Counter() if budgets is None else budgets
-    _settle(fetch_all(_RETURNED, {"ids": list(transfer_ids)}), at, actor_id, counted, but)
+    came = list(transfer_ids)
+    _settle(fetch_all(_RETURNED, {"ids": came}), at, actor_id, counted, but)
+    if but is None:
+        repay_from(transfer_ids=came, at=at)
     if budgets is None:
         give_to_budgets(counted)
 

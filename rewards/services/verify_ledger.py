@@ -67,14 +67,27 @@ LEDGER_CHECKS = [
         """,
     ),
     Check(
-        _("What repays arrears comes out of the award that it names"),
+        _("What repays arrears comes out of the award, or of what came back, that it names"),
         "rewards_transfer",
         """
         SELECT repaid.id, repaid.why->>'earn' AS expected, string_agg(lot.transfer_id::text, ',') AS found
         FROM rewards_transfer AS repaid
         LEFT JOIN rewards_lotuse AS used ON used.transfer_id = repaid.id
         LEFT JOIN rewards_lot AS lot ON lot.id = used.lot_id
-        WHERE repaid.kind = 'repay' GROUP BY repaid.id
+        WHERE repaid.kind = 'repay' AND repaid.why->'back' IS NULL GROUP BY repaid.id
+        UNION ALL
+        -- into its old lots, into one of its own, or on from there by a merge after it
+        SELECT repaid.id, repaid.amount::text, sum(used.amount) FILTER (
+                   WHERE lot.transfer_id = back.id OR opening.kind = 'merge' AND opening.id > back.id OR EXISTS (
+                       SELECT FROM rewards_lotuse AS came
+                       WHERE came.transfer_id = back.id AND came.lot_id = used.lot_id AND came.amount < 0)
+               )::text
+        FROM rewards_transfer AS repaid
+        LEFT JOIN rewards_transfer AS back ON back.id = (repaid.why->>'back')::bigint AND back.kind = 'return'
+        LEFT JOIN rewards_lotuse AS used ON used.transfer_id = repaid.id
+        LEFT JOIN rewards_lot AS lot ON lot.id = used.lot_id
+        LEFT JOIN rewards_transfer AS opening ON opening.id = lot.transfer_id
+        WHERE repaid.kind = 'repay' AND repaid.why->'back' IS NOT NULL GROUP BY repaid.id
         """,
     ),
     Check(

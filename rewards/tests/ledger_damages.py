@@ -86,6 +86,7 @@ LEDGER_DAMAGES = [
         for kind, of in [("return", "earn"), ("reinstate", "pay"), ("reverse", "expire")]
     ),
     ("What repays arrears", _why('{"earn": 0}', _LAST.format("repay"))),
+    ("What repays arrears", _why('{"back": 0}', _LAST.format("repay"))),
     ("What repays arrears", f"DELETE FROM rewards_lotuse WHERE transfer_id = {_LAST.format('repay')}"),
     (
         "What was paid comes back",

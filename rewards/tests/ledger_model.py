@@ -196,9 +196,16 @@ class Model:
             else:
                 use[0].remaining += now_back
         if anew:
-            self.open(purchase.member, ModelLot(key, anew, now + timedelta(days=self.grace)))
+            parts.append((self.open(purchase.member, ModelLot(key, anew, now + timedelta(days=self.grace))), anew))
         self.settle(parts, now, but=purchase)
-        return came
+        return came, parts
+
+    def repay(self, member, parts, now):
+        """Of what came back, by lot, what can still be spent repays what is owed."""
+        for lot, part in parts:
+            if lot.available <= now < lot.expires:
+                paid = min(part, lot.remaining, self.owes[member])
+                self.owes[member], lot.remaining = self.owes[member] - paid, lot.remaining - paid
 
     def end(self, holds, state, now):
         """Holds that end together: all give back, then each purchase is settled."""

@@ -216,8 +216,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert result.amount_minor == minor
         purchase.give_back(line, pieces, minor)
         paid = purchase.paid and Transfer.objects.get(purchase=purchase.id, kind="pay").pk
-        returned = self.model.give_back(purchase, self.now, f"return:{result.refund_id}:{paid}")
+        returned, parts = self.model.give_back(purchase, self.now, f"return:{result.refund_id}:{paid}")
         took, due, owed = self.model.take_back(purchase, self.now)
+        self.model.repay(purchase.member, parts, self.now)
         told = (took, due - took, owed, returned)
         for answer in (result, refund_purchase(**what, at=self.now + timedelta(days=1))):
             found = (answer.points_taken, answer.points_short, answer.points_owed, answer.points_returned)

@@ -231,6 +231,37 @@ def test_what_is_spent_is_short_or_owed_and_later_earning_repays_it_first(at, me
     assert sound()
 
 
+@pytest.mark.parametrize("bought_first", [True, False])
+def test_what_comes_back_repays_so_that_the_order_of_refunds_makes_no_difference(at, member, bought_first):
+    policy(refund_policy=RefundPolicy.ARREARS)
+    adjust(member, 50, at)
+    bought, _ = buy(member, at, 10_000)
+    award(bought, 100, at)
+    paid, _ = buy(member, at, 150)
+    pay(payments=[Payment(member.pk, paid, 150)], at=at)
+    for purchase in (bought, paid) if bought_first else (paid, bought):
+        refund(purchase, at, f"r{purchase}")
+    assert (queries.balance(member.pk, at), queries.arrears(member.pk)) == (50, 0)
+    assert sound()
+
+
+def test_what_comes_back_to_a_merged_wallet_repays_what_the_survivor_owes(at, member):
+    policy(refund_policy=RefundPolicy.ARREARS)
+    other = make_member()
+    adjust(other, 40, at, key="other")
+    paid, _ = buy(other, at, 100)
+    pay(payments=[Payment(other.pk, paid, 30)], at=at)
+    bought, _ = buy(member, at, 1000)
+    award(bought, 20, at)
+    adjust(member, -20, at, key="spent")
+    refund(bought, at, "r1")
+    merge_members(survivor_id=member.pk, merged_id=other.pk, at=at)
+    assert (queries.balance(member.pk, at), queries.arrears(member.pk)) == (10, 20)
+    refund(paid, at, "r2")
+    assert (queries.balance(member.pk, at), queries.arrears(member.pk)) == (20, 0)
+    assert sound()
+
+
 def test_what_a_hold_keeps_is_owed_only_once_it_was_spent(at, member):
     policy(refund_policy=RefundPolicy.ARREARS)
     bought, _ = buy(member, at, 1000)
