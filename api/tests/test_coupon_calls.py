@@ -109,7 +109,11 @@ def test_who_guesses_keeps_no_other_from_their_codes(till, anna, coupon):
     for n in range(MISSES):
         till.post(f"/coupons/GUESS{n}/validate", basket(anna))
         till.post(f"/coupons/GUESS{n}/validate", {**nobody, "member": f"key:nobody{n}"})  # that is nobody's miss
-    assert problem(till.post(f"/coupons/{coupon.code}/validate", basket(anna)))[:2] == (429, "too_many_guesses")
+    for code in ("SPRING", "GUESS"):  # nobody is told whether it is one
+        assert problem(till.post(f"/coupons/{code}/validate", basket(anna)))[:2] == (429, "too_many_guesses")
+    for n in range(2):  # made here, and no guess; nor does it win another one
+        assert till.post(f"/coupons/{coupon.code}/validate", basket(anna)).json()["ok"], n
+    assert problem(till.post("/coupons/SPRING/validate", basket(anna)))[0] == 429
     for code in (mine.code, shared.shared_code):
         assert till.post(f"/coupons/{code}/validate", basket(other)).json()["ok"], code
     assert till.post("/coupons/SPRING/validate", nobody).status_code == 200
@@ -149,17 +153,20 @@ def test_codes_are_not_guessed_by_purchases(till, anna, coupon):
     for n in range(MISSES):
         told = purchase(anna, n, f"GUESS{n}", dry_run=bool(n % 2))
         assert problem(till.post("/purchases", told))[:2] == (422, "coupon")
-    for code in ("GUESS", coupon.code):  # nobody is told whether it is one
+    make_offer(shared_code="SPRING")
+    for code in ("GUESS", "SPRING"):  # nobody is told whether it is one
         answer = till.post("/purchases", purchase(anna, 99, code))
         assert problem(answer)[:2] == (429, "too_many_guesses")
         assert 1 <= int(answer["Retry-After"]) <= 60
     assert till.post("/purchases", plain).status_code == 201
+    assert till.post("/purchases", purchase(anna, 99, coupon.code)).status_code == 201  # that is no guess
 
 
 def test_nor_by_a_batch(till, anna, coupon):
+    make_offer(shared_code="SPRING")
     guesses = [purchase(anna, n, f"GUESS{n}") for n in range(3 * MISSES)]
     plain = {"key": "plain", "member": anna.card_number, "currency": "EUR", "lines": LINES}
-    body = {"purchases": [purchase(anna, 100, coupon.code), *guesses, purchase(anna, 101, coupon.code), plain]}
+    body = {"purchases": [purchase(anna, 100, coupon.code), *guesses, purchase(anna, 101, "SPRING"), plain]}
     answers = till.post("/purchases/batch", body).json()["answers"]
     statuses = [answer["status"] for answer in answers]
     assert statuses == [201, *[422] * MISSES, *[429] * (2 * MISSES), 429, 201]

@@ -30,7 +30,8 @@ from members.services.purchases import KeyReused
 from members.validators import currencies
 from rewards.coupons.pricing import Line
 from rewards.models import CouponUse
-from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit
+from rewards.services.coupons.finding import find
+from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit, made_here
 from rewards.services.coupons.releasing import PartOfPurchase, UnknownUse, release
 from rewards.services.coupons.using import CouponRefused, redeem, validate
 
@@ -46,15 +47,16 @@ router = Router(tags=[gettext_noop("Coupons")])
     summary=gettext_lazy("Check a coupon"),
     description=gettext_lazy(
         "Whether it can be used on this basket, what it takes off, or all reasons why not. Nothing is changed. Who "
-        "asks for many codes that there are not has to wait: each member alone, and all on a key who name nobody."
+        "asks for many codes that there are not has to wait: each member alone, and all on a key who name nobody. "
+        "Codes made here, which nobody can guess, are answered all the same."
     ),
     operation_id="validate_coupon",
 )
 def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse:
     at, basket = now(), _basket(request, body)
-    who = _guess(request, body, at)
+    who = _guess(request, code, body, at)
     found = validate(code=code, at=at, source=caller(request).source, **basket)
-    if found.offer is not None:
+    if found.offer is not None and who:
         hit(who, at)
     currency = basket["currency"]
     return respond(
@@ -87,7 +89,7 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
 )
 def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpResponse:
     at, source = now(), caller(request).source
-    who = _guess(request, body, at)
+    who = _guess(request, code, body, at)
     known = False
 
     def act() -> Done:
@@ -108,7 +110,7 @@ def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpRes
         known = True
         return response
     finally:
-        if known:
+        if known and who:
             hit(who, at)
 
 
@@ -177,12 +179,15 @@ def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
     }
 
 
-def _guess(request: HttpRequest, body: schemas.Basket, at: Any) -> str:
+def _guess(request: HttpRequest, code: str, body: schemas.Basket, at: Any) -> str | None:
+    """Counts a miss, until `hit` is told who is answered; None where nothing was counted."""
     (who,) = guessers(request, [body.member])
     try:
         attempt(who, at)
     except TooManyGuesses as error:
-        raise too_many_guesses(error.retry_after) from None
+        if not made_here(find([code])):
+            raise too_many_guesses(error.retry_after) from None
+        return None
     return who
 
 
