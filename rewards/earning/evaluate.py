@@ -117,8 +117,9 @@ def note(outcome: Outcome, happening: Happening, standing: Standing, budgets: Mu
 def _multiply(
     rules: list[Rule], case: _Case, base: dict[str, list[Fraction]], budgets: Mapping[int, int], outcome: Outcome
 ) -> None:
-    """Each gives (factor − 1) × the base of its lines; of those that do not stack, the one that brings most."""
-    ready: list[tuple[Rule, _Shares]] = []
+    """Each gives (factor − 1) × the base of its lines; of those that do not stack, the one that gives most, caps and
+    budget counted."""
+    ready: list[tuple[Award, _Shares]] = []
     for rule in rules:
         try:
             counted = _lines(rule, case)
@@ -131,21 +132,21 @@ def _multiply(
             shares = _Shares([(i, part.numerator * (over // part.denominator)) for i, part in parts], over)
             if shares.total <= 0:
                 raise _Not("no_base")
-            ready.append((rule, shares))
+            ready.append((_award(rule, case, shares, rule.definition.effect.amount, budgets), shares))
         except _Not as reason:
             outcome.unfired.append(Unfired(rule, reason.reason, reason.facts))
-    # The best comes first among those that do not stack; it gives way only where it can give nothing.
-    ready.sort(key=lambda found: (not found[0].definition.stacks, -Fraction(found[1].total, found[1].denominator)))
+
+    def order(found: tuple[Award, _Shares]) -> tuple[bool, int, Fraction]:
+        award, shares = found  # where caps make two alike, the one that would have brought more
+        return award.rule.definition.stacks, -award.points, -Fraction(shares.total, shares.denominator)
+
     best: dict[str, Rule] = {}
-    for rule, shares in ready:
-        try:
-            if not rule.definition.stacks and (winner := best.get(rule.definition.unit)):
-                raise _Not("outdone", by=winner.id)
-            outcome.awards.append(_award(rule, case, shares, rule.definition.effect.amount, budgets))
-            if not rule.definition.stacks:
-                best[rule.definition.unit] = rule
-        except _Not as reason:
-            outcome.unfired.append(Unfired(rule, reason.reason, reason.facts))
+    for award, _shares in sorted(ready, key=order):
+        definition = award.rule.definition
+        if not definition.stacks and (winner := best.setdefault(definition.unit, award.rule)) is not award.rule:
+            outcome.unfired.append(Unfired(award.rule, "outdone", {"by": winner.id}))
+        else:
+            outcome.awards.append(award)
 
 
 def _base(rule: Rule, case: _Case) -> tuple[_Shares, Fraction]:

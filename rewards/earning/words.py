@@ -314,7 +314,7 @@ def reason_sentence(code: str, facts: Mapping[str, Any], names: Names | None = N
         case "no_base":
             return gettext("There was nothing to multiply.")
         case "outdone":
-            return gettext("Another multiplier gave more.")
+            return gettext("Another multiplier gave as much or more.")
         case "times":
             return gettext("It was given often enough already.")
         case "cooldown":

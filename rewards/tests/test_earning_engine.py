@@ -137,6 +137,15 @@ def test_base_rules_add_up_and_of_multipliers_the_best_or_all():
     assert reason(double, bought()) == "no_base"
 
 
+@pytest.mark.parametrize("cap", [{"limits": {"day": 10}}, {}])
+def test_the_best_multiplier_is_the_one_that_gives_most_with_its_caps(cap):
+    double = rule(3, effect={"kind": "multiplier", "factor": "2"})
+    triple = rule(4, effect={"kind": "multiplier", "factor": "3"}, over="clip", **cap)
+    outcome = run([rule(1), double, triple], bought(2000), budgets={} if cap else {4: 10})
+    assert {award.rule.id: award.points for award in outcome.awards} == {1: 20, 3: 20}
+    assert [(one.rule.id, one.reason, one.facts) for one in outcome.unfired] == [(4, "outdone", {"by": 3})]
+
+
 def test_the_second_best_multiplier_counts_where_the_best_can_give_nothing():
     double = rule(3, effect={"kind": "multiplier", "factor": "2"})
     triple = rule(4, effect={"kind": "multiplier", "factor": "3"}, limits={"times_lifetime": 1})
@@ -230,6 +239,7 @@ def test_expiry_in_the_programmes_time_zone(expiry, end):
 
 
 # --- beside a model ---------------------------------------------------------------------------------------------------
+CAPS = st.none() | st.integers(1, 500)
 FACTORS = st.sampled_from(["1.1", "1.5", "2", "3"])
 BASKET = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("abc"), st.integers(1, 5)), min_size=1, max_size=6)
 
@@ -241,7 +251,7 @@ BASKET = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("abc"), st.in
     per=st.sampled_from(["1.00", "3.00", "0.50"]),
     tier=st.sampled_from(["1", "1.25", "1.33"]),
     excluded=st.sampled_from([None, "a", "b"]),
-    multipliers=st.lists(st.tuples(FACTORS, st.sampled_from([None, "b", "c"]), st.booleans()), max_size=4),
+    multipliers=st.lists(st.tuples(FACTORS, st.sampled_from([None, "b", "c"]), st.booleans(), CAPS), max_size=4),
     cap=st.none() | st.integers(1, 5000),
     rounding=st.sampled_from(["down", "nearest", "up"]),
 )
@@ -257,10 +267,11 @@ def test_the_engine_agrees_with_a_plain_model(lines, unpaid, rate, per, tier, ex
             rounding=rounding,
         )
     ]
-    for n, (factor, category, stacks) in enumerate(multipliers, 2):
+    for n, (factor, category, stacks, most) in enumerate(multipliers, 2):
         asks = {"categories": [category]} if category else {}
         effect, stacking = {"kind": "multiplier", "factor": factor}, "all" if stacks else "best"
-        rules.append(rule(n, effect=effect, conditions=asks, stacking=stacking, rounding=rounding))
+        rules.append(rule(n, effect=effect, conditions=asks, stacking=stacking, rounding=rounding,
+                          limits={"transaction": most} if most else {}))  # fmt: skip
     items = tuple(Item(n, amount, Decimal(q), category=c) for n, (amount, c, q) in enumerate(lines))
     found = {
         award.rule.id: award.points
@@ -281,16 +292,16 @@ def test_the_engine_agrees_with_a_plain_model(lines, unpaid, rate, per, tier, ex
              for b, (_a, c, _q) in zip(basis, lines, strict=True)]  # fmt: skip
     base = whole(sum(worth))
     expected = {1: min(base, cap) if cap else base} if base else {}
-    extras = {}
-    for n, (factor, category, _stacks) in enumerate(multipliers, 2):
+    extras, gives = {}, {}
+    for n, (factor, category, _stacks, most) in enumerate(multipliers, 2):
         mine = sum(w for w, (_a, c, _q) in zip(worth, lines, strict=True) if category in (None, c))
         extras[n] = (mine * (Fraction(factor) - 1)) if base else Fraction(0)
-    best = [n for n, (_f, _c, stacks) in enumerate(multipliers, 2) if not stacks]
-    for n in sorted(best, key=lambda n: -extras[n]):
-        if whole(extras[n]):
-            expected[n] = whole(extras[n])
-            break
-    expected |= {n: whole(extras[n]) for n in extras if n not in best and whole(extras[n])}
+        gives[n] = min(whole(extras[n]), most or whole(extras[n]))
+    best = [n for n, (_f, _c, stacks, _m) in enumerate(multipliers, 2) if not stacks]
+    if best:
+        n = max(best, key=lambda n: (gives[n], extras[n], -n))
+        expected |= {n: gives[n]} if gives[n] else {}
+    expected |= {n: gives[n] for n in extras if n not in best and gives[n]}
     assert found == expected
 
 
