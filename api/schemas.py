@@ -278,8 +278,17 @@ class BasketWithKey(Basket):
     key: Key
 
 
+class Reservation(BasketWithKey):
+    minutes: int | None = Field(
+        None,
+        ge=1,
+        le=10_080,
+        description=gettext_noop("How long, at most 7 days. By default as long as the reward settings keep points."),
+    )
+
+
 class Release(In):
-    key: Key = Field(description=gettext_noop("The key that the coupon was used with."))
+    key: Key = Field(description=gettext_noop("The key that the coupon was used or reserved with."))
 
 
 class CouponReason(Out):
@@ -305,6 +314,7 @@ class CouponUse(Out):
     state: str
     discount: Money
     currency: str
+    reserved_until: When | None = None
 
 
 # --- purchases

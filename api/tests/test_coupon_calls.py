@@ -1,7 +1,7 @@
-"""POST /coupons/{code}/validate, /redeem, /release."""
+"""POST /coupons/{code}/validate, /reserve, /redeem, /release."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,6 +11,7 @@ from members.models import Programme
 from members.tests.factories import make_member
 from rewards.models import CouponUse
 from rewards.services.coupons.guessing import MISSES
+from rewards.services.coupons.releasing import release_due
 from rewards.tests.coupons import issue, make_offer
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,30 @@ def test_a_coupon_is_checked_used_and_released(till, anna, coupon):
     assert till.post(f"/coupons/{coupon.code}/release", {"key": "u1"}).json()["state"] == "released"
     assert till.post(f"/coupons/{coupon.code}/validate", basket(anna)).json()["ok"]
     assert problem(till.post(f"/coupons/{coupon.code}/release", {"key": "u9"})) == (404, "no_such_use", "key")
+
+
+def test_a_coupon_is_reserved_and_then_used_released_or_free_again(till, anna):
+    first, second, third = (issue(make_offer(), anna, at=timezone.now()) for _ in range(3))
+    kept = till.post(f"/coupons/{first.code}/reserve", basket(anna, key="r1", minutes=5))
+    assert (kept.status_code, kept.json()["state"], kept.json()["discount"]) == (201, "reserved", "2.00")
+    until = datetime.fromisoformat(kept.json()["reserved_until"])
+    assert timedelta(minutes=4) < until - timezone.now() <= timedelta(minutes=5)
+    again = till.post(f"/coupons/{first.code}/reserve", basket(anna, key="r1", minutes=5))
+    assert (again.status_code, again.json()) == (200, kept.json())
+    assert problem(till.post(f"/coupons/{first.code}/reserve", basket(anna, key="r1", minutes=6)))[0] == 409
+    assert problem(till.post(f"/coupons/{first.code}/redeem", basket(anna, key="other")))[:2] == (
+        422,
+        "coupon_reserved",
+    )
+    used = till.post(f"/coupons/{first.code}/redeem", basket(anna, key="r1"))
+    assert (used.status_code, used.json()["state"], used.json()["reserved_until"]) == (201, "used", None)
+    assert CouponUse.objects.count() == 1
+    assert till.post(f"/coupons/{second.code}/reserve", basket(anna, key="r2")).status_code == 201
+    assert till.post(f"/coupons/{second.code}/release", {"key": "r2"}).json()["state"] == "released"
+    assert till.post(f"/coupons/{second.code}/validate", basket(anna)).json()["ok"]
+    assert till.post(f"/coupons/{third.code}/reserve", basket(anna, key="r3", minutes=1)).status_code == 201
+    release_due(at=timezone.now() + timedelta(minutes=2))
+    assert till.post(f"/coupons/{third.code}/validate", basket(anna)).json()["ok"]
 
 
 def test_a_coupon_is_released_under_its_own_code_only(till, anna, coupon):

@@ -1,6 +1,6 @@
-"""POST /coupons/{code}/validate, /redeem, /release."""
+"""POST /coupons/{code}/validate, /reserve, /redeem, /release."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -29,11 +29,12 @@ from members.queries import get_programme
 from members.services.purchases import KeyReused
 from members.validators import currencies
 from rewards.coupons.pricing import Line
+from rewards.enums import CouponUseState
 from rewards.models import CouponUse
 from rewards.services.coupons.finding import find
 from rewards.services.coupons.guessing import TooManyGuesses, attempt, hit, made_here
 from rewards.services.coupons.releasing import PartOfPurchase, UnknownUse, release
-from rewards.services.coupons.using import CouponRefused, redeem, validate
+from rewards.services.coupons.using import CouponRefused, redeem, reserve, validate
 
 router = Router(tags=[gettext_noop("Coupons")])
 
@@ -77,17 +78,45 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
 @call(
     router,
     "POST",
+    "/coupons/{code}/reserve",
+    Scope.COUPONS_WRITE,
+    {201: schemas.CouponUse, 200: schemas.CouponUse},
+    summary=gettext_lazy("Reserve a coupon"),
+    description=gettext_lazy(
+        "Keeps a coupon for a basket until reserved_until, so that nobody else uses it. Then use it with the same key, "
+        "or name it in the purchase; or release it. Else it is free again by itself."
+    ),
+    operation_id="reserve_coupon",
+)
+def keep(request: HttpRequest, code: str, body: schemas.Reservation) -> HttpResponse:
+    return _take(request, code, body, "coupons.reserve", lambda told: reserve(code=code, minutes=body.minutes, **told))
+
+
+@call(
+    router,
+    "POST",
     "/coupons/{code}/redeem",
     Scope.COUPONS_WRITE,
     {201: schemas.CouponUse, 200: schemas.CouponUse},
     summary=gettext_lazy("Use a coupon"),
     description=gettext_lazy(
-        "Outside of a purchase that is recorded here; with a purchase, name the coupon in it. Release it with the same "
-        "key."
+        "Outside of a purchase that is recorded here; with a purchase, name the coupon in it. What was reserved is "
+        "used with the key of the reservation. Release it with the same key."
     ),
     operation_id="redeem_coupon",
 )
 def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpResponse:
+    return _take(request, code, body, "coupons.redeem", lambda told: redeem(code=code, **told))
+
+
+def _take(
+    request: HttpRequest,
+    code: str,
+    body: schemas.BasketWithKey,
+    name: str,
+    service: Callable[[dict[str, Any]], CouponUse],
+) -> HttpResponse:
+    """Answers once by the body's key for what `service` does with the coupon; who guesses codes has to wait."""
     at, source = now(), caller(request).source
     who = _guess(request, code, body, at)
     known = False
@@ -95,7 +124,7 @@ def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpRes
     def act() -> Done:
         nonlocal known
         try:
-            used = redeem(code=code, at=at, source=source, key=body.key, **_basket(request, body))
+            used = service({"at": at, "source": source, "key": body.key, **_basket(request, body)})
         except CouponRefused as error:
             known = error.reasons[0].code != "unknown"
             raise _refused(error) from None
@@ -106,7 +135,7 @@ def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpRes
 
     try:
         told = {"code": code, **request.told}  # type: ignore[attr-defined]
-        response = answer_once(request, "coupons.redeem", body.key, act, body=told)
+        response = answer_once(request, name, body.key, act, body=told)
         known = True
         return response
     finally:
@@ -208,4 +237,5 @@ def _told(use: CouponUse) -> dict[str, Any]:
         "state": use.state,
         "discount": str(to_major(use.discount_minor, currency)),
         "currency": currency,
+        "reserved_until": rfc3339(use.reserved_until) if use.state == CouponUseState.RESERVED else None,
     }
