@@ -30,8 +30,9 @@ def keep_wishes(at: datetime, seed: int) -> None:
     ]
     Cap.objects.create(number=3, days=7)
     Cap.objects.create(number=2, days=30, channel="sms")
-    agreed = ConsentState.objects.filter(granted=True, channel="email", purpose="offers").order_by("member")
-    for member_id in agreed.values_list("member", flat=True)[:60]:
+    present = Member.objects.filter(PRESENT)
+    agreed = ConsentState.objects.filter(granted=True, channel="email", purpose="offers", member__in=present)
+    for member_id in agreed.order_by("member").values_list("member", flat=True)[:60]:
         said = at - timedelta(days=random.randint(1, 90))
         if random.random() < 0.5:
             topic = random.choice(topics[:3])
@@ -42,7 +43,7 @@ def keep_wishes(at: datetime, seed: int) -> None:
             pace = random.choice([Pace.WEEKLY, Pace.MONTHLY])
             set_pace(member_id=member_id, pace=pace, source="unsubscribe link", at=said)
     OptInRule.objects.create(channel="sms", purpose="offers", days=7)
-    silent = Member.objects.filter(PRESENT).exclude(phone="").exclude(consent_states__channel="sms").order_by("pk")
+    silent = present.exclude(phone="").exclude(consent_states__channel="sms").order_by("pk")
     for member in silent[:3]:
         state_consent(
             member_id=member.pk,

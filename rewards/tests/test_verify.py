@@ -87,10 +87,16 @@ def damage(statement):
     execute("SET LOCAL session_replication_role = origin")
 
 
+def own(table: str) -> bool:
+    """Whether a check's table is of this room or below; the rooms above try their checks themselves."""
+    return table.startswith(("rewards_", "members_"))
+
+
 def test_a_sound_ledger_passes_and_every_check_has_something_to_look_at(ledger):
     results = list(verify())
     assert [r.difference for r in results] == [None] * len(checks())
-    assert [r.check for r in results if not r.rows] == []
+    tables = {str(check.name): check.table for check in checks()}
+    assert [r.check for r in results if not r.rows and own(tables[str(r.check)])] == []
 
 
 DAMAGES = [
@@ -268,7 +274,8 @@ def test_each_damage_is_named_by_its_check(ledger):
 
 
 def test_every_check_has_a_damage_that_it_names():
-    assert [c.name for c in checks() if not any(part in str(c.name) for part, _ in DAMAGES)] == []
+    mine = [str(check.name) for check in checks() if own(check.table)]
+    assert [name for name in mine if not any(part in name for part, _ in DAMAGES)] == []
 
 
 def test_without_a_single_tier_row_every_member_who_earned_is_named(ledger):
