@@ -3,6 +3,7 @@ once per award. Posting, simulation and replay all ask here. docs/earning.md sta
 """
 
 from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -101,6 +102,24 @@ def evaluate(
     if multipliers:
         _multiply(multipliers, case, base, budgets, outcome)
     return outcome
+
+
+def stands_for(definition: Definition, happening: Happening, *, zone: ZoneInfo, home: str) -> bool:
+    """Whether a purchase has the lines and amount that a base rule asks for; who bought it, when and where aside."""
+    asks = definition.conditions
+    basket = Conditions(
+        currency=asks.currency,
+        products=asks.products,
+        categories=asks.categories,
+        brands=asks.brands,
+        minimum_minor=asks.minimum_minor,
+    )
+    rule = Rule(0, 0, 0, "", replace(definition, conditions=basket))
+    try:
+        _base(rule, _Case(happening, Standing(), zone, home))
+    except _Not:
+        return False
+    return True
 
 
 def note(outcome: Outcome, happening: Happening, standing: Standing, budgets: MutableMapping[int, int]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Sum
-from django.utils.translation import gettext_noop
 
 from common.sql import fetch_all
 from members import events
@@ -17,8 +16,6 @@ from members.models import Member, Purchase, Refund, RefundLine, TimelineEvent
 from members.queries import ever_with
 from members.services.purchases import KeyReused
 from rewards.enums import Unit
-from rewards.models import Coupon, RuleVersion
-from rewards.services.coupons.issuing import void_coupons
 from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, is_whole, split  # noqa: F401
@@ -26,8 +23,7 @@ from rewards.services.repaying import repay_from
 from rewards.services.returns import give_back
 from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
 from rewards.services.tiers import assess
-
-REFUNDED = gettext_noop("The purchase was refunded")
+from rewards.services.withdrawing import withdraw_coupons
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +112,8 @@ def refund_purchase(
     purchase.refunded_minor += total
     returned, transfers = _give_back_payments(purchase, refund, at, actor_id)
     coupons = 0
+    withdraw_coupons(purchase=purchase, at=at, actor_id=actor_id)
     if is_whole(purchase):
-        _withdraw_coupons(purchase_id, at, actor_id)
         coupons = release_for_purchase(purchase_id=purchase_id, at=at, actor_id=actor_id)
     budgets: Counter[int | None] = Counter()  # their rows are locked once, after those of coupons and offers
     settle_returned(transfer_ids=transfers, at=at, actor_id=actor_id, but=purchase_id, budgets=budgets)
@@ -181,14 +177,6 @@ def _give_back_payments(
             transfers.append(transfer)
             returned[unit] = returned.get(unit, 0) + part
     return returned, transfers
-
-
-def _withdraw_coupons(purchase_id: int, at: datetime, actor_id: int | None) -> None:
-    """Withdraws the coupons that rules gave for the purchase, but for those that are used."""
-    rules = RuleVersion.objects.filter(definition__effect__kind="coupon").values_list("rule_id", flat=True).distinct()
-    keys = [f"rule:{rule_id}:purchase:{purchase_id}" for rule_id in rules]
-    if given := list(Coupon.objects.filter(issue_key__in=keys).values_list("pk", flat=True)):
-        void_coupons(coupon_ids=given, reason=REFUNDED, at=at, actor_id=actor_id)
 
 
 def _plainly(amount_minor: int) -> dict[str, Any]:

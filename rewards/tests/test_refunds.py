@@ -11,7 +11,7 @@ from members.services.purchases import KeyReused, NewLine
 from members.tests.factories import make_member, new_purchase
 from rewards import queries
 from rewards.enums import ExpiredReturn, RefundPolicy, Unit
-from rewards.models import EarningRule, Lot, RewardSettings, Transfer
+from rewards.models import Coupon, EarningRule, Lot, RewardSettings, Transfer
 from rewards.services.expiry import expire_due
 from rewards.services.holds import cancel, reserve
 from rewards.services.ledger import InsufficientPoints
@@ -19,7 +19,8 @@ from rewards.services.paying import Payment, pay
 from rewards.services.purchases import post_purchases
 from rewards.services.refunds import LinesDoNotSum, RefundTooLarge, refund_purchase
 from rewards.services.verify import verify
-from rewards.tests.factories import adjust, award, event_data, make_rule, make_tiers, old_award
+from rewards.tests.coupons import make_offer
+from rewards.tests.factories import adjust, award, event_data, make_rule, make_rule_of, make_tiers, old_award
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -260,6 +261,38 @@ def test_what_comes_back_to_a_merged_wallet_repays_what_the_survivor_owes(at, me
     refund(paid, at, "r2")
     assert (queries.balance(member.pk, at), queries.arrears(member.pk)) == (20, 0)
     assert sound()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "lines", "left"),
+    [
+        ({}, [1], "issued"),  # something paid for is left
+        ({"minimum": "5.00"}, [1], "void"),
+        ({"minimum": "5.00"}, [0], "issued"),
+        ({"products": ["s1"]}, [1], "void"),
+        ({"products": ["s0"]}, [1], "issued"),
+    ],
+)
+def test_a_coupon_goes_when_what_is_left_no_longer_meets_its_rule(at, member, conditions, lines, left):
+    make_rule_of("Coupon", {"effect": {"kind": "coupon", "offer": make_offer().pk}, "conditions": conditions})
+    told = new_purchase(
+        member, amount_minor=1000, purchased_at=at, lines=(NewLine(400, sku="s0"), NewLine(600, sku="s1"))
+    )
+    (posted,) = post_purchases(purchases=[told], at=at)
+    bought = list(PurchaseLine.objects.filter(purchase=posted.id).order_by("pk").values_list("pk", flat=True))
+    refund(posted.id, at, lines=[(bought[n], Decimal(1)) for n in lines])
+    assert Coupon.objects.get().state == left
+    refund(posted.id, at, "rest")
+    assert Coupon.objects.get().state == "void"
+
+
+def test_a_used_coupon_stays_used_when_its_rule_is_no_longer_met(at, member):
+    definition = {"effect": {"kind": "coupon", "offer": make_offer().pk}, "conditions": {"minimum": "5.00"}}
+    make_rule_of("Coupon", definition)
+    (posted,) = post_purchases(purchases=[new_purchase(member, amount_minor=1000, purchased_at=at)], at=at)
+    Coupon.objects.update(state="used")
+    refund(posted.id, at, amount_minor=999)
+    assert Coupon.objects.get().state == "used"
 
 
 def test_what_a_hold_keeps_is_owed_only_once_it_was_spent(at, member):
