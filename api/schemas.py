@@ -357,7 +357,7 @@ class Earned(Out):
     points: int | None
     credit: Money | None
     why: str
-    state: Literal["spendable", "pending", "coupon"]
+    state: Literal["spendable", "pending", "expired", "coupon"]
     available_from: When | None
 
 

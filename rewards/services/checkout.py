@@ -213,7 +213,7 @@ def _post(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | 
             stands = settle_at_once(done, begun, at)
             for sale, granted in zip(sales.values(), done.granted, strict=True):
                 sale.granted = granted
-            return {n: _receipt(sale, stands[sale.member_id]) for n, sale in sales.items()}
+            return {n: _receipt(sale, stands[sale.member_id], at) for n, sale in sales.items()}
     return _reward(sales, begun, at, {})
 
 
@@ -322,11 +322,11 @@ def _reward(
         if sale.recorded and sale.recorded.is_reused:
             answers[n] = _reused(sale).refusal
         else:
-            answers[n] = _receipt(sale, stands[sale.member_id])
+            answers[n] = _receipt(sale, stands[sale.member_id], at)
     return answers
 
 
-def _receipt(sale: _Sale, stand: Stand) -> Receipt:
+def _receipt(sale: _Sale, stand: Stand, at: datetime) -> Receipt:
     if sale.recorded is None:
         raise RuntimeError("a basket is answered for once it is recorded")
     discount = sum(sale.priced.discounts) + sum(sale.off)
@@ -334,7 +334,7 @@ def _receipt(sale: _Sale, stand: Stand) -> Receipt:
     earned: tuple[Earned, ...] = ()
     unfired: tuple[tuple[int, str, dict[str, Any]], ...] = ()
     if sale.recorded.is_new and sale.granted:
-        earned, before = tuple(earned_now(sale.granted)), sale.granted.tier_before
+        earned, before = tuple(earned_now(sale.granted, at)), sale.granted.tier_before
         unfired = tuple((one.rule.id, one.reason, one.facts) for one in sale.granted.outcome.unfired)
     elif not sale.recorded.is_new:
         total, discount, due, earned = as_it_was(sale.recorded.id)

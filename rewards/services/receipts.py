@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from dateutil.relativedelta import relativedelta
 from django.utils.translation import get_language
 
 from common.sql import fetch_prepared
@@ -29,7 +30,7 @@ class Earned(NamedTuple):
     unit: str
     amount: int
     why: str
-    state: str  # "spendable", "pending" or "coupon"
+    state: str  # "spendable", "pending", "expired" (of a purchase told late) or "coupon"
     available_from: datetime | None
 
 
@@ -144,13 +145,18 @@ def _stands(rows: Iterable[tuple]) -> dict[int, Stand]:
     }
 
 
-def earned_now(granted: Granted) -> list[Earned]:
-    """What was just given."""
+def earned_now(granted: Granted, at: datetime) -> list[Earned]:
+    """What was just given, `at` now."""
     found = []
     for award in granted.outcome.awards:
         rule = award.rule
         coupon = award.offer is not None
         state = "coupon" if coupon else "pending" if award.available_from else "spendable"
+        ends = award.expires_at
+        if ends is None and award.inactivity_months:
+            ends = granted.case.happening.at + relativedelta(months=award.inactivity_months)
+        if not coupon and ends is not None and ends <= at:
+            state = "expired"
         found.append(
             Earned(
                 rule_id=rule.id,
@@ -181,7 +187,8 @@ def as_it_was(purchase_id: int) -> tuple[int, int, int, tuple[Earned, ...]]:
     earned = []
     given = Transfer.objects.filter(purchase=purchase_id, kind=TransferKind.EARN)
     for transfer in given.select_related("rule__rule", "credit", "lot").order_by("id"):
-        pending = transfer.lot.available_from > transfer.created_at
+        ends = transfer.lot.expires_at
+        pending, over = transfer.lot.available_from > transfer.created_at, ends and ends <= transfer.created_at
         earned.append(
             Earned(
                 rule_id=transfer.rule.rule_id if transfer.rule else 0,
@@ -190,7 +197,7 @@ def as_it_was(purchase_id: int) -> tuple[int, int, int, tuple[Earned, ...]]:
                 unit=transfer.credit.unit,
                 amount=transfer.amount,
                 why=award_sentence(transfer),
-                state="pending" if pending else "spendable",
+                state="expired" if over else "pending" if pending else "spendable",
                 available_from=transfer.lot.available_from if pending else None,
             )
         )

@@ -25,7 +25,7 @@ def withdraw_coupons(*, purchase: Purchase, at: datetime, actor_id: int | None =
     versions = RuleVersion.objects.filter(definition__effect__kind="coupon", published_at__isnull=False)
     keys = {f"rule:{rule_id}:purchase:{purchase.pk}": rule_id for rule_id in versions.values_list("rule_id", flat=True)}
     given = Coupon.objects.filter(issue_key__in=list(keys), state=CouponState.ISSUED)
-    coupons = {coupon_id: keys[key] for coupon_id, key in given.values_list("pk", "issue_key")}
+    coupons = {coupon_id: keys[str(key)] for coupon_id, key in given.values_list("pk", "issue_key")}
     if coupons and not is_whole(purchase):
         fallen = _fallen(purchase, list(versions.filter(rule__in=coupons.values()).select_related("rule")))
         coupons = {coupon_id: rule_id for coupon_id, rule_id in coupons.items() if rule_id in fallen}

@@ -279,6 +279,14 @@ def test_pending_points_are_told_apart(at):
     assert answer.earned[0].available_from == at + timedelta(days=14)
 
 
+@pytest.mark.parametrize("expiry", [{"kind": "rolling", "months": 12}, {"kind": "inactivity", "months": 6}])
+def test_a_purchase_told_too_late_says_that_its_points_have_expired(at, expiry):
+    make_rule_of("Long ago", {"effect": {"kind": "fixed", "points": 50}, "expiry": expiry})
+    told = basket(make_member(), at=at - timedelta(days=365))
+    for answer in (taken(at, told), taken(at, told)):
+        assert ([(e.amount, e.state) for e in answer.earned], answer.spendable) == ([(50, "expired")], 0)
+
+
 def test_a_merged_member_buys_as_who_they_are_now_and_an_erased_one_cannot(at):
     make_rule()
     survivor, merged, erased = make_member(), make_member(), make_member()

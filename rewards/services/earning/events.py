@@ -58,7 +58,7 @@ def _post_one(one: NewEvent, at: datetime, actor_id: int | None) -> EventReceipt
             event_id=recorded.id,
             is_new=recorded.is_new,
             member_id=member_id,
-            earned=tuple(earned_now(granted[0])) if granted else (),
+            earned=tuple(earned_now(granted[0], at)) if granted else (),
             stand=stands_of({member_id}, at)[member_id],
             unfired=tuple((u.rule.id, u.reason, u.facts) for u in granted[0].outcome.unfired) if granted else (),
         )
