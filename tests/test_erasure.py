@@ -47,6 +47,8 @@ WHOLE_TABLES = {
     "campaigns_occasion": "the calendar",
     "campaigns_occasioncountry": "the calendar",
     "campaigns_occasiondate": "the calendar",
+    "campaigns_broadcast": "what marketers write to all, and counts",
+    "campaigns_broadcastvariant": "what marketers write to all",
     "campaigns_topic": "what marketers write to all",
     "campaigns_cap": "limits of messages",
     "campaigns_optinrule": "what has to be confirmed",

@@ -9,7 +9,6 @@ from django.urls import path
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 from unfold.decorators import action, display
 
 from campaigns.channels import Refusal
@@ -44,7 +43,7 @@ class SenderAdmin(DeskAdmin):
     def get_urls(self) -> list:
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/halt/", view(require_POST(self.halt)), name="campaigns_sender_halt"),
+            path("<int:pk>/halt/", view(self.halt), name="campaigns_sender_halt"),
             *super().get_urls(),
         ]
 
@@ -89,6 +88,8 @@ class SenderAdmin(DeskAdmin):
 
             raise PermissionDenied
         sender = found_or_404(Sender, pk)
+        if request.method != "POST":  # an address typed, or a page loaded again
+            return redirect("admin:campaigns_sender_change", sender.pk)
         what = request.POST.get("what", "")
         if what == "pause":
             pause_sender(sender_id=sender.pk, at=now(), actor_id=request.user.pk)
