@@ -193,6 +193,7 @@ class Moved(Out):
     short: int = Field(description=gettext_noop("Not to be had any more, and let go."))
     owed: int = Field(description=gettext_noop("Not to be had now: repaid first by what is earned later."))
     returned: int = Field(description=gettext_noop("Given back of what the purchase was paid with."))
+    expired: int = Field(description=gettext_noop("Of what was given back: has expired meanwhile, and stays so."))
 
 
 class MovedPoints(Moved):
@@ -204,6 +205,7 @@ class MovedCredit(Out):
     short: Money
     owed: Money
     returned: Money
+    expired: Money
 
 
 class Refunded(Out):

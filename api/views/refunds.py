@@ -102,7 +102,7 @@ def _by_line(purchase_id: int, told: Iterable[schemas.RefundLine]) -> list[tuple
 
 
 def _told(result: RefundResult, purchase: str, currency: str) -> dict[str, Any]:
-    verbs = ("taken", "short", "owed", "returned")
+    verbs = ("taken", "short", "owed", "returned", "expired")
     points: dict[str, Any] = {verb: getattr(result, f"points_{verb}") for verb in verbs}
     return {
         "refund": result.refund_id,

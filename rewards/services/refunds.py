@@ -16,6 +16,7 @@ from members.models import Member, Purchase, Refund, RefundLine, TimelineEvent
 from members.queries import ever_with
 from members.services.purchases import KeyReused
 from rewards.enums import Unit
+from rewards.models import LotUse
 from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
 from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, is_whole, split  # noqa: F401
@@ -41,6 +42,8 @@ class RefundResult:
     credit_short: int = 0
     credit_owed: int = 0
     credit_returned: int = 0
+    points_expired: int = 0  # of what came back: it stays expired
+    credit_expired: int = 0
     coupons_returned: int = 0
     amount_minor: int = 0
     money_minor: int = 0
@@ -122,6 +125,7 @@ def refund_purchase(
     give_to_budgets(budgets)
     sums = {f"{unit}_{name}": n for unit, row in moved.items() for name, n in asdict(row).items()}
     sums |= {f"{unit}_returned": n for unit, n in returned.items()} | {"coupons_returned": coupons}
+    sums |= {f"{unit}_expired": n for unit, n in _expired(transfers, at)}
     events.record(
         member_id=purchase.member_id,
         kind=events.PURCHASE_REFUNDED,
@@ -179,11 +183,23 @@ def _give_back_payments(
     return returned, transfers
 
 
+def _expired(transfers: list[int], at: datetime) -> list[tuple[str, int]]:
+    """How much of what these brought back, by unit, came back to lots that have expired."""
+    if not transfers:
+        return []
+    back = LotUse.objects.filter(transfer__in=transfers, amount__lt=0, lot__expires_at__lte=at)
+    return [
+        (unit, -amount)
+        for unit, amount in back.values_list("lot__account__unit").annotate(amount=Sum("amount")).order_by()
+    ]
+
+
 def _plainly(amount_minor: int) -> dict[str, Any]:
     return {"amount_minor": amount_minor, "lines": []}
 
 
-_TOLD = [f"{unit}_{name}" for unit in ("points", "credit") for name in ("taken", "short", "owed", "returned")]
+_MOVED = ("taken", "short", "owed", "returned", "expired")
+_TOLD = [f"{unit}_{name}" for unit in ("points", "credit") for name in _MOVED]
 _TOLD.append("coupons_returned")
 
 
