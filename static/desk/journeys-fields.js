@@ -1,19 +1,9 @@
 // The fields of a journey: one for each thing that is to be filled in. Each writes into `target[field.name]`.
 "use strict";
 window.journeyFields = (() => {
-  const read = (id) => JSON.parse(document.getElementById(id)?.textContent || "null");
+  const { read, el: make } = window.deskElements;
   const words = read("journey-words") || {};
   const catalogue = read("journey-catalogue") || {};
-
-  function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
-  }
 
   const set = (target, name, value) => {
     if (value === null || value === undefined || value === "") delete target[name];

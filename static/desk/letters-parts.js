@@ -2,26 +2,10 @@
 // docs/templates.md.
 "use strict";
 window.letterParts = (() => {
-  const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+  const { read, nextId, el, icon } = window.deskElements;
   const words = read("letter-words") ?? {};
   const settings = read("letter-settings") ?? {};
   const kinds = new Map((read("letter-kinds") ?? []).map((kind) => [kind.name, kind]));
-  let ids = 0;
-  const nextId = (prefix) => `${prefix}-${++ids}`;
-
-  /** An element with attributes, listeners (on…) and children. */
-  function el(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value === false || value === null || value === undefined) continue;
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else if (name === "value") made.value = value;
-      else made.setAttribute(name, value === true ? "" : value);
-    }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
-    return made;
-  }
-  const icon = (name) => el("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, name);
 
   function select(options, value, onchange, label) {
     const made = el("select", { class: "seg-input", "aria-label": label, onchange: () => onchange(made.value) });

@@ -1,26 +1,10 @@
 // Small parts of the segment builder: elements, the picker of conditions, fields for values. docs/segments.md.
 "use strict";
 window.segmentControls = (() => {
-  const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+  const { read, nextId, el, icon } = window.deskElements;
   const words = read("segment-words") ?? {};
   const catalogue = read("segment-traits") ?? [];
   const traits = new Map(catalogue.map((trait) => [trait.name, trait]));
-  let ids = 0;
-  const nextId = (prefix) => `${prefix}-${++ids}`;
-
-  /** An element with attributes, listeners (on…) and children. */
-  function el(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value === false || value === null || value === undefined) continue;
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else if (name === "value") made.value = value;
-      else made.setAttribute(name, value === true ? "" : value);
-    }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
-    return made;
-  }
-  const icon = (name) => el("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, name);
   const say = (key, values = {}) =>
     (words[key] ?? key).replace(/%\((\w+)\)s/g, (_match, name) => String(values[name] ?? ""));
 
