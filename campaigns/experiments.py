@@ -132,15 +132,6 @@ def judge(arms: Sequence[Arm], *, minimum: int, level: float = LEVEL) -> Verdict
     return Verdict(None, "no_difference", p)
 
 
-def trials_for(rate: float, gap: float, *, level: float = LEVEL, power: float = 0.8) -> int:
-    """How many of each of two versions it takes to see a gap in rates with this power (Fleiss 1981, 3.14)."""
-    other = min(max(rate + gap, 0.0), 1.0)
-    middle = (rate + other) / 2
-    root = _z(level) * sqrt(2 * middle * (1 - middle))
-    root += NormalDist().inv_cdf(power) * sqrt(rate * (1 - rate) + other * (1 - other))
-    return int(-(-(root * root) // ((rate - other) ** 2)))
-
-
 def welch(first: Sample, second: Sample, level: float = LEVEL) -> Difference | None:
     """The difference first - second of two means (Welch 1947, Biometrika 34:28). None for fewer than two of either."""
     if first.n < 2 or second.n < 2:

@@ -1,7 +1,7 @@
 """The merge fields that every message has. All read by batch: so many queries, however many recipients."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from members.enums import AttributeKind
 from members.models import Attribute
 from members.queries import attributes, get_programme
 from rewards.codes import shown
-from rewards.models import Tier
+from rewards.models import Coupon, Tier
 from rewards.queries import balances, expiring_of
 from rewards.queries_awards import award_sentence, last_awards
 from rewards.queries_benefits import entitlements_of, holding
@@ -196,11 +196,9 @@ def _benefits(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
-    """The newest coupon that each can use; empty for who has none."""
-    ids = [recipient.member.pk for recipient in recipients]
-    newest = open_coupons(recipients[0].at).filter(member__in=ids).order_by("member_id", "-issued_at", "-pk")
-    held = {coupon.member_id: coupon for coupon in newest.distinct("member_id").select_related("offer")}
+def coupon_values(recipients: Sequence[Recipient], coupons: Iterable[Coupon]) -> list[Mapping[str, Any]]:
+    """Code, name and last day of each one's coupon; empty for who has none."""
+    held = {coupon.member_id: coupon for coupon in coupons}
     zone = ZoneInfo(get_programme().time_zone)
     answers: list[Mapping[str, Any]] = []
     for recipient in recipients:
@@ -214,6 +212,13 @@ def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
             }
         )
     return answers
+
+
+def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """The newest coupon that each can use; empty for who has none."""
+    ids = [recipient.member.pk for recipient in recipients]
+    newest = open_coupons(recipients[0].at).filter(member__in=ids).order_by("member_id", "-issued_at", "-pk")
+    return coupon_values(recipients, newest.distinct("member_id").select_related("offer"))
 
 
 def _programme(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:

@@ -341,14 +341,6 @@ def redemptions_of(member_id: int) -> QuerySet[Redemption]:
     return own.prefetch_related("reward__pictures").order_by("-created_at", "-pk")
 
 
-def to_fulfil() -> QuerySet[Redemption]:
-    """What is to be sent, is on its way, or is to be handed over, longest waiting first."""
-    todo = Redemption.objects.filter(
-        state=RedemptionState.CONFIRMED, fulfilment__in=["to_ship", "to_collect", "shipped"]
-    )
-    return todo.select_related("reward", "member", "session").order_by("created_at", "pk")
-
-
 def with_free_places(*, at: datetime) -> QuerySet[RewardSession]:
     """Dates for which somebody waits although there is room."""
     waits = WaitingEntry.objects.filter(session=OuterRef("pk"), state=WaitingState.WAITING)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 from ninja import Router
 
-from api import schemas
+from api import schemas_coupons
 from api.enums import Scope
 from api.errors import Refused, respond
 from api.services.answers import Done
@@ -44,7 +44,7 @@ router = Router(tags=[gettext_noop("Coupons")])
     "POST",
     "/coupons/{code}/validate",
     Scope.COUPONS_READ,
-    {200: schemas.CouponValidation},
+    {200: schemas_coupons.CouponValidation},
     summary=gettext_lazy("Check a coupon"),
     description=gettext_lazy(
         "Whether it can be used on this basket, what it takes off, or all reasons why not. Nothing is changed. Who "
@@ -53,7 +53,7 @@ router = Router(tags=[gettext_noop("Coupons")])
     ),
     operation_id="validate_coupon",
 )
-def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse:
+def check(request: HttpRequest, code: str, body: schemas_coupons.Basket) -> HttpResponse:
     at, basket = now(), _basket(request, body)
     who = _guess(request, code, body, at)
     found = validate(code=code, at=at, source=caller(request).source, **basket)
@@ -80,7 +80,7 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
     "POST",
     "/coupons/{code}/reserve",
     Scope.COUPONS_WRITE,
-    {201: schemas.CouponUse, 200: schemas.CouponUse},
+    {201: schemas_coupons.CouponUse, 200: schemas_coupons.CouponUse},
     summary=gettext_lazy("Reserve a coupon"),
     description=gettext_lazy(
         "Keeps a coupon for a basket until reserved_until, so that nobody else uses it. Then use it with the same key, "
@@ -88,7 +88,7 @@ def check(request: HttpRequest, code: str, body: schemas.Basket) -> HttpResponse
     ),
     operation_id="reserve_coupon",
 )
-def keep(request: HttpRequest, code: str, body: schemas.Reservation) -> HttpResponse:
+def keep(request: HttpRequest, code: str, body: schemas_coupons.Reservation) -> HttpResponse:
     return _take(request, code, body, "coupons.reserve", lambda told: reserve(code=code, minutes=body.minutes, **told))
 
 
@@ -97,7 +97,7 @@ def keep(request: HttpRequest, code: str, body: schemas.Reservation) -> HttpResp
     "POST",
     "/coupons/{code}/redeem",
     Scope.COUPONS_WRITE,
-    {201: schemas.CouponUse, 200: schemas.CouponUse},
+    {201: schemas_coupons.CouponUse, 200: schemas_coupons.CouponUse},
     summary=gettext_lazy("Use a coupon"),
     description=gettext_lazy(
         "Outside of a purchase that is recorded here; with a purchase, name the coupon in it. What was reserved is "
@@ -105,14 +105,14 @@ def keep(request: HttpRequest, code: str, body: schemas.Reservation) -> HttpResp
     ),
     operation_id="redeem_coupon",
 )
-def use(request: HttpRequest, code: str, body: schemas.BasketWithKey) -> HttpResponse:
+def use(request: HttpRequest, code: str, body: schemas_coupons.BasketWithKey) -> HttpResponse:
     return _take(request, code, body, "coupons.redeem", lambda told: redeem(code=code, **told))
 
 
 def _take(
     request: HttpRequest,
     code: str,
-    body: schemas.BasketWithKey,
+    body: schemas_coupons.BasketWithKey,
     name: str,
     service: Callable[[dict[str, Any]], CouponUse],
 ) -> HttpResponse:
@@ -148,7 +148,7 @@ def _take(
     "POST",
     "/coupons/{code}/release",
     Scope.COUPONS_WRITE,
-    {200: schemas.CouponUse},
+    {200: schemas_coupons.CouponUse},
     summary=gettext_lazy("Release a coupon"),
     description=gettext_lazy(
         "Undoes a use, or ends a reservation, so that the coupon can be used again. A coupon of a recorded purchase "
@@ -156,7 +156,7 @@ def _take(
     ),
     operation_id="release_coupon",
 )
-def give_back(request: HttpRequest, code: str, body: schemas.Release) -> HttpResponse:
+def give_back(request: HttpRequest, code: str, body: schemas_coupons.Release) -> HttpResponse:
     at, source = now(), caller(request).source
 
     def act() -> Done:
@@ -173,7 +173,7 @@ def give_back(request: HttpRequest, code: str, body: schemas.Release) -> HttpRes
     return answer_once(request, "coupons.release", body.key, act, body=told)
 
 
-def lines_of(told: Iterable[schemas.BasketLine], currency: str) -> tuple[Line, ...]:
+def lines_of(told: Iterable[schemas_coupons.BasketLine], currency: str) -> tuple[Line, ...]:
     """The lines of a basket, priced in minor units."""
     lines = []
     for n, line in enumerate(told):
@@ -195,7 +195,7 @@ def lines_of(told: Iterable[schemas.BasketLine], currency: str) -> tuple[Line, .
     return tuple(lines)
 
 
-def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
+def _basket(request: HttpRequest, body: schemas_coupons.Basket) -> dict[str, Any]:
     currency = body.currency or get_programme().currency
     if currency not in currencies():
         raise Refused(422, "invalid", _("“%(value)s” is not a currency code.") % {"value": currency}, field="currency")
@@ -208,7 +208,7 @@ def _basket(request: HttpRequest, body: schemas.Basket) -> dict[str, Any]:
     }
 
 
-def _guess(request: HttpRequest, code: str, body: schemas.Basket, at: Any) -> str | None:
+def _guess(request: HttpRequest, code: str, body: schemas_coupons.Basket, at: Any) -> str | None:
     """Counts a miss, until `hit` is told who is answered; None where nothing was counted."""
     (who,) = guessers(request, [body.member])
     try:

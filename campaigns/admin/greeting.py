@@ -25,7 +25,7 @@ from campaigns.forms import GreetingForm
 from campaigns.models import BirthdayGreeting
 from campaigns.queries import Upcoming, upcoming, upcoming_counts, zone_of
 from campaigns.rendering import Content, recipient_of, render_greetings, sample
-from campaigns.services.content import send_test
+from campaigns.services.envelopes import send_test
 from campaigns.services.greeting import get_greeting, save_greeting
 from common.admin import DeskAdmin, found_or_404
 from members.enums import Calendar, Language

@@ -1,20 +1,18 @@
 """What blocks show beside merge fields: reward cards, coupons of an offer, what is bought most. Read by batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext
 
-from campaigns.merge import Recipient, day, register_family
-from campaigns.merge_fields import one_line
+from campaigns.merge import Recipient, register_family
+from campaigns.merge_fields import coupon_values, one_line
 from common.money import format_money
 from common.sql import fetch_all
 from members.queries import get_programme
-from rewards.codes import shown as shown_code
 from rewards.models import Coupon, Reward
 from rewards.queries import points_text
 from rewards.queries_catalogue import affordable, price_of
@@ -72,24 +70,6 @@ def _offer(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]
     ids = [recipient.member.pk for recipient in recipients]
     newest = coupons.filter(member__in=ids).order_by("member_id", "-issued_at", "-pk").distinct("member_id")
     return coupon_values(recipients, newest.select_related("offer"))
-
-
-def coupon_values(recipients: Sequence[Recipient], coupons: Iterable[Coupon]) -> list[Mapping[str, Any]]:
-    """Code, name and last day of each one's coupon; empty for who has none."""
-    held = {coupon.member_id: coupon for coupon in coupons}
-    zone = ZoneInfo(get_programme().time_zone)
-    answers: list[Mapping[str, Any]] = []
-    for recipient in recipients:
-        coupon = held.get(recipient.member.pk)
-        ends = [moment for moment in (coupon.expires_at, coupon.offer.ends_at) if moment] if coupon else []
-        answers.append(
-            {
-                "code": shown_code(coupon.code) if coupon else "",
-                "name": one_line(coupon.offer.name) if coupon else "",
-                "expires_on": day((min(ends) - timedelta(microseconds=1)).astimezone(zone).date()) if ends else "",
-            }
-        )
-    return answers
 
 
 def most_bought(category: str, at: datetime) -> list[str]:

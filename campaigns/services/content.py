@@ -3,16 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import transaction
-from django.urls import reverse
 from django.utils.translation import gettext_noop, override
 from liquid.exceptions import LiquidError
 
@@ -23,18 +18,15 @@ from campaigns.enums import CampaignKind, Medium, SkipReason
 from campaigns.merge import Recipient
 from campaigns.models import BirthdayGreeting, Campaign, Message, Sender
 from campaigns.queries import UNSENT_SQL, zone_of
-from campaigns.rendering import Content, recipient_of, render_greetings, sample
+from campaigns.rendering import recipient_of, render_greetings
 from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.claims import AGREED, SUPPRESSED
+from campaigns.services.envelopes import Envelope, link_of, links_of
 from campaigns.services.objections import Held, Objection, objections
-from campaigns.services.unsubscribe import unsubscribe_url
 from campaigns.services.writers import Writer, writer_of
-from common.mail import sender as from_header
 from common.sql import execute, fetch_all
-from members.enums import Language
 from members.models import Member
-from members.queries import get_programme
 from rewards.services.gifts import Gift, give_points
 
 log = structlog.get_logger(__name__)
@@ -240,14 +232,14 @@ def _say(template: Compiled, message: Held, subject: str = "") -> None:
     """The parts that are kept beside the values: the subject, and the text of what is not a mail. LiquidError."""
     if subject:
         with override(message.language):
-            line = merge.environment.from_string(subject).render(**merge.revived(message.values | _links(message)))
+            line = merge.environment.from_string(subject).render(**merge.revived(message.values | links_of(message)))
         message.subject = " ".join(line.split())
     else:
         message.subject = template.subject(message.values)
     if message.channel == Medium.SMS:
         message.text = template.sms(message.values)
     elif message.channel == Medium.WEBHOOK:
-        message.text = template.sms(message.values) or template.render(message.values | _links(message)).text
+        message.text = template.sms(message.values) or template.render(message.values | links_of(message)).text
 
 
 def _write_greetings(messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
@@ -264,7 +256,7 @@ def _write_greetings(messages: Sequence[Held], members: Mapping[int, Member], at
         for message, gift in zip(messages, gifts, strict=True):
             message.gift_id = given[gift.key]
     errors = {}
-    contents = render_greetings(greeting, recipients, [_link(message) for message in messages])
+    contents = render_greetings(greeting, recipients, [link_of(message) for message in messages])
     for message, content in zip(messages, contents, strict=True):
         if isinstance(content, LiquidError):
             errors[message.id] = str(content)
@@ -291,140 +283,3 @@ def _gift(message: Held, recipient: Recipient) -> Gift:
         expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
         why={"campaign": message.kind, "message": message.id, "day": day},
     )
-
-
-@lru_cache(maxsize=1024)
-def _address(member_id: int, channel: str, purpose: str) -> str:
-    return unsubscribe_url(member_id=member_id, channel=channel, purpose=purpose)
-
-
-def _link(message: Held) -> str:
-    return _address(message.member_id, message.channel, message.purpose)
-
-
-def _links(message: Held) -> dict[str, dict[str, str]]:
-    if message.purpose == "service":
-        return {}
-    link = _link(message)
-    return {"links": {"unsubscribe": link, "preferences": f"{link}choices/"}}
-
-
-# --- the envelope ------------------------------------------------------------------------------------------------
-class Envelope:
-    """What all mails of a sender share."""
-
-    def __init__(self, sender: Sender) -> None:
-        programme = get_programme()
-        self.sender = sender
-        self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-        self.name = " ".join((sender.name or programme.name).split())
-        self.reply_to = sender.reply_to or programme.contact_email
-        self.templates: dict[tuple[int, str], Compiled] = {}
-        self.host = urlsplit(settings.SITE_URL).hostname
-
-    def template(self, version_id: int, language: str) -> Compiled:
-        """Looked up once for a chunk: whether the brand has changed is a question to the database."""
-        key = (version_id, language)
-        if key not in self.templates:
-            self.templates[key] = compiled(version_id, language)
-        return self.templates[key]
-
-    def headers(self, message: Held, at: datetime) -> dict[str, str]:
-        """Those of every attempt: the moment is that of writing."""
-        name = self.name if not self.name.isascii() else '"' + self.name.replace("\\", "").replace('"', "") + '"'
-        headers = {"From": f"{name} <{self.address}>", "To": message.to}
-        if self.reply_to:
-            headers["Reply-To"] = self.reply_to
-        headers["Message-ID"] = f"<{message.uid}@{self.host}>"
-        headers["Date"] = format_datetime(message.frozen_at or at)
-        if message.purpose != "service":
-            headers["List-Unsubscribe"] = f"<{_link(message)}>"
-            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        headers["Auto-Submitted"] = "auto-generated"
-        return headers
-
-    def outgoing(self, message: Held, at: datetime) -> Outgoing:
-        return Outgoing(
-            id=message.id,
-            uid=str(message.uid),
-            to=message.to,
-            sender=self.address,
-            subject=message.subject,
-            text=message.text,
-            member=message.card_number,
-            campaign_id=message.campaign_id,
-            rate_per_minute=message.rate_per_minute,
-            frame=lambda: self.frame(message, at),
-            mail=lambda: self.mail(message, at),
-        )
-
-    def frame(self, message: Held, at: datetime) -> bytes:
-        """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
-        if message.version_id is None:
-            return self.mail(message, at).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own
-        template = self.template(message.version_id, message.language)
-        return template.mime(message.values | _links(message), self.headers(message, at) | {"Subject": message.subject})
-
-    def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
-        if message.version_id is None:
-            content = Content(message.subject, message.text, message.html)
-            subject, text, html, images = content.subject, content.text, content.html, {}
-        else:
-            made = self.template(message.version_id, message.language).render(message.values | _links(message))
-            subject, text, html, images = message.subject, made.text, made.html, dict(made.images)
-        headers = self.headers(message, at)
-        mail = EmailMultiAlternatives(subject, text, from_header(self.name), [message.to], headers=headers)
-        if self.sender.address:
-            mail.from_email = headers["From"]
-        for name in ("From", "To"):
-            headers.pop(name)
-        mail.extra_headers = headers
-        mail.attach_alternative(html, "text/html")
-        for name, png in images.items():
-            mail.attach(_inline(name, png))
-        return mail
-
-
-def _inline(name: str, png: bytes):
-    from email.mime.image import MIMEImage
-
-    part = MIMEImage(png, "png")
-    part.add_header("Content-ID", f"<{name}>")
-    part.add_header("Content-Disposition", "inline", filename=f"{name}.png")
-    return part
-
-
-def compose(
-    content: Content, *, name: str, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
-) -> EmailMultiAlternatives:
-    """A mail from `name` with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
-    mail = EmailMultiAlternatives(
-        content.subject,
-        content.text,
-        from_header(name),
-        [to],
-        reply_to=[reply_to] if reply_to else None,
-        headers={
-            "List-Unsubscribe": f"<{link}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Auto-Submitted": "auto-generated",
-            **(headers or {}),
-        },
-    )
-    mail.attach_alternative(content.html, "text/html")
-    return mail
-
-
-def send_test(*, greeting: BirthdayGreeting, to: str, at: datetime) -> None:
-    """Sends a made-up member's greeting in each language to one address.
-
-    LiquidError where the text cannot be rendered; OSError where the mail server refuses.
-    """
-    link = settings.SITE_URL + reverse("campaigns:unsubscribe", args=["test"])
-    programme, mails = get_programme(), []
-    for language in Language.values:
-        content = sample(greeting, language=language, at=at, unsubscribe_url=link)
-        if isinstance(content, LiquidError):
-            raise content
-        mails.append(compose(content, name=programme.name, to=to, link=link, reply_to=programme.contact_email))
-    get_connection().send_messages(mails)

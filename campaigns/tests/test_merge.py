@@ -15,7 +15,7 @@ from campaigns import merge
 from campaigns.merge import Recipient
 from campaigns.merge_fields import one_line
 from campaigns.rendering import Content, recipient_of, render_greetings
-from campaigns.services.content import compose
+from campaigns.services.envelopes import compose
 from campaigns.services.greeting import get_greeting, save_greeting
 from campaigns.tests.factories import switch_on, utc
 from members.models import Programme

@@ -131,9 +131,6 @@ def find(names: Iterable[str]) -> dict[str, Trait]:
     return found
 
 
-MOST_CHOICES = 500  # in the catalogue; beyond it the builder asks for them by search
-
-
 def _options(choices: Choices | None) -> list[dict[str, Any]]:
     return [{"value": value, "label": str(label)} for value, label in (choices() if choices else {}).items()]
 

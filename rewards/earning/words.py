@@ -15,9 +15,7 @@ from members.enums import SalesChannel
 from rewards.earning import triggers
 from rewards.earning.definition import BadRule, Definition, parse
 from rewards.enums import Unit
-from rewards.models import Transfer
 from rewards.queries import points_text
-from rewards.queries_awards import award_sentence
 
 Names = Mapping[tuple[str, int], str]  # ("tier" | "segment" | "offer", id) → what people call it
 
@@ -237,32 +235,6 @@ def _times(n: int, once: str, often: str) -> str:
 
 
 # --- awards and reasons -----------------------------------------------------------------------------------------------
-def explain_award(transfer: Transfer) -> str:
-    """Why these points came, in one sentence for the member."""
-    return award_sentence(transfer)
-
-
-def explain_fully(transfer: Transfer, home: str = "") -> list[str]:
-    """All of the arithmetic, for staff: what counted, what it brought exactly, how it was rounded and what cut it."""
-    why, unit = transfer.why, transfer.credit.unit
-    if "exact" not in why:
-        return [award_sentence(transfer)]
-    words: dict[str, Any] = {"version": why["version"], "exact": why["exact"], "factor": why["factor"]}
-    told = [gettext("Version %(version)s of the rule.") % words]
-    for _line, basis, exact in why["lines"]:
-        if why["currency"]:
-            line = {"amount": format_money(basis, why["currency"]), "exact": exact}
-            told.append(gettext("%(amount)s counted, and brought %(exact)s.") % line)
-    if why["factor"] != "1":
-        told.append(gettext("The multiplier was %(factor)s.") % words)
-    words |= {"asked": units_text(why["asked"], unit, home), "granted": units_text(why["granted"], unit, home)}
-    told.append(gettext("Exactly %(exact)s, rounded once: %(asked)s.") % words)
-    if why["cut"]:
-        words["cut"] = _cut(why["cut"])
-        told.append(gettext("%(cut)s left %(granted)s of it.") % words)
-    return told
-
-
 def _cut(cut: str) -> str:
     return {
         "transaction": pgettext("limit", "The limit at once"),

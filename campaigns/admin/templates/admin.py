@@ -24,29 +24,9 @@ from campaigns.content.ready import READY
 from campaigns.enums import TemplateKind
 from campaigns.models import Template, TemplateVersion
 from campaigns.services.templates import in_short, newest_version, save_template
-from common.admin import DeskAdmin, found_or_404, guarded
+from common.admin import ArchivedFilter, DeskAdmin, found_or_404, guarded
 from common.moments import format_moment
 from members.enums import Language
-
-
-class ArchivedFilter(admin.SimpleListFilter):
-    """Archived ones are out of the way until somebody asks for them."""
-
-    title = _("archived")
-    parameter_name = "archived"
-
-    def lookups(self, request, model_admin):
-        return [("yes", _("Archived")), ("all", _("All"))]
-
-    def choices(self, changelist):
-        first, *others = super().choices(changelist)
-        yield {**first, "display": _("In use")}
-        yield from others
-
-    def queryset(self, request, queryset):
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(archived_at__isnull=self.value() != "yes")
 
 
 def in_words(texts: dict[str, str], values: dict[str, Any] | None = None) -> str:

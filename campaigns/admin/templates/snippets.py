@@ -12,13 +12,13 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from campaigns.admin.templates.admin import ArchivedFilter, EditorPage
+from campaigns.admin.templates.admin import EditorPage
 from campaigns.admin.templates.forms import SnippetForm, as_json
 from campaigns.content.blocks import BadContent
 from campaigns.enums import TemplateKind
 from campaigns.models import Snippet
 from campaigns.services.templates import archive_snippet, save_snippet, using
-from common.admin import found_or_404, guarded
+from common.admin import ArchivedFilter, found_or_404, guarded
 from common.moments import format_moment
 
 

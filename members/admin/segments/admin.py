@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from common.admin import DeskAdmin, QuickChangeList, found_or_404
+from common.admin import ArchivedFilter, DeskAdmin, QuickChangeList, found_or_404
 from common.moments import format_moment
 from members.admin.segments import builder, page
 from members.admin.segments.acts import ArchiveView
@@ -39,26 +39,6 @@ from members.services.segments import (
 )
 
 TREND_DAYS = 60
-
-
-class ArchivedFilter(admin.SimpleListFilter):
-    """Archived ones are out of the way until somebody asks for them."""
-
-    title = _("archived")
-    parameter_name = "archived"
-
-    def lookups(self, request, model_admin):
-        return [("yes", _("Archived")), ("all", _("All"))]
-
-    def choices(self, changelist):
-        first, *others = super().choices(changelist)
-        yield {**first, "display": _("In use")}
-        yield from others
-
-    def queryset(self, request, queryset):
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(archived_at__isnull=self.value() != "yes")
 
 
 class TroubleFilter(admin.SimpleListFilter):

@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language
 
-from common.sql import fetch_all, fetch_prepared
-from members.enums import Language
+from common.sql import fetch_prepared
 from members.services.purchases import DRAWN
-from rewards.earning.definition import Definition, parse
+from rewards.earning.definition import parse
 from rewards.earning.facts import Rule
 from rewards.enums import Unit
 from rewards.services.ledger import LOCK
@@ -131,25 +130,3 @@ def opened(trigger: str, people: Collection[int], *, purchases: int = 0, lines: 
         purchase_ids,
         line_ids,
     )
-
-
-_NAMES = """
-SELECT 'tier', id, {name} FROM rewards_tier WHERE id = ANY(%(tiers)s)
-UNION ALL SELECT 'segment', id, {name} FROM members_segment WHERE id = ANY(%(segments)s)
-UNION ALL SELECT 'offer', id, {name} FROM rewards_offer WHERE id = ANY(%(offers)s)
-"""
-
-
-def names_in(definitions: list[Definition]) -> dict[tuple[str, int], str]:
-    """What the tiers, segments and offers of rules are called in the active language, for rewards.earning.words."""
-    asked = {
-        "tiers": {id_ for one in definitions for id_ in one.conditions.tiers},
-        "segments": {id_ for one in definitions for id_ in one.conditions.segments | one.conditions.not_segments},
-        "offers": {one.effect.offer for one in definitions if one.effect.offer},
-    }
-    if not any(asked.values()):
-        return {}
-    other = "name_zh_hans" if get_language() == Language.CHINESE else "name_en"
-    statement = _NAMES.format(name=f"coalesce(nullif({other}, ''), name_en, '')")
-    rows = fetch_all(statement, {name: sorted(ids) for name, ids in asked.items()})
-    return {(kind, id_): name for kind, id_, name in rows}

@@ -22,7 +22,6 @@ COLUMNS = (
     *("n", "number", "customer", "card", "email", "phone", "name", "language", "time_zone", "street", "postal_code"),
     *("city", "country", "birthday", "joined_at", "attributes", "tags", "consents", "extras", "faults"),
 )
-_STRAIGHT = frozenset(COLUMNS[2:15]) - {F.BIRTHDAY, F.NAME}
 # What stands in a column of its own; an empty cell there may clear the field, but never the key or what must be.
 _CLEARABLE = frozenset((F.EMAIL, F.PHONE, F.NAME, F.STREET, F.POSTAL_CODE, F.CITY, F.COUNTRY, F.BIRTHDAY))
 Values = dict[str, Any]

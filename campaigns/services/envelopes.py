@@ -1,0 +1,160 @@
+"""The mail of a message: its headers, its parts, and the links to leave by."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.mime.image import MIMEImage
+from email.utils import format_datetime, parseaddr
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.urls import reverse
+from liquid.exceptions import LiquidError
+
+from campaigns.channels import Outgoing
+from campaigns.content.compiled import Compiled, compiled
+from campaigns.models import BirthdayGreeting, Sender
+from campaigns.rendering import Content, sample
+from campaigns.services.objections import Held
+from campaigns.services.unsubscribe import unsubscribe_url
+from common.mail import sender as from_header
+from members.enums import Language
+from members.queries import get_programme
+
+
+@lru_cache(maxsize=1024)
+def _address(member_id: int, channel: str, purpose: str) -> str:
+    return unsubscribe_url(member_id=member_id, channel=channel, purpose=purpose)
+
+
+def link_of(message: Held) -> str:
+    """Where its reader unsubscribes."""
+    return _address(message.member_id, message.channel, message.purpose)
+
+
+def links_of(message: Held) -> dict[str, dict[str, str]]:
+    """The links that a template may show; none in mail about the member's own business."""
+    if message.purpose == "service":
+        return {}
+    link = link_of(message)
+    return {"links": {"unsubscribe": link, "preferences": f"{link}choices/"}}
+
+
+class Envelope:
+    """What all mails of a sender share."""
+
+    def __init__(self, sender: Sender) -> None:
+        programme = get_programme()
+        self.sender = sender
+        self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+        self.name = " ".join((sender.name or programme.name).split())
+        self.reply_to = sender.reply_to or programme.contact_email
+        self.templates: dict[tuple[int, str], Compiled] = {}
+        self.host = urlsplit(settings.SITE_URL).hostname
+
+    def template(self, version_id: int, language: str) -> Compiled:
+        """Looked up once for a chunk: whether the brand has changed is a question to the database."""
+        key = (version_id, language)
+        if key not in self.templates:
+            self.templates[key] = compiled(version_id, language)
+        return self.templates[key]
+
+    def headers(self, message: Held, at: datetime) -> dict[str, str]:
+        """Those of every attempt: the moment is that of writing."""
+        name = self.name if not self.name.isascii() else '"' + self.name.replace("\\", "").replace('"', "") + '"'
+        headers = {"From": f"{name} <{self.address}>", "To": message.to}
+        if self.reply_to:
+            headers["Reply-To"] = self.reply_to
+        headers["Message-ID"] = f"<{message.uid}@{self.host}>"
+        headers["Date"] = format_datetime(message.frozen_at or at)
+        if message.purpose != "service":
+            headers["List-Unsubscribe"] = f"<{link_of(message)}>"
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        headers["Auto-Submitted"] = "auto-generated"
+        return headers
+
+    def outgoing(self, message: Held, at: datetime) -> Outgoing:
+        return Outgoing(
+            id=message.id,
+            uid=str(message.uid),
+            to=message.to,
+            sender=self.address,
+            subject=message.subject,
+            text=message.text,
+            member=message.card_number,
+            campaign_id=message.campaign_id,
+            rate_per_minute=message.rate_per_minute,
+            frame=lambda: self.frame(message, at),
+            mail=lambda: self.mail(message, at),
+        )
+
+    def frame(self, message: Held, at: datetime) -> bytes:
+        """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
+        if message.version_id is None:
+            return self.mail(message, at).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own
+        template = self.template(message.version_id, message.language)
+        headers = self.headers(message, at) | {"Subject": message.subject}
+        return template.mime(message.values | links_of(message), headers)
+
+    def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
+        if message.version_id is None:
+            content = Content(message.subject, message.text, message.html)
+            subject, text, html, images = content.subject, content.text, content.html, {}
+        else:
+            made = self.template(message.version_id, message.language).render(message.values | links_of(message))
+            subject, text, html, images = message.subject, made.text, made.html, dict(made.images)
+        headers = self.headers(message, at)
+        mail = EmailMultiAlternatives(subject, text, from_header(self.name), [message.to], headers=headers)
+        if self.sender.address:
+            mail.from_email = headers["From"]
+        for name in ("From", "To"):
+            headers.pop(name)
+        mail.extra_headers = headers
+        mail.attach_alternative(html, "text/html")
+        for name, png in images.items():
+            mail.attach(_inline(name, png))
+        return mail
+
+
+def _inline(name: str, png: bytes):
+    part = MIMEImage(png, "png")
+    part.add_header("Content-ID", f"<{name}>")
+    part.add_header("Content-Disposition", "inline", filename=f"{name}.png")
+    return part
+
+
+def compose(
+    content: Content, *, name: str, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
+) -> EmailMultiAlternatives:
+    """A mail from `name` with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
+    mail = EmailMultiAlternatives(
+        content.subject,
+        content.text,
+        from_header(name),
+        [to],
+        reply_to=[reply_to] if reply_to else None,
+        headers={
+            "List-Unsubscribe": f"<{link}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Auto-Submitted": "auto-generated",
+            **(headers or {}),
+        },
+    )
+    mail.attach_alternative(content.html, "text/html")
+    return mail
+
+
+def send_test(*, greeting: BirthdayGreeting, to: str, at: datetime) -> None:
+    """Sends a made-up member's greeting in each language to one address.
+
+    LiquidError where the text cannot be rendered; OSError where the mail server refuses.
+    """
+    link = settings.SITE_URL + reverse("campaigns:unsubscribe", args=["test"])
+    programme, mails = get_programme(), []
+    for language in Language.values:
+        content = sample(greeting, language=language, at=at, unsubscribe_url=link)
+        if isinstance(content, LiquidError):
+            raise content
+        mails.append(compose(content, name=programme.name, to=to, link=link, reply_to=programme.contact_email))
+    get_connection().send_messages(mails)
