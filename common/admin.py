@@ -222,6 +222,13 @@ class Labelled(tuple):
         return str(self[1])
 
 
+class Tones(dict[Any, str]):
+    """Colours of states for @display(label=…); others are grey, where unfold would show the key."""
+
+    def __missing__(self, key: object) -> str:
+        return ""
+
+
 def record_link(page: str, pk: object, text: object) -> str:
     """A link to the page of a record, e.g. record_link("members_member", 5, "Anna")."""
     return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{page}_change", args=[pk]), text)

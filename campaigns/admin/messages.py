@@ -22,21 +22,23 @@ from campaigns.forms import AT_ONCE, SettleForm
 from campaigns.models import Message
 from campaigns.rendering import Content
 from campaigns.services.messages import SentAgain, mark_sent, send_again
-from common.admin import ConfirmView, ReadOnlyAdmin, record_link, rehearse
+from common.admin import ConfirmView, ReadOnlyAdmin, Tones, record_link, rehearse
 from common.moments import format_moment
 from members.queries import search
 from rewards.queries import explain
 
 FOUND_AT_MOST = 1000
-COLOURS = {
-    MessageState.SENT: "success",
-    MessageState.QUEUED: "info",
-    MessageState.CLAIMED: "info",
-    MessageState.HANDING_OVER: "info",
-    MessageState.UNKNOWN: "warning",
-    MessageState.MISSED: "warning",
-    MessageState.FAILED: "danger",
-}
+COLOURS = Tones(
+    {
+        MessageState.SENT: "success",
+        MessageState.QUEUED: "info",
+        MessageState.CLAIMED: "info",
+        MessageState.HANDING_OVER: "info",
+        MessageState.UNKNOWN: "warning",
+        MessageState.MISSED: "warning",
+        MessageState.FAILED: "danger",
+    }
+)
 
 
 class SettleView(ConfirmView):

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from campaigns.enums import BreakerState, EventKind, Medium, SuppressionReason, Transport
 
@@ -13,7 +14,7 @@ class Sender(models.Model):
 
     label = models.CharField(_("name in the office"), max_length=80)
     channel = models.CharField(_("channel"), max_length=10, choices=Medium)
-    transport = models.CharField(_("way"), max_length=10, choices=Transport)
+    transport = models.CharField(pgettext_lazy("of sending", "way"), max_length=10, choices=Transport)
     is_default = models.BooleanField(_("used where nothing else is chosen"), default=False)
     name = models.CharField(
         _("name that readers see"), max_length=80, blank=True, default="", help_text=_("Empty: the programme's name.")

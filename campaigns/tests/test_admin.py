@@ -8,7 +8,9 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localdate, now
+from django.utils.translation import override
 
+from campaigns.enums import MessageState
 from campaigns.models import BirthdayGreeting, Message
 from campaigns.services.birthdays import plan
 from campaigns.services.delivery import deliver
@@ -149,6 +151,19 @@ def test_a_message_is_found_by_its_member_and_tells_its_story(desk):
     assert "Birthday on May 12; due at 09:00 in UTC" in page
     assert "Happy birthday, Anna Berg!" in page
     assert "Birthday gift" in page
+
+
+def test_every_state_is_shown_in_words(desk):
+    switch_on(at=utc(2026, 5, 1))
+    celebrant(5, 12, consent=False)
+    plan(at=utc(2026, 5, 12, 9))
+    assert Message.objects.get().state == MessageState.SKIPPED  # one that has no colour
+    client = desk()
+    client.cookies["django_language"] = "zh-hans"
+    with override("zh-hans"):
+        words = str(MessageState.SKIPPED.label)
+    assert words != "Skipped"
+    assert f"{words}\n" in text(client.get("/admin/campaigns/message/"))
 
 
 def test_missed_greetings_are_sent_again_after_a_question_and_for_a_reason(desk):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from common.admin import ReadOnlyAdmin, record_link
+from common.admin import ReadOnlyAdmin, Tones, record_link
 from common.moments import format_moment
 from members.queries import search
 from rewards.admin.grant_acts import ApproveView, GrantSegmentView, RefuseView, StopView, WithdrawView, whom
@@ -112,12 +112,14 @@ class GrantRequestAdmin(ReadOnlyAdmin):
 
     @display(
         description=_("state"),
-        label={
-            GrantState.WAITING.value: "warning",
-            GrantState.APPROVED.value: "success",
-            GrantState.FREE.value: "success",
-            GrantState.REFUSED.value: "danger",
-        },
+        label=Tones(
+            {
+                GrantState.WAITING.value: "warning",
+                GrantState.APPROVED.value: "success",
+                GrantState.FREE.value: "success",
+                GrantState.REFUSED.value: "danger",
+            }
+        ),
     )
     def shown_state(self, asked: GrantRequest) -> tuple:
         return asked.state, asked.get_state_display()

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.decorators import action, display
 
-from common.admin import record_link
+from common.admin import Tones, record_link
 from common.moments import format_day, format_moment
 from common.money import format_money
 from members.models import Member, Programme
@@ -134,10 +134,12 @@ class TransferAdmin(SummedAdmin):
 
     @display(
         description=_("kind"),
-        label={kind.value: "success" for kind in (TransferKind.EARN, TransferKind.GIFT)}
-        | {kind.value: "danger" for kind in (TransferKind.EXPIRE, TransferKind.REVERSE)}
-        | {kind.value: "info" for kind in (TransferKind.REDEEM, TransferKind.HOLD, TransferKind.RELEASE)}
-        | {TransferKind.ADJUST.value: "warning"},
+        label=Tones(
+            {kind.value: "success" for kind in (TransferKind.EARN, TransferKind.GIFT)}
+            | {kind.value: "danger" for kind in (TransferKind.EXPIRE, TransferKind.REVERSE)}
+            | {kind.value: "info" for kind in (TransferKind.REDEEM, TransferKind.HOLD, TransferKind.RELEASE)}
+            | {TransferKind.ADJUST.value: "warning"}
+        ),
     )
     def shown_kind(self, transfer: Transfer) -> tuple:
         return transfer.kind, transfer.get_kind_display()

@@ -15,17 +15,19 @@ from campaigns.admin.broadcasts import acts, page, steps
 from campaigns.admin.broadcasts.words import number
 from campaigns.enums import CampaignState
 from campaigns.models import Broadcast, CampaignSettings
-from common.admin import DeskAdmin, Labelled, QuickChangeList, guarded
+from common.admin import DeskAdmin, Labelled, QuickChangeList, Tones, guarded
 from common.moments import format_moment
 from common.sql import fetch_all
 
-COLOURS = {
-    CampaignState.RUNNING: "info",
-    CampaignState.SCHEDULED: "info",
-    CampaignState.WAITING: "warning",
-    CampaignState.PAUSED: "warning",
-    CampaignState.DONE: "success",
-}
+COLOURS = Tones(
+    {
+        CampaignState.RUNNING: "info",
+        CampaignState.SCHEDULED: "info",
+        CampaignState.WAITING: "warning",
+        CampaignState.PAUSED: "warning",
+        CampaignState.DONE: "success",
+    }
+)
 _COUNTS = """
 SELECT campaign_id, state, count(*) FROM campaigns_message WHERE campaign_id = ANY(%s::bigint[]) GROUP BY 1, 2
 """

@@ -28,12 +28,12 @@ from campaigns.queries_journeys import at_steps, figures
 from campaigns.services.journeys.definitions import known, save_journey
 from campaigns.services.journeys.ready import take_ready
 from campaigns.services.journeys.trying import dry_run, why
-from common.admin import DeskAdmin, Labelled, found_or_404, guarded
+from common.admin import DeskAdmin, Labelled, Tones, found_or_404, guarded
 from common.moments import format_moment
 from members.models import PRESENT, Member
 from members.queries import search
 
-COLOURS = {CampaignState.RUNNING: "success", CampaignState.PAUSED: "warning", CampaignState.DRAFT: "info"}
+COLOURS = Tones({CampaignState.RUNNING: "success", CampaignState.PAUSED: "warning", CampaignState.DRAFT: "info"})
 
 
 @admin.register(Journey)

@@ -14,12 +14,12 @@ from campaigns.enums import RunState
 from campaigns.journeys.words import exit_words, step_words
 from campaigns.models import JourneyLog, JourneyRun
 from campaigns.services.journeys.definitions import known, read_version
-from common.admin import Labelled, ReadOnlyAdmin, found_or_404
+from common.admin import Labelled, ReadOnlyAdmin, Tones, found_or_404
 from common.moments import format_moment
 
-COLOURS = {
+COLOURS = Tones({
     RunState.ACTIVE: "info", RunState.CONVERTED: "success", RunState.STUCK: "danger", RunState.MISSED: "warning",
-}  # fmt: skip
+})  # fmt: skip
 WHATS = {
     "entered": _("Came in"), "waits": _("Waits"), "went": _("Went on"), "did": _("Done"), "skipped": _("Skipped"),
     "missed": _("Missed: it was too late"), "failed": _("Failed, and is tried again"), "held": _("Held out"),
