@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from campaigns.admin import outbox
-from campaigns.admin.words import why_words
+from campaigns.admin.why import why_words
 from campaigns.enums import MessageState
 from campaigns.forms import AT_ONCE, SettleForm
 from campaigns.models import Message
-from campaigns.rendering import Content
 from campaigns.services.messages import SentAgain, mark_sent, send_again
+from campaigns.services.reading import Emptied, copy_of
 from common.admin import ConfirmView, ReadOnlyAdmin, Tones, record_link, rehearse
 from common.moments import format_moment
 from members.queries import search
@@ -250,7 +250,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("why"))
     def planned(self, message: Message) -> str:
-        return why_words(message.why)
+        return why_words(message)
 
     @display(description=_("gift"))
     def given(self, message: Message) -> str:
@@ -262,7 +262,10 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("mail"))
     def mail(self, message: Message) -> str:
-        if not message.frozen_at:
+        try:
+            content = copy_of(message)
+        except Emptied:
+            return gettext("What it said is no longer kept.")
+        if content is None:
             return gettext("Not written yet.")
-        content = Content(message.subject, message.text, message.html)
         return render_to_string("campaigns/admin/frame.html", {"content": content})

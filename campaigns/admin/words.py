@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
 from campaigns.enums import SkipReason
 from campaigns.models import BirthdayGreeting
 from common.moments import format_moment
-from members.enums import Calendar
-from members.rules import Birthday, birthday_words
 from rewards.queries import points_text
 
 QUIET = timedelta(minutes=10)
@@ -88,16 +85,3 @@ def health(greeting: BirthdayGreeting, at: datetime) -> str:
         return gettext("Nothing has looked for birthdays yet. Is the worker running?")
     text = gettext("Nothing has looked for birthdays since %(moment)s. Is the worker running?")
     return text % {"moment": format_moment(seen)}
-
-
-def why_words(why: Mapping[str, Any]) -> str:
-    """Why a message was planned, from what it keeps: "Birthday on 12 May; 09:00 in Asia/Shanghai, 7 days before."."""
-    if not why:
-        return "–"
-    said = Birthday(Calendar(why["calendar"]), why["month"], why["day"], why["leap_month"])
-    words = {"birthday": birthday_words(said), "hour": why["hour"][:5], "zone": why["time_zone"]}
-    text = gettext("Birthday on %(birthday)s; due at %(hour)s in %(zone)s")
-    if not why["days_ahead"]:
-        return text % words
-    ahead = ngettext("%(n)d day before", "%(n)d days before", why["days_ahead"]) % {"n": why["days_ahead"]}
-    return f"{text % words}, {ahead}"
