@@ -297,6 +297,7 @@ class Earned(Out):
     why: str
     state: Literal["spendable", "pending", "expired", "coupon"]
     available_from: When | None
+    waits_for: str | None
 
 
 class Receipt(Out):

@@ -200,6 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     "reward-days": {"task": "rewards.tasks.reward_days", "schedule": crontab(minute=7)},
     "lapse-holds": {"task": "rewards.tasks.lapse_holds", "schedule": crontab()},
     "lapse-redemptions": {"task": "rewards.tasks.lapse_redemptions", "schedule": crontab()},
+    "cancel-untold": {"task": "rewards.tasks.cancel_untold", "schedule": crontab(minute=7)},
     "expire-points": {"task": "rewards.tasks.expire_points", "schedule": crontab(minute=17)},
     "score-members": {"task": "analytics.tasks.score_members", "schedule": crontab(hour=3, minute=52)},
     "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},

@@ -11,6 +11,7 @@ from common.moments import format_day
 from members.models import Purchase
 from members.queries import get_programme
 from portal.templatetags.portal import money_change
+from rewards.earning.words import waits_text
 from rewards.enums import Unit
 from rewards.models import Transfer
 from rewards.queries import amount_text, explain
@@ -41,6 +42,8 @@ def _until(movement: Transfer, unit: Unit) -> str:
     if lot is None or not lot.remaining or (lot.expires_at and lot.expires_at <= now):
         return ""
     words = {"from": format_day(lot.available_from), "until": format_day(lot.expires_at)}
+    if lot.available_from > now and (waits := movement.why.get("waits")):
+        return waits_text(waits)
     if lot.available_from > now:
         return gettext("Can be spent from %(from)s") % words
     if lot.expires_at is None:

@@ -1,6 +1,11 @@
+from datetime import UTC, datetime
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+# When what only an event or staff set free can be spent by itself.
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Unit(models.TextChoices):

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from members.events import MEMBER_JOINED, PROFILE_CHANGED, reacts_to
+from members.events import EVENT_TOLD, MEMBER_JOINED, PROFILE_CHANGED, reacts_to
 from members.models import TimelineEvent
 
 
@@ -20,3 +20,11 @@ def reward_full_profiles(events: list[TimelineEvent]) -> None:
     from rewards.services.earning.occasions import reward_profiles
 
     reward_profiles(changed={event.member_id: event.at for event in events}, at=timezone.now())
+
+
+@reacts_to(EVENT_TOLD)
+def set_points_free(events: list[TimelineEvent]) -> None:
+    """Points that waited for what another system tells can be spent."""
+    from rewards.services.waiting import set_free
+
+    set_free(told=[(event.data["event"], event.member_id) for event in events], at=timezone.now())

@@ -11,6 +11,15 @@ def expire_points() -> None:
 
 
 @shared_task
+def cancel_untold() -> None:
+    from django.utils import timezone
+
+    from rewards.services.waiting import cancel_untold
+
+    cancel_untold(at=timezone.now())
+
+
+@shared_task
 def reward_days() -> None:
     from django.utils import timezone
 

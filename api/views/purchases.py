@@ -247,6 +247,7 @@ def earned_told(earned: Iterable[Earned]) -> list[dict[str, Any]]:
             "why": one.why,
             "state": one.state,
             "available_from": rfc3339(one.available_from),
+            "waits_for": one.waits_for or None,
         }
         for one in earned
     ]

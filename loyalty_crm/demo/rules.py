@@ -1,6 +1,7 @@
 """The demo café's earning rules: some that count since long, one with a budget, a draft and what it would have cost."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from loyalty_crm.demo.calls import WORKSHOP
@@ -71,7 +72,7 @@ def open_programme(start: datetime, at: datetime, by: User) -> None:
             "counts_for_tier": False,
         },
         start,
-        budget=2500,
+        budget_money=Decimal("25.00"),
         actor_id=by.pk,
     )
     publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start, actor_id=by.pk)

@@ -13,6 +13,7 @@ from portal.queries import has_credit
 from portal.queries import purchases as purchases_of
 from portal.tables import CreditTable, HistoryTable, PurchaseTable
 from portal.views.access import MemberRequest, members_only
+from rewards.earning.words import waits_text
 from rewards.enums import Unit
 from rewards.queries import amount_text, arrears, explain, pending_lots
 from rewards.queries import expiring as expiring_of
@@ -44,7 +45,10 @@ def expiring(request: MemberRequest) -> HttpResponse:
     pending, going, owed = [], [], []
     for unit in Unit:
         lots = pending_lots(member_id, at, unit).select_related("transfer__rule__rule")
-        pending += [(lot, amount_text(lot.remaining, unit), explain(lot.transfer)) for lot in lots[:MOST]]
+        for lot in lots[:MOST]:
+            waits = lot.transfer.why.get("waits")
+            lot.waits = waits_text(waits) if waits else ""  # type: ignore[attr-defined]
+            pending.append((lot, amount_text(lot.remaining, unit), explain(lot.transfer)))
         going += [(day.at, amount_text(day.points, unit)) for day in expiring_of(member_id, at, unit)[:MOST]]
         if owes := arrears(member_id, unit):
             owed.append(amount_text(owes, unit))

@@ -18,6 +18,7 @@ from members.services.erasure import open_request
 from members.services.profile import update_profile
 from portal.views.access import AccountRequest, MemberRequest, members_only
 from portal.views.rewards import tiles
+from rewards.enums import NEVER
 from rewards.models import Tier
 from rewards.queries import arrears, expiring_next, explain, history, pending_lots, plain_rate, reward_settings
 from rewards.queries_catalogue import Shelf, catalogue, kept_places
@@ -55,12 +56,13 @@ def dashboard(request: MemberRequest) -> HttpResponse:
     stand = stands_of({member.pk}, at)[member.pk]
     shelves = catalogue(member_id=member.pk, at=at)
     coupons = usable_coupons(member.pk, at)
+    next_lot = pending_lots(member.pk, at).first() if stand.pending else None
     context = {
         "greeting": greeting(timezone.localtime(at).hour),
         "balance": stand.spendable,
         "credit": stand.credit,
         "pending": stand.pending,
-        "next_lot": pending_lots(member.pk, at).first() if stand.pending else None,
+        "next_day": next_lot.available_from if next_lot and next_lot.available_from < NEVER else None,
         "owed": arrears(member.pk),
         "tiles": tiles(for_you(shelves)),
         "coupon": next(iter(coupons), None),

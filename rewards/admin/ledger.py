@@ -1,6 +1,7 @@
 """The ledger, to be read: every movement of points with its why, and what is left of what came in."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from unfold.decorators import action, display
 
 from common.admin import Tones, record_link
@@ -34,7 +35,8 @@ from rewards.admin.ledger_filters import (
 )
 from rewards.admin.lot_acts import ActivateView, CancelView, ExtendView, ReinstateView
 from rewards.admin.rules.why import steps
-from rewards.enums import HoldState, TransferKind, Unit
+from rewards.earning.words import waits_text
+from rewards.enums import NEVER, HoldState, TransferKind, Unit
 from rewards.models import Account, Hold, Lot, LotUse, Reward, Transfer
 from rewards.queries import explain, name_of, with_rewards
 
@@ -49,6 +51,10 @@ def wallets_found(text: str) -> QuerySet[Account]:
 
 def member_link(member: Member | None) -> str:
     return record_link("members_member", member.pk, member) if member else "–"
+
+
+def _moved(was: datetime | None) -> str:
+    return gettext("an event") if was and was >= NEVER else format_day(was)
 
 
 def transfer_link(transfer: Transfer) -> str:
@@ -213,7 +219,7 @@ class LotAdmin(SummedAdmin):
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("member_page", ("came_in", "left"), ("available_from", "expires_at"), "came", "used", "changed")
+    fields = ("member_page", ("came_in", "left"), ("since", "expires_at"), "came", "used", "changed")
     readonly_fields = ("member_page", "came_in", "left", "came", "used", "changed")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
@@ -277,14 +283,15 @@ class LotAdmin(SummedAdmin):
     def changed(self, lot: Lot) -> str:
         changes = lot.changes.select_related("actor").order_by("pk")
         rows = [
-            (format_moment(c.at), c.get_act_display(), format_day(c.was), format_day(c.now), c.reason, c.actor or "")
+            (format_moment(c.at), c.get_act_display(), _moved(c.was), format_day(c.now), c.reason, c.actor or "")
             for c in changes
         ]
         return format_html_join("", "{} · {}: {} → {} · {} · {}<br>", rows)
 
     @display(description=_("available from"))
     def since(self, lot: Lot) -> str:
-        return format_day(lot.available_from)
+        waits = lot.transfer.why.get("waits") if lot.available_from > now() else None
+        return waits_text(waits) if waits else lot.begins
 
     @display(description=_("expires"))
     def until(self, lot: Lot) -> str:

@@ -146,7 +146,7 @@ class ActivateView(LotAct):
         return activate_lot(lot_id=self.lot.pk, **self.told(form))
 
     def sentences(self, form: Form) -> list[str]:
-        words = {"name": self.member, "amount": self.amount, "day": format_day(self.lot.available_from)}
+        words = {"name": self.member, "amount": self.amount, "day": self.lot.begins}
         return [gettext("%(name)s can spend %(amount)s now, instead of from %(day)s on.") % words]
 
     def done(self) -> str:

@@ -15,9 +15,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from common.money import to_minor
+from members.services.custom_events import KIND
 from members.validators import validate_currency
 from rewards.earning.reading import BadRule, Problem, Reader
-from rewards.earning.triggers import PURCHASE, is_trigger
+from rewards.earning.triggers import PURCHASE, is_trigger, of_event
 from rewards.enums import Unit
 
 __all__ = ["BadRule", "Definition", "Problem", "parse"]
@@ -92,10 +93,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Until so many days later, or until a local day begins."""
+    """Until so many days later, or until a local day begins; with `event`, until the member has an event of that kind,
+    for which it waits `days`: then it can be spent all the same, or with `cancels` is taken back."""
 
     days: int = 0
     until: date | None = None
+    event: str = ""
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class _Reader(Reader):
             clips=self.choice(told, "over", ("clip", "reject")) == "clip",
             rounding=self.choice(told, "rounding", ROUNDINGS),
             stacks=self.choice(told, "stacking", ("best", "all")) == "all",
-            pending=self.pending(self.part(told, "pending", ("days", "until"))),
+            pending=self.pending(self.part(told, "pending", ("days", "until", "event", "otherwise"))),
             expiry=self.expiry(self.part(told, "expiry", ("kind", "months", "month", "day", "years"))),
             counts_for_tier=self.flag(told, "counts_for_tier", True),
         )
@@ -244,9 +248,27 @@ class _Reader(Reader):
         if not told:
             return None
         days, until = self.whole(told, "pending.days", least=1, most=3650), self.day(told, "pending.until")
+        if "event" in told:
+            return self.until_told(told, days)
+        if "otherwise" in told:
+            self.wrong("pending.otherwise", _("Only what waits for an event can say this."))
         if (days is None) == (until is None):
             self.wrong("pending", _("Either a number of days or a date."))
         return Pending(days or 0, until)
+
+    def until_told(self, told: Mapping[str, Any], days: int | None) -> Pending:
+        event = told["event"]
+        if not isinstance(event, str) or not KIND.fullmatch(event):
+            self.wrong("pending.event", _("A kind is a word of small letters, digits, points, dashes and underscores."))
+            event = ""
+        elif of_event(event) == self.trigger:
+            self.wrong("pending.event", _("This event sets the rule off: what it gives cannot wait for it."))
+        if days is None:
+            self.wrong("pending.days", _("How many days at most?"))
+        if told.get("until"):
+            self.wrong("pending.until", _("What waits for an event has a number of days."))
+        cancels = self.choice(told, "pending.otherwise", ("activate", "cancel")) == "cancel"
+        return Pending(days or 0, event=event, cancels=cancels)
 
     def expiry(self, told: Mapping[str, Any]) -> Expiry:
         if not told:

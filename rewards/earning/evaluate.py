@@ -17,7 +17,7 @@ from rewards.earning.exact import allocate, as_text, available, expires, rounded
 from rewards.earning.facts import ONE, Award, Given, Happening, Item, Outcome, Rule, Standing, Unfired
 from rewards.earning.reading import fold
 from rewards.earning.triggers import PURCHASE
-from rewards.enums import Unit
+from rewards.enums import NEVER, Unit
 
 
 class _Not(Exception):
@@ -319,12 +319,16 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         why["benefit"] = [standing.benefit_id, as_text(benefit.numerator, benefit.denominator)]
     if case.happening.refunded_minor:
         why["refunded_minor"] = case.happening.refunded_minor
-    expiry = definition.expiry
+    expiry, pending = definition.expiry, definition.pending
+    waits = bool(pending and pending.event) and not coupon
+    if pending and start and waits:
+        then = "cancel" if pending.cancels else "activate"
+        why["waits"] = {"for": pending.event, "until": start.isoformat(), "then": then}
     return Award(
         rule=rule,
         points=0 if coupon else granted,
         why=why,
-        available_from=start,
+        available_from=NEVER if pending and waits and pending.cancels else start,
         expires_at=expires(expiry, start or at, case.zone),
         inactivity_months=expiry.months if expiry.kind == "inactivity" else None,
         offer=definition.effect.offer,

@@ -70,7 +70,7 @@ def months_later(at: datetime, months: int, zone: ZoneInfo) -> datetime:
 
 
 def available(pending: Pending | None, at: datetime, zone: ZoneInfo) -> datetime | None:
-    """From when what is given at `at` can be spent; None where at once."""
+    """From when what is given at `at` can be spent; None where at once. Of what waits for an event: until when."""
     if pending is None:
         return None
     moment = local_midnight(pending.until, zone) if pending.until else at + timedelta(days=pending.days)

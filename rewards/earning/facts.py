@@ -97,7 +97,8 @@ class Standing:
 
 
 class Award(NamedTuple):
-    """What a rule gives: `points` in its unit (0 for a coupon). `available_from` is None where it is not pending."""
+    """What a rule gives: `points` in its unit (0 for a coupon). `available_from` is None where it is not pending, and
+    NEVER where only an event sets it free: `why["waits"]` says which, until when, and what comes then."""
 
     rule: Rule
     points: int

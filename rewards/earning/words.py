@@ -1,7 +1,8 @@
 """Rules, awards and reasons as sentences in the active language. No queries: names come from the caller."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext, pgettext
 
+from common.moments import format_day
 from common.money import format_money, to_minor
 from members.enums import SalesChannel
 from rewards.earning import triggers
@@ -163,7 +165,22 @@ class _Summary:
         found: list[str] = []
         if self.definition.effect.kind == "coupon":
             return found
-        if pending and pending.until:
+        if pending and pending.event:
+            words = {"kind": pending.event, "n": pending.days}
+            if pending.cancels:
+                text = ngettext(
+                    "to be spent once “%(kind)s” is told, and taken back where it is not within %(n)s day",
+                    "to be spent once “%(kind)s” is told, and taken back where it is not within %(n)s days",
+                    pending.days,
+                )
+            else:
+                text = ngettext(
+                    "to be spent once “%(kind)s” is told, at the latest %(n)s day later",
+                    "to be spent once “%(kind)s” is told, at the latest %(n)s days later",
+                    pending.days,
+                )
+            found.append(text % words)
+        elif pending and pending.until:
             found.append(gettext("to be spent from %(day)s on") % {"day": _day(pending.until)})
         elif pending:
             text = ngettext("to be spent %(n)s day later", "to be spent %(n)s days later", pending.days)
@@ -188,6 +205,14 @@ class _Summary:
         if not self.definition.counts_for_tier and self._points:
             found.append(gettext("not counted towards tiers"))
         return found
+
+
+def waits_text(waits: Mapping[str, Any]) -> str:
+    """For what an award waits (its why's `waits`), for the member."""
+    words = {"kind": re.sub(r"[._-]+", " ", waits["for"]), "day": format_day(datetime.fromisoformat(waits["until"]))}
+    if waits["then"] == "cancel":
+        return gettext("Waits until “%(kind)s”; taken back if that does not happen by %(day)s") % words
+    return gettext("Waits until “%(kind)s”, or until %(day)s") % words
 
 
 def units_text(units: Fraction | int, unit: str, home: str = "") -> str:

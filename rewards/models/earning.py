@@ -19,7 +19,8 @@ class _Period(Func):
 class EarningRule(models.Model):
     """A rule as marketers know it. What it does stands in its versions; `budget` is for all members and all times.
 
-    `budget_spent` is kept by the statement that gives: what was given by this rule less what was taken back.
+    `budget_spent` is kept by the statement that gives, in the rule's unit: what was given by this rule less what was
+    taken back. `budget_money` limits it as well, in units of the programme's currency (rewards.queries_budgets).
     """
 
     name = models.CharField(_("name"), max_length=80)
@@ -33,6 +34,14 @@ class EarningRule(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=RuleState, default=RuleState.DRAFT)
     budget = models.BigIntegerField(
         _("budget"), null=True, blank=True, help_text=_("Points, or credit in minor units. Empty: as much as it takes.")
+    )
+    budget_money = models.DecimalField(
+        _("budget in money"),
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text=_("In the programme's currency: as many points as it pays for at what a point costs."),
     )
     budget_spent = models.BigIntegerField(_("spent of the budget"), default=0, db_default=0, editable=False)
     position = models.PositiveIntegerField(_("position"), default=0, db_default=0)
@@ -49,6 +58,10 @@ class EarningRule(models.Model):
             models.CheckConstraint(
                 name="rewards_rule_budget",
                 condition=Q(budget_spent__gte=0) & (Q(budget=None) | Q(budget_spent__lte=F("budget"))),
+            ),
+            models.CheckConstraint(
+                name="rewards_rule_budget_money",
+                condition=Q(budget_money=None) | Q(budget_money__gte=0, unit=Unit.POINTS),
             ),
         ]
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.moments import format_day, format_moment
-from rewards.enums import MEMBERS_OWN, AccountKind, HoldState, LotAct, TransferKind, Unit
+from rewards.enums import MEMBERS_OWN, NEVER, AccountKind, HoldState, LotAct, TransferKind, Unit
 
 APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
@@ -185,6 +185,10 @@ class Lot(models.Model):
             ),
             # What expires now (rewards.services.expiry.expire_due).
             models.Index(fields=["expires_at", "id"], condition=Q(remaining__gt=0), name="rewards_lot_expiry"),
+            # What waits for an event and is taken back without it (rewards.services.waiting).
+            models.Index(
+                fields=["id"], condition=Q(remaining__gt=0, available_from__gte=NEVER), name="rewards_lot_waiting"
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(name="read_only", fields=["account", "transfer", "amount", "inactivity_months"]),
@@ -201,8 +205,13 @@ class Lot(models.Model):
         ]
 
     def __str__(self) -> str:
-        words = {"came": format_day(self.available_from), "goes": format_day(self.expires_at)}
+        words = {"came": self.begins, "goes": format_day(self.expires_at)}
         return gettext("from %(came)s to %(goes)s") % words if self.expires_at else gettext("since %(came)s") % words
+
+    @property
+    def begins(self) -> str:
+        """The day from which it can be spent, in words."""
+        return gettext("an event") if self.available_from >= NEVER else format_day(self.available_from)
 
 
 class LotChange(models.Model):

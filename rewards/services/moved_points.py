@@ -49,7 +49,13 @@ WITH moved AS MATERIALIZED (
                SELECT count(*) FROM rewards_lotuse AS used
                JOIN rewards_transfer AS merge ON merge.id = used.transfer_id AND merge.kind = 'merge'
                WHERE used.lot_id = lot.id
-           ) AS earlier
+           ) AS earlier, coalesce((
+               -- What waits for an event still does, with the purchase that it is of.
+               SELECT jsonb_build_object('waits', given.why->'waits'
+                   || jsonb_strip_nulls(jsonb_build_object('purchase', given.purchase_id)))
+               FROM rewards_transfer AS given
+               WHERE given.id = lot.transfer_id AND lot.available_from > %(at)s AND given.why->'waits' IS NOT NULL
+           ), '{}'::jsonb) AS waits
     FROM rewards_account AS wallet
     JOIN members_member AS member ON member.id = wallet.member_id
     JOIN rewards_account AS survivor ON survivor.member_id = member.merged_into_id AND survivor.unit = wallet.unit
@@ -60,7 +66,7 @@ WITH moved AS MATERIALIZED (
 posted AS (
     INSERT INTO rewards_transfer (id, key, kind, debit_id, credit_id, amount, at, why)
     SELECT id, 'merge:' || %(merge)s::bigint || ':' || lot_id || ':' || earlier, 'merge', account_id, into_id,
-           remaining, %(at)s, jsonb_build_object('merge', %(merge)s::bigint)
+           remaining, %(at)s, jsonb_build_object('merge', %(merge)s::bigint) || waits
     FROM moved
 ),
 used AS (

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from common.sql import fetch_prepared
 from rewards.earning.triggers import PURCHASE
-from rewards.enums import TransferKind, Unit
+from rewards.enums import NEVER, TransferKind, Unit
 from rewards.models import Coupon, Transfer
 from rewards.queries_awards import award_sentence, award_words
 from rewards.queries_having import OPEN_CREDIT, OPEN_POINTS
@@ -31,7 +31,8 @@ class Earned(NamedTuple):
     amount: int
     why: str
     state: str  # "spendable", "pending", "expired" (of a purchase told late) or "coupon"
-    available_from: datetime | None
+    available_from: datetime | None  # of what waits for an event: at the latest, None where never without it
+    waits_for: str = ""  # the kind of that event
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +167,15 @@ def earned_now(granted: Granted, at: datetime) -> list[Earned]:
                 amount=1 if coupon else award.points,
                 why=rule.name if coupon else award_words(award.why, rule.name),
                 state=state,
-                available_from=award.available_from,
+                available_from=_by_itself(award.available_from),
+                waits_for=award.why.get("waits", {}).get("for", ""),
             )
         )
     return found
+
+
+def _by_itself(moment: datetime | None) -> datetime | None:
+    return None if moment is None or moment >= NEVER else moment
 
 
 _PAID = """
@@ -198,7 +204,8 @@ def as_it_was(purchase_id: int) -> tuple[int, int, int, tuple[Earned, ...]]:
                 amount=transfer.amount,
                 why=award_sentence(transfer),
                 state="expired" if over else "pending" if pending else "spendable",
-                available_from=transfer.lot.available_from if pending else None,
+                available_from=_by_itself(transfer.lot.available_from) if pending else None,
+                waits_for=transfer.why.get("waits", {}).get("for", "") if pending else "",
             )
         )
     coupons = [live.rule for live in live_rules(PURCHASE) if live.rule.definition.effect.kind == "coupon"]

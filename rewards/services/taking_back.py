@@ -11,6 +11,7 @@ from common.sql import execute, fetch_all
 from members.models import Purchase, Refund
 from rewards.enums import AccountKind, RefundPolicy, TransferKind, Unit
 from rewards.queries import reward_settings
+from rewards.queries_budgets import COUNTED
 from rewards.services.ledger import debit, lock_wallets, owe
 from rewards.services.moved_points import CHAIN, ORIGIN
 from rewards.services.refund_lines import bought_lines, share_of
@@ -157,14 +158,14 @@ def _take(
     return sum(transfer.amount for transfer in posted)
 
 
-_BUDGETS = """
+_BUDGETS = f"""
 WITH back AS (SELECT * FROM unnest(%(rules)s::bigint[], %(amounts)s::bigint[]) AS back (rule_id, amount)),
 locked AS (
-    SELECT id FROM rewards_earningrule WHERE id IN (SELECT rule_id FROM back) AND budget IS NOT NULL
+    SELECT id FROM rewards_earningrule AS rule WHERE id IN (SELECT rule_id FROM back) AND {COUNTED}
     ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE rewards_earningrule AS rule SET budget_spent = rule.budget_spent - back.amount
-FROM back JOIN locked ON locked.id = back.rule_id WHERE rule.id = back.rule_id AND rule.budget IS NOT NULL
+FROM back JOIN locked ON locked.id = back.rule_id WHERE rule.id = back.rule_id AND {COUNTED}
 """
 
 

@@ -121,6 +121,18 @@ LEDGER_CHECKS = [
         ) AS last JOIN rewards_lot AS lot ON lot.id = last.lot_id
         """,
     ),
+    Check(
+        _("What only an event sets free says which, and is taken back once its last day is over"),
+        "rewards_lot",
+        """
+        SELECT lot.id, 'waits' AS expected,
+               CASE WHEN given.why->'waits'->>'then' IS DISTINCT FROM 'cancel' THEN 'for nothing'
+                    WHEN (given.why->'waits'->>'until')::timestamptz < now() - interval '2 days' THEN 'in vain'
+                    ELSE 'waits' END AS found
+        FROM rewards_lot AS lot JOIN rewards_transfer AS given ON given.id = lot.transfer_id
+        WHERE lot.remaining > 0 AND lot.available_from >= '9000-01-01 00:00+00'
+        """,
+    ),
     # An award that keeps what was granted says all of its arithmetic; older ones were given by amount and rate.
     Check(
         _("Points for a purchase are what the rule gives, to the member who bought"),
@@ -187,7 +199,7 @@ LEDGER_CHECKS = [
             ) AS back ON back.reverses_id = earn.id
             GROUP BY version.rule_id
         ) AS given ON given.rule_id = rule.id
-        WHERE rule.budget IS NOT NULL AND EXISTS (
+        WHERE (rule.budget IS NOT NULL OR rule.budget_money IS NOT NULL) AND EXISTS (
             SELECT FROM rewards_ruleversion AS version
             WHERE version.rule_id = rule.id AND version.definition->'effect'->>'kind' <> 'coupon')
         """,

@@ -118,6 +118,11 @@ LEDGER_DAMAGES = [
     ),
     ("what the rule gives", f"UPDATE rewards_transfer SET rule_id = NULL WHERE id = {_AWARD}"),
     *(("what the rule gives", _why(part, _OLD)) for part in ('{"amount_minor": 990}', '{"points_per_unit": "2"}')),
+    (
+        "What only an event sets free",
+        "UPDATE rewards_lot SET available_from = '9000-01-01 00:00+00'"
+        " WHERE id = (SELECT max(id) FROM rewards_lot WHERE remaining > 0)",
+    ),
     ("spent of its budget", "UPDATE rewards_earningrule SET budget_spent = budget_spent + 1 WHERE budget IS NOT NULL"),
     (
         "The lines of a refund",

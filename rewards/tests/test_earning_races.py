@@ -51,8 +51,9 @@ def basket(member, key) -> Basket:
     return Basket(member.pk, "till", str(key), "EUR", (BasketLine(Decimal("5.00")),))
 
 
-def test_a_budget_is_spent_to_the_last_point_and_never_overdrawn():
-    rule = make_rule_of("Budget", TEN, budget=155)
+@pytest.mark.parametrize("limit", [{"budget": 155}, {"budget_money": Decimal("1.559")}])
+def test_a_budget_is_spent_to_the_last_point_and_never_overdrawn(limit):
+    rule = make_rule_of("Budget", TEN, **limit)
     members = [make_member() for _ in range(30)]
     answers = at_once([basket(member, n) for n, member in enumerate(members)])
     assert all(isinstance(answer, Receipt) for answer in answers)

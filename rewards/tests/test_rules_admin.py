@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -105,6 +106,22 @@ def test_what_was_saved_comes_back_into_the_editor_as_it_was(marketer):
     assert marketer.post(url("edit", rule.pk), again).status_code == 302
     assert rule.versions.get().definition == first
     assert EarningRule.objects.get().budget == 9000
+
+
+def test_what_waits_for_an_event_and_a_budget_in_money_come_back_too(marketer):
+    given = told(pending_kind="event", pending_event="order.delivered", pending_days="30", pending_otherwise="cancel",
+                 budget_money="12.50", save="1")  # fmt: skip
+    assert marketer.post(url("add"), given).status_code == 302
+    rule = EarningRule.objects.get()
+    pending = {"event": "order.delivered", "days": 30, "otherwise": "cancel"}
+    assert (rule.versions.get().definition["pending"], rule.budget_money) == (pending, Decimal("12.50"))
+    page = text(marketer.get(url("change", rule.pk)))
+    assert "taken back where it is not within 30 days" in page
+    assert "€0 of €12.5" in page.replace(".00", "").replace("12.50", "12.5")
+    form = marketer.get(url("edit", rule.pk)).context["form"]
+    again = {name: value for name, value in ((field.name, field.value()) for field in form) if value not in (None, "")}
+    assert marketer.post(url("edit", rule.pk), again).status_code == 302
+    assert rule.versions.get().definition["pending"] == pending
 
 
 @pytest.mark.parametrize(

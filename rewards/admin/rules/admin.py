@@ -27,6 +27,7 @@ from rewards.earning import triggers
 from rewards.earning.definition import BadRule
 from rewards.enums import RuleState
 from rewards.models import EarningRule, RuleVersion
+from rewards.queries import reward_settings
 from rewards.queries_given import Given, given_by
 from rewards.services.earning.publishing import BudgetSpent, Fixed, duplicate, save_draft, version_at
 
@@ -73,13 +74,13 @@ class RuleChangeList(QuickChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        at, currency = now(), get_programme().currency
+        at, currency, cost = now(), get_programme().currency, reward_settings().point_cost
         rules: list[Any] = list(self.result_list)  # type: ignore[has-type]
         given = given_by([rule.pk for rule in rules], since=page.this_month(at), until=at + timedelta(days=1))
         for rule in rules:
             versions = rule.known_versions
             rule.shown_version = version_at(versions, at) or (versions[0] if versions else None)
-            rule.month, rule.currency_shown = given.get(rule.pk, Given()), currency
+            rule.month, rule.currency_shown, rule.cost_shown = given.get(rule.pk, Given()), currency, cost
         names = names_of(rule.shown_version.definition for rule in rules if rule.shown_version)
         for rule in rules:
             version = rule.shown_version
@@ -151,7 +152,7 @@ class EarningRuleAdmin(DeskAdmin):
 
     @display(description=_("budget"))
     def budget_bar(self, rule: Any) -> str:
-        found = page.budget(rule, rule.currency_shown)
+        found = page.budget(rule, rule.currency_shown, rule.cost_shown)
         return render_to_string("admin/rules/budget.html", {"budget": found}) if found else "–"
 
     # --- The editor -------------------------------------------------------------------------------------------------
@@ -213,7 +214,8 @@ class EarningRuleAdmin(DeskAdmin):
             form.add_error("trigger", gettext("This stays once a version is published. Make another rule instead."))
         except BudgetSpent as error:
             spent = amount_text(error.spent, form.wanted()["unit"], get_programme().currency)
-            form.add_error("budget", gettext("%(spent)s of it is given already.") % {"spent": spent})
+            name = "budget_money" if error.in_money else "budget"
+            form.add_error(name, gettext("%(spent)s of it is given already.") % {"spent": spent})
         except BadRule as bad:  # the form asked the same a moment ago
             form.add_error(None, [str(problem.sentence) for problem in bad.problems])
         else:

@@ -13,6 +13,7 @@ LIMITS = ("transaction", "day", "week", "month", "lifetime", "times_day", "times
 DEFAULTS: dict[str, Any] = {
     "over": "clip", "rounding": "down", "stacking": "best", "expiry_kind": "rolling", "expiry_months": 12,
     "expiry_month": "12", "expiry_day": 31, "expiry_years": 1, "counts_for_tier": True, "pending_kind": "",
+    "pending_otherwise": "activate",
 }  # fmt: skip
 
 
@@ -50,7 +51,9 @@ def beginning(
         "stacking": definition.get("stacking", "best"),
         "rounding": definition.get("rounding", "down"),
         "counts_for_tier": definition.get("counts_for_tier", True),
-        "pending_kind": next(iter(pending), ""),
+        "pending_kind": next((kind for kind in ("event", "days", "until") if kind in pending), ""),
+        "pending_event": pending.get("event"),
+        "pending_otherwise": pending.get("otherwise", "activate"),
         "pending_days": pending.get("days"),
         "pending_until": pending.get("until"),
         "expiry_kind": expiry["kind"],
@@ -67,7 +70,11 @@ def beginning_of(rule: EarningRule, version: RuleVersion | None, currency: str) 
         name: getattr(rule, name) or "" for name in ("name_en", "name_zh_hans", "description_en", "description_zh_hans")
     }
     definition = version.definition if version else {}
-    return beginning(definition, trigger=rule.trigger, unit=rule.unit, currency=currency) | names | {"budget": budget}
+    return (
+        beginning(definition, trigger=rule.trigger, unit=rule.unit, currency=currency)
+        | names
+        | {"budget": budget, "budget_money": rule.budget_money}
+    )
 
 
 def _lines(words: list[str]) -> str:

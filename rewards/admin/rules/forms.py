@@ -106,6 +106,9 @@ class RuleForm(forms.Form):
         required=False,
     )
     budget = Number(label=_("Budget for all members"), min_value=Decimal(0))
+    budget_money = Number(
+        label=_("Budget in money"), min_value=Decimal(0), help_text=_("At what a point costs, as the settings say.")
+    )
 
     rounding = choice(
         _("Fractions"), (("down", _("are dropped")), ("nearest", _("are rounded")), ("up", _("are rounded up"))),
@@ -113,10 +116,26 @@ class RuleForm(forms.Form):
     )  # fmt: skip
     pending_kind = choice(
         _("Can be spent"),
-        (("", _("at once")), ("days", _("after some days")), ("until", _("from a date"))),
+        (
+            ("", _("at once")),
+            ("days", _("after some days")),
+            ("until", _("from a date")),
+            ("event", _("once another system tells an event")),
+        ),
         required=False,
     )
+    pending_event = text_line(
+        _("Event waited for"),
+        KIND_MAX,
+        required=False,
+        help_text=_("As the other system calls it: order.delivered. Its data may name the purchase by its key."),
+    )
     pending_days = Whole(label=_("Days"))
+    pending_otherwise = choice(
+        _("Without it after these days"),
+        (("activate", _("they can be spent all the same")), ("cancel", _("they are taken back"))),
+        required=False,
+    )
     pending_until = Day(label=_("From"))
     expiry_kind = choice(
         _("Expire"),
@@ -305,6 +324,12 @@ class RuleForm(forms.Form):
                 return {"days": given["pending_days"]}
             case "until":
                 return {"until": given["pending_until"] and given["pending_until"].isoformat()}
+            case "event":
+                return {
+                    "event": given["pending_event"].strip(),
+                    "days": given["pending_days"],
+                    "otherwise": given["pending_otherwise"] or "activate",
+                }
         return None
 
     @staticmethod
@@ -337,6 +362,7 @@ class RuleForm(forms.Form):
             "unit": unit,
             "definition": self.definition,
             "budget": budget,
+            "budget_money": given["budget_money"] if unit == Unit.POINTS and given["gives"] != "coupon" else None,
         }
 
     def clean_budget(self) -> Decimal | None:

@@ -32,15 +32,15 @@ SECTIONS: tuple[tuple[Any, Any, bool, str, str], ...] = (
         _("For each member, but for the budget. Empty: no limit."),
         True,
         "limit_transaction limit_day limit_week limit_month limit_lifetime limit_times_day limit_times_lifetime "
-        "limit_cooldown_hours over budget",
+        "limit_cooldown_hours over budget budget_money",
         "",
     ),
     (
         _("When they count, and how long"),
         "",
         True,
-        "pending_kind pending_days pending_until expiry_kind expiry_months expiry_month expiry_day expiry_years "
-        "rounding counts_for_tier",
+        "pending_kind pending_event pending_days pending_otherwise pending_until expiry_kind expiry_months "
+        "expiry_month expiry_day expiry_years rounding counts_for_tier",
         "gives!=coupon",
     ),
 )
@@ -54,7 +54,10 @@ WHEN = {
     "percent": "gives=cashback",
     "credit": "gives=credit",
     "offer": "gives=coupon",
-    "pending_days": "pending_kind=days",
+    "pending_event": "pending_kind=event",
+    "pending_days": "pending_kind=days,event",
+    "pending_otherwise": "pending_kind=event",
+    "budget_money": "gives=per_amount,per_item,fixed,multiplier",
     "pending_until": "pending_kind=until",
     "expiry_months": "expiry_kind=rolling,inactivity",
     "expiry_month": "expiry_kind=date",
@@ -79,6 +82,8 @@ FIELDS = {
     "exclude.brands": "not_brands",
     "pending": "pending_kind",
     "pending.days": "pending_days",
+    "pending.event": "pending_event",
+    "pending.otherwise": "pending_otherwise",
     "pending.until": "pending_until",
     "expiry": "expiry_kind",
     "expiry.months": "expiry_months",

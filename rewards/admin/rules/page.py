@@ -1,6 +1,7 @@
 """The page of a rule: what it does, what it gave, its versions and what changed from one to the next."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -11,12 +12,14 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 
 from common.moments import format_moment
+from common.money import format_exact, minor_digits
 from members.queries import get_programme
 from rewards.admin.rules.parts import differences, parts
 from rewards.admin.rules.saying import amount_text, both_languages
 from rewards.earning import triggers
 from rewards.enums import VersionState
 from rewards.models import EarningRule, RuleVersion
+from rewards.queries import reward_settings
 from rewards.queries_given import Given, given_by
 from rewards.services.earning.publishing import version_at
 
@@ -53,7 +56,7 @@ def rule_page(rule: EarningRule, *, at: datetime) -> dict[str, Any]:
         "draft": draft,
         "versions": versions,
         "facts": _facts(rule, month, ever, currency),
-        "budget": budget(rule, currency),
+        "budget": budget(rule, currency, reward_settings().point_cost),
         "acts": LogEntry.objects.filter(
             content_type=ContentType.objects.get_for_model(EarningRule), object_id=str(rule.pk)
         ).select_related("user")[:ACTS],
@@ -69,8 +72,17 @@ def _facts(rule: EarningRule, month: Given, ever: Given, currency: str) -> list[
     return [line(gettext("Given this month"), month), line(gettext("Given in all"), ever)]
 
 
-def budget(rule: EarningRule, currency: str) -> dict[str, Any] | None:
-    """How far a budget is used; None where there is none."""
+def budget(rule: EarningRule, currency: str, point_cost: Decimal) -> dict[str, Any] | None:
+    """How far a budget is used; None where there is none. Of one in points and one in money, that which ends first."""
+    money = rule.budget_money
+    if money is not None and (rule.budget is None or money < rule.budget * point_cost):
+        spent = rule.budget_spent * point_cost
+        return {
+            "percent": min(int(100 * spent / money), 100) if money else 100,
+            "spent": format_exact(round(spent, minor_digits(currency)), currency),
+            "of": format_exact(money, currency),
+            "gone": money - spent < point_cost or not money,
+        }
     if rule.budget is None:
         return None
     percent = 100 * rule.budget_spent // rule.budget if rule.budget else 100

@@ -78,6 +78,14 @@ def _rest(definition: dict[str, Any], given: dict[str, Any]) -> list[Part]:
     if given["pending_kind"] == "days":
         text = ngettext("after %(n)d day", "after %(n)d days", given["pending_days"])
         pending = text % {"n": given["pending_days"]}
+    elif given["pending_kind"] == "event":
+        text = ngettext(
+            "once “%(kind)s” is told; after %(n)d day without it %(then)s",
+            "once “%(kind)s” is told; after %(n)d days without it %(then)s",
+            given["pending_days"],
+        )
+        words = {"kind": given["pending_event"], "n": given["pending_days"]}
+        pending = text % {**words, "then": _label("pending_otherwise", given)}
     elif given["pending_kind"] == "until":
         pending = gettext("from %(day)s") % {"day": date_format(date.fromisoformat(given["pending_until"]))}
     said.append((str(fields["pending_kind"].label), pending))

@@ -141,6 +141,19 @@ def ready_made() -> Iterator[Ready]:
         },
     )
     yield Ready(
+        "delivered",
+        _("Points once the order is delivered"),
+        _("1 point for each 1.00 in our online shop, once your order has arrived."),
+        {
+            "effect": {"kind": "per_amount", "points": "1", "per": "1"},
+            "conditions": {"channels": ["online"]},
+            "pending": {"event": "order.delivered", "days": 30, "otherwise": "activate"},
+            "rounding": "down",
+            "expiry": rolling(12),
+            "counts_for_tier": True,
+        },
+    )
+    yield Ready(
         "first_purchase",
         _("First purchase"),
         _("Extra points for your first purchase."),

@@ -263,7 +263,9 @@ def _asked(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _when(award: Award) -> list[str]:
     notes = []
-    if award.available_from:
+    if waits := award.why.get("waits"):
+        notes.append(f"{words.waits_text(waits)}.")
+    elif award.available_from:
         notes.append(gettext("Can be spent from %(moment)s.") % {"moment": format_moment(award.available_from)})
     if award.expires_at and not award.inactivity_months:
         notes.append(gettext("Expires on %(moment)s.") % {"moment": format_moment(award.expires_at)})

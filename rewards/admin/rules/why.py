@@ -13,7 +13,7 @@ from members.models import CustomEvent, Purchase
 from members.queries import get_programme
 from rewards.admin.rules.saying import amount_text, arithmetic, names_of
 from rewards.earning import triggers, words
-from rewards.enums import TransferKind
+from rewards.enums import NEVER, TransferKind
 from rewards.models import EarningRule, Evaluation, Transfer
 from rewards.queries import explain
 
@@ -74,7 +74,9 @@ def steps(transfer: Transfer, home: str) -> list[str]:
 def _notes(transfer: Transfer, home: str) -> list[str]:
     notes = []
     lot = getattr(transfer, "lot", None)
-    if lot and lot.available_from > transfer.at:
+    if waits := transfer.why.get("waits"):
+        notes.append(f"{words.waits_text(waits)}.")
+    if lot and transfer.at < lot.available_from < NEVER:
         notes.append(gettext("Can be spent from %(moment)s.") % {"moment": format_moment(lot.available_from)})
     if lot and lot.expires_at:
         notes.append(gettext("Expires on %(moment)s.") % {"moment": format_moment(lot.expires_at)})

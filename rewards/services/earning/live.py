@@ -15,6 +15,7 @@ from members.services.purchases import DRAWN
 from rewards.earning.definition import parse
 from rewards.earning.facts import Rule
 from rewards.enums import Unit
+from rewards.queries_budgets import LEFT
 from rewards.services.ledger import LOCK
 
 
@@ -25,9 +26,9 @@ class LiveRule(NamedTuple):
     budget_left: int | None
 
 
-_LIVE = """
+_LIVE = f"""
 SELECT rule.id, version.id, version.number, rule.name_en, rule.name_zh_hans, version.definition::text, rule.trigger,
-       rule.unit, version.valid_from, version.valid_until, rule.budget - rule.budget_spent
+       rule.unit, version.valid_from, version.valid_until, {LEFT}
 FROM rewards_earningrule AS rule JOIN rewards_ruleversion AS version ON version.rule_id = rule.id
 WHERE rule.state = 'live' AND rule.trigger = ANY(%s) AND version.state = 'published'
 ORDER BY rule.position, rule.id, version.number

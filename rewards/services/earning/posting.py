@@ -17,6 +17,7 @@ from rewards.earning.facts import Award, Happening, Outcome, Standing, Unfired
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import AccountKind, IssuedBy, TransferKind, Unit
 from rewards.queries_benefits import multipliers_of
+from rewards.queries_budgets import LOCK_LEFT
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
 from rewards.services.earning.facts import Bought, bought, standings
 from rewards.services.earning.live import Home, LiveRule, home, live_rules
@@ -129,12 +130,7 @@ def _contested(found: Sequence[tuple[Outcome, Standing]], rules: list[LiveRule])
 
 
 def _lock_budgets(rule_ids: Iterable[int]) -> dict[int, int]:
-    rows = fetch_all(
-        "SELECT id, budget - budget_spent FROM rewards_earningrule WHERE id = ANY(%s) AND budget IS NOT NULL"
-        " ORDER BY id FOR NO KEY UPDATE",
-        [sorted(rule_ids)],
-    )
-    return dict(rows)
+    return dict(fetch_all(LOCK_LEFT, [sorted(rule_ids)]))
 
 
 def _give_coupons(granted: Sequence[Granted], at: datetime) -> None:

@@ -8,6 +8,7 @@ from rewards.earning.definition import parse
 from rewards.earning.facts import Rule
 from rewards.enums import RuleState, VersionState
 from rewards.models import EarningRule, RuleVersion
+from rewards.queries_budgets import limits_of
 from rewards.services.earning.publishing import version_at
 
 AS_PUBLISHED, DRAFT, OUT = "published", "draft", "out"
@@ -61,7 +62,9 @@ def compose(chosen: Mapping[int, str], *, trigger: str | None = None) -> list[Ru
 def snapshot(chosen: Mapping[int, str], *, trigger: str, at: datetime) -> list[dict[str, Any]]:
     """The rules to try over a period, as they are now and as a replay keeps them: one version each, at all times."""
     kept = []
-    for rule in in_use(trigger):
+    rules = in_use(trigger)
+    limits = limits_of(rule.pk for rule in rules)
+    for rule in rules:
         what = chosen.get(rule.pk)
         version = rule.draft if what == DRAFT else version_at(rule.published, at) if what == AS_PUBLISHED else None
         if version is not None:
@@ -75,7 +78,7 @@ def snapshot(chosen: Mapping[int, str], *, trigger: str, at: datetime) -> list[d
                     "name_zh_hans": rule.name_zh_hans or rule.name_en,
                     "trigger": rule.trigger,
                     "unit": rule.unit,
-                    "budget": rule.budget,
+                    "budget": limits.get(rule.pk),
                     "definition": version.definition,
                 }
             )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.db.models import Max, Q
 from rewards.earning.definition import parse
 from rewards.enums import RuleState, Unit, VersionState
 from rewards.models import EarningRule, RuleVersion
+from rewards.queries import reward_settings
 from rewards.queries_awards import net_given
 
 
@@ -27,11 +29,11 @@ class Fixed(Exception):
 
 
 class BudgetSpent(Exception):
-    """The budget is less than what was given already, `spent`."""
+    """The budget, or that in money (`in_money`), is less than what was given already, `spent` units."""
 
-    def __init__(self, spent: int) -> None:
+    def __init__(self, spent: int, *, in_money: bool = False) -> None:
         super().__init__(spent)
-        self.spent = spent
+        self.spent, self.in_money = spent, in_money
 
 
 class WrongState(Exception):
@@ -65,23 +67,29 @@ def save_draft(
     unit: str = Unit.POINTS,
     definition: Any,
     budget: int | None = None,
+    budget_money: Decimal | None = None,
     at: datetime,
     actor_id: int | None = None,
 ) -> RuleVersion:
     """The draft of a rule, made or changed; without `rule_id`, of a new rule.
 
-    Names, the member's sentence and the budget belong to the rule and count at once. A draft may be as incomplete as
-    parse() allows a definition to be. BadRule; Fixed; BudgetSpent; EarningRule.DoesNotExist.
+    Names, the member's sentence and the budgets belong to the rule and count at once; `budget_money`, in units of the
+    programme's currency, is for points. A draft may be as incomplete as parse() allows a definition to be.
+
+    BadRule; Fixed; BudgetSpent; EarningRule.DoesNotExist.
     """
     parse(definition, trigger, unit)
     rule = _locked(rule_id) if rule_id else EarningRule(created_at=at, created_by_id=actor_id, position=_last() + 1)
     if (rule.trigger, rule.unit) != (trigger, unit) and rule.pk and is_published(rule):
         raise Fixed
-    if budget is not None and rule.budget is None and rule.pk:
+    counts = budget is not None or budget_money is not None
+    if counts and rule.budget is None and rule.budget_money is None and rule.pk:
         rule.budget_spent = net_given(rule.pk)  # without a budget nobody counted
     if budget is not None and budget < rule.budget_spent:
         raise BudgetSpent(rule.budget_spent)
-    rule.trigger, rule.unit, rule.budget = trigger, unit, budget
+    if budget_money is not None and budget_money < rule.budget_spent * reward_settings().point_cost:
+        raise BudgetSpent(rule.budget_spent, in_money=True)
+    rule.trigger, rule.unit, rule.budget, rule.budget_money = trigger, unit, budget, budget_money
     for code, text in names.items():
         setattr(rule, f"name_{code.replace('-', '_')}", text)
     for code, text in (descriptions or {}).items():
@@ -224,6 +232,7 @@ def duplicate(*, rule_id: int, names: Mapping[str, str], at: datetime, actor_id:
         unit=rule.unit,
         definition=version.definition if version else {},
         budget=rule.budget,
+        budget_money=rule.budget_money,
         at=at,
         actor_id=actor_id,
     )

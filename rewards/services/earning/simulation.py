@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import F
-
 from common.money import to_minor
 from members.queries import get_programme
 from rewards.coupons.pricing import Line
@@ -16,8 +14,9 @@ from rewards.earning.evaluate import evaluate
 from rewards.earning.facts import Happening, Item, Outcome, Rule
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
-from rewards.models import EarningRule, Tier
+from rewards.models import Tier
 from rewards.queries import reward_settings
+from rewards.queries_budgets import left_of
 from rewards.queries_tiers import TierStanding, tier_standing
 from rewards.services.coupons.using import Validation, quote
 from rewards.services.earning.history import standing_of
@@ -109,7 +108,9 @@ def simulate(
         data=data or {},
     )
     zone = ZoneInfo(programme.time_zone)
-    outcome = evaluate(rules, happening, standing, zone=zone, home=programme.currency, budgets=_left(rules))
+    outcome = evaluate(
+        rules, happening, standing, zone=zone, home=programme.currency, budgets=left_of(rule.id for rule in rules)
+    )
     points, credit = (
         sum(award.points for award in outcome.awards if award.rule.definition.unit == unit) for unit in Unit.values
     )
@@ -160,11 +161,6 @@ def _paid_with_points(points: int, total: int) -> tuple[int, int]:
     minor = to_minor(Decimal(1), get_programme().currency)
     worth = min(points * minor // per_unit, total)
     return worth, -(-worth * per_unit // minor)
-
-
-def _left(rules: Sequence[Rule]) -> dict[int, int]:
-    with_budget = EarningRule.objects.filter(pk__in=[rule.id for rule in rules], budget__isnull=False)
-    return dict(with_budget.values_list("pk", F("budget") - F("budget_spent")))
 
 
 def _after(before: TierStanding | None, lowest: Tier | None, points: int, spent: int) -> Tier | None:
