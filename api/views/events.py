@@ -26,7 +26,8 @@ router = Router(tags=[gettext_noop("Events")])
     summary=gettext_lazy("Tell what a member did"),
     description=gettext_lazy(
         "An event of a kind of yours: it stands on the member's timeline, segments can ask for it, and rules can "
-        "reward it. The answer says what it earned."
+        "reward it. The answer says what it earned. Points that wait for this kind can be spent from then on: those of "
+        "the purchase whose key stands in “data” as “purchase”; without it, all of the member's that wait for it."
     ),
     operation_id="record_event",
 )

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 from django.utils.translation import gettext
 
 from common.moments import format_day
 from common.sql import fetch_all
 from members.queries import merged_into
 from rewards.enums import NEVER
+from rewards.services.ledger import lock_wallets
 from rewards.services.lots import LotGone, NotPending, activate_lot, cancel_lot
 
 log = structlog.get_logger(__name__)
@@ -18,7 +20,7 @@ CHUNK = 1000  # batches of points a run
 
 # Events whose data name a purchase, by its key, set free what that one gave; the others, all that waits for their kind.
 _TOLD = """
-SELECT told.id, told.kind, lot.id
+SELECT told.id, told.kind, lot.id, wallet.member_id
 FROM unnest(%(events)s::bigint[], %(members)s::bigint[]) AS asked (event_id, member_id)
 JOIN members_customevent AS told ON told.id = asked.event_id
 JOIN rewards_account AS wallet ON wallet.member_id = asked.member_id AND wallet.kind = 'wallet'
@@ -38,6 +40,7 @@ ORDER BY lot.id LIMIT %(most)s
 """
 
 
+@transaction.atomic
 def set_free(*, told: Sequence[tuple[int, int]], at: datetime) -> int:
     """Lets be spent what waited for these events, given as (event, member); how many batches of points. Each once,
     however often the events are told: what is free waits no more."""
@@ -49,8 +52,10 @@ def set_free(*, told: Sequence[tuple[int, int]], at: datetime) -> int:
         "members": [followed.get(member_id, member_id) for _event, member_id in told],
         "at": at,
     }
+    rows = fetch_all(_TOLD, params)
+    lock_wallets({row[3] for row in rows})  # all at once, in their order
     done = 0
-    for event_id, kind, lot_id in fetch_all(_TOLD, params):
+    for event_id, kind, lot_id, _member in rows:
         reason = gettext("“%(kind)s” was told.") % {"kind": kind}
         try:
             activate_lot(lot_id=lot_id, key=f"told:{event_id}:{lot_id}", at=at, reason=reason)
