@@ -125,12 +125,13 @@ LEDGER_CHECKS = [
         _("What only an event sets free says which, and is taken back once its last day is over"),
         "rewards_lot",
         """
-        SELECT lot.id, 'waits' AS expected,
-               CASE WHEN given.why->'waits'->>'then' IS DISTINCT FROM 'cancel' THEN 'for nothing'
-                    WHEN (given.why->'waits'->>'until')::timestamptz < now() - interval '2 days' THEN 'in vain'
-                    ELSE 'waits' END AS found
+        SELECT lot.id, 'sound' AS expected,
+               CASE WHEN lot.available_from < '9000-01-01 00:00+00' THEN 'sound'
+                    WHEN given.why->'waits'->>'then' IS DISTINCT FROM 'cancel' THEN 'waits for nothing'
+                    WHEN (given.why->'waits'->>'until')::timestamptz < now() - interval '2 days' THEN 'waits in vain'
+                    ELSE 'sound' END AS found
         FROM rewards_lot AS lot JOIN rewards_transfer AS given ON given.id = lot.transfer_id
-        WHERE lot.remaining > 0 AND lot.available_from >= '9000-01-01 00:00+00'
+        WHERE lot.remaining > 0
         """,
     ),
     # An award that keeps what was granted says all of its arithmetic; older ones were given by amount and rate.
