@@ -10,7 +10,7 @@ from django.utils import timezone
 from members.services.purchases import NewLine
 from rewards.services import holds
 from rewards.services.purchases import refund_purchase
-from rewards.tests.factories import adjust, post
+from rewards.tests.factories import adjust, make_rule_of, post
 
 
 @pytest.fixture
@@ -24,6 +24,20 @@ def moved(anna):
     adjust(anna, 30, now)
     refund_purchase(purchase_id=bought.id, source="till", key="r1", amount_minor=500, at=now)
     return anna
+
+
+@pytest.mark.parametrize("otherwise", ["activate", "cancel"])
+def test_what_waits_for_an_event_says_so_on_every_page(as_anna, anna, otherwise):
+    pending = {"event": "order.delivered", "days": 30, "otherwise": otherwise}
+    make_rule_of("Delivered", {"effect": {"kind": "fixed", "points": 10}, "pending": pending})
+    post(anna, timezone.now(), purchased_at=timezone.now())
+    for page in ("/history/", "/history/expiring/"):
+        seen = as_anna.get(page).content.decode()
+        assert "Waits until “order delivered”" in seen
+        assert "9000" not in seen
+    home = as_anna.get("/").content.decode()
+    assert "more points are coming" in home
+    assert ("more points are coming, from" in home) == (otherwise == "activate")
 
 
 def test_newest_first_twenty_a_page(as_anna, moved):
