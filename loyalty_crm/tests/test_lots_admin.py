@@ -16,7 +16,7 @@ from rewards.models import Lot, LotChange, Transfer
 from rewards.queries import balance
 from rewards.services.expiry import expire_due
 from rewards.services.ledger import credit, lock_wallets
-from rewards.tests.factories import adjust, make_rule, make_tiers
+from rewards.tests.factories import adjust, make_rule, make_rule_of, make_tiers, post
 
 _PENDING = """
 SELECT 'p1', %(member)s::bigint, 40::bigint, %(at)s::timestamptz, %(from)s::timestamptz, %(until)s::timestamptz, '',
@@ -64,6 +64,26 @@ def test_pending_points_are_activated_and_the_page_tells_it(member, pending, des
     page = manager.get(reverse("admin:rewards_lot_change", args=[pending.pk]))
     assert "Trip abroad" in text(page)
     assert act(manager, "rewards_lot_activate", pending.pk).status_code == 403  # it can be spent already
+
+
+def test_what_waits_for_an_event_says_so_and_can_be_set_free(member, desk):
+    manager = desk("Manager")
+    waits = {"event": "order.delivered", "days": 30, "otherwise": "cancel"}
+    rule = make_rule_of("Delivered", {"effect": {"kind": "fixed", "points": 7}, "pending": waits})
+    post(member, now(), purchased_at=now())
+    lot = Lot.objects.get(transfer__rule__rule=rule)
+    for page in (
+        reverse("admin:rewards_lot_changelist"),
+        reverse("admin:rewards_lot_change", args=[lot.pk]),
+        reverse("admin:rewards_earningrule_why", args=["purchase", lot.transfer.purchase_id]),
+    ):
+        seen = text(manager.get(page))
+        assert "Waits until “order delivered”; taken back" in seen
+        assert "9000" not in seen
+    assert "7 points now, instead of" in text(act(manager, "rewards_lot_activate", lot.pk))
+    act(manager, "rewards_lot_activate", lot.pk, confirmed="1")
+    assert balance(member.pk) == 17
+    assert "9000" not in text(manager.get(reverse("admin:rewards_lot_change", args=[lot.pk])))
 
 
 def test_pending_points_are_taken_back(member, pending, desk):
