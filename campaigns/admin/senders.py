@@ -31,7 +31,7 @@ class SenderAdmin(DeskAdmin):
     actions_detail = ("pause", "resume", "test")
     fieldsets = (
         (None, {"fields": (("label", "is_default"), ("channel", "transport"), ("name", "address"), "reply_to")}),
-        (_("Speed"), {"fields": (("per_second", "per_minute", "per_hour"), "lanes")}),
+        (_("Speed"), {"fields": (("per_second", "per_minute", "per_hour"), ("lanes", "message_cost"))}),
         (
             _("HTTP call"),
             {"fields": ("url", "body", ("token", "signing_key"), ("id_field", "timeout")), "classes": ("collapse",)},

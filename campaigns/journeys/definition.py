@@ -3,7 +3,8 @@
     {"trigger": {"kind": "joined"}, "audience": <tree of a segment>,
      "steps": [{"id": "s1", "kind": "wait", "days": 3}, {"id": "s2", "kind": "send", "template": 7}, …],
      "goal": {"event": "purchase.paid"}, "exits": [{"event": "consent.withdrawn"}],
-     "again": {"rule": "never"}, "catch_up_hours": 48, "entry_limit": null, "cap_points": null, "cap_coupons": null}
+     "again": {"rule": "never"}, "catch_up_hours": 48, "entry_limit": null, "cap_points": null, "cap_coupons": null,
+     "cap_cost_minor": null}
 
 Steps follow one another. `if` has the lists "yes" and "no", `split` has "ways" with a share each, `wait_for` has "then"
 and "else"; what comes to the end of such a list goes on behind it. `go_to` leads to another step, `end` out.
@@ -110,6 +111,7 @@ class Known:
     events: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)  # those that are dates
     channels: Mapping[str, str] = field(default_factory=dict)
+    costs: Mapping[int, Any] = field(default_factory=dict)  # of offers: minor units that one coupon costs, or None
     tree: Callable[[Any], Any] = lambda raw: raw
 
 
@@ -121,12 +123,16 @@ class Pattern:
     only: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, kind: str, data: Mapping[str, Any]) -> bool:
-        """Whether an event is one of them. `at_least_minor` asks for an amount, anything else for the same value."""
+        """Whether an event is one of them. `at_least_minor` asks for an amount, a list for one of its values, anything
+        else for the same value."""
         if kind != self.event:
             return False
         for name, wanted in self.only.items():
             if name == "at_least_minor":
                 if data.get("amount_minor", 0) < wanted:
+                    return False
+            elif isinstance(wanted, list):
+                if data.get(name) not in wanted:
                     return False
             elif data.get(name) != wanted:
                 return False
@@ -166,6 +172,7 @@ class Journey:
     entry_limit: int | None
     cap_points: int | None
     cap_coupons: int | None
+    cap_cost_minor: int | None
 
     @property
     def kind(self) -> TriggerKind:
@@ -184,8 +191,8 @@ class Journey:
                     return (Pattern("tier.will_drop", {"tier": tier} if tier else {}),)
                 return (Pattern("tier.changed", {"up": change == "up", **({"to": tier} if tier else {})}),)
             case TriggerKind.PURCHASE:
-                least = self.trigger.get("at_least_minor")
-                return (Pattern("purchase.paid", {"at_least_minor": least} if least else {}),)
+                asked = {"at_least_minor": self.trigger.get("at_least_minor"), "store": self.trigger.get("stores")}
+                return (Pattern("purchase.paid", {name: value for name, value in asked.items() if value}),)
             case TriggerKind.CUSTOM:
                 return (Pattern("event.told", {"kind": self.trigger["event"]}),)
             case kind if kind in EVENTS:

@@ -30,7 +30,7 @@ from campaigns.journeys.definition import (
 _ID = re.compile(r"[a-z0-9_-]{1,20}")
 _LISTS = {StepKind.IF: ("yes", "no"), StepKind.WAIT_FOR: ("then", "else")}
 _KEYS = ("trigger", "audience", "steps", "goal", "exits", "again", "catch_up_hours", "entry_limit", "cap_points",
-         "cap_coupons")  # fmt: skip
+         "cap_coupons", "cap_cost_minor")  # fmt: skip
 YEAR = 366
 OF_DAYS = {"birthday": "", "expiry": "", "coupon": ""}
 
@@ -90,9 +90,11 @@ class _Reader:
             self.number(raw, "", "entry_limit", 1, 100_000_000, usual=None),
             self.number(raw, "", "cap_points", 1, 10**12, usual=None),
             self.number(raw, "", "cap_coupons", 1, 10**9, usual=None),
+            self.number(raw, "", "cap_cost_minor", 1, 10**12, usual=None),
         )
         if not self.problems:
             self.check_ways(journey)
+            self.check_costs(journey)
         return journey
 
     # --- How members come in ------------------------------------------------------------------------------------
@@ -118,6 +120,8 @@ class _Reader:
             case TriggerKind.PURCHASE:
                 told["at_least_minor"] = self.number(raw, path, "at_least_minor", 1, 10**12, usual=None)
                 told["first"] = raw.get("first") is True
+                for name in ("stores", "categories"):
+                    told[name] = self.texts(raw, path, name)
             case TriggerKind.LAPSED:
                 told["factor"] = self.decimal(raw, path, "factor", 1.0, 10.0, usual=2.0)
                 told["days"] = self.number(raw, path, "days", 7, 3 * YEAR, usual=90)
@@ -152,8 +156,11 @@ class _Reader:
             only["segment"] = self.choice(raw, path, "segment", self.known.segments)
         if event == "event.told":
             only["kind"] = self.line(raw, path, "kind", 60)
-        if event == "purchase.paid" and raw.get("at_least_minor"):
-            only["at_least_minor"] = self.number(raw, path, "at_least_minor", 1, 10**12)
+        if event == "purchase.paid":
+            if raw.get("at_least_minor"):
+                only["at_least_minor"] = self.number(raw, path, "at_least_minor", 1, 10**12)
+            if stores := self.texts(raw, path, "stores"):
+                only["store"] = stores
         return Pattern(event, only)
 
     # --- Steps --------------------------------------------------------------------------------------------------
@@ -349,6 +356,13 @@ class _Reader:
             self.problem(f"{path}/{name}", gettext("At most %(n)d characters.") % {"n": most})
         return " ".join(value.split())
 
+    def texts(self, raw: Mapping[str, Any], path: str, name: str) -> list[str]:
+        value = raw.get(name) or []
+        if not isinstance(value, list) or len(value) > 50 or not all(_is_text(each) for each in value):
+            self.problem(f"{path}/{name}", gettext("Here must be a list of at most 50 names."))
+            return []
+        return [each.strip() for each in value]
+
     def number(
         self, raw: Any, path: str, name: str, least: int, most: int, usual: int | type | None = int
     ) -> int | None:
@@ -383,6 +397,20 @@ class _Reader:
                 self.problem(step.path, gettext("This goes in a circle without ever waiting."))
             elif END not in _reached(journey.steps, [step.id]) and journey.goal is None and not journey.exits:
                 self.problem(step.path, gettext("Nobody ever gets out: give a goal, or a way that ends."))
+
+    def check_costs(self, journey: Journey) -> None:
+        """A cap in money can be kept only where it is known what each coupon costs."""
+        if journey.cap_cost_minor is None:
+            return
+        for step in journey.steps.values():
+            if step.kind is StepKind.COUPON and self.known.costs.get(step.told["offer"]) is None:
+                words = {"offer": self.known.offers.get(step.told["offer"], "?")}
+                sentence = gettext("Please say at the offer “%(offer)s” what one use costs the shop: the cap needs it.")
+                self.problem(f"{step.path}/offer", sentence % words)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= 200 and "\0" not in value
 
 
 def _reached(steps: Mapping[str, Step], first: Any, through: Any = lambda step: True) -> set[str]:

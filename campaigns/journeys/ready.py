@@ -1,7 +1,8 @@
 """Journeys to begin from: eight that are good as they stand. A copy belongs to the shop.
 
 What they send are ready templates, by key (campaigns.content.ready); what they give are offers in percent. Both are
-made when a journey is taken, and stand in the definition as {"ready": key} and {"percent": n} until then.
+made when a journey is taken, and stand in the definition as {"ready": key} and {"percent": n} until then; {"money": n}
+is so much of the programme's currency.
 """
 
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ READY: dict[str, Ready] = {
         Ready(
             "win-back",
             _("Win back"),
-            _("Three offers that rise, for who stays away longer than usual. Stops with the purchase."),
+            _("Three offers that rise, for who stays away longer than usual. Stops with the purchase. Has a cost cap."),
             "undo",
             Purpose.OFFERS,
             {
@@ -137,6 +138,7 @@ READY: dict[str, Ready] = {
                 "goal": BOUGHT,
                 "again": {"rule": "after", "days": 180},
                 "cap_coupons": 3_000,
+                "cap_cost_minor": {"money": 2_000},
             },
         ),
         Ready(

@@ -8,6 +8,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from campaigns.journeys.definition import OWN_DAYS, Again, Journey, Known, Pattern, Step, StepKind, TriggerKind
+from common.money import format_money
+from members.queries import get_programme
 from members.segments import words as condition_words
 
 
@@ -20,7 +22,9 @@ def trigger_words(journey: Journey, known: Known) -> str:
         case TriggerKind.OCCASION:
             return _occasion(told, known)
         case TriggerKind.PURCHASE:
-            return gettext("After the first purchase") if told.get("first") else gettext("After a purchase")
+            said = gettext("After the first purchase") if told.get("first") else gettext("After a purchase")
+            asked = _terms(told.get("at_least_minor"), told.get("stores"), told.get("categories"))
+            return f"{said} ({asked})" if asked else said
         case TriggerKind.SEGMENT:
             words = {"segment": known.segments.get(told["segment"], "?")}
             if told["change"] == "entered":
@@ -80,6 +84,19 @@ def _occasion(told: Mapping[str, Any], known: Known) -> str:
     return sentence % {**words, "days": abs(days)}
 
 
+def _terms(least: int | None, stores: list[str] | None, categories: list[str] | None) -> str:
+    """What is asked of a purchase: "at least EUR 20.00, with something of drinks, at Store 1"."""
+    parts = []
+    if least:
+        amount = format_money(least, get_programme().currency)
+        parts.append(gettext("at least %(amount)s") % {"amount": amount})
+    if categories:
+        parts.append(gettext("with something of %(names)s") % {"names": ", ".join(categories)})
+    if stores:
+        parts.append(gettext("at %(names)s") % {"names": ", ".join(stores)})
+    return ", ".join(parts)
+
+
 def clock(hour: int) -> str:
     return f"{hour}:00"
 
@@ -94,6 +111,8 @@ def pattern_words(pattern: Pattern | None, known: Known) -> str:
         if pattern.event == "segment.left":
             return gettext("leaves “%(segment)s”") % words
         return gettext("comes into “%(segment)s”") % words
+    if pattern.event == "purchase.paid" and (asked := _terms(only.get("at_least_minor"), only.get("store"), None)):
+        return f"{known.events.get(pattern.event, pattern.event)} ({asked})"
     if "kind" in only:
         return f"“{only['kind']}”"
     return str(known.events.get(pattern.event, pattern.event))
@@ -129,7 +148,9 @@ def step_words(step: Step, known: Known) -> str:
         case StepKind.SPLIT:
             return gettext("Split at random: %(shares)s") % {"shares": " / ".join(f"{n} %" for n in told["shares"])}
         case StepKind.SEND:
-            return gettext("Send “%(template)s”") % {"template": known.templates.get(told["template"], "?")}
+            said = gettext("Send “%(template)s”") % {"template": known.templates.get(told["template"], "?")}
+            ways = [str(known.channels.get(channel, channel)) for channel in told["channels"]]
+            return gettext("%(send)s, by %(ways)s") % {"send": said, "ways": " → ".join(ways)} if ways else said
         case StepKind.POINTS:
             n = told["points"]
             return ngettext("Give %(n)d point", "Give %(n)d points", n) % {"n": n}
@@ -214,4 +235,7 @@ def rules_words(journey: Journey, known: Known) -> list[str]:
         said.append(ngettext("Gives %(n)d point at most.", "Gives %(n)d points at most.", n) % {"n": n})
     if (n := journey.cap_coupons or 0) > 0:
         said.append(ngettext("Gives %(n)d coupon at most.", "Gives %(n)d coupons at most.", n) % {"n": n})
+    if journey.cap_cost_minor:
+        amount = format_money(journey.cap_cost_minor, get_programme().currency)
+        said.append(gettext("Points, coupons and messages cost %(amount)s at most.") % {"amount": amount})
     return said

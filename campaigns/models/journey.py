@@ -1,6 +1,7 @@
 """Journeys: what members go through step by step, who is on the way, and what happened to each."""
 
 import uuid
+from decimal import Decimal
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -28,6 +29,9 @@ class Journey(models.Model):
     entered = models.PositiveIntegerField(_("came in"), default=0)
     points_given = models.PositiveBigIntegerField(_("points given"), default=0)
     coupons_given = models.PositiveIntegerField(_("coupons given"), default=0)
+    cost_minor = models.DecimalField(  # of points, coupons and messages; parts of minor units add up
+        _("cost so far"), max_digits=20, decimal_places=4, default=Decimal(0), db_default=Decimal(0)
+    )
     changed_at = models.DateTimeField(_("changed"))
 
     class Meta:

@@ -1,5 +1,7 @@
 """Who sends, whom nothing is sent to, and what providers tell afterwards."""
 
+from decimal import Decimal
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -64,6 +66,15 @@ class Sender(models.Model):
     )
     per_hour = models.PositiveIntegerField(
         _("an hour at most"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    message_cost = models.DecimalField(
+        _("cost of one message"),
+        max_digits=10,
+        decimal_places=5,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        validators=[MinValueValidator(0)],
+        help_text=_("In the programme's currency. What campaigns cost is counted with it."),
     )
     lanes = models.PositiveSmallIntegerField(
         _("deliverers at a time"), default=1, validators=[MinValueValidator(1), MaxValueValidator(8)]

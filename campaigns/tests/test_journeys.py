@@ -1,6 +1,7 @@
 """Members on journeys: coming in once, going on, leaving, through the services and the reactions that run them."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -17,7 +18,7 @@ from common.sql import execute
 from members.models import MemberTag, Task, TimelineEvent
 from members.services.consent import state_consent
 from members.services.profile import create_member
-from members.services.purchases import record_purchases
+from members.services.purchases import NewLine, record_purchases
 from members.services.reactions import run_due
 from members.tests.factories import JOINED, make_member, new_purchase
 from rewards.queries import balance
@@ -235,6 +236,41 @@ def test_the_cap_ends_the_giving_and_says_so():
     assert JourneyLog.objects.get(what="skipped").why == {"reason": "cap", "cap": 25}
     made.refresh_from_db()
     assert made.points_given == 20
+
+
+def test_the_cap_in_money_counts_points_coupons_and_messages_together():
+    from campaigns.models import Sender
+    from campaigns.services.senders import default_sender
+    from rewards.tests.coupons import make_offer
+
+    execute("UPDATE rewards_rewardsettings SET point_cost = 0.01")
+    Sender.objects.filter(pk=default_sender("email").pk).update(message_cost=Decimal("0.025"))
+    offer = make_offer(unit_cost_minor=90)  # and ten points cost 10, a mail 2.5
+    send = {"id": "s", "kind": "send", "template": template().pk}
+    made = journey(points(), {"id": "c", "kind": "coupon", "offer": offer.pk}, send, cap_cost_minor=214)
+    for _ in range(3):
+        agree(join())
+    run(at=AT)
+    made.refresh_from_db()
+    assert (made.points_given, made.coupons_given, Message.objects.count()) == (30, 2, 1)
+    assert made.cost_minor == Decimal("212.5")
+    skipped = JourneyLog.objects.filter(what="skipped", why__reason="cost_cap").order_by("step")
+    assert list(skipped.values_list("step", flat=True)) == ["c", "s", "s"]
+
+
+def test_purchases_let_in_by_store_category_and_amount():
+    asked = {"kind": "purchase", "at_least_minor": 1000, "stores": ["Mitte"], "categories": ["drinks"]}
+    journey(points(), trigger=asked)
+    tea, cake = (NewLine(sku=of, category=of, amount_minor=1000) for of in ("drinks", "food"))
+    fits, *others = [make_member() for _ in range(4)]
+    for member, store, amount, line in (
+        (fits, "Mitte", 1000, tea), (others[0], "Ost", 1000, tea), (others[1], "Mitte", 999, tea),
+        (others[2], "Mitte", 1000, cake),
+    ):  # fmt: skip
+        told = new_purchase(member, purchased_at=AT, amount_minor=amount, store=store, lines=(line,))
+        record_purchases(purchases=[told])
+    react(AT)
+    assert list(JourneyRun.objects.values_list("member", flat=True)) == [fits.pk]
 
 
 def test_the_limit_of_entries_holds():

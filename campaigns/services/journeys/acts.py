@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_noop
@@ -17,6 +18,7 @@ from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.definition import Step, StepKind
 from campaigns.models import Journey, JourneyCall, JourneyRun
 from campaigns.queries import ADDRESS_KEY, zone_of
+from campaigns.services.journeys.costs import coupon_costs, message_costs, point_cost
 from campaigns.services.senders import default_sender
 from campaigns.services.templates import newest_version
 from common.doorbell import ring
@@ -26,6 +28,7 @@ from members.segments.compile import selecting
 from members.services.tags import add_tag, remove_tag
 from members.services.tasks import add_task
 from rewards.enums import IssuedBy
+from rewards.models import Offer
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons
 from rewards.services.gifts import Gift, give_points
 
@@ -102,14 +105,20 @@ LEFT JOIN LATERAL (
     ORDER BY wanted.place LIMIT 1
 ) AS way ON true
 ON CONFLICT DO NOTHING
-RETURNING member_id, id, state, reason
+RETURNING member_id, id, state, reason, channel
 """
 
 
 def _send(group: Group) -> dict[int, Went]:
     campaign = group.journey.campaign
     channels = list(group.step.told["channels"] or campaign.channels or [Medium.EMAIL.value])
-    runs = sorted(group.runs, key=lambda run: run.member_id)
+    senders = {channel: default_sender(channel) for channel in channels}
+    costs = message_costs(senders.values())
+    if most := max(costs.values()):
+        runs, went = _within(group, most)
+    else:  # nothing to count, so nothing to wait for
+        runs, went = list(group.runs), {}
+    runs.sort(key=lambda run: run.member_id)
     rows = fetch_all(
         _SEND,
         {
@@ -117,7 +126,7 @@ def _send(group: Group) -> dict[int, Went]:
             "purpose": campaign.purpose,
             "channels": channels,
             "first": channels[0],
-            "senders": json.dumps({channel: default_sender(channel).pk for channel in channels}),
+            "senders": json.dumps({channel: sender.pk for channel, sender in senders.items()}),
             "members": [run.member_id for run in runs],
             "occurrences": [group.key(run) for run in runs],
             "shoulds": [run.should_at for run in runs],
@@ -127,10 +136,11 @@ def _send(group: Group) -> dict[int, Went]:
             "at": group.at,
         },
     )
-    made = {member_id: (pk, state, reason) for member_id, pk, state, reason in rows}
-    if any(state == "queued" for _, state, _ in made.values()):
+    made = {member_id: (pk, state, reason) for member_id, pk, state, reason, _channel in rows}
+    if queued := [channel for *_row, state, _reason, channel in rows if state == "queued"]:
         ring("campaigns.tasks.deliver_messages")
-    went = {}
+        if spent := sum(costs[channel] for channel in queued):
+            _count(group, spent)
     for run in runs:
         pk, state, reason = made.get(run.member_id, (None, "skipped", "duplicate_address"))
         why = {"message": pk, **({"reason": reason} if reason else {})}
@@ -138,24 +148,34 @@ def _send(group: Group) -> dict[int, Went]:
     return went
 
 
-def _within(group: Group, cap: int | None, given: str, each: int) -> tuple[list[JourneyRun], dict[int, Went]]:
-    """Those for whom the journey's cap has room, and how the others went on. Counts what is about to be given."""
-    runs = sorted(group.runs, key=lambda run: run.pk)
-    Journey.objects.select_for_update().get(pk=group.journey.pk)
-    group.journey.refresh_from_db(fields=[given])
-    so_far = getattr(group.journey, given)
-    room = len(runs) if cap is None else max(0, (cap - so_far) // each)
-    return runs[:room], {run.pk: Went("next", "skipped", {"reason": "cap", "cap": cap}) for run in runs[room:]}
+def _within(
+    group: Group, cost: Decimal | int, cap: int | None = None, given: str = "", each: int = 1
+) -> tuple[list[JourneyRun], dict[int, Went]]:
+    """Those for whom the journey's caps have room, in number and in money, and how the others went on. Locks the
+    journey, so that two who give at once do not pass a cap together."""
+    runs, journey = sorted(group.runs, key=lambda run: run.pk), group.journey
+    Journey.objects.select_for_update().get(pk=journey.pk)
+    journey.refresh_from_db(fields=["points_given", "coupons_given", "cost_minor"])
+    room, why = len(runs), {"reason": "cap", "cap": cap}
+    if cap is not None:
+        room = min(room, max(0, (cap - getattr(journey, given)) // each))
+    most = group.read.cap_cost_minor
+    if most is not None and cost and (affordable := max(0, int((most - journey.cost_minor) // cost))) < room:
+        room, why = affordable, {"reason": "cost_cap", "cap": most}
+    return runs[:room], {run.pk: Went("next", "skipped", why) for run in runs[room:]}
 
 
-def _count(group: Group, given: str, by: int) -> None:
-    setattr(group.journey, given, getattr(group.journey, given) + by)
-    group.journey.save(update_fields=[given])
+def _count(group: Group, cost: Decimal | int, given: str = "", by: int = 0) -> None:
+    if given:
+        setattr(group.journey, given, getattr(group.journey, given) + by)
+    group.journey.cost_minor += cost
+    group.journey.save(update_fields=["cost_minor", *filter(None, [given])])
 
 
 def _points(group: Group) -> dict[int, Went]:
     told = group.step.told
-    chosen, went = _within(group, group.read.cap_points, "points_given", told["points"])
+    cost = point_cost() * told["points"]
+    chosen, went = _within(group, cost, group.read.cap_points, "points_given", told["points"])
     gifts = {}
     for run in chosen:
         expires = None
@@ -172,14 +192,15 @@ def _points(group: Group) -> dict[int, Went]:
             why={"campaign": "journey", "journey": group.journey.pk, "run": run.pk, "step": group.step.id},
         )
     given = give_points(gifts=list(gifts.values()), at=group.at)
-    _count(group, "points_given", told["points"] * len(gifts))
+    _count(group, cost * len(gifts), "points_given", told["points"] * len(gifts))
     return went | {
         pk: Went("next", "did", {"transfer": given[gift.key], "points": told["points"]}) for pk, gift in gifts.items()
     }
 
 
 def _coupon(group: Group) -> dict[int, Went]:
-    chosen, went = _within(group, group.read.cap_coupons, "coupons_given", 1)
+    cost = coupon_costs(Offer.objects.filter(pk=group.step.told["offer"])).get(group.step.told["offer"]) or 0
+    chosen, went = _within(group, cost, group.read.cap_coupons, "coupons_given")
     keys = {run.pk: f"journey:{group.key(run)}" for run in chosen}
     try:
         coupons = issue_coupons(
@@ -193,7 +214,7 @@ def _coupon(group: Group) -> dict[int, Went]:
         reason = "offer_over" if isinstance(error, OfferNotRunning) else "out_of_codes"
         return went | {run.pk: Went("next", "skipped", {"reason": reason}) for run in chosen}
     made = {coupon.issue_key: coupon for coupon in coupons}
-    _count(group, "coupons_given", len(made))
+    _count(group, cost * len(made), "coupons_given", len(made))
     for run in chosen:
         if coupon := made.get(keys[run.pk]):
             went[run.pk] = Went("next", "did", {"coupon": coupon.pk})

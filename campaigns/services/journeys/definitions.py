@@ -12,6 +12,7 @@ from campaigns.journeys.definition import WAITABLE, Known
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.parser import parse
 from campaigns.models import Campaign, Journey, JourneyVersion, Occasion, Template
+from campaigns.services.journeys.costs import coupon_costs
 from members.enums import AttributeKind
 from members.events import kinds
 from members.models import Attribute, Segment
@@ -32,13 +33,11 @@ def known() -> Known:
     """What a journey may refer to, as it is now; names in the active language."""
     declared = kinds()
     names = {*WAITABLE, "member.joined"}
+    offers = list(Offer.objects.filter(state=OfferState.LIVE, shared_code=None).order_by("-created_at"))
     return Known(
         templates=dict(Template.objects.filter(archived_at=None).order_by("name").values_list("pk", "name")),
         segments={one.pk: one.name for one in Segment.objects.filter(archived_at=None).order_by("name")},
-        offers={
-            one.pk: one.name
-            for one in Offer.objects.filter(state=OfferState.LIVE, shared_code=None).order_by("-created_at")
-        },
+        offers={one.pk: one.name for one in offers},
         rewards={one.pk: one.name for one in Reward.objects.filter(state=RewardState.LIVE)},
         tiers={one.pk: one.name for one in Tier.objects.order_by("rank")},
         occasions={one.key: one.name for one in Occasion.objects.filter(active=True).exclude(kind="member")},
@@ -47,6 +46,7 @@ def known() -> Known:
             one.key: str(one.label) for one in Attribute.objects.filter(kind=AttributeKind.DATE, archived_at=None)
         },
         channels={medium.value: str(medium.label) for medium in Medium if medium is not Medium.WEBHOOK},
+        costs=coupon_costs(offers),
         tree=tree.parse,
     )
 
@@ -68,7 +68,7 @@ class _Anything(Mapping[Any, str]):
 
 
 _ANY = _Anything()
-TRUSTED = Known(_ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY)
+TRUSTED = Known(_ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY)
 
 
 @lru_cache(maxsize=256)

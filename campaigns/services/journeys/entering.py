@@ -18,7 +18,7 @@ from campaigns.queries_journeys import Source, source
 from campaigns.services.journeys.definitions import read_version
 from common.doorbell import ring
 from common.sql import execute, fetch_all
-from members.models import Purchase, TimelineEvent
+from members.models import Purchase, PurchaseLine, TimelineEvent
 from members.segments.compile import selecting
 from members.segments.tree import BadDefinition
 
@@ -137,9 +137,7 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
     let = 0
     for journey, version in running():
         read = read_version(version.pk)
-        came = [event for event in events if any(pattern.fits(event.kind, _data(event)) for pattern in read.patterns)]
-        if came and read.kind is TriggerKind.PURCHASE and read.trigger.get("first"):
-            came = _first_ones(came)
+        came = fitting(read, events)
         if not came:
             continue
         locked = _locked(journey.pk)
@@ -160,11 +158,26 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
         ring("campaigns.tasks.run_journeys")
 
 
+def fitting(read: Definition, events: Sequence[TimelineEvent]) -> list[TimelineEvent]:
+    """Those events that let members into a journey."""
+    came = [event for event in events if any(pattern.fits(event.kind, _data(event)) for pattern in read.patterns)]
+    if came and read.kind is TriggerKind.PURCHASE:
+        if read.trigger["first"]:
+            came = _first_ones(came)
+        if read.trigger["categories"]:
+            bought = PurchaseLine.objects.filter(
+                purchase__in=[_data(event).get("purchase") for event in came], category__in=read.trigger["categories"]
+            )
+            of = set(bought.values_list("purchase_id", flat=True))
+            came = [event for event in came if _data(event).get("purchase") in of]
+    return came
+
+
 def _data(event: TimelineEvent) -> dict[str, Any]:
     return event.data if isinstance(event.data, dict) else {}
 
 
-def _first_ones(events: list[TimelineEvent]) -> list[TimelineEvent]:
+def _first_ones(events: Sequence[TimelineEvent]) -> list[TimelineEvent]:
     """Those that tell of a member's first purchase."""
     firsts = (
         Purchase.objects.filter(member__in=[event.member_id for event in events])

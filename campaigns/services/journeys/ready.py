@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,8 @@ from campaigns.journeys.ready import READY
 from campaigns.models import Journey, Template
 from campaigns.services.journeys.definitions import save_journey
 from campaigns.services.templates import save_template
+from common.money import to_minor
+from members.queries import get_programme
 from rewards.enums import OfferKind, OfferState
 from rewards.models import Offer
 from rewards.services.coupons.offers import save_offer, set_state
@@ -38,7 +41,7 @@ def take_ready(*, key: str, at: datetime, actor_id: int | None = None) -> Journe
         )  # fmt: skip
         return version.template_id
 
-    definition = _filled(deepcopy(ready.definition), {"ready": template, "percent": _offer})
+    definition = _filled(deepcopy(ready.definition), {"ready": template, "percent": _offer, "money": _minor})
     _gifts(definition)
     return save_journey(
         journey_id=None, name=str(ready.name), purpose=ready.purpose, definition=definition, at=at, actor_id=actor_id
@@ -60,8 +63,12 @@ def _offer(percent: int) -> int:
     return found.pk
 
 
+def _minor(amount: int) -> int:
+    return to_minor(Decimal(amount), get_programme().currency)
+
+
 def _filled(value: Any, makers: dict[str, Callable[[Any], int]]) -> Any:
-    """The definition with each {"ready": key} and {"percent": n} made."""
+    """The definition with each {"ready": key}, {"percent": n} and {"money": n} made."""
     if isinstance(value, list):
         return [_filled(each, makers) for each in value]
     if not isinstance(value, dict):

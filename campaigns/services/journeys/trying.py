@@ -18,6 +18,7 @@ from campaigns.queries import zone_of
 from campaigns.queries_journeys import source
 from campaigns.services.journeys.acts import days_of
 from campaigns.services.journeys.definitions import known, read_version
+from campaigns.services.journeys.entering import fitting
 from common.moments import format_moment
 from common.sql import fetch_all
 from members.models import Member, TimelineEvent
@@ -115,8 +116,8 @@ def _trigger(journey: Journey, read: Definition, member: Member, at: datetime) -
             ((when,),) = fetch_all(statement, who.params | {"asked_of": member.pk})
     else:
         events = TimelineEvent.objects.filter(member=member, kind__in=[p.event for p in read.patterns], at__gt=since)
-        fitting = [e for e in events.order_by("-at")[:200] if any(p.fits(e.kind, e.data) for p in read.patterns)]
-        when = fitting[0].at if fitting else None
+        found = fitting(read, list(events.order_by("-at")[:200]))
+        when = found[0].at if found else None
     if when is None:
         sentence = gettext("%(trigger)s: that did not happen to this member since %(when)s.")
         return Reason(False, sentence % {"trigger": words, "when": format_moment(since)})
