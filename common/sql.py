@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from select import POLLIN, poll
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +44,11 @@ class _Watched(RawCursor[Any]):
         return self.fetchall() if self.pgresult and self.pgresult.nfields else []
 
 
+Bound = tuple[bytes, Sequence[bytes | None]]  # a statement with its values
+_BEGIN: Bound = (b"BEGIN", ())
+_COMMIT: Bound = (b"COMMIT", ())
+
+
 class _Plans:
     """The statements of which the server keeps the plan for one connection: of a statement that tills wait for,
     planning is the larger part. They are run by the driver's own layer over libpq: a cursor for each costs more."""
@@ -50,20 +56,54 @@ class _Plans:
     def __init__(self, raw: Connection) -> None:
         self.raw, self.pgconn, self.reading = raw, raw.pgconn, Transformer(raw)
         self.names: dict[bytes, bytes] = {}
+        self.waits = poll()
+        self.waits.register(raw.fileno(), POLLIN)
 
-    def run(self, query: bytes, values: Sequence[bytes | None]) -> list[tuple]:
-        pgconn = self.pgconn
-        if not self.raw.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
-            self._done(pgconn.exec_(b"BEGIN"))
+    def run(self, asked: Sequence[Bound], commits: bool = False) -> list[list[tuple]]:
+        begins = not self.raw.autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
+        if len(self.names) + len(asked) + 2 > MOST:  # it is not meant for so many
+            self._done(self.pgconn.exec_(b"DEALLOCATE ALL"))
+            self.names.clear()
+        if begins or commits or len(asked) > 1:
+            results = self._piped([*([_BEGIN] if begins else ()), *asked, *([_COMMIT] if commits else ())])
+            results = results[begins : begins + len(asked)]
+        else:
+            ((query, values),) = asked
+            results = [self._done(self.pgconn.exec_prepared(self._name(query), values))]  # type: ignore[arg-type]  # None is NULL
+        return [self._rows(result) for result in results]
+
+    def _name(self, query: bytes) -> bytes:
         name = self.names.get(query)
         if name is None:
-            if len(self.names) == MOST:  # it is not meant for so many
-                self._done(pgconn.exec_(b"DEALLOCATE ALL"))
-                self.names.clear()
             name = f"kept_{len(self.names)}".encode()
-            self._done(pgconn.prepare(name, query))
+            self._done(self.pgconn.prepare(name, query))
             self.names[query] = name
-        result = self._done(pgconn.exec_prepared(name, values))  # type: ignore[arg-type]  # None is NULL
+        return name
+
+    def _piped(self, asked: Sequence[Bound]) -> list[PGresult]:
+        """What all of them answer, asked in one go; of the first that fails, nothing after it is run."""
+        pgconn, named = self.pgconn, [(self._name(query), values) for query, values in asked]
+        results: list[PGresult] = []
+        pgconn.enter_pipeline_mode()
+        try:
+            for name, values in named:
+                pgconn.send_query_prepared(name, values)  # type: ignore[arg-type]  # None is NULL
+            pgconn.pipeline_sync()
+            self.waits.poll()
+            pgconn.consume_input()
+            while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+                while pgconn.is_busy():  # get_result would wait with the interpreter's lock held
+                    self.waits.poll()
+                    pgconn.consume_input()
+                if result := pgconn.get_result():
+                    results.append(result)
+            pgconn.exit_pipeline_mode()
+        except BaseException:
+            self.raw.close()  # answers may be on their way, to questions that nobody asks any more
+            raise
+        return [self._done(result) for result in results[:-1]]
+
+    def _rows(self, result: PGresult) -> list[tuple]:
         if not result.nfields:
             return []
         self.reading.set_pgresult(result)
@@ -105,7 +145,7 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _as_text(value: Any) -> str | None:
+def _as_text(value: Any) -> Any:
     """A parameter as PostgreSQL reads it. All of them are text, so that a statement has one plan, and not one for each
     size of its numbers; and a list costs a tenth of what the driver, which looks for the type of its parts, takes."""
     if value is None:
@@ -120,35 +160,69 @@ def _as_text(value: Any) -> str | None:
     return f"{{{','.join(texts)}}}"
 
 
-def fetch_prepared(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple]:
+Params = Mapping[str, Any] | Sequence[Any]
+
+
+def fetch_prepared(statement: str, params: Params = ()) -> list[tuple]:
     """As fetch_all, for a statement whose text is always the same and that runs again and again: each connection plans
     it once. One that writes may answer nothing. With a list of more than LONG it is planned as long as it is.
 
     Parameters are text, numbers, moments, bytes and lists of them; where their place does not tell their type, the
     statement does (%(ids)s::bigint[]).
     """
-    given = params.values() if isinstance(params, Mapping) else params
-    if any(type(value) is list and len(value) > LONG for value in given):
-        if isinstance(params, Mapping):
-            return fetch_all(statement, {name: _as_text(value) for name, value in params.items()})
-        return fetch_all(statement, [_as_text(value) for value in params])
-    query, names = _numbered(statement)
-    values = [_as_text(params[name]) for name in names] if isinstance(params, Mapping) else list(map(_as_text, params))
+    return fetch_together([(statement, params)])[0]
+
+
+def fetch_together(asked: Sequence[tuple[str, Params]], *, last: bool = False) -> list[list[tuple]]:
+    """As fetch_prepared, for several statements that need not know of each other: all are sent at once, and the wait is
+    for one answer. They are run in their order, up to the first that fails; each sees what others have committed
+    before it began.
+
+    With `last` they are the last of their transaction, and its commit goes with them where it is nobody else's to say.
+    """
+    if any(map(_is_long, asked)):
+        return [_planned_anew(*one) if _is_long(one) else fetch_prepared(*one) for one in asked]
+    bound = [_bound(*one) for one in asked]
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     raw = connection.connection
     if connection.queries_logged or connection.execute_wrappers:
-        cursor = _Watched(raw)
-        with connection._prepare_cursor(cursor) as watched:  # type: ignore[attr-defined]
-            watched.execute(query, values)
-            return cursor.all()
+        return [_watched(connection, raw, one) for one in bound]
     # What Django does besides costs more than the question itself.
     connection.validate_no_broken_transaction()
+    commits = last and connection.in_atomic_block and connection.commit_on_exit and not connection.savepoint_ids
     with connection.wrap_database_errors:
         plans: _Plans | None = getattr(connection, "kept_plans", None)
         if plans is None or plans.raw is not raw:  # each connection has its own
             plans = connection.kept_plans = _Plans(raw)  # type: ignore[attr-defined]
-        return plans.run(query, [None if value is None else value.encode() for value in values])
+        return plans.run(bound, commits)
+
+
+def _is_long(asked: tuple[str, Params]) -> bool:
+    params = asked[1]
+    for value in params.values() if isinstance(params, Mapping) else params:
+        if type(value) is list and len(value) > LONG:
+            return True
+    return False
+
+
+def _planned_anew(statement: str, params: Params) -> list[tuple]:
+    if isinstance(params, Mapping):
+        return fetch_all(statement, {name: _as_text(value) for name, value in params.items()})
+    return fetch_all(statement, [_as_text(value) for value in params])
+
+
+def _bound(statement: str, params: Params) -> Bound:
+    query, names = _numbered(statement)
+    given = [params[name] for name in names] if isinstance(params, Mapping) else params
+    return query, [None if value is None else _as_text(value).encode() for value in given]
+
+
+def _watched(connection: Any, raw: Connection, asked: Bound) -> list[tuple]:
+    cursor = _Watched(raw)
+    with connection._prepare_cursor(cursor) as watched:
+        watched.execute(asked[0], [None if value is None else value.decode() for value in asked[1]])
+        return cursor.all()
 
 
 def fetch_all(statement: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from pydantic_core import to_json
 
 from common.deadlocks import again_after_deadlock
-from common.sql import fetch_prepared
+from common.sql import Params, fetch_prepared
 
 
 class KeyReused(Exception):
@@ -51,20 +51,18 @@ VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s) ON CONFLICT (call, source, key) DO NO
 
 
 @again_after_deadlock
-def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done], asks_first: bool = True) -> Done:
+def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]) -> Done:
     """What `act` answers, or has answered to the same call before: that with 200, whatever it was then.
 
-    KeyReused, MemberErased. What `act` raises undoes all of it. Without `asks_first` a call is taken for new until its
-    answer turns out to be there: for those that are many and hardly ever sent again.
+    KeyReused, MemberErased. What `act` raises undoes all of it.
     """
     printed, named = fingerprint(body), [call, source, key]
     try:
         with transaction.atomic():
-            known = fetch_prepared(_KNOWN, named) if asks_first else []
+            known = fetch_prepared(_KNOWN, named)
             if not known:
                 done = act()
-                told = [printed, done.status, to_json(done.body).decode(), done.member_id]
-                if fetch_prepared(_KEEP, named + told):
+                if fetch_prepared(_KEEP, _told(named, printed, done)):
                     return done
                 raise _Outrun
     except Exception:
@@ -73,6 +71,47 @@ def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]
         if not known:
             raise
     return _again(known[0], printed)
+
+
+_KEEP_NEW = """
+INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
+VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s)
+"""
+Keep = Callable[[Done], tuple[str, Params]]
+
+
+@again_after_deadlock
+def once_new(*, call: str, source: str, key: str, body: Any, act: Callable[[Keep | None], Done]) -> Done:
+    """As `once`, for calls that are many and hardly ever sent again: one is taken for new until its answer, or an
+    IntegrityError of its effect, says that it is not.
+
+    `act` is given what makes the statement that keeps its answer, to be sent with its last one; it need not use it, and
+    is given None where it has to look first.
+    """
+    printed, named = fingerprint(body), [call, source, key]
+    kept: list[Done] = []
+
+    def keep(done: Done) -> tuple[str, Params]:
+        kept.append(done)
+        return _KEEP_NEW, _told(named, printed, done)
+
+    try:
+        with transaction.atomic():
+            done = act(keep)
+            if not kept:
+                fetch_prepared(_KEEP_NEW, _told(named, printed, done))
+            return done
+    except Exception as error:
+        # Outrun, or refused what the same call has just been given.
+        if known := fetch_prepared(_KNOWN, named):
+            return _again(known[0], printed)
+        if not isinstance(error, IntegrityError):
+            raise
+    return once(call=call, source=source, key=key, body=body, act=lambda: act(None))
+
+
+def _told(named: list[str], printed: bytes, done: Done) -> list[Any]:
+    return [*named, printed, done.status, to_json(done.body).decode(), done.member_id]
 
 
 def _again(known: tuple, printed: bytes) -> Done:

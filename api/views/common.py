@@ -16,7 +16,7 @@ from api.enums import Scope
 from api.errors import Refused, respond
 from api.queries import find_members, read_ref
 from api.schemas import Error
-from api.services.answers import Done, KeyReused, MemberErased, once
+from api.services.answers import Done, KeyReused, MemberErased, once, once_new
 from api.services.keys import Caller
 from common.money import minor_digits, to_minor
 
@@ -64,12 +64,12 @@ def member_erased() -> Refused:
 
 
 def answer_once(
-    request: HttpRequest, name: str, key: str, act: Callable[[], Done], *, body: Any = None, asks_first: bool = True
+    request: HttpRequest, name: str, key: str, act: Callable[..., Done], *, body: Any = None, new: bool = False
 ) -> HttpResponse:
-    """Does the call, or says what was answered when it was done."""
+    """Does the call, or says what was answered when it was done. With `new` it is taken for new, see once_new."""
     told = request.told if body is None else body  # type: ignore[attr-defined]
     try:
-        done = once(call=name, source=caller(request).source, key=key, body=told, act=act, asks_first=asks_first)
+        done = (once_new if new else once)(call=name, source=caller(request).source, key=key, body=told, act=act)
     except KeyReused:
         raise key_reused() from None
     except MemberErased:

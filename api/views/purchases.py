@@ -15,7 +15,7 @@ from api import schemas
 from api.enums import Scope
 from api.errors import Refused, invalid, respond
 from api.queries import Ref, find_members, read_ref
-from api.services.answers import Done, Kept, KeyReused, MemberErased, once_each
+from api.services.answers import Done, Keep, Kept, KeyReused, MemberErased, once_each
 from api.views.common import (
     answer_once,
     call,
@@ -30,6 +30,7 @@ from api.views.common import (
     unknown_member,
 )
 from common.money import to_major
+from common.sql import Params
 from members.queries import get_programme
 from rewards.enums import Unit
 from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out, check_out_within
@@ -57,23 +58,31 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     if body.coupons and (wait := let_through(guessers(request, [body.member]), [body.coupons], at)[0]):
         raise too_many_guesses(wait)
 
-    def act() -> Done:
+    def done(receipt: Receipt) -> Done:
+        is_new = receipt.is_new and not body.dry_run
+        return Done(201 if is_new else 200, _told(receipt, body.key, body.dry_run), receipt.member_id)
+
+    def act(keep: Keep | None = None) -> Done:
         basket = basket_of(body, member_of(request, body.member), source)
+        kept: list[Done] = []
+
+        def keep_receipt(receipt: Receipt) -> tuple[str, Params]:
+            kept.append(done(receipt))
+            return keep(kept[0])  # type: ignore[misc]  # asked only where there is one
+
         if body.dry_run:
             (answer,) = check_out(baskets=[basket], at=at, dry_run=True)
-        else:
-            answer = check_out_within(basket=basket, at=at)  # what is raised undoes it
+        else:  # what is raised undoes it
+            answer = check_out_within(basket=basket, at=at, keep=keep_receipt if keep else None)
         if isinstance(answer, Refusal):
             raise from_refusal(answer)
-        return Done(
-            201 if answer.is_new and not body.dry_run else 200, _told(answer, body.key, body.dry_run), answer.member_id
-        )
+        return kept[0] if kept else done(answer)
 
     if body.dry_run:
-        done = act()
-        return respond(done.status, done.body)
+        said = act()
+        return respond(said.status, said.body)
     # A purchase's own key keeps it from being recorded twice. Who guesses codes is told at once what they were told.
-    return answer_once(request, "purchases", body.key, act, asks_first=bool(body.coupons or body.pay_with))
+    return answer_once(request, "purchases", body.key, act, new=not (body.coupons or body.pay_with))
 
 
 @call(

@@ -157,6 +157,32 @@ whole AS MATERIALIZED (
     SELECT true AS is_whole WHERE (SELECT count(*) FROM added) = cardinality(%(told_id)s::bigint[])
 )
 """
+# The same for one alone, of which it is taken for granted that it is new: IntegrityError where it is not. Parameters:
+# `writing_alone`.
+WRITING_ALONE = f"""
+added AS (
+    INSERT INTO members_purchase
+        (id, member_id, source, key, fingerprint, purchased_at, currency, amount_minor, store, channel)
+    VALUES (%(told_id)s::bigint, %(told_member)s::bigint, %(told_source)s, %(told_key)s, %(told_print)s::uuid,
+            %(told_at)s::timestamptz, %(told_currency)s::text, %(told_amount)s::bigint, %(told_store)s::text,
+            %(told_channel)s)
+),
+lined AS (
+    INSERT INTO members_purchaseline
+        (id, purchase_id, sku, name, category, brand, quantity, amount_minor, discount_minor)
+    SELECT id, %(told_id)s::bigint, sku, name, category, brand, quantity, amount_minor, discount_minor
+    FROM unnest(%(line_id)s::bigint[], %(line_sku)s::text[], %(line_name)s::text[], %(line_category)s::text[],
+                %(line_brand)s::text[], %(line_quantity)s::numeric[], %(line_amount)s::bigint[],
+                %(line_discount)s::bigint[])
+        AS line (id, sku, name, category, brand, quantity, amount_minor, discount_minor)
+),
+source AS (
+    SELECT %(told_member)s::bigint AS member_id, %(told_at)s::timestamptz AS at,
+           jsonb_build_object('purchase', %(told_id)s::bigint, 'amount_minor', %(told_amount)s::bigint,
+                              'currency', %(told_currency)s::text, 'store', %(told_store)s::text) AS data
+),
+{events.RECORDING}
+"""
 _EACH = """
 SELECT added.id, source, key, printed.fingerprint, lines.ids
 FROM printed LEFT JOIN added USING (source, key)
@@ -254,6 +280,12 @@ def writing(
         "line_amount": [line.amount_minor for *_ids, line in lines],
         "line_discount": [line.discount_minor for *_ids, line in lines],
     }
+
+
+def writing_alone(told: NewPurchase, drawn: RecordedPurchase, actor_id: int | None) -> dict[str, Any]:
+    """The parameters of WRITING_ALONE."""
+    many = writing([told], [drawn], actor_id)
+    return {name: value[0] if name.startswith("told_") else value for name, value in many.items()}
 
 
 def written(

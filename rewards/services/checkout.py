@@ -4,7 +4,7 @@ Baskets that are paid with money alone go through together, set-based; one that 
 through by itself. docs/earning.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from common.deadlocks import again_after_deadlock
 from common.money import format_money, minor_digits
+from common.sql import Params
 from members.services.purchases import NewLine, NewPurchase, RecordedPurchase, known_purchase, record_each
 from rewards.coupons.pricing import Line
 from rewards.earning.basket import Basket, BasketLine, Priced, Refusal, price
@@ -21,7 +22,7 @@ from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries import points_text, reward_settings
 from rewards.services.coupons.using import CouponRefused, attach, take
-from rewards.services.earning.at_once import write_at_once
+from rewards.services.earning.at_once import AtOnce, begin, write_at_once
 from rewards.services.earning.live import Home, Opened, opened
 from rewards.services.earning.posting import Granted, units_given
 from rewards.services.earning.rewarding import give_new
@@ -30,6 +31,8 @@ from rewards.services.paying import Payment, pay
 from rewards.services.receipts import Earned, Receipt, Stand, as_it_was, earned_now, settle, settle_at_once
 
 __all__ = ["Basket", "BasketLine", "Earned", "Receipt", "Refusal", "check_out", "check_out_within"]
+
+Keep = Callable[[Receipt], tuple[str, Params]]
 
 
 @dataclass(slots=True)
@@ -120,34 +123,36 @@ def check_out(
     return answers
 
 
-def check_out_within(*, basket: Basket, at: datetime, actor_id: int | None = None) -> Receipt | Refusal:
-    """As check_out, in the transaction of a caller who undoes all of it where the answer is a Refusal."""
+def check_out_within(
+    *, basket: Basket, at: datetime, actor_id: int | None = None, keep: Keep | None = None
+) -> Receipt | Refusal:
+    """As check_out, in the transaction of a caller who undoes all of it where the answer is a Refusal.
+
+    `keep` makes of a receipt the statement that keeps it. It is used where the statement can be sent with the last that
+    is needed; then the purchase must be new (IntegrityError), and the transaction may be committed when this returns.
+    """
     try:
-        return _check_out([basket], at, actor_id, alone=True)[0]
+        return _check_out([basket], at, actor_id, alone=True, keep=keep)[0]
     except _Refused as refused:
         return refused.refusal
 
 
 def _check_out(
-    baskets: Sequence[Basket], at: datetime, actor_id: int | None, *, alone: bool = False
+    baskets: Sequence[Basket], at: datetime, actor_id: int | None, *, alone: bool = False, keep: Keep | None = None
 ) -> list[Receipt | Refusal]:
     answers: dict[int, Receipt | Refusal] = {}
     sales: dict[int, _Sale] = {}
     seen: set[tuple[str, str]] = set()
     again: list[int] = []
-    begun = opened(
-        PURCHASE,
-        {basket.member_id for basket in baskets},
-        purchases=len(baskets),
-        lines=sum([len(basket.lines) for basket in baskets]),
-    )
+    prices = [price(basket, at) for basket in baskets]
+    begun = _begun(baskets, prices, at)
     people, line = begun.people, 0
     for n, basket in enumerate(baskets):
         if (basket.source, basket.key) in seen:
             again.append(n)
             continue
         seen.add((basket.source, basket.key))
-        priced = price(basket, at)
+        priced = prices[n]
         if isinstance(priced, Refusal):
             answers[n] = priced
         elif basket.member_id not in people:
@@ -167,7 +172,7 @@ def _check_out(
     for group in groups:
         if alone:
             try:
-                answers |= _post(group, begun, at, actor_id)
+                answers |= _post(group, begun, at, actor_id, keep)
             except PointsOutOfRange as problem:
                 raise _out_of_range() from problem
             break
@@ -175,6 +180,13 @@ def _check_out(
     for n in again:  # told twice in one call: the second time it is known
         answers[n] = _check_out([baskets[n]], at, actor_id)[0]
     return [answers[n] for n in range(len(baskets))]
+
+
+def _begun(baskets: Sequence[Basket], prices: Sequence[Priced | Refusal], at: datetime) -> Opened:
+    lines = sum([len(basket.lines) for basket in baskets])
+    if len(baskets) == 1 and baskets[0].is_plain and isinstance(prices[0], Priced):
+        return begin(baskets[0].member_id, prices[0].at, at, lines=lines)
+    return opened(PURCHASE, {basket.member_id for basket in baskets}, purchases=len(baskets), lines=lines)
 
 
 def _settle(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
@@ -194,7 +206,9 @@ def _settle(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int 
     return answers
 
 
-def _post(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
+def _post(
+    sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | None, keep: Keep | None = None
+) -> dict[int, Receipt | Refusal]:
     single = next(iter(sales.values())) if len(sales) == 1 else None
     if single is not None and not single.basket.is_plain:
         units = [Unit.POINTS, Unit.CREDIT] if single.basket.pay_credit_minor else units_given(begun.rules)
@@ -203,18 +217,34 @@ def _post(sales: dict[int, _Sale], begun: Opened, at: datetime, actor_id: int | 
         if single.recorded is None:
             return _post_paid(next(iter(sales)), single, begun, at, actor_id)
     else:
+        kept: dict[int, Receipt | Refusal] = {}
+
+        def ending(done: AtOnce) -> tuple[str, Params]:
+            ((n, receipt),) = _receipts(sales, done, begun, at).items()
+            kept[n] = receipt
+            return keep(receipt)  # type: ignore[misc]  # asked only where there is one
+
         purchases = [sale.purchase() for sale in sales.values()]
         drawn = [sale.drawn for sale in sales.values() if sale.drawn]
-        done = write_at_once(purchases, drawn, begun, at, actor_id) if len(drawn) == len(sales) else None
+        done = None
+        if len(drawn) == len(sales):
+            done = write_at_once(purchases, drawn, begun, at, actor_id, ending if keep and single else None)
+        if kept:
+            return kept
         recorded = done.recorded if done else record_each(purchases=purchases, actor_id=actor_id)
         for sale, was in zip(sales.values(), recorded, strict=True):
             sale.recorded = was
         if done and done.granted is not None:
-            stands = settle_at_once(done, begun, at)
-            for sale, granted in zip(sales.values(), done.granted, strict=True):
-                sale.granted = granted
-            return {n: _receipt(sale, stands[sale.member_id], at) for n, sale in sales.items()}
+            return {**_receipts(sales, done, begun, at)}
     return _reward(sales, begun, at, {})
+
+
+def _receipts(sales: dict[int, _Sale], done: AtOnce, begun: Opened, at: datetime) -> dict[int, Receipt]:
+    """Of what was written at once, or will be."""
+    stands = settle_at_once(done, begun, at)
+    for sale, was, granted in zip(sales.values(), done.recorded, done.granted or (), strict=True):
+        sale.recorded, sale.granted = was, granted
+    return {n: _receipt(sale, stands[sale.member_id], at) for n, sale in sales.items()}
 
 
 def _post_paid(n: int, sale: _Sale, begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:

@@ -129,8 +129,20 @@ def standings(
     `purchase_ids` are new, and do not count as earlier purchases. With `having`, what they have at that moment as
     well, see HAVING. MergedMeanwhile."""
     ids = sorted(set(members))
+    return read_standings(ids, fetch_prepared(*asking(rules, ids, moments, purchase_ids, having=having)))
+
+
+def asking(
+    rules: Sequence[Rule],
+    ids: Sequence[int],
+    moments: Sequence[datetime],
+    purchase_ids: Sequence[int] = (),
+    *,
+    having: datetime | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """The statement that asks for standings, for read_standings."""
     definitions = [rule.definition for rule in rules]
-    params: dict[str, Any] = {"members": ids}
+    params: dict[str, Any] = {"members": list(ids)}
     parts = [_TIER if having is None else HAVING, _MERGED, _PURSE]
     if having is not None:
         params["at"] = having
@@ -154,8 +166,13 @@ def standings(
         params["ever"] = sorted(ever)
     if any(rule.definition.effect.kind == "coupon" for rule in limited):
         parts.append(_COUPONS)
+    return " UNION ALL ".join(parts), params
+
+
+def read_standings(ids: Sequence[int], rows: Iterable[tuple]) -> dict[int, Standing]:
+    """From what `asking` is answered. MergedMeanwhile."""
     found = {id_: Standing() for id_ in ids}
-    for what, member_id, number, moment, units, extra, has in fetch_prepared(" UNION ALL ".join(parts), params):
+    for what, member_id, number, moment, units, extra, has in rows:
         standing = found[member_id]
         match what:
             case "tier":

@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from common.sql import fetch_prepared
 from members.services.purchases import DRAWN
 from rewards.earning.definition import parse
-from rewards.earning.facts import Rule
+from rewards.earning.facts import Rule, Standing
 from rewards.enums import Unit
 from rewards.queries_budgets import LEFT
 from rewards.services.ledger import LOCK
@@ -94,7 +94,8 @@ def home() -> Home:
 
 class Opened(NamedTuple):
     """What a checkout begins with: the rules, the programme, who the buyers are now (None for who is erased), their
-    wallets by member and unit, which are locked, and ids drawn for as many purchases and lines."""
+    wallets by member and unit, which are locked, and ids drawn for as many purchases and lines. `known` is where they
+    stand, where that was asked with it, see at_once.begin."""
 
     rules: list[LiveRule]
     home: Home
@@ -102,6 +103,7 @@ class Opened(NamedTuple):
     wallets: dict[tuple[int, str], int]
     purchase_ids: list[int]
     line_ids: list[int]
+    known: dict[int, Standing] | None = None
 
 
 _PEOPLE = f""", (
@@ -119,8 +121,15 @@ UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, live.* FROM live
 
 def opened(trigger: str, people: Collection[int], *, purchases: int = 0, lines: int = 0) -> Opened:
     """All of it in one statement, at the end of which the wallets that these people have are locked."""
-    params = {"triggers": [trigger], "people": list(people), "purchases": purchases, "lines": lines}
-    rows = fetch_prepared(_OPENED, params)
+    return read_opened(fetch_prepared(*opening(trigger, people, purchases=purchases, lines=lines)))
+
+
+def opening(trigger: str, people: Collection[int], *, purchases: int, lines: int) -> tuple[str, dict[str, Any]]:
+    """The statement that asks for it, for read_opened."""
+    return _OPENED, {"triggers": [trigger], "people": list(people), "purchases": purchases, "lines": lines}
+
+
+def read_opened(rows: list[tuple]) -> Opened:
     programme = next(row for row in rows if row[7] is None)
     zone, currency, multiplies, known, wallets, purchase_ids, line_ids = programme[:7]
     return Opened(

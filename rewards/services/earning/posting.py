@@ -97,13 +97,15 @@ def consider(
     budgets: Mapping[int, int] | None = None,
     *,
     having: datetime | None = None,
+    known: dict[int, Standing] | None = None,
 ) -> list[tuple[Outcome, Standing]]:
-    """What each case gives, after those before it, and where the member stands; with `having`, what they have at that
-    moment. Writes nothing; budgets that are not given are taken as they were read."""
-    members = [case.member_id for case in cases]
-    new = [case.purchase_id for case in cases if case.purchase_id is not None]
+    """What each case gives, after those before it, and where the member stands: as `known`, or asked now; with
+    `having`, what they have at that moment. Writes nothing; budgets that are not given are taken as they were read."""
     plain = [live.rule for live in rules]
-    known = standings(plain, members, [case.happening.at for case in cases], new, having=having)
+    if known is None:
+        members = [case.member_id for case in cases]
+        new = [case.purchase_id for case in cases if case.purchase_id is not None]
+        known = standings(plain, members, [case.happening.at for case in cases], new, having=having)
     left = {live.rule.id: live.budget_left for live in rules if live.budget_left is not None} | dict(budgets or {})
     factors = multipliers_of([(case.member_id, case.happening.at) for case in cases]) if at_home.multiplies else None
     outcomes = []
