@@ -193,3 +193,18 @@ class Pace(models.TextChoices):
     NORMAL = "normal", _("Whenever there is something")
     WEEKLY = "weekly", _("At most once a week")
     MONTHLY = "monthly", _("At most once a month")
+
+
+class TrackKind(models.TextChoices):
+    OPEN = "open", _("Opened")
+    CLICK = "click", _("Clicked")
+    TRAP = "trap", _("Hidden link fetched")
+
+
+class Verdict(models.TextChoices):
+    """What a request for a picture or a link is taken for."""
+
+    PERSON = "person", _("A person")
+    PROXY = "proxy", _("A mail service's proxy")
+    SCANNER = "scanner", _("A scanner")
+    UNSURE = "unsure", _("Unsure")

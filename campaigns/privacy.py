@@ -5,7 +5,16 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import ContactPace, DeliveryEvent, JourneyRun, Message, PendingConsent, Suppression, TopicChoice
+from campaigns.models import (
+    ContactPace,
+    DeliveryEvent,
+    JourneyRun,
+    Message,
+    PendingConsent,
+    Suppression,
+    TopicChoice,
+    TrackEvent,
+)
 from campaigns.queries import address_key
 from members.models import Member
 from members.privacy import exempt, register_export
@@ -43,6 +52,16 @@ def _deliveries(member_id: int) -> list[dict[str, Any]]:
     found = DeliveryEvent.objects.filter(words_of_providers([member])).order_by("at")
     told = [{"kind": event.kind, "at": event.at, "to": event.recipient, "reason": event.detail} for event in found]
     entries = Suppression.objects.filter(suppressions([member])).order_by("created_at")
+    tracks = TrackEvent.objects.filter(message__member=member).select_related("link").order_by("at")
+    told += [
+        {
+            "kind": track.kind,
+            "at": track.at,
+            "to": track.link.url if track.link else "",
+            "reason": " ".join(part for part in (track.agent, track.network) if part),
+        }
+        for track in tracks
+    ]
     return told + [
         {
             "kind": entry.reason,
@@ -99,7 +118,7 @@ def register_all() -> None:
         "deliveries",
         _("What became of messages to you"),
         _deliveries,
-        models=["campaigns.DeliveryEvent", "campaigns.Suppression"],
+        models=["campaigns.DeliveryEvent", "campaigns.Suppression", "campaigns.TrackEvent"],
         order=71,
     )
     exempt("campaigns.Sender", _("who sends; a member of staff may have paused it"))

@@ -55,10 +55,12 @@ def render_greetings(
     recipients: Sequence[Recipient],
     unsubscribe_urls: Sequence[str],
     made_up: Mapping[str, Mapping[str, Any]] | None = None,
+    buttons: Sequence[tuple[str, str]] | None = None,
 ) -> list[Content | LiquidError]:
     """A mail for each recipient, in order, in their language; a text that cannot be rendered gives its error.
 
-    `made_up` are fields that say something else than the tables.
+    `made_up` are fields that say something else than the tables; `buttons` where the button leads each, and what
+    stands at the end of the HTML.
     """
     address = [line.strip() for line in get_programme().postal_address.splitlines() if line.strip()]
     texts = {}
@@ -69,11 +71,15 @@ def render_greetings(
                 merge.environment.from_string(greeting.body),
             )
     finished: list[Content | LiquidError] = []
-    for recipient, values, url in zip(recipients, merge.values(recipients), unsubscribe_urls, strict=True):
+    buttons = buttons or [("", "")] * len(recipients)
+    for recipient, values, url, (button, end) in zip(
+        recipients, merge.values(recipients), unsubscribe_urls, buttons, strict=True
+    ):
         subject, body = texts[recipient.language]
         with override(recipient.language):
             try:
-                finished.append(_render(subject, body, {**values, **(made_up or {})}, recipient.language, address, url))
+                said = {**values, **(made_up or {})}
+                finished.append(_render(subject, body, said, recipient.language, address, url, button, end))
             except LiquidError as error:
                 finished.append(error)
     return finished
@@ -96,19 +102,26 @@ def _render(
     language: str,
     address: list[str],
     unsubscribe_url: str,
+    button_url: str,
+    end: str,
 ) -> Content:
     title = " ".join(subject.render(**values).split())
     paragraphs = _paragraphs(body.render(**values))
     words = _words(values)
-    html = _layout().render(
-        **values,
-        language=language,
-        subject=title,
-        preview=" ".join(paragraphs[0]) if paragraphs else title,
-        paragraphs=paragraphs,
-        words=words,
-        address=address,
-        unsubscribe_url=unsubscribe_url,
+    html = (
+        _layout()
+        .render(
+            **values,
+            language=language,
+            subject=title,
+            preview=" ".join(paragraphs[0]) if paragraphs else title,
+            paragraphs=paragraphs,
+            words=words,
+            address=address,
+            unsubscribe_url=unsubscribe_url,
+            button_url=button_url or values["programme"]["url"],
+        )
+        .replace("</body>", end + "</body>")
     )
     facts = [gettext("Your points: %(points)s") % {"points": values["points"]["balance"]}, values["programme"]["url"]]
     leave = gettext("Unsubscribe: %(address)s") % {"address": unsubscribe_url}

@@ -53,3 +53,12 @@ def send_confirmations() -> None:
     from campaigns.services.opt_in import send_due
 
     send_due(at=timezone.now())
+
+
+@shared_task
+def judge_requests() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.verdicts import judge
+
+    judge(at=timezone.now())

@@ -39,6 +39,7 @@ def told(sender: type, event: Any, esp_name: str, **kwargs: Any) -> None:
             key=f"{event.event_type}:{event.event_id}" if event.event_id else "",
             permanent=for_good or reason in ("invalid", "bounced") if event.event_type != "deferred" else False,
             detail=" ".join(str(part) for part in (event.description, event.mta_response) if part),
+            agent=str(getattr(event, "user_agent", None) or ""),
             raw=event.esp_event if isinstance(event.esp_event, dict) else {"said": str(event.esp_event)},
         ),
         at=now(),

@@ -68,6 +68,7 @@ _MARKETER = {
     "campaigns.sender": "view",
     "campaigns.suppression": "view",
     "campaigns.deliveryevent": "view",
+    "campaigns.trackevent": "view",
     "campaigns.journey": "view add change",
     "campaigns.journeyrun": "view",
     "campaigns.occasion": "view add change",

@@ -40,6 +40,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Senders"), "outbound", "campaigns.Sender"),
             (_("Suppression list"), "block", "campaigns.Suppression"),
             (_("Words from providers"), "webhook", "campaigns.DeliveryEvent"),
+            (_("Opened and clicked"), "ads_click", "campaigns.TrackEvent"),
             (_("Occasions"), "calendar_month", "campaigns.Occasion"),
             (_("Topics"), "interests", "campaigns.Topic"),
             (_("Limits of messages"), "speed", "campaigns.Cap"),

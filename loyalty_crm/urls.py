@@ -6,6 +6,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from campaigns.views_brand import brand_styles, mail_picture
+from campaigns.views_tracking import follow
+from campaigns.views_tracking import picture as tracking_picture
 from loyalty_crm.health import health
 from rewards.views import picture
 
@@ -27,6 +29,9 @@ urlpatterns = [
     path("till/", include("till.urls")),
     path("brand.css", brand_styles, name="brand_styles"),
     path("u/", include("campaigns.urls")),
+    path("l/<str:token>/<int:number>/", follow, name="tracked_link"),
+    path("l/<str:token>/<int:number>/<int:place>/", follow),
+    path("o/<str:token>.gif", tracking_picture, name="tracked_open"),
     path("mail-events/", include("anymail.urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("portal.urls")),

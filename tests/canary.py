@@ -16,7 +16,16 @@ from django.test import Client
 from openpyxl import Workbook
 
 from api.models import Answer
-from campaigns.models import Campaign, DeliveryEvent, Journey, JourneyRun, JourneyVersion, Message, Suppression
+from campaigns.models import (
+    Campaign,
+    DeliveryEvent,
+    Journey,
+    JourneyRun,
+    JourneyVersion,
+    Message,
+    Suppression,
+    TrackEvent,
+)
 from campaigns.models.preference import ContactPace, PendingConsent, Topic, TopicChoice
 from campaigns.queries import address_key
 from campaigns.services.greeting import birthday_campaign
@@ -238,6 +247,10 @@ def _messages(member: m.Member, at: datetime) -> None:
     JourneyRun.objects.create(
         journey=journey, version=version, member=member, key=f"{member.pk}", state="active", entered_at=at,
         arrived_at=at, should_at=at, due_at=at, why={"for": WORD}, error=WORD,
+    )  # fmt: skip
+    TrackEvent.objects.create(
+        message=Message.objects.filter(member=member).first(), kind="open", at=at, minute=at, looks="unsure",
+        method="GET", agent=f"Mozilla/5.0 ({WORD})", network=f"{WORD}/24",
     )  # fmt: skip
     DeliveryEvent.objects.create(
         source="postmark", key="1", kind="bounced", at=at, received_at=at, recipient=EMAIL, detail=f"no {WORD}",

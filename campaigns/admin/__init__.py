@@ -9,6 +9,7 @@ from campaigns.admin import (
     senders,
     suppression,
     templates,
+    tracking,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "senders",
     "suppression",
     "templates",
+    "tracking",
 ]

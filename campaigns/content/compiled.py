@@ -22,9 +22,10 @@ from campaigns import merge
 from campaigns.content import blocks, quoted
 from campaigns.content.frame import PAD, WIDTH, Drawn, Page, draw
 from campaigns.content.headers import header_lines
+from campaigns.content.links import PLAIN, Linker, Measure
 from campaigns.content.look import Look, look
 from campaigns.enums import TemplateKind
-from campaigns.models import MailPicture, TemplateVersion
+from campaigns.models import Link, MailPicture, TemplateVersion
 
 KEEP = 300  # seconds for which a compiled template serves: what it shows of the catalogue is at most that old
 MOST_KEPT = 64
@@ -49,11 +50,19 @@ class Compiled:
     """A template in one language. `spaces` are the merge spaces that it asks for (`merge.values`); `links` is added by
     whoever sends: {"unsubscribe": address, "preferences": address}, needed where `kind` is marketing."""
 
-    def __init__(self, content: Mapping[str, Any], language: str, kind: str, style: Look, at: datetime) -> None:
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        language: str,
+        kind: str,
+        style: Look,
+        at: datetime,
+        links: Linker | None = None,
+    ) -> None:
         self.kind = kind
         self.language = blocks.closest(blocks.complete_languages(content), language, style.programme.language)
         with override(self.language):
-            page = Page(self.language, style, at)
+            page = Page(self.language, style, at, links or Linker())
             names = [block["picture"] for _path, block in blocks.walk(content["blocks"]) if block["type"] == "picture"]
             page.pictures = {one.name: one for one in MailPicture.objects.filter(name__in=names)} if names else {}
             drawn = draw(content["blocks"], page)
@@ -62,6 +71,7 @@ class Compiled:
             html = _mail(drawn, content["blocks"], page, preheader, kind)
             text = page.tags.show(drawn.text + _foot(page, kind)).rstrip("\n") + "\n"
         self.codes = tuple(page.codes)
+        self.links = frozenset(page.links.found)
         self._subject = merge.environment.from_string(subject)
         self._preheader = merge.environment.from_string(preheader)
         self._sms = merge.environment.from_string((content.get("sms") or {}).get(self.language, ""))
@@ -185,7 +195,8 @@ def _mail(drawn: Drawn, given: list[dict[str, Any]], page: Page, preheader: str,
 </mj-body></mjml>"""
     # MJML's own rules for tables serve from the head: put into every cell they would double the mail.
     html = mjml.mjml2html(source, fonts={}).replace("<style", '<style data-css-inline="ignore"', 1)
-    return page.tags.show(_inliner.inline(html)) + "\n"
+    html = page.tags.show(_inliner.inline(html))
+    return html.replace("</body>", page.links.end() + "</body>") + "\n"
 
 
 def _css(page: Page) -> str:
@@ -264,20 +275,22 @@ def _foot(page: Page, kind: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-_kept: dict[tuple[int, str, str], tuple[float, Compiled]] = {}
+_kept: dict[tuple[int, str, str, Measure], tuple[float, Compiled]] = {}
 _lock = Lock()
 
 
-def compiled(version_id: int, language: str) -> Compiled:
+def compiled(version_id: int, language: str, measure: Measure = PLAIN) -> Compiled:
     """A version for who reads `language`, kept in this process for five minutes or until the brand changes. Two queries
-    to see whether it still looks the same. TemplateVersion.DoesNotExist."""
+    to see whether it still looks the same. What is measured needs `links.token` and `links.utm` among the values.
+    TemplateVersion.DoesNotExist."""
     style = look()
-    key, moment = (version_id, language, style.stamp), time.monotonic()
+    key, moment = (version_id, language, style.stamp, measure), time.monotonic()
     found = _kept.get(key)
     if found and found[0] > moment:
         return found[1]
     version = TemplateVersion.objects.select_related("template").get(pk=version_id)
-    made = Compiled(version.content, language, version.template.kind, style, now())
+    ids = dict(Link.objects.filter(version=version_id).values_list("url", "id")) if measure.clicks else {}
+    made = Compiled(version.content, language, version.template.kind, style, now(), Linker(measure, ids))
     with _lock:
         while len(_kept) >= MOST_KEPT:
             _kept.pop(next(iter(_kept)))

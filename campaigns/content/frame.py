@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.translation import gettext
 
 from campaigns import merge
-from campaigns.content import markup, places, sources
+from campaigns.content import markup, sources
+from campaigns.content.links import Linker
 from campaigns.content.look import Look, picture_url
 from campaigns.content.markup import Tags
 from campaigns.models import MailPicture
@@ -33,14 +34,14 @@ class Page:
     language: str
     look: Look
     at: datetime
-    link: Callable[[str], str] = lambda url: url
+    links: Linker = field(default_factory=Linker)
     tags: Tags = field(default_factory=Tags)
     pictures: dict[str, MailPicture] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)  # the spaces whose code is shown as QR
     gap: int = 0  # pixels above what comes next
 
     def address(self, link: str) -> str:
-        return self.link(places.address(link))
+        return self.links.link(link)
 
     def href(self, link: str) -> str:
         return escape(self.tags.hide(self.address(link)), quote=True)
@@ -249,14 +250,16 @@ def _gift(block: Mapping[str, Any], page: Page) -> Drawn:
 @register_drawing("rewards")
 def _rewards(block: Mapping[str, Any], page: Page) -> Drawn:
     if block["which"] == "chosen":
-        cards = [sources.Card(*map(escape, card)) for card in sources.chosen_cards(block["rewards"])]
+        chosen = sources.chosen_cards(block["rewards"])
+        cards = [sources.Card(*map(escape, card))._replace(url=page.href(card.url)) for card in chosen]
         mail = "".join(_card(card, page, page.tags.hide) for card in cards)
-        plain = "".join(f"- {card.name}: {card.price}\n" for card in sources.chosen_cards(block["rewards"]))
+        plain = "".join(f"- {card.name}: {card.price}\n" for card in chosen)
         inapp = "".join(_card_inapp(card) for card in cards)
         return Drawn(
             _text(mail), page.tags.hide(plain) + "\n" if plain else "", f'<ul class="letter-cards">{inapp}</ul>'
         )
     path, card = "cards_affordable.all", sources.Card(*(page.put(f"card.{name}") for name in sources.Card._fields))
+    card = card._replace(url=escape(page.tags.hide(page.links.card()), quote=True))
     there = f"{path}.size > 0"
     picture = page.when("card.picture != ''", _thumb(card.picture))
     return Drawn(

@@ -11,6 +11,7 @@ from campaigns.models.preference import ContactPace, OptInRule, PendingConsent, 
 from campaigns.models.pressure import Cap
 from campaigns.models.sending import Bucket, DeliveryEvent, Sender, Suppression
 from campaigns.models.template import MailPicture, Snippet, Template, TemplateVersion
+from campaigns.models.tracking import Link, TrackEvent
 
 __all__ = [
     "DAYS_BETWEEN",
@@ -30,6 +31,7 @@ __all__ = [
     "JourneyLog",
     "JourneyRun",
     "JourneyVersion",
+    "Link",
     "MailPicture",
     "Message",
     "Occasion",
@@ -44,4 +46,5 @@ __all__ = [
     "TemplateVersion",
     "Topic",
     "TopicChoice",
+    "TrackEvent",
 ]

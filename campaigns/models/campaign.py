@@ -51,6 +51,21 @@ class Campaign(models.Model):
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
     utm_campaign = models.SlugField(_("name in web statistics"), max_length=60, blank=True, default="")
+    measure_clicks = models.BooleanField(
+        _("measure clicks"),
+        default=True,
+        db_default=True,
+        help_text=_("Links lead through this site, which counts them. Service messages are never measured."),
+    )
+    measure_opens = models.BooleanField(
+        _("measure opens"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A picture that cannot be seen tells when a mail is opened. Off unless you need it: it watches people at"
+            " home, and many programs open mails by themselves. In some countries members must agree to it."
+        ),
+    )
     created_by = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )

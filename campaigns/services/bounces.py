@@ -14,9 +14,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from campaigns.enums import EventKind, Medium, SuppressionReason
+from campaigns.enums import EventKind, Medium, SuppressionReason, TrackKind
 from campaigns.models import DeliveryEvent, Message
 from campaigns.services.suppression import Entry, suppress
+from campaigns.services.tracking import Request, keep
 from members.enums import Channel
 from members.queries import consent_state
 from members.services.consent import state_consent
@@ -29,9 +30,8 @@ _COLUMNS = {
     EventKind.DELIVERED: "delivered_at",
     EventKind.BOUNCED: "bounced_at",
     EventKind.COMPLAINED: "complained_at",
-    EventKind.OPENED: "opened_at",
-    EventKind.CLICKED: "clicked_at",
 }
+_TRACKED = {EventKind.OPENED: TrackKind.OPEN, EventKind.CLICKED: TrackKind.CLICK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Told:
     key: str = ""
     permanent: bool | None = None
     detail: str = ""
+    agent: str = ""  # the program that opened or clicked, where the provider says
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,6 +77,8 @@ def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
         return None
     if message is not None and (column := _COLUMNS.get(told.kind)):
         Message.objects.filter(pk=message.pk, **{f"{column}__isnull": True}).update(**{column: told.at})
+    if message is not None and (kind := _TRACKED.get(told.kind)):
+        keep(message_id=message.pk, kind=kind, link_id=None, request=Request("", told.agent, ""), at=told.at)
     _act(told, message, event, at)
     return event
 

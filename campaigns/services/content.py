@@ -24,6 +24,7 @@ from campaigns.services.boot import boot_uid
 from campaigns.services.claims import AGREED, SUPPRESSED
 from campaigns.services.envelopes import Envelope, link_of, links_of
 from campaigns.services.objections import Held, Objection, objections
+from campaigns.services.tracking import buttons_of_greeting
 from campaigns.services.writers import Writer, writer_of
 from common.sql import execute, fetch_all
 from members.models import Member
@@ -256,7 +257,8 @@ def _write_greetings(messages: Sequence[Held], members: Mapping[int, Member], at
         for message, gift in zip(messages, gifts, strict=True):
             message.gift_id = given[gift.key]
     errors = {}
-    contents = render_greetings(greeting, recipients, [link_of(message) for message in messages])
+    buttons = buttons_of_greeting(messages[0].campaign_id, [message.id for message in messages])
+    contents = render_greetings(greeting, recipients, [link_of(one) for one in messages], buttons=buttons)
     for message, content in zip(messages, contents, strict=True):
         if isinstance(content, LiquidError):
             errors[message.id] = str(content)

@@ -14,9 +14,11 @@ from liquid.exceptions import LiquidError
 
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
-from campaigns.models import BirthdayGreeting, Sender
+from campaigns.content.links import Measure
+from campaigns.models import BirthdayGreeting, Campaign, Sender
 from campaigns.rendering import Content, sample
 from campaigns.services.objections import Held
+from campaigns.services.tracking import measure_of, token_of, utm_of
 from campaigns.services.unsubscribe import unsubscribe_url
 from common.mail import sender as from_header
 from members.enums import Language
@@ -50,15 +52,25 @@ class Envelope:
         self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
         self.name = " ".join((sender.name or programme.name).split())
         self.reply_to = sender.reply_to or programme.contact_email
-        self.templates: dict[tuple[int, str], Compiled] = {}
+        self.templates: dict[tuple[int, str, Measure], Compiled] = {}
+        self.measured: dict[int, tuple[Measure, str]] = {}
         self.host = urlsplit(settings.SITE_URL).hostname
 
-    def template(self, version_id: int, language: str) -> Compiled:
-        """Looked up once for a chunk: whether the brand has changed is a question to the database."""
-        key = (version_id, language)
+    def template(self, message: Held) -> tuple[Compiled, dict[str, dict[str, str]]]:
+        """Looked up once for a chunk: whether the brand has changed is a question to the database. With it the links
+        of this one message."""
+        if message.campaign_id not in self.measured:
+            campaign = Campaign.objects.get(pk=message.campaign_id)
+            named = utm_of(campaign.kind, campaign.name, campaign.utm_campaign, message.channel)
+            self.measured[message.campaign_id] = (measure_of(campaign), named)
+        measure, named = self.measured[message.campaign_id]
+        key = (message.version_id or 0, message.language, measure)
         if key not in self.templates:
-            self.templates[key] = compiled(version_id, language)
-        return self.templates[key]
+            self.templates[key] = compiled(*key)
+        links = links_of(message)
+        if links:
+            links["links"] |= {"token": token_of(message.id), "utm": named}
+        return self.templates[key], links
 
     def headers(self, message: Held, at: datetime) -> dict[str, str]:
         """Those of every attempt: the moment is that of writing."""
@@ -93,16 +105,17 @@ class Envelope:
         """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
         if message.version_id is None:
             return self.mail(message, at).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own
-        template = self.template(message.version_id, message.language)
+        template, links = self.template(message)
         headers = self.headers(message, at) | {"Subject": message.subject}
-        return template.mime(message.values | links_of(message), headers)
+        return template.mime(message.values | links, headers)
 
     def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
         if message.version_id is None:
             content = Content(message.subject, message.text, message.html)
             subject, text, html, images = content.subject, content.text, content.html, {}
         else:
-            made = self.template(message.version_id, message.language).render(message.values | links_of(message))
+            template, links = self.template(message)
+            made = template.render(message.values | links)
             subject, text, html, images = message.subject, made.text, made.html, dict(made.images)
         headers = self.headers(message, at)
         mail = EmailMultiAlternatives(subject, text, from_header(self.name), [message.to], headers=headers)

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from campaigns.enums import OPEN, MessageState, SkipReason
-from campaigns.models import DeliveryEvent, Message, Suppression
+from campaigns.models import DeliveryEvent, Message, Suppression, TrackEvent
 from campaigns.privacy import suppressions, words_of_providers
 from members.models import Member
 
@@ -24,6 +24,7 @@ def erase_messages(member_ids: Sequence[int], at: datetime) -> None:
     Suppression.objects.filter(suppressions(members)).update(value="", note="", lift_note="")
     DeliveryEvent.objects.filter(words_of_providers(members)).update(recipient="", provider_id="", detail="", raw={})
     messages.exclude(provider_id="").update(provider_id="")
+    TrackEvent.objects.filter(message__member__in=member_ids).update(agent="", network="")
 
 
 def empty_messages(messages: QuerySet[Message]) -> None:

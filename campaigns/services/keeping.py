@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.enums import MessageState
-from campaigns.models import Message
+from campaigns.models import Message, TrackEvent
 from campaigns.services.erasure import empty_messages
 from members.privacy import Retention, register_retention
 
@@ -45,7 +45,27 @@ def _forget_mails(before: datetime, limit: int) -> int:
     return len(old)
 
 
+def _tracks(before: datetime) -> QuerySet[TrackEvent]:
+    return TrackEvent.objects.filter(at__lt=before, rules__gt=0)
+
+
+def _forget_tracks(before: datetime, limit: int) -> int:
+    old = _tracks(before).order_by("at").values("pk")[:limit]
+    return TrackEvent.objects.filter(pk__in=old).delete()[0]
+
+
 def register_all() -> None:
+    register_retention(
+        Retention(
+            "tracks",
+            _("What was opened and clicked"),
+            _("Each request for a picture or a link of a mail. That a message was opened or clicked, and when, stays."),
+            180,
+            lambda before: _tracks(before).count(),
+            lambda before: [],
+            _forget_tracks,
+        )
+    )
     register_retention(
         Retention(
             "message_contents",

@@ -19,10 +19,12 @@ from campaigns.content.blocks import BadContent, Known, Problem, complete_langua
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.content.sources import sample_values
-from campaigns.models import MailPicture, Snippet, Template, TemplateVersion
+from campaigns.models import Link, MailPicture, Snippet, Template, TemplateVersion
 from members.queries import get_programme
 from rewards.models import Offer, Reward
 from rewards.services.pictures import encode_for_mail
+
+MOST_LINK = 2000  # characters; a longer one is not counted
 
 
 def known() -> Known:
@@ -37,18 +39,24 @@ def known() -> Known:
 
 def check(given: Any, kind: str, at: datetime) -> dict[str, Any]:
     """The content, tidy; each complete language was made once with sample values. BadContent."""
+    return _checked(given, kind, at)[0]
+
+
+def _checked(given: Any, kind: str, at: datetime) -> tuple[dict[str, Any], set[str]]:
+    """The content, and where its links lead."""
     content = parse(given, known())
-    style, values = look(), example()
+    style, values, links = look(), example(), set[str]()
     for language in complete_languages(content):
         try:
             made = Compiled(content, language, kind, style, at)
             made.render(values)
             made.inapp(values)
             made.sms(values)
+            links |= made.links
         except LiquidError as error:
             text = gettext("It cannot be made: %(error)s") % {"error": error}
             raise BadContent([Problem((), language, text)]) from error
-    return content
+    return content, links
 
 
 def example() -> dict[str, Any]:
@@ -89,10 +97,10 @@ def save_template(
 ) -> TemplateVersion:
     """Saves what was changed, as a new version where the content is another; the newest version. BadContent;
     Template.DoesNotExist."""
-    tidy = check(content, kind, at)
+    tidy, links = _checked(content, kind, at)
     if template_id is None:
         template = Template.objects.create(name=name, kind=kind, created_at=at, changed_at=at)
-        return _version(template, 1, tidy, actor_id, at, note)
+        return _version(template, 1, tidy, links, actor_id, at, note)
     template = Template.objects.select_for_update().get(pk=template_id)
     if (template.name, template.kind) != (name, kind):
         template.name, template.kind, template.changed_at = name, kind, at
@@ -101,7 +109,7 @@ def save_template(
     if newest.content == tidy:
         return newest
     Template.objects.filter(pk=template.pk).update(changed_at=at)
-    return _version(template, newest.number + 1, tidy, actor_id, at, note)
+    return _version(template, newest.number + 1, tidy, links, actor_id, at, note)
 
 
 def newest_version(template_id: int) -> TemplateVersion:
@@ -110,11 +118,19 @@ def newest_version(template_id: int) -> TemplateVersion:
 
 
 def _version(
-    template: Template, number: int, content: Mapping[str, Any], actor_id: int | None, at: datetime, note: str
+    template: Template,
+    number: int,
+    content: Mapping[str, Any],
+    links: set[str],
+    actor_id: int | None,
+    at: datetime,
+    note: str,
 ) -> TemplateVersion:
-    return TemplateVersion.objects.create(
+    version = TemplateVersion.objects.create(
         template=template, number=number, **content, note=note, created_at=at, created_by_id=actor_id
     )
+    Link.objects.bulk_create(Link(version=version, url=url) for url in sorted(links) if len(url) <= MOST_LINK)
+    return version
 
 
 def copy_template(*, template_id: int, name: str, actor_id: int | None, at: datetime) -> TemplateVersion:

@@ -11,7 +11,7 @@ from analytics.models import MemberScore
 from api.models import Answer
 from api.services.keys import create_key
 from campaigns.enums import MessageState
-from campaigns.models import Brand, DeliveryEvent, JourneyRun, Message, Occasion, OccasionDate, Suppression
+from campaigns.models import Brand, DeliveryEvent, JourneyRun, Message, Occasion, OccasionDate, Suppression, TrackEvent
 from campaigns.models.preference import OptInRule, Topic
 from campaigns.models.pressure import Cap
 from campaigns.queries import address_key
@@ -207,6 +207,9 @@ def world(db, settings) -> dict[str, int]:
         ).pk,
         "campaigns_deliveryevent": DeliveryEvent.objects.create(
             source="postmark", key="1", kind="bounced", at=AT, received_at=AT
+        ).pk,
+        "campaigns_trackevent": TrackEvent.objects.create(
+            message=Message.objects.get(member=member), kind="open", at=AT, minute=AT, looks="unsure", method="GET"
         ).pk,
         **journey_of(member),
         "campaigns_template": template.template_id,

@@ -182,6 +182,7 @@ ACCESS: dict[str, set[str]] = {
         "campaigns_suppression", MARKETER_UP, addresses=ONLY_MANAGER, lift=ONLY_MANAGER, add_addresses=ONLY_MANAGER
     ),
     **pages("campaigns_deliveryevent", MARKETER_UP),
+    **pages("campaigns_trackevent", MARKETER_UP),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
