@@ -136,10 +136,13 @@ ORDER BY key  -- two calls with the same keys in another order must not lock eac
 ON CONFLICT (call, source, key) DO NOTHING RETURNING key
 """
 
+# Wallets are locked until the commit. Of two batches of a thousand among a million members, two in three share one: the
+# second would wait for all of the first, and so would the tills of those who are in it.
+AT_ONCE = 200
+
 Kept = Done | KeyReused | MemberErased
 
 
-@again_after_deadlock
 def once_each(
     *,
     call: str,
@@ -147,18 +150,28 @@ def once_each(
     bodies: dict[str, Any],
     act: Callable[[Sequence[str]], dict[str, Done | None]],
 ) -> dict[str, Kept | None]:
-    """The same for many calls at once, by their keys. `act` is given the keys that are new, and answers each of them;
-    None for a refusal, which leaves no row. Two statements, however many there are."""
-    prints = {key: fingerprint(body) for key, body in bodies.items()}
+    """The same for many calls, by their keys. `act` is given the keys that are new, and answers each of them; None for
+    a refusal, which leaves no row. AT_ONCE of them are one transaction, of two statements beside what `act` does."""
+    names, keys = {"call": call, "source": source}, list(bodies)
+    answers: dict[str, Kept | None] = {}
+    for n in range(0, len(keys), AT_ONCE):
+        answers |= _once_each(names, {key: fingerprint(bodies[key]) for key in keys[n : n + AT_ONCE]}, act)
+    return answers
+
+
+@again_after_deadlock
+def _once_each(
+    names: dict[str, str], prints: dict[str, bytes], act: Callable[[Sequence[str]], dict[str, Done | None]]
+) -> dict[str, Kept | None]:
     while True:
         try:
-            return _once_each({"call": call, "source": source}, prints, act)
+            return _settle(names, prints, act)
         except _Outrun:  # some of them: now they are known
             continue
 
 
 @transaction.atomic
-def _once_each(
+def _settle(
     names: dict[str, str], prints: dict[str, bytes], act: Callable[[Sequence[str]], dict[str, Done | None]]
 ) -> dict[str, Kept | None]:
     answers: dict[str, Kept | None] = {}

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from api.models import Answer
+from api.services import answers as answers_
 from api.tests.factories import Caller, problem
 from members.models import Member, Purchase
 from members.services.erasure import erase_member
@@ -148,7 +149,9 @@ def test_a_merged_member_buys_as_who_they_are_now_and_an_erased_one_not_at_all(t
     assert problem(till.post("/purchases", sale(anna)))[:2] == (410, "member_erased")
 
 
-def test_a_batch_answers_each_for_itself(till, anna):
+@pytest.mark.parametrize("at_once", [200, 2])
+def test_a_batch_answers_each_for_itself(till, anna, monkeypatch, at_once):
+    monkeypatch.setattr(answers_, "AT_ONCE", at_once)
     other = make_member()
     till.post("/purchases", sale(anna, "known"))
     batch = [
@@ -186,6 +189,17 @@ def test_a_batch_answers_each_for_itself(till, anna):
     assert again[0]["receipt"] == answers[0]["receipt"]
     assert Purchase.objects.count() == 3
     assert set(Answer.objects.values_list("key", flat=True)) == {"a", "b", "known"}
+
+
+def test_a_long_batch_goes_through_in_parts(till, anna, monkeypatch):
+    """Each says what there is once its part is through."""
+    monkeypatch.setattr(answers_, "AT_ONCE", 2)
+    batch = [sale(anna, key) for key in "abcd"]
+    till.post("/purchases", batch[2] | {"store": "X"})
+    receipts = [one.get("receipt") for one in till.post("/purchases/batch", {"purchases": batch}).json()["answers"]]
+    assert receipts[2] is None
+    assert [receipt["points"]["spendable"] for receipt in receipts if receipt] == [60, 60, 80]
+    assert balance(anna.pk) == 80
 
 
 def test_a_batch_costs_no_statement_more_with_more_in_it(till):
