@@ -99,6 +99,31 @@ def test_one_key_told_by_many_at_once_has_one_effect():
     assert queries.balance(member.pk, AT) == 10
 
 
+def test_one_key_told_alone_and_in_batches_at_once_has_one_effect():
+    make_rule_of("Ten", TEN)
+    member = make_member()
+    alone, batch = [basket(member, "same")], [basket(member, key) for key in ("before", "same", "behind")]
+    answers: list = []
+    ready = threading.Barrier(6)
+
+    def tell(baskets: list[Basket]) -> None:
+        try:
+            ready.wait(timeout=30)
+            answers.append(check_out(baskets=baskets, at=AT)[baskets.index(alone[0])])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=tell, args=(baskets,)) for baskets in (alone, batch) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert len({answer.purchase_id for answer in answers}) == 1
+    assert sum(answer.is_new for answer in answers) == 1
+    assert queries.balance(member.pk, AT) == 30
+
+
 def test_batches_and_tills_with_one_budget_never_lock_each_other_up():
     """A batch takes what is paid with money first, and locks the budget by it: the wallets of those who pay with points
     must be its own by then."""
