@@ -11,6 +11,7 @@ class CampaignsConfig(AppConfig):
         from campaigns import events, merging, panels_preferences, privacy, reactions, traits, webhooks  # noqa: F401  these register
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
+        from campaigns.queries_journeys import journeys_that_ask
         from campaigns.services import keeping, opt_in, verify
         from campaigns.services.broadcasts import topics, writing
         from campaigns.services.erasure import erase_messages
@@ -18,6 +19,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.services.journeys.erasure import erase_runs
         from campaigns.services.preference_keeping import erase_preferences
         from members.privacy import register_eraser
+        from members.services.segments import register_holder
 
         register_all()
         sources.register_all()
@@ -26,6 +28,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("campaigns", erase_messages)
         register_eraser("journeys", erase_runs)
         journeys.register()
+        register_holder(journeys_that_ask)
         register_eraser("campaigns.preferences", erase_preferences)
         opt_in.register()
         panels_preferences.register_all()

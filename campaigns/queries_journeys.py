@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from campaigns.enums import RunState
 from campaigns.journeys import dates
@@ -14,6 +14,7 @@ from campaigns.journeys.definition import OWN_DAYS, Journey, TriggerKind
 from campaigns.models import JourneyRun
 from campaigns.queries import database_time_zones
 from campaigns.queries_occasions import ANNIVERSARIES, anniversary_params, dates_of
+from common.sql import fetch_all
 from members.queries import BIRTHDAY_JOIN, birthday_patterns, get_programme
 
 DAY = timedelta(days=1)
@@ -177,6 +178,52 @@ def _affordable(told: Any, since: datetime, until: datetime) -> Source:
         f" WHERE stood.delta > 0 AND stood.at <= %(moved_until)s AND reward.state = 'live' AND {only}",
         {"moved_since": since - OVERLAP, "moved_until": until, "reward": told.get("reward")},
     )
+
+
+_LIVING = """
+SELECT campaign.name FROM campaigns_journey AS journey
+JOIN campaigns_campaign AS campaign ON campaign.id = journey.campaign_id AND campaign.state IN ('running', 'paused')
+WHERE EXISTS (
+    SELECT FROM campaigns_journeyversion AS version
+    WHERE version.journey_id = journey.campaign_id AND version.definition @? %(place)s::jsonpath
+      AND (version.number = journey.number OR EXISTS (
+          SELECT FROM campaigns_journeyrun AS run
+          WHERE run.journey_id = journey.campaign_id AND run.version_id = version.id
+            AND run.state IN ('active', 'stuck'))))
+ORDER BY campaign.name
+"""
+
+
+def journeys_that_send(template_id: int) -> list[str]:
+    """The names of journeys, running or paused, that send a template: by the version that lets in, or by one on which
+    somebody still is."""
+    return _living(f'@.kind == "send" && @.template == {int(template_id)}')
+
+
+def journeys_that_ask(segment_id: int) -> list[str]:
+    """The same for journeys that ask for a segment, wherever they do."""
+    one = int(segment_id)
+    return _living(f'@.segment == {one} || (@.trait == "segment" && @.value[*] == {one})')
+
+
+def _living(place: str) -> list[str]:
+    return [name for (name,) in fetch_all(_LIVING, {"place": f"$.** ? ({place})"})]
+
+
+class Stuck(NamedTuple):
+    """Ways that are stuck for the same cause: at a step, with an error; how many, and one of them."""
+
+    step: str
+    error: str
+    n: int
+    example: int
+
+
+def stuck(journey_id: int) -> list[Stuck]:
+    """What holds members up in a journey, the most frequent first."""
+    rows = JourneyRun.objects.filter(journey=journey_id, state=RunState.STUCK).values_list("step", "error")
+    counted = rows.annotate(n=Count("pk"), example=Min("pk")).order_by("-n", "step", "error")[:50]
+    return [Stuck(*row) for row in counted]
 
 
 class Figures(NamedTuple):

@@ -45,10 +45,14 @@ class HttpLine:
         pass
 
     def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+        return self.call(message.uid, filled(self.body, message), begin)
+
+    def call(self, uid: str, told: Any, begin: Callable[[], None] = lambda: None) -> str:
+        """Posts `told` as JSON, signed, with `uid` as the key that stays the same at every attempt; their own id."""
         parts = urlsplit(self.sender.url)
         address = public_address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        body = json.dumps(filled(self.body, message), ensure_ascii=False).encode()
-        headers = self._headers(message, body, parts.netloc.rpartition("@")[2])
+        body = json.dumps(told, ensure_ascii=False).encode()
+        headers = self._headers(uid, body, parts.netloc.rpartition("@")[2])
         connection = _Pinned(parts.hostname or "", address, parts.scheme == "https", self.sender.timeout)
         try:
             try:
@@ -69,14 +73,14 @@ class HttpLine:
         about_us = answer.status in (301, 302, 303, 307, 308, 401, 403, 404, 405)
         raise Refusal(words, Fate.LATER if about_us else Fate.NEVER, about_server=about_us)
 
-    def _headers(self, message: Outgoing, body: bytes, host: str) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Host": host, "Idempotency-Key": message.uid}
+    def _headers(self, uid: str, body: bytes, host: str) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Host": host, "Idempotency-Key": uid}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.key:
             moment = str(int(time.time()))
-            signed = hmac.new(self.key.encode(), f"{message.uid}.{moment}.".encode() + body, hashlib.sha256)
-            headers |= {"Webhook-Id": message.uid, "Webhook-Timestamp": moment, "X-Signature": signed.hexdigest()}
+            signed = hmac.new(self.key.encode(), f"{uid}.{moment}.".encode() + body, hashlib.sha256)
+            headers |= {"Webhook-Id": uid, "Webhook-Timestamp": moment, "X-Signature": signed.hexdigest()}
         return headers
 
 

@@ -20,6 +20,7 @@ from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.content.sources import sample_values
 from campaigns.models import Link, MailPicture, Snippet, Template, TemplateVersion
+from campaigns.queries_journeys import journeys_that_send
 from members.queries import get_programme
 from rewards.models import Offer, Reward
 from rewards.services.pictures import encode_for_mail
@@ -156,10 +157,21 @@ def restore_version(*, template_id: int, number: int, actor_id: int | None, at: 
     )
 
 
+class TemplateInUse(Exception):
+    """Journeys that live send it: their names."""
+
+    def __init__(self, journeys: list[str]) -> None:
+        super().__init__(journeys)
+        self.journeys = journeys
+
+
 @transaction.atomic
 def archive_template(*, template_id: int, at: datetime | None) -> Template:
-    """Out of the lists; None brings it back. What was sent by it can still be made. Template.DoesNotExist."""
+    """Out of the lists; None brings it back. What was sent by it can still be made. TemplateInUse where a journey that
+    lives sends it; Template.DoesNotExist."""
     template = Template.objects.select_for_update().get(pk=template_id)
+    if at and (journeys := journeys_that_send(template_id)):
+        raise TemplateInUse(journeys)
     template.archived_at = at
     template.save(update_fields=["archived_at"])
     return template

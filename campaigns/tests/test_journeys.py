@@ -15,8 +15,10 @@ from campaigns.services.journeys.running import run
 from campaigns.services.templates import save_template
 from campaigns.tests.factories import utc
 from common.sql import execute
-from members.models import MemberTag, Task, TimelineEvent
+from members.models import Member, MemberTag, Task, TimelineEvent
 from members.services.consent import state_consent
+from members.services.erasure import erase_member
+from members.services.merging import merge_members
 from members.services.profile import create_member
 from members.services.purchases import NewLine, record_purchases
 from members.services.reactions import run_due
@@ -370,6 +372,57 @@ def test_a_journey_whose_offer_is_over_goes_on_without():
     run(at=AT)
     assert balance(member.pk, AT) == 10
     assert JourneyLog.objects.get(what="skipped").why == {"reason": "offer_over"}
+
+
+def test_who_moves_to_another_zone_waits_by_the_new_clock():
+    journey({"id": "u", "kind": "until_hour", "hour": 10}, points())
+    member = join(AT, time_zone="Europe/Berlin")  # eleven o'clock there
+    run(at=AT)
+    Member.objects.filter(pk=member.pk).update(time_zone="Asia/Shanghai")
+    JourneyRun.objects.update(due_at=AT + HOUR)  # somebody asks again
+    run(at=AT + HOUR)
+    assert JourneyRun.objects.get().due_at == utc(2026, 5, 13, 2)  # ten in Shanghai
+
+
+@pytest.mark.parametrize(
+    ("start", "until"),
+    [(utc(2026, 3, 28, 20), utc(2026, 3, 29, 1)), (utc(2026, 10, 24, 20), utc(2026, 10, 25, 0))],
+)  # 2:00 to 3:00 is left out in spring, and comes twice in autumn: then the first counts
+def test_an_hour_of_the_night_in_which_the_clocks_change_comes_once(start, until):
+    journey({"id": "u", "kind": "until_hour", "hour": 2}, points(), at=start - DAY)
+    member = join(start, time_zone="Europe/Berlin")
+    for half in range(24):
+        run(at=start + half * HOUR / 2)
+    done = JourneyLog.objects.get(run__member=member, what="did")
+    assert done.at == until
+    assert balance(member.pk, done.at) == 10
+
+
+def test_a_birthday_corrected_on_the_way_is_waited_for_and_comes_once():
+    birthday = {"kind": "occasion", "occasion": "birthday", "days": -5, "hour": 10}
+    wait_for_it = {"id": "d", "kind": "until_date", "of": "birthday", "hour": 10}
+    journey(wait_for_it, points(), trigger=birthday, at=AT - 10 * DAY, again={"rule": "after", "days": 300})
+    member = make_member(birthday_month=5, birthday_day=17, time_zone="UTC")
+    noon = utc(2026, 5, 12, 10)
+    run(at=noon)
+    Member.objects.filter(pk=member.pk).update(birthday_day=20)
+    for n in range(1, 12):
+        run(at=noon + n * DAY)
+    assert JourneyRun.objects.filter(member=member).count() == 1
+    assert JourneyLog.objects.get(what="did").at == utc(2026, 5, 20, 10)
+
+
+def test_who_is_merged_is_inside_once_and_who_is_erased_is_not():
+    journey(wait(), points())
+    survivor, double, gone = join(), join(), join()
+    run(at=AT)
+    merge_members(survivor_id=survivor.pk, merged_id=double.pk, at=AT)
+    erase_member(member_id=gone.pk, at=AT)
+    for n in range(1, 4):
+        run(at=AT + n * DAY)
+    assert balance(survivor.pk, AT + 3 * DAY) == 10
+    assert sorted(JourneyRun.objects.values_list("state", flat=True)) == ["done", "gone", "gone"]
+    assert JourneyRun.objects.get(member=gone).why == {}
 
 
 def test_two_rounds_at_once_take_different_members():

@@ -1,5 +1,7 @@
 """The marketer's pages of journeys, through the front door."""
 
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -12,18 +14,23 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.models import Journey, JourneyCall, JourneyRun, Sender
+from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun, Sender, Template
 from campaigns.services.journeys import acts
 from campaigns.services.journeys.advancing import advance
-from campaigns.services.journeys.calling import make_calls, signed
+from campaigns.services.journeys.calling import make_calls
+from campaigns.services.journeys.mending import retry
 from campaigns.services.journeys.running import run
-from campaigns.tests.test_journeys import AT, DAY, HOUR, join, journey, points, wait
+from campaigns.tests.test_journeys import AT, DAY, HOUR, join, journey, points, template, wait
 from members.models import Member, User
+from members.services.segments import SegmentInUse, archive_segment, save_segment
 from members.tests.killed import killed_in
 from rewards.queries import balance
 from rewards.services.verify import verify
 
 pytestmark = pytest.mark.django_db
+
+
+CHINESE = {"trait": "language", "op": "any_of", "value": ["zh-hans"]}
 
 
 @pytest.fixture
@@ -41,7 +48,13 @@ def page(name: str, *args) -> str:
 
 
 def form(definition, **values) -> dict:
-    told = {"name": "Mine", "purpose": "offers", "holdout_percent": "0", "definition": json.dumps(definition)}
+    told = {
+        "name": "Mine",
+        "purpose": "offers",
+        "holdout_percent": "0",
+        "channel": "email",
+        "definition": json.dumps(definition),
+    }
     return {**told, **values}
 
 
@@ -122,6 +135,64 @@ def test_pausing_and_going_on(desk):
         assert made.campaign.state == state
 
 
+def test_those_inside_finish_on_their_version_whatever_is_published_meanwhile(desk):
+    made = journey(wait(), points(n=10))
+    old = join()
+    run(at=AT)
+    steps = [wait(), points(n=99), {"id": "s", "kind": "send", "template": template().pk, "channels": ["sms", "email"]}]
+    typed = form({"trigger": {"kind": "joined"}, "steps": steps}, publish="1", channel="app", otherwise="email")
+    assert desk.post(page("change", made.pk), typed).url == page("publish", made.pk)
+    asked = desk.post(page("publish", made.pk), {}).content.decode()
+    assert "1 member is inside and finishes on the version they began." in asked
+    with time_machine.travel(AT, tick=False):
+        desk.post(page("publish", made.pk), {"confirmed": "1"})
+    new = join()
+    run(at=AT)
+    run(at=AT + DAY)
+    assert (balance(old.pk, AT + DAY), balance(new.pk, AT + DAY)) == (10, 99)
+    made.campaign.refresh_from_db()
+    assert made.campaign.channels == ["app", "email"]
+    assert "by Text message → E-mail" in desk.get(page("change", made.pk)).content.decode()
+
+
+def test_who_is_stuck_is_seen_and_goes_on_once_staff_say_how(desk):
+    empty = Template.objects.create(name="Empty", created_at=AT, changed_at=AT)  # it says nothing yet
+    made = journey({"id": "s", "kind": "send", "template": empty.pk}, points())
+    first, second = join(), join()
+    for n in range(5):
+        run(at=AT + n * DAY)
+    assert f"{made.pk}/mend/" in desk.get(page("change", made.pk)).content.decode()
+    asked = desk.get(page("mend", made.pk)).content.decode()
+    assert "2 members: Send “Empty”" in asked
+    typed = {"which": "0", "what": "skip", "reason": "It will never say anything"}
+    assert "2 members go on without what the step does." in desk.post(page("mend", made.pk), typed).content.decode()
+    with time_machine.travel(AT + 6 * DAY, tick=False):
+        desk.post(page("mend", made.pk), {**typed, "confirmed": "1"})
+    run(at=AT + 6 * DAY)
+    assert [balance(member.pk, AT + 6 * DAY) for member in (first, second)] == [10, 10]
+    found = JourneyRun.objects.get(member=first)
+    shown = desk.get(reverse("admin:campaigns_journeyrun_change", args=[found.pk])).content.decode()
+    assert "Staff led past the step" in shown
+    assert "It will never say anything" in shown
+    assert retry(run_ids=[found.pk], reason="x", at=AT, actor_id=None) == 0  # it is not stuck any more
+
+
+def test_what_a_living_journey_needs_cannot_be_archived(desk):
+    text = template("In use")
+    segment = save_segment(names={"en": "Chinese"}, definition=CHINESE, at=AT)
+    made = journey({"id": "s", "kind": "send", "template": text.pk}, audience={
+        "trait": "segment", "op": "any_of", "value": [segment.pk]})  # fmt: skip
+    archive = reverse("admin:campaigns_template_archive", args=[text.pk])
+    assert "These journeys send it: Test." in desk.post(archive, {"confirmed": "1"}).content.decode()
+    with pytest.raises(SegmentInUse):
+        archive_segment(segment_id=segment.pk, at=AT)
+    Campaign.objects.filter(pk=made.pk).update(state="done")
+    desk.post(archive, {"confirmed": "1"})
+    text.refresh_from_db()
+    assert text.archived_at
+    assert archive_segment(segment_id=segment.pk, at=AT).archived_at
+
+
 # --- telling another system ------------------------------------------------------------------------------------------
 class _Listener(BaseHTTPRequestHandler):
     heard: list = []
@@ -147,38 +218,46 @@ def listener():
     server.server_close()
 
 
-def test_another_system_is_told_again_until_it_answers_under_the_same_key(listener, monkeypatch):
-    monkeypatch.setenv("JOURNEY_SECRET", "s3cret")
-    url = f"http://127.0.0.1:{listener.server_port}/hook"
+def to_listener(listener) -> None:
     Sender.objects.filter(channel="webhook").delete()
     Sender.objects.create(
-        label="Calls", channel="webhook", transport="http", url=url, body="{}", is_default=True,
-        signing_key="JOURNEY_SECRET",
+        label="Calls", channel="webhook", transport="http", url=f"http://127.0.0.1:{listener.server_port}/hook",
+        body="{}", is_default=True, signing_key="MESSAGE_SECRET_HOOK",
     )  # fmt: skip
     journey({"id": "c", "kind": "webhook", "event": "welcomed"})
+
+
+def test_another_system_is_told_again_until_it_answers_under_the_same_key(listener, monkeypatch, settings):
+    settings.MESSAGE_HOSTS_INSIDE = ["127.0.0.1"]
+    monkeypatch.setenv("MESSAGE_SECRET_HOOK", "s3cret")
+    to_listener(listener)
     member = join()
     advance(at=AT)
     _Listener.answers[:] = [500, 200]
-    assert make_calls(at=AT, allowed=lambda address: True) == 0
-    assert JourneyCall.objects.get().error == "HTTP 500"
-    assert make_calls(at=AT + HOUR, allowed=lambda address: True) == 1
-    assert make_calls(at=AT + DAY, allowed=lambda address: True) == 0
+    assert make_calls(at=AT) == 0
+    assert JourneyCall.objects.get().error.startswith("500")
+    assert make_calls(at=AT + HOUR) == 1
+    assert make_calls(at=AT + DAY) == 0
     (first, body), (second, _) = _Listener.heard
     assert first["Idempotency-Key"] == second["Idempotency-Key"]
-    assert first["X-Signature"] == "sha256=" + signed(body, "s3cret")
+    signed = f"{first['Webhook-Id']}.{first['Webhook-Timestamp']}.".encode() + body
+    assert first["X-Signature"] == hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
     assert json.loads(body)["member"] == member.card_number
 
 
-def test_an_address_of_ones_own_network_is_refused(listener):
-    Sender.objects.filter(channel="webhook").delete()
-    Sender.objects.create(
-        label="Calls", channel="webhook", transport="http", url=f"http://127.0.0.1:{listener.server_port}/", body="{}"
-    )
-    journey({"id": "c", "kind": "webhook", "event": "welcomed"})
+def test_an_address_of_ones_own_network_is_refused_and_a_no_for_good_is_not_asked_again(
+    listener, monkeypatch, settings
+):
+    monkeypatch.setenv("MESSAGE_SECRET_HOOK", "s3cret")
+    to_listener(listener)
     join()
     run(at=AT)
     assert _Listener.heard == []
-    assert "open network" in JourneyCall.objects.get().error
+    assert "inside our own network" in JourneyCall.objects.get().error
+    settings.MESSAGE_HOSTS_INSIDE = ["127.0.0.1"]
+    _Listener.answers[:] = [422]
+    make_calls(at=AT + DAY)
+    assert JourneyCall.objects.get().next_try_at is None
 
 
 # --- killed in the middle --------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ ACCESS: dict[str, set[str]] = {
     **pages("campaigns_campaignsettings", MARKETER_UP),
     **pages("campaigns_journey", MARKETER_UP, add=MARKETER_UP),
     **dict.fromkeys(
-        (f"campaigns_journey_{page}" for page in ("preview", "ready", "try", "why", "publish", "pause", "resume")),
+        (f"campaigns_journey_{page}" for page in ("preview", "ready", "try", "why", "publish", "pause", "resume", "mend")),
         MARKETER_UP,
     ),
     **pages("campaigns_journeyrun", MARKETER_UP),

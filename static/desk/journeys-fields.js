@@ -45,6 +45,56 @@ window.journeyFields = (() => {
     return make("label", { class: "jou-tick" }, box, field.label);
   }
 
+  // Money is typed as people write it, and kept in minor units.
+  function money(field, target, changed) {
+    const { digits, currency } = read("journey-settings");
+    const unit = 10 ** digits;
+    const box = make("input", {
+      class: "seg-input seg-number", type: "number", min: 1 / unit, step: 1 / unit, inputmode: "decimal",
+      value: target[field.name] ? target[field.name] / unit : "", "data-name": field.name,
+    });
+    box.addEventListener("input", () => { set(target, field.name, box.value === "" ? null : Math.round(Number(box.value) * unit)); changed(); });
+    return labelled(`${field.label} (${currency})`, box);
+  }
+
+  // Words with commas between them; those there are, are offered.
+  function several(field, target, changed) {
+    const { suggest } = read("journey-settings");
+    const list = make("datalist", { id: `jou-${field.name}-${Math.random().toString(36).slice(2)}` });
+    const box = make("input", {
+      class: "seg-input seg-text", type: "text", value: (target[field.name] || []).join(", "), list: list.id,
+      "data-name": field.name, placeholder: words.commas, autocomplete: "off",
+    });
+    box.addEventListener("focus", async () => {
+      try {
+        const answer = await fetch(`${suggest}&filter=${field.suggest}`);
+        if (answer.ok) list.replaceChildren(...(await answer.json()).map((value) => make("option", { value })));
+      } catch { /* typed in full, then */ }
+    }, { once: true });
+    box.addEventListener("input", () => {
+      const told = box.value.split(/[,，]/).map((word) => word.trim()).filter(Boolean);
+      set(target, field.name, told.length ? told : null);
+      changed();
+    });
+    return make("span", {}, labelled(field.label, box), list);
+  }
+
+  // By which channels, the first that reaches the member; none chosen: as the journey says.
+  function channels(field, target, changed, redraw) {
+    const told = target[field.name] || [];
+    const parts = [...told, null].slice(0, catalogue.channels.length).map((value, n) => {
+      const left = catalogue.channels.filter(([key]) => key === value || !told.includes(key));
+      const box = select(left, value, (chosen) => {
+        const list = [...told.slice(0, n), chosen, ...told.slice(n + 1)].filter(Boolean);
+        set(target, field.name, list.length ? list : null);
+        changed();
+        redraw(`[data-name="${field.name}-${n}"]`);
+      }, { name: `${field.name}-${n}`, empty: n ? words.nothing_else : words.as_journey });
+      return labelled(n ? words.otherwise : field.label, box);
+    });
+    return make("div", { class: "jou-fields jou-channels" }, ...parts);
+  }
+
   // Something that happens: a kind of event and, for some, which one.
   function pattern(field, target, changed, redraw) {
     const told = target[field.name] || {};
@@ -58,6 +108,10 @@ window.journeyFields = (() => {
       parts.push(select(catalogue.segments, told.segment, (value) => { set(told, "segment", value); changed(); }));
     } else if (told.event === "event.told") {
       parts.push(line({ name: "kind", label: "", most: 60 }, told, changed));
+    }
+    if (told.event === "purchase.paid") {
+      const { least, stores } = read("journey-settings");
+      parts.push(money({ name: "at_least_minor", label: least }, told, changed), several({ name: "stores", label: stores, suggest: "store" }, told, changed));
     }
     return make("div", { class: "jou-fields" }, ...parts);
   }
@@ -95,6 +149,9 @@ window.journeyFields = (() => {
   function field(one, target, changed, redraw, steps) {
     switch (one.type) {
       case "number": case "decimal": return number(one, target, changed);
+      case "money": return money(one, target, changed);
+      case "words": return several(one, target, changed);
+      case "channels": return channels(one, target, changed, redraw);
       case "line": return line(one, target, changed);
       case "date": return line(one, target, changed, "date");
       case "check": return check(one, target, changed);

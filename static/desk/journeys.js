@@ -109,7 +109,7 @@
         tool("arrow_upward", words.up, () => move(-1), n === 0),
         tool("arrow_downward", words.down, () => move(1), n === list.length - 1),
         tool("close", words.remove, () => { list.splice(n, 1); draw(list[Math.max(0, n - 1)]?.id, words.removed); })));
-    const redraw = () => draw(step.id);
+    const redraw = (back) => draw(step.id, "", back);
     const stepChoices = () => everyStep().filter((one) => one !== step).map((one) => [one.id, told.steps[one.id] || `${kinds[one.kind]?.label || one.kind} (${one.id})`]);
     const fields = make("div", { class: "jou-fields" }, ...(kind?.fields || []).map((one) => field(one, step, changed, redraw, stepChoices)));
     const inner = branches(step).map((one, m) => make("div", { class: "jou-branch" },
@@ -159,14 +159,16 @@
       make("div", { "data-path": "/goal", class: "jou-rule" }, field({ type: "pattern", name: "goal", label: settings.goal }, definition, changed, drawRules), make("p", { class: "jou-problem" })),
       make("div", { "data-path": "/again", class: "jou-fields jou-rule" }, labelled(settings.again, rule),
         again.rule === "after" ? field({ type: "number", name: "days", label: settings.days, least: 1, most: 3660 }, again, changed) : null, make("p", { class: "jou-problem" })),
-      make("div", { class: "jou-fields" }, most("catch_up_hours"), most("entry_limit"), most("cap_points"), most("cap_coupons")));
+      make("div", { class: "jou-fields" }, most("catch_up_hours"), most("entry_limit"), most("cap_points"), most("cap_coupons"),
+        field({ type: "money", name: "cap_cost_minor", label: settings.cap_cost_minor }, definition, changed)));
   }
 
-  function draw(focus, said = "") {
+  function draw(focus, said = "", back = "") {
     part("steps").replaceChildren(stepList(definition.steps, "/steps"));
     changed();
     show();
-    if (focus) part("steps").querySelector(`[data-step="${CSS.escape(focus)}"]`)?.focus({ preventScroll: false });
+    const card = focus && part("steps").querySelector(`[data-step="${CSS.escape(focus)}"]`);
+    if (card) (back && card.querySelector(back) || card).focus({ preventScroll: false });
     part("said").textContent = said;
   }
 

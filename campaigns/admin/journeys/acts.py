@@ -8,20 +8,24 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from campaigns.enums import RunState
 from campaigns.journeys.definition import BadJourney
 from campaigns.journeys.parser import parse
-from campaigns.journeys.words import rules_words, trigger_words
-from campaigns.models import Journey
-from campaigns.queries_journeys import figures
+from campaigns.journeys.words import rules_words, step_words, trigger_words
+from campaigns.models import Journey, JourneyRun
+from campaigns.queries_journeys import figures, stuck
 from campaigns.services.journeys.definitions import (
     NotPublished,
     WrongState,
     known,
     pause_journey,
     publish_journey,
+    read_version,
     resume_journey,
 )
+from campaigns.services.journeys.mending import MOST, retry, skip
 from common.admin import ConfirmView, found_or_404
 
 
@@ -41,6 +45,64 @@ class JourneyAct(ConfirmView):
 
     def inside(self) -> int:
         return figures([self.journey.pk])[self.journey.pk].inside
+
+
+class MendForm(forms.Form):
+    """Which ways that are stuck, and what with them."""
+
+    which = forms.ChoiceField(label=_("Which"), widget=UnfoldAdminSelectWidget)
+    what = forms.ChoiceField(
+        label=_("What now"),
+        choices=[("retry", _("try the step again")), ("skip", _("go on behind the step, without it"))],
+        widget=UnfoldAdminSelectWidget,
+    )
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, help_text=_("Is kept with their way."), widget=UnfoldAdminTextInputWidget
+    )
+
+
+class MendView(JourneyAct):
+    """The members of a journey who are stuck, by what holds them up."""
+
+    title = _("Members who are stuck")
+    intro = _("A step failed for them five times over. Mend what the error says first, then let them try again.")
+    act_label = _("Do it")
+    form_class = MendForm
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        self.groups = stuck(self.journey.pk)
+        choices = []
+        for n, group in enumerate(self.groups):
+            run = JourneyRun.objects.select_related("version").get(pk=group.example)
+            step = read_version(run.version_id).steps.get(group.step)
+            words = {"step": step_words(step, known()) if step else group.step, "error": group.error}
+            members = ngettext("%(n)d member", "%(n)d members", group.n) % {"n": group.n}
+            choices.append((str(n), f"{members}: {words['step']} – {words['error']}"[:300]))
+        form.fields["which"].choices = choices
+        return form
+
+    def runs(self, form: Any) -> list[int]:
+        group = self.groups[int(form.cleaned_data["which"])]
+        found = JourneyRun.objects.filter(
+            journey=self.journey.pk, state=RunState.STUCK, step=group.step, error=group.error
+        )
+        return list(found.order_by("pk").values_list("pk", flat=True)[:MOST])
+
+    def preview(self, form: Any) -> list[str]:
+        n = len(self.runs(form))
+        if form.cleaned_data["what"] == "retry":
+            said = ngettext("%(n)d member tries the step again.", "%(n)d members try the step again.", n)
+        else:
+            said = ngettext(
+                "%(n)d member goes on without what the step does.", "%(n)d members go on without what the step does.", n
+            )
+        return [said % {"n": n}]
+
+    def act(self, form: Any) -> str:
+        mend = retry if form.cleaned_data["what"] == "retry" else skip
+        n = mend(run_ids=self.runs(form), reason=form.cleaned_data["reason"], at=self.at, actor_id=self.request.user.pk)
+        return ngettext("%(n)d member goes on.", "%(n)d members go on.", n) % {"n": n}
 
 
 class PublishView(JourneyAct):

@@ -54,7 +54,12 @@ class JourneyAdmin(DeskAdmin):
             guard = guarded(self, view, permission)
             return path(route, self.admin_site.admin_view(guard), name=f"campaigns_journey_{name}")
 
-        confirms = {"publish": acts.PublishView, "pause": acts.PauseView, "resume": acts.ResumeView}
+        confirms = {
+            "publish": acts.PublishView,
+            "pause": acts.PauseView,
+            "resume": acts.ResumeView,
+            "mend": acts.MendView,
+        }
         return [
             own("preview/", editor.preview, "preview"),
             own("ready/<str:key>/", self.ready, "ready", "add"),
@@ -157,6 +162,7 @@ class JourneyAdmin(DeskAdmin):
             "name": campaign.name if campaign else "",
             "purpose": campaign.purpose if campaign else "offers",
             "holdout_percent": campaign.holdout_percent if campaign else 5,
+            **dict(zip(("channel", "otherwise", "last"), campaign.channels if campaign else ["email"], strict=False)),
             "definition": json.dumps(journey.draft if journey else editor.EMPTY, ensure_ascii=False, indent=1),
         }
         form = JourneyForm(request.POST if request.method == "POST" else None, initial=initial)
@@ -202,6 +208,7 @@ class JourneyAdmin(DeskAdmin):
             purpose=given["purpose"],
             definition=given["definition"],
             holdout_percent=given["holdout_percent"],
+            channels=form.channels,
             at=now(),
             actor_id=request.user.pk,
         )

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,8 @@ from campaigns.journeys.drawing import draw
 from campaigns.journeys.parser import parse
 from campaigns.journeys.words import exit_words, rules_words, step_words, trigger_words
 from campaigns.services.journeys.definitions import known
+from common.money import minor_digits
+from members.queries import get_programme
 
 EMPTY: dict[str, Any] = {
     "trigger": {"kind": "joined"},
@@ -51,6 +54,10 @@ _WORDS = {
     "none": _("Nobody in particular: everybody"),
     "other": _("Other conditions (as JSON)"),
     "in_segment": _("is in the segment"),
+    "as_journey": _("as the journey says"),
+    "otherwise": _("otherwise by"),
+    "nothing_else": _("no other way"),
+    "commas": _("with commas between them; empty: all"),
     "offline": _("The server did not answer. What you entered is still here; the next change asks again."),
 }
 
@@ -61,11 +68,15 @@ def script_words() -> dict[str, str]:
 
 def settings(preview_url: str, *, may: bool) -> dict[str, Any]:
     """Where the script asks, and what the fields are called that stand in no kind of step."""
-    labels = {
+    currency = get_programme().currency
+    labels: dict[str, Any] = {
         "only": gettext("Only who"), "goal": gettext("Goal: who reaches it leaves"), "again": gettext("Again"),
         "days": gettext("days"), "catch_up_hours": gettext("late by at most (hours)"),
         "entry_limit": gettext("members at most"), "cap_points": gettext("points given at most"),
-        "cap_coupons": gettext("coupons given at most"),
+        "cap_coupons": gettext("coupons given at most"), "cap_cost_minor": gettext("cost at most"),
+        "least": gettext("of at least"), "stores": gettext("at the stores"),
+        "suggest": reverse("admin:members_segment_suggest") + "?trait=purchase.count",
+        "currency": currency, "digits": minor_digits(currency),
     }  # fmt: skip
     return {"preview": preview_url, "may": may, **labels}
 
@@ -85,6 +96,15 @@ def _line(name: str, label: Any, most: int, help_: Any = "", usual: str | None =
     return {"name": name, "label": str(label), "type": "line", "most": most, "help": str(help_), "usual": usual}
 
 
+def _money(name: str, label: Any) -> dict[str, Any]:
+    return {"name": name, "label": str(label), "type": "money"}
+
+
+def _words(name: str, label: Any, filter_: str) -> dict[str, Any]:
+    """Some words of the shop's own, with a comma between them; those that purchases name are offered."""
+    return {"name": name, "label": str(label), "type": "words", "suggest": filter_}
+
+
 def catalogue(there: Known) -> dict[str, Any]:
     """The kinds of triggers and steps, each with what is to be filled in."""
     hour = _number("hour", _("hour of the day"), 0, 23, 10)
@@ -96,7 +116,9 @@ def catalogue(there: Known) -> dict[str, Any]:
         ],
         TriggerKind.PURCHASE: [
             {"name": "first", "label": gettext("only the first one"), "type": "check"},
-            _number("at_least_minor", _("of at least (in cents)"), 1, 10**12, optional=True),
+            _money("at_least_minor", _("of at least")),
+            _words("stores", _("at the stores"), "store"),
+            _words("categories", _("with something of the categories"), "category"),
         ],
         TriggerKind.SEGMENT: [
             _select("segment", _("segment"), there.segments),
@@ -128,7 +150,10 @@ def catalogue(there: Known) -> dict[str, Any]:
         **{f"attribute:{key}": label for key, label in there.attributes.items()},
     }
     steps: dict[str, list[dict[str, Any]]] = {
-        StepKind.SEND: [_select("template", _("template"), there.templates)],
+        StepKind.SEND: [
+            _select("template", _("template"), there.templates),
+            {"name": "channels", "label": gettext("by"), "type": "channels"},
+        ],
         StepKind.WAIT: [
             _number("days", _("days"), 0, 732, 1), _number("hours", _("hours"), 0, 999, 0),
             _number("minutes", _("minutes"), 0, 999, 0),
@@ -174,6 +199,7 @@ def catalogue(there: Known) -> dict[str, Any]:
         "steps": [{"kind": k.value, "label": str(k.label), "fields": fields} for k, fields in _kinds(steps)],
         "events": [[name, label] for name, label in there.events.items() if name != "member.joined"],
         "segments": [[pk, name] for pk, name in there.segments.items()],
+        "channels": list(there.channels.items()),
         "again": [[value, str(label)] for value, label in Again.choices],
     }
 

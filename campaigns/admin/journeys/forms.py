@@ -13,10 +13,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from campaigns.enums import Medium
 from campaigns.journeys.definition import BadJourney, Problem
 from campaigns.journeys.parser import parse
 from campaigns.services.journeys.definitions import known
 from members.enums import Purpose
+
+_CHANNELS = [(one.value, one.label) for one in Medium if one is not Medium.WEBHOOK]
 
 
 class JourneyForm(forms.Form):
@@ -33,11 +36,31 @@ class JourneyForm(forms.Form):
         help_text=_("So many get nothing, drawn by lot: beside them it shows what the journey brings. 0: nobody."),
         widget=UnfoldAdminDecimalFieldWidget,
     )
+    channel = forms.ChoiceField(label=_("Messages go by"), choices=_CHANNELS, widget=UnfoldAdminSelectWidget)
+    otherwise = forms.ChoiceField(
+        label=_("otherwise by"),
+        choices=[("", _("no other way")), *_CHANNELS],
+        required=False,
+        help_text=_("For members whom the first does not reach, or who did not agree to it."),
+        widget=UnfoldAdminSelectWidget,
+    )
+    last = forms.ChoiceField(
+        label=_("and else by"),
+        choices=[("", _("no other way")), *_CHANNELS],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
     definition = forms.CharField(
         label=_("Journey as JSON"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false", "autocomplete": "off"}),
     )
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def channels(self) -> list[str]:
+        """In the order of preference."""
+        told = (self.cleaned_data.get(name) for name in ("channel", "otherwise", "last"))
+        return list(dict.fromkeys(channel for channel in told if channel))
 
     def clean_purpose(self) -> str:
         purpose = self.cleaned_data["purpose"]

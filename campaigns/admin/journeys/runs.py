@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -13,7 +14,7 @@ from unfold.decorators import display
 from campaigns.enums import RunState
 from campaigns.journeys.words import exit_words, step_words
 from campaigns.models import JourneyLog, JourneyRun
-from campaigns.services.journeys.definitions import known, read_version
+from campaigns.services.journeys.definitions import known, read_version, read_versions
 from common.admin import Labelled, ReadOnlyAdmin, Tones, found_or_404
 from common.moments import format_moment
 
@@ -24,10 +25,12 @@ WHATS = {
     "entered": _("Came in"), "waits": _("Waits"), "went": _("Went on"), "did": _("Done"), "skipped": _("Skipped"),
     "missed": _("Missed: it was too late"), "failed": _("Failed, and is tried again"), "held": _("Held out"),
     "done": _("Came to the end"), "converted": _("Reached the goal"), "left": _("Left before the end"),
-    "gone": _("Merged or erased"), "cancelled": _("Cancelled"),
+    "gone": _("Merged or erased"), "cancelled": _("Cancelled"), "stuck": _("Stuck"),
+    "retried": _("Staff let it try again"), "passed": _("Staff led past the step"),
 }  # fmt: skip
 REASONS = {
-    "cap": _("the journey had given all that it may"), "offer_over": _("the offer was over"),
+    "cap": _("the journey had given all that it may"),
+    "cost_cap": _("the journey had cost all that it may"), "offer_over": _("the offer was over"),
     "out_of_codes": _("there were no codes left"), "not_entitled": _("the offer is not for this member"),
     "no_consent": _("has not agreed"), "no_address": _("has no address for it"),
     "duplicate_address": _("another member with the same address gets it"),
@@ -37,10 +40,23 @@ REASONS = {
 @admin.register(JourneyRun)
 class JourneyRunAdmin(ReadOnlyAdmin):
     list_display = ("member", "journey", "shown_state", "shown_entered", "shown_step", "shown_next")
+    search_fields = ("member__name", "member__card_number")
+    search_help_text = _("Name or card number")
     list_filter = ("state", "journey")
     ordering = ("-id",)
     list_select_related = ("member", "journey__campaign")
     sortable_by = ()
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        rows: list[Any] = list(found.result_list)
+        read_versions({row.version_id for row in rows})
+        there = known()
+        for row in rows:
+            step = read_version(row.version_id).steps.get(row.step)
+            row.words = step_words(step, there) if step else ""
+        found.result_list = rows
+        return found
 
     @display(description=_("state"), label=COLOURS)
     def shown_state(self, run: JourneyRun) -> Labelled:
@@ -52,11 +68,15 @@ class JourneyRunAdmin(ReadOnlyAdmin):
         return format_moment(run.entered_at)
 
     @display(description=_("step"))
-    def shown_step(self, run: JourneyRun) -> str:
-        return run.step or "–"
+    def shown_step(self, run: Any) -> str:
+        if run.state == RunState.STUCK:
+            return format_html('<span class="seg-cell">{}<span class="desk-bad">{}</span></span>', run.words, run.error)
+        return run.words or "–"
 
     @display(description=_("goes on"))
     def shown_next(self, run: JourneyRun) -> str:
+        if run.ended_at:
+            return gettext("left %(when)s") % {"when": format_moment(run.ended_at)}
         return format_moment(run.due_at) if run.due_at else "–"
 
     def change_view(
@@ -77,6 +97,8 @@ class JourneyRunAdmin(ReadOnlyAdmin):
                 "original": run,
                 "run": run,
                 "state": RunState(run.state).label,
+                "colour": COLOURS.get(RunState(run.state), ""),
+                "mended": run.why.get("mended", []),
                 "notes": [self._note(note, read, there) for note in JourneyLog.objects.filter(run=run).order_by("id")],
             },
         )

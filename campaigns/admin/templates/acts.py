@@ -14,7 +14,14 @@ from campaigns.admin.templates.differences import differences
 from campaigns.admin.templates.forms import CopyForm, TestForm
 from campaigns.content.blocks import BadContent
 from campaigns.models import Template, TemplateVersion
-from campaigns.services.templates import archive_template, copy_template, newest_version, restore_version
+from campaigns.queries_journeys import journeys_that_send
+from campaigns.services.templates import (
+    TemplateInUse,
+    archive_template,
+    copy_template,
+    newest_version,
+    restore_version,
+)
 from campaigns.services.trying import send_test
 from common.admin import ConfirmView, found_or_404
 from members.enums import Language
@@ -42,14 +49,26 @@ class ArchiveView(TemplateAct):
     act_label = _("Archive")
 
     def preview(self, form: forms.Form) -> list[str]:
+        refuse(journeys_that_send(self.template.pk))
         return [
             gettext("“%(name)s” leaves the list and is not offered any more.") % {"name": self.template},
             gettext("What was sent by it stays as it is. It can be brought back."),
         ]
 
     def act(self, form: forms.Form) -> str:
-        archive_template(template_id=self.template.pk, at=self.at)
+        try:
+            archive_template(template_id=self.template.pk, at=self.at)
+        except TemplateInUse as used:
+            refuse(used.journeys)
         return gettext("“%(name)s” is archived.") % {"name": self.template}
+
+
+def refuse(journeys: list[str]) -> None:
+    """ValidationError where journeys that live send the template."""
+    if journeys:
+        text = gettext("These journeys send it: %(names)s. Give them another template and publish them first; those who"
+                       " are inside finish on the version they began.")  # fmt: skip
+        raise ValidationError(text % {"names": ", ".join(journeys)})
 
 
 class BringBackView(TemplateAct):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -71,10 +70,20 @@ _ANY = _Anything()
 TRUSTED = Known(_ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY, _ANY)
 
 
-@lru_cache(maxsize=256)
+_READ: dict[int, Definition] = {}  # versions are for ever, and there are few of them
+
+
 def read_version(version_id: int) -> Definition:
     """A published version, read. What it refers to may have gone meanwhile: its step says so when it comes to that."""
-    return parse(JourneyVersion.objects.get(pk=version_id).definition, TRUSTED)
+    if version_id not in _READ:
+        _READ[version_id] = parse(JourneyVersion.objects.get(pk=version_id).definition, TRUSTED)
+    return _READ[version_id]
+
+
+def read_versions(version_ids: set[int]) -> None:
+    """Reads versions that are about to be asked for, in one query."""
+    for version in JourneyVersion.objects.filter(pk__in=version_ids - _READ.keys()):
+        _READ[version.pk] = parse(version.definition, TRUSTED)
 
 
 @transaction.atomic

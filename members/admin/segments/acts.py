@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import ConfirmView, found_or_404
 from members.admin.segments.words import number
 from members.models import Segment
-from members.services.segments import SegmentInUse, archive_segment
+from members.services.segments import SegmentInUse, archive_segment, held_by
 
 
 class ArchiveView(ConfirmView):
@@ -43,21 +43,24 @@ class ArchiveView(ConfirmView):
     @staticmethod
     def refuse_in_use(segment: Segment) -> None:
         users = [str(user) for user in segment.used_by.filter(archived_at=None)]
-        raise_in_use(users, hasattr(segment, "persona"))
+        raise_in_use(users, hasattr(segment, "persona"), held_by(segment.pk))
 
     def act(self, form: forms.Form) -> str:
         try:
             segment = archive_segment(segment_id=self.kwargs["object_id"], at=self.at)
         except SegmentInUse as used:
-            raise_in_use(used.segments, used.persona)
+            raise_in_use(used.segments, used.persona, used.others)
             raise
         return gettext("“%(name)s” is archived.") % {"name": segment}
 
 
-def raise_in_use(segments: list[str], persona: bool) -> None:
+def raise_in_use(segments: list[str], persona: bool, others: list[str]) -> None:
     """ValidationError where somebody stands on the segment."""
     if segments:
         text = gettext("These segments ask for it: %(names)s. Change them first.")
         raise ValidationError(text % {"names": ", ".join(segments)})
+    if others:
+        text = gettext("These journeys ask for it: %(names)s. Let them ask for something else first.")
+        raise ValidationError(text % {"names": ", ".join(others)})
     if persona:
         raise ValidationError(gettext("It is a persona. Take the persona away first, or give it another segment."))

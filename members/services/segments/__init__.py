@@ -5,6 +5,8 @@ from members.services.segments.definitions import (
     SegmentCycle,
     SegmentInUse,
     archive_segment,
+    held_by,
+    register_holder,
     save_segment,
 )
 from members.services.segments.lists import (
@@ -38,8 +40,10 @@ __all__ = [
     "TooManyKeys",
     "archive_segment",
     "delete_list",
+    "held_by",
     "refresh",
     "refresh_due",
+    "register_holder",
     "request_refresh",
     "save_list",
     "save_segment",

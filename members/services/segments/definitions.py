@@ -1,6 +1,6 @@
 """Making, changing and retiring segments. A changed definition is a new version, built by a refresh soon after."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,11 +31,24 @@ class SegmentCycle(Exception):
 
 
 class SegmentInUse(Exception):
-    """Others stand on this segment: the names of `segments`, and whether a persona does."""
+    """Others stand on this segment: the names of `segments`, whether a persona does, and the names of `others`."""
 
-    def __init__(self, *, segments: list[str], persona: bool) -> None:
-        super().__init__(segments, persona)
-        self.segments, self.persona = segments, persona
+    def __init__(self, *, segments: list[str], persona: bool, others: Sequence[str] = ()) -> None:
+        super().__init__(segments, persona, others)
+        self.segments, self.persona, self.others = segments, persona, list(others)
+
+
+_HOLDERS: list[Callable[[int], list[str]]] = []
+
+
+def register_holder(names: Callable[[int], list[str]]) -> None:
+    """`names(segment_id)`: what of a higher room stands on a segment, so that it cannot be archived."""
+    _HOLDERS.append(names)
+
+
+def held_by(segment_id: int) -> list[str]:
+    """The names of what higher rooms build on a segment."""
+    return [name for names in _HOLDERS for name in names(segment_id)]
 
 
 @transaction.atomic
@@ -118,8 +131,9 @@ def archive_segment(*, segment_id: int, at: datetime) -> Segment:
         return segment
     users = [str(user) for user in segment.used_by.filter(archived_at=None).order_by("id")]
     persona = Persona.objects.filter(segment=segment).exists()
-    if users or persona:
-        raise SegmentInUse(segments=users, persona=persona)
+    others = held_by(segment_id)
+    if users or persona or others:
+        raise SegmentInUse(segments=users, persona=persona, others=others)
     SegmentMember.objects.filter(segment=segment).delete()
     segment.archived_at, segment.size = at, 0
     segment.save(update_fields=["archived_at", "size"])
