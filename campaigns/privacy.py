@@ -19,7 +19,7 @@ from campaigns.queries import address_key
 from members.models import Member
 from members.privacy import exempt, register_export
 
-MESSAGE = ("channel", "due_at", "state", "reason", "sent_at", "to", "language", "subject", "text")
+MESSAGE = ("channel", "due_at", "state", "reason", "sent_at", "to", "language", "subject", "text", "read_at")
 
 
 def _messages(member_id: int) -> list[dict[str, Any]]:

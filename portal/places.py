@@ -16,3 +16,4 @@ def register_all() -> None:
     register("expiring", _("Points that expire"), "portal:expiring")
     register("profile", _("Profile"), "portal:profile")
     register("consents", _("Choices about messages"), "portal:consents")
+    register("messages", _("Messages"), "portal:messages")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.views import coupons, history, home, joining, me, privacy, proof, redemptions, rewards, tier
+from portal.views import coupons, history, home, inbox, joining, me, privacy, proof, redemptions, rewards, tier
 
 app_name = "portal"
 urlpatterns = [
@@ -25,6 +25,10 @@ urlpatterns = [
     path("history/credit/", history.credit, name="credit"),
     path("history/expiring/", history.expiring, name="expiring"),
     path("history/purchases/", history.purchases, name="purchases"),
+    path("messages/", inbox.messages, name="messages"),
+    path("messages/read/", inbox.read_all, name="messages_read"),
+    path("messages/<int:pk>/", inbox.message, name="message"),
+    path("messages/<int:pk>/read/", inbox.read, name="message_read"),
     path("me/", me.me, name="me"),
     path("me/profile/", me.profile, name="profile"),
     path("me/birthday/", me.birthday, name="birthday"),

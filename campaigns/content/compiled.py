@@ -14,6 +14,7 @@ from typing import Any
 import mjml
 import segno
 from css_inline import CSSInliner
+from django.conf import settings
 from django.utils.timezone import now
 from django.utils.translation import gettext, override
 from liquid import BoundTemplate
@@ -108,9 +109,14 @@ class Compiled:
         return "".join(parts).replace("\n", "\r\n").encode("ascii")
 
     def inapp(self, values: Mapping[str, Any]) -> str:
-        """The message as HTML for the portal: its classes, no styles, nothing from outside but as escaped text."""
+        """The message as HTML for the portal: its classes, no styles, nothing from outside but as escaped text; its
+        pictures and links of this site by path, for the pages may be open under another name of it."""
         with override(self.language):
-            return '<div class="letter">' + self._inapp.render(**merge.revived(values)) + "</div>"
+            said = merge.revived(values)
+            html = self._inapp.render(**said).replace(f'="{settings.SITE_URL}/', '="/')
+            for name, png in self._images(said).items():
+                html = html.replace(f"cid:{name}", "data:image/png;base64," + base64.b64encode(png).decode("ascii"))
+        return f'<div class="letter">{html}</div>'
 
     def sms(self, values: Mapping[str, Any]) -> str:
         """The short text; empty where the template has none."""

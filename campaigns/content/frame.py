@@ -319,7 +319,8 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
     plain = f"{page.bare(label)}: {name}\n{gettext('Code')}: {code}\n{until}\n\n"
     inapp = (
         f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{name}</p>'
-        f"<p><code>{code}</code></p><p>{until}</p></div>"
+        f'<p><img class="letter-code" src="cid:{space}" alt="{escape(gettext("QR code of the coupon"))}"'
+        f' width="148" height="148"></p><p><code>{code}</code></p><p>{until}</p></div>'
     )
     return Drawn(_text(page.when(there, _box(page, body))), page.when(there, plain), page.when(there, inapp))
 

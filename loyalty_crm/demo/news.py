@@ -26,6 +26,7 @@ def broadcast(at: datetime, marketer: User) -> None:
     """As the marketer left them on the day of the demo. Those with an audience of today count it now."""
     with override_settings(EMAIL_BACKEND="loyalty_crm.demo.post.Postman"):
         _new_arrivals(at - timedelta(days=12), marketer)
+        _on_their_pages(at, marketer)
     _festival(at, marketer)
     _for_many(at, marketer)
     draft = _draft("Come back for a coffee", "win-back-1", marketer)
@@ -59,6 +60,19 @@ def _new_arrivals(at: datetime, marketer: User) -> None:
     _read(Message.objects.filter(campaign=made.pk, state="sent"), at)
     run_broadcasts(clock=lambda: at + timedelta(hours=25))
     run_broadcasts(clock=lambda: at + timedelta(hours=26))
+
+
+def _on_their_pages(at: datetime, marketer: User) -> None:
+    """To those with an account, as messages on their pages: an older one that was read, and one of today."""
+    for name, days in (("welcome", 20), ("thanks", 0)):
+        made = _draft(f"On your pages: {name}", name, marketer)
+        campaign = {"channels": ["app"], "holdout_percent": 0}
+        control.edit(campaign_id=made.pk, broadcast={"everybody": True}, campaign=campaign)
+        then = at - timedelta(days=days, minutes=20)
+        control.ask(campaign_id=made.pk, at=then, actor_id=marketer.pk)
+        run_broadcasts(clock=lambda then=then: then)  # type: ignore[misc]
+        deliver(clock=lambda then=then: then)  # type: ignore[misc]
+    Message.objects.filter(channel="app", sent_at__lt=at - timedelta(days=1)).update(read_at=at - timedelta(days=3))
 
 
 def _read(sent, at: datetime) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import get_language, gettext, pgettext_lazy, to_lo
 from django.utils.translation import gettext_lazy as _
 from heroicons.templatetags.heroicons import heroicon_mini
 
+from campaigns.queries_inbox import unread_count
 from common.money import format_money
 from rewards.enums import TransferKind
 from rewards.models import Transfer
@@ -39,20 +40,31 @@ NAVIGATION = (
     ("portal:home", "home", _("Home")),
     ("portal:rewards", "gift", _("Rewards")),
     ("portal:card", "qr-code", _("Card")),
+    ("portal:messages", "envelope", _("Messages")),
     ("portal:me", "user-circle", pgettext_lazy("navigation", "Me")),
 )
 _SHELVES = ("rewards", "reward", "redeem", "redemptions", "redemption", "coupons")
-PLACES = {"portal:home": "portal:home", "portal:till_code": "portal:card"} | {
-    f"portal:{name}": "portal:rewards" for name in _SHELVES
-}
+PLACES = {
+    "portal:home": "portal:home",
+    "portal:till_code": "portal:card",
+    "portal:messages": "portal:messages",
+    "portal:message": "portal:messages",
+} | {f"portal:{name}": "portal:rewards" for name in _SHELVES}
 
 
 @register.inclusion_tag("portal/navigation.html", takes_context=True)
 def navigation(context: Context) -> dict:
-    """The bar of a member's pages. What is no page of its own there belongs to "Me"."""
-    here = PLACES.get(context["request"].resolver_match.view_name, "portal:me")
+    """The bar of a member's pages. What is no page of its own there belongs to "Me". A message that is being opened
+    counts as read."""
+    request = context["request"]
+    here = PLACES.get(request.resolver_match.view_name, "portal:me")
+    opened = request.resolver_match.kwargs["pk"] if request.resolver_match.view_name == "portal:message" else 0
+    new = {"portal:messages": unread_count(request.member.pk, opened)}
     return {
-        "pages": [{"url": url, "icon": icon, "label": label, "here": url == here} for url, icon, label in NAVIGATION]
+        "pages": [
+            {"url": url, "icon": icon, "label": label, "here": url == here, "new": new.get(url, 0)}
+            for url, icon, label in NAVIGATION
+        ]
     }
 
 
