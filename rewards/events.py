@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from members.events import group, kind
 from rewards.enums import Unit
 from rewards.queries import amount_text
+from rewards.queries_awards import kind_words, untold_text
 
 
 def told_unit(unit: str) -> dict[str, str]:
@@ -62,8 +63,16 @@ def _will_drop(data: dict[str, Any]) -> str:
 
 
 def _lot_act(sentence: str) -> Callable[[dict[str, Any]], str]:
-    """What staff did to a lot: data has points, unit, reason and, for the member, note."""
-    return lambda data: gettext(sentence) % {"points": _amount(data), "reason": data["reason"]}
+    """What was done to a lot: data has points, unit, and reason and, for the member, note of staff; or, of what waited
+    for an event, `waits`."""
+
+    def told(data: dict[str, Any]) -> str:
+        reason = data["reason"]
+        if waits := data.get("waits"):
+            reason = untold_text(waits) if data["untold"] else f"“{kind_words(waits['for'])}”"
+        return gettext(sentence) % {"points": _amount(data), "reason": reason}
+
+    return told
 
 
 group("points", _("Points"), "stars")

@@ -18,7 +18,7 @@ from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.enums import AccountKind, HoldState, RuleState, TransferKind, Unit, VersionState
 from rewards.models import Account, Lot, Reward, RewardSettings, RuleVersion, Transfer
-from rewards.queries_awards import award_sentence
+from rewards.queries_awards import award_sentence, untold_text
 
 
 def reward_settings() -> RewardSettings:
@@ -264,6 +264,8 @@ def explain(transfer: Transfer) -> str:
                 return gettext(transfer.note)
             if transfer.kind == TransferKind.REINSTATE:
                 return gettext("Brought back after their expiry")
+            if "waits" in why:
+                return untold_text(why["waits"])
             return gettext("Cancelled before they could be spent")
         case TransferKind.REPAY:
             return gettext("Repaid what was owed after a refund")

@@ -1,15 +1,29 @@
 """What is said of an award, from what its transfer keeps."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from common.moments import format_day
 from common.money import format_money
 from common.sql import fetch_all
 from rewards.models import Transfer
+
+
+def kind_words(kind: str) -> str:
+    """The kind of a custom event, as people read it."""
+    return re.sub(r"[._-]+", " ", kind)
+
+
+def untold_text(waits: Mapping[str, Any]) -> str:
+    """Why what waited for an event (its award's `waits`) was taken back."""
+    words = {"kind": kind_words(waits["for"]), "day": format_day(datetime.fromisoformat(waits["until"]))}
+    return gettext("“%(kind)s” did not happen by %(day)s") % words
 
 
 def award_sentence(transfer: Transfer) -> str:

@@ -1,4 +1,4 @@
-"""What the café's other systems told today by the API: sales of a till, who came to a workshop."""
+"""What the café's other systems told today by the API: sales of a till, parcels that came, who came to a workshop."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,10 +11,10 @@ from django.test import Client
 
 from loyalty_crm.demo import data
 from loyalty_crm.demo.people import Guest
-from members.models import Member
+from members.models import Member, Purchase
 
-WORKSHOP = "workshop"
-SALES = 12
+WORKSHOP, DELIVERED = "workshop", "order.delivered"
+SALES, PARCELS = 12, 6
 
 
 def call(random: Random, guests: Sequence[Guest], at: datetime) -> None:
@@ -28,6 +28,19 @@ def call(random: Random, guests: Sequence[Guest], at: datetime) -> None:
             _post("events", {"kind": WORKSHOP, "data": {"topic": "Latte art"}}, f"workshop-{n}", card, moment)
         else:
             _post("purchases", _sale(random), f"R-{7_400 + n}", card, moment)
+    _web_shop(guests[-2].member.pk, at)
+    on_their_way = Purchase.objects.filter(channel="online", purchased_at__lt=at - timedelta(days=4)).order_by("-pk")
+    for key, card in on_their_way.values_list("key", "member__card_number")[1:PARCELS]:
+        _post("events", {"kind": DELIVERED, "data": {"purchase": key}}, f"parcel-{key}", card, at - timedelta(hours=1))
+
+
+def _web_shop(member_id: int, at: datetime) -> None:
+    """Anna ordered beans: what they earn waits for the parcel."""
+    sku, name, category, cents, _often = data.ONLINE[0]
+    line = {"sku": sku, "name": name, "category": category, "quantity": "2", "unit_price": f"{cents / 100:.2f}"}
+    card = Member.objects.values_list("card_number", flat=True).get(pk=member_id)
+    order = {"currency": data.CURRENCY, "channel": "online", "lines": [line]}
+    _post("purchases", order, "W-2211", card, at - timedelta(hours=6))
 
 
 def _sale(random: Random) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""The demo café's earning rules: some that count since long, one with a budget, a draft and what it would have cost."""
+"""The demo café's earning rules: some that count since long, one with a budget, one that waits for a parcel, a draft
+and what it would have cost."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from loyalty_crm.demo.calls import WORKSHOP
+from loyalty_crm.demo import data
+from loyalty_crm.demo.calls import DELIVERED, WORKSHOP
 from members.models import User
 from rewards.earning.triggers import CHECK_IN, CUSTOM, PURCHASE, SIGNED_UP
 from rewards.models import EarningRule
@@ -76,6 +78,22 @@ def open_programme(start: datetime, at: datetime, by: User) -> None:
         actor_id=by.pk,
     )
     publish(rule_id=pastry, valid_from=at - timedelta(days=30), at=start, actor_id=by.pk)
+    parcel = _save(
+        ("Parcel points", "送达积分"),
+        ("Two more points for each euro in our online shop, once your parcel has arrived.",
+         "网店每消费 1 欧元再得 2 积分，包裹送达后可用。"),
+        {
+            "effect": {"kind": "per_amount", "points": "2", "per": "1"},
+            "conditions": {"currency": data.CURRENCY, "channels": ["online"]},
+            "pending": {"event": DELIVERED, "days": 21, "otherwise": "cancel"},
+            "rounding": "down",
+            "expiry": _YEAR,
+            "counts_for_tier": False,
+        },
+        start,
+        actor_id=by.pk,
+    )  # fmt: skip
+    publish(rule_id=parcel, valid_from=at - timedelta(days=25), at=start, actor_id=by.pk)
     beans = _save(
         BEANS,
         ("Ten points for each bag of beans.", "每袋咖啡豆得 10 积分。"),

@@ -1,16 +1,18 @@
 """The ledger's lists, to be taken along and summed up: each row with what it adds to the figure that led to it."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
+from django.utils.timezone import now
 from django.utils.translation import gettext
 from import_export.fields import Field
 
 from common.admin import ExportAdmin, PlainResource, QuickChangeList, ReadOnlyAdmin
 from common.money import to_major
-from rewards.enums import Unit
+from rewards.enums import NEVER, Unit
 from rewards.models import Lot, Transfer
 from rewards.queries import amount_text, explain
 
@@ -54,11 +56,13 @@ class LotResource(PlainResource):
     amount = Field(column_name="amount")
     remaining = Field(column_name="left")
     reserved = Field(column_name="reserved")
+    waits_for = Field(column_name="waits for")
 
     class Meta:
         model = Lot
         fields = (
-            "id", "card", "unit", "given", "amount", "remaining", "reserved", "available_from", "expires_at",
+            "id", "card", "unit", "given", "amount", "remaining", "reserved", "available_from", "waits_for",
+            "expires_at",
         )  # fmt: skip
         export_order = fields
 
@@ -67,6 +71,13 @@ class LotResource(PlainResource):
 
     def dehydrate_remaining(self, lot: Any) -> int | Decimal:
         return _told(lot.remaining, lot.account.unit, lot.currency)
+
+    def dehydrate_available_from(self, lot: Any) -> datetime | None:
+        return None if lot.available_from >= NEVER else lot.available_from
+
+    def dehydrate_waits_for(self, lot: Any) -> str:
+        pending = lot.remaining and lot.available_from > now()
+        return lot.transfer.why.get("waits", {}).get("for", "") if pending else ""
 
     def dehydrate_reserved(self, lot: Any) -> int | Decimal:
         return _told(lot.reserved, lot.account.unit, lot.currency)

@@ -114,6 +114,7 @@ class LotStateFilter(admin.SimpleListFilter):
         return (
             ("open", _("Spendable")),
             ("pending", _("Pending")),
+            ("waiting", _("Waiting for an event")),
             ("alive", _("Spendable or pending")),
             ("held", _("Outstanding")),
             ("some", _("Something")),
@@ -127,6 +128,9 @@ class LotStateFilter(admin.SimpleListFilter):
                 return queryset.filter(lives, remaining__gt=0, available_from__lte=now())
             case "pending":
                 return queryset.filter(lives, remaining__gt=0, available_from__gt=now())
+            case "waiting":
+                waits = {"remaining__gt": 0, "available_from__gt": now(), "transfer__why__has_key": "waits"}
+                return queryset.filter(lives, **waits)
             case "alive":
                 return queryset.filter(lives, remaining__gt=0)
             case "held":  # with what is reserved, and what has expired but was not swept yet

@@ -1,6 +1,5 @@
 """Rules, awards and reasons as sentences in the active language. No queries: names come from the caller."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +17,7 @@ from rewards.earning import triggers
 from rewards.earning.definition import BadRule, Definition, parse
 from rewards.enums import Unit
 from rewards.queries import points_text
+from rewards.queries_awards import kind_words
 
 Names = Mapping[tuple[str, int], str]  # ("tier" | "segment" | "offer", id) → what people call it
 
@@ -209,7 +209,7 @@ class _Summary:
 
 def waits_text(waits: Mapping[str, Any]) -> str:
     """For what an award waits (its why's `waits`), for the member."""
-    words = {"kind": re.sub(r"[._-]+", " ", waits["for"]), "day": format_day(datetime.fromisoformat(waits["until"]))}
+    words = {"kind": kind_words(waits["for"]), "day": format_day(datetime.fromisoformat(waits["until"]))}
     if waits["then"] == "cancel":
         return gettext("Waits until “%(kind)s”; taken back if that does not happen by %(day)s") % words
     return gettext("Waits until “%(kind)s”, or until %(day)s") % words

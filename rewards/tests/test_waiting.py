@@ -4,16 +4,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from members.models import PendingReaction
+from members.events import describe
+from members.models import PendingReaction, TimelineEvent
 from members.services.custom_events import NewEvent
 from members.services.merging import merge_members
 from members.services.reactions import run_due
 from members.tests.factories import make_member
 from rewards import queries
 from rewards.earning.words import summary, waits_text
-from rewards.enums import NEVER
+from rewards.enums import NEVER, RefundPolicy
 from rewards.models import EarningRule, Lot, LotChange, RewardSettings, Transfer
 from rewards.services.checkout import Basket, BasketLine, check_out
 from rewards.services.earning.events import post_events
@@ -22,7 +25,7 @@ from rewards.services.lots import activate_lot, cancel_lot
 from rewards.services.refunds import refund_purchase
 from rewards.services.verify import verify
 from rewards.services.waiting import cancel_untold, set_free
-from rewards.tests.factories import event_data, make_rule_of, make_tiers
+from rewards.tests.factories import adjust, event_data, make_rule_of, make_tiers
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -67,7 +70,7 @@ def test_an_event_sets_free_what_waits_for_it_once(at, otherwise):
     assert delivered(member, at + DAY) == 0  # told again
     assert delivered(member, at + 2 * DAY, key="e2") == 0
     assert (has(member, at + DAY), LotChange.objects.count()) == ((10, 0), 1)
-    assert event_data(member, "points.activated")[0]["reason"] == "“order.delivered” was told."
+    assert event_data(member, "points.activated")[0]["waits"] == {"for": "order.delivered"}
     assert cancel_untold(at=at + 60 * DAY) == 0
     sound()
 
@@ -98,6 +101,35 @@ def test_without_the_event_the_last_day_sets_free_or_takes_back(at):
     assert Transfer.objects.get(kind="reverse").reverses.rule.rule == back
     assert EarningRule.objects.get(pk=back.pk).budget_spent == 0
     assert Transfer.objects.filter(kind="earn", rule__rule=free).get().lot.remaining == 10
+    told = TimelineEvent.objects.get(kind="points.cancelled")
+    with translation.override("en"):
+        assert "“order delivered” did not happen by" in describe(told)
+        assert "“order delivered” did not happen by" in queries.explain(Transfer.objects.get(kind="reverse"))
+    sound()
+
+
+def test_many_are_taken_back_by_as_few_statements_as_one_and_what_they_repaid_is_owed_again(at):
+    RewardSettings.objects.update_or_create(pk=1, defaults={"refund_policy": RefundPolicy.ARREARS})
+    rule = waiting("cancel", budget=100)
+    owing, *others = (make_member() for _ in range(4))
+    plain = make_rule_of("Plain", {"effect": {"kind": "fixed", "points": 6}})
+    refunded = buy(owing, at - DAY, "o0").purchase_id
+    EarningRule.objects.filter(pk=plain.pk).update(state="archived")
+    cancel_lot(lot_id=Lot.objects.get(transfer__rule__rule=rule).pk, key="c", at=at, reason="Not that one")
+    adjust(owing, -6, at)
+    refund_purchase(purchase_id=refunded, source="shop", key="r", at=at)
+    buy(owing, at, "o1")
+    for n, member in enumerate(others):
+        buy(member, at + 5 * DAY, f"late{n}")
+    assert (queries.arrears(owing.pk), has(owing, at + DAY)) == (0, (0, 4))
+    counts = []
+    for days, lots in ((31, 1), (36, 3)):
+        with CaptureQueriesContext(connection) as asked:
+            assert cancel_untold(at=at + days * DAY) == lots
+        counts.append(len(asked))
+    assert counts[1] <= counts[0]
+    assert (queries.arrears(owing.pk), has(owing, at + 31 * DAY)) == (6, (0, 0))
+    assert EarningRule.objects.get(pk=rule.pk).budget_spent == 0
     sound()
 
 
