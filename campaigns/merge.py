@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from babel.core import Locale
@@ -65,7 +65,12 @@ class Number(int):
 
 def day(value: date | None) -> str:
     """A day as the active language writes it; nothing for None."""
-    return "" if value is None else format_date(value, "long", locale=_locale())
+    return "" if value is None else _day(value, get_language() or "en")
+
+
+@lru_cache(maxsize=512)  # a batch has many members and few days
+def _day(value: date, language: str) -> str:
+    return format_date(value, "long", locale=Locale.parse(to_locale(language)))
 
 
 def _locale() -> Locale:
@@ -118,7 +123,7 @@ def values(
 def revived(values: Any) -> Any:
     """Values that were kept as JSON, so that numbers read in the active language again."""
     if isinstance(values, dict):
-        return {name: revived(value) for name, value in values.items()}
+        return {name: value if type(value) is str else revived(value) for name, value in values.items()}
     if isinstance(values, list):
         return [revived(value) for value in values]
     return Number(values) if type(values) is int else values

@@ -56,8 +56,9 @@ class Line(Protocol):
     def open(self) -> None:
         """Ready to send. Refusal."""
 
-    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
-        """The other side's own id of the message, if it told one. Refusal, Stopped."""
+    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+        """The other side's own id of the message, if it told one. `following` is the next, if it may come at once.
+        Refusal, Stopped."""
 
     def close(self) -> None:
         """Drops the connection, at once."""

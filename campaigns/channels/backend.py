@@ -28,7 +28,7 @@ class BackendLine:
     def close(self) -> None:
         self.backend.close()
 
-    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
         mail = message.mail()
         mail.metadata = {"message": message.uid}  # type: ignore[attr-defined]  # anymail hands it back in webhooks
         mail.extra_headers["X-Idempotency-Key"] = message.uid

@@ -19,7 +19,7 @@ class DiskLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
         begin()
         folder = Path(settings.OUTBOX_DIR)
         part = folder / f".{message.uid}"

@@ -44,7 +44,7 @@ class HttpLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
         return self.call(message.uid, filled(self.body, message), begin)
 
     def call(self, uid: str, told: Any, begin: Callable[[], None] = lambda: None) -> str:

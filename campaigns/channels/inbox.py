@@ -14,6 +14,6 @@ class InboxLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None]) -> str:
+    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
         begin()
         return ""

@@ -9,9 +9,10 @@ import re
 from functools import lru_cache
 from typing import TextIO
 
-from liquid import Environment, RenderContext, StrictUndefined
+from liquid import BoundTemplate, Environment, RenderContext, StrictUndefined
 from liquid.builtin.content import ContentNode, Literal
 from liquid.builtin.output import Output, OutputNode
+from liquid.exceptions import OutputStreamLimitError
 from liquid.stream import TokenStream
 from liquid.stringify import to_liquid_string
 from liquid.token import TOKEN_CONTENT, Token
@@ -83,6 +84,29 @@ class _QuotedOutput(Output):
     node_class = _QuotedOutputNode
 
 
+class _Pieces(list[str]):
+    """What a template writes: Liquid's own buffer encodes every piece to count its bytes, and here all is ASCII."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.left = limit
+
+    def write(self, text: str) -> int:
+        self.left -= len(text)
+        if self.left < 0:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        self.append(text)
+        return len(text)
+
+    def getvalue(self) -> str:
+        return "".join(self)
+
+
+class _QuotedTemplate(BoundTemplate):
+    def _get_buffer(self):
+        return _Pieces(FrameEnvironment.output_stream_limit)
+
+
 class FrameEnvironment(Environment):
     """Liquid of whole messages: the marketer's tags, and loops of our own frames."""
 
@@ -99,6 +123,7 @@ class FrameEnvironment(Environment):
         self.filters = {name: self.filters[name] for name in FILTERS}
         if is_quoted:
             self.tags["content"], self.tags["output"] = _QuotedLiteral(self), _QuotedOutput(self)
+            self.template_class = _QuotedTemplate
 
 
 HTML, TEXT = FrameEnvironment(html=True, is_quoted=False), FrameEnvironment(html=False, is_quoted=False)

@@ -33,7 +33,7 @@ from common.sql import execute, fetch_all
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
-CHUNK = 200
+CHUNK = 400
 RUN = timedelta(minutes=5)  # of one task; the next tick goes on
 TURN = timedelta(seconds=20)  # of one sender, while others wait
 MOST_WAIT = 1.5  # seconds that a deliverer waits for its limit of speed; for longer, it goes
@@ -117,6 +117,7 @@ class _Turn:
     def __init__(self, sender: Sender, token: UUID, clock: Clock, only_service: bool) -> None:
         self.sender, self.token, self.clock, self.only_service = sender, token, clock, only_service
         self.line = line_of(sender)
+        self.limits = limits_of(sender)
         self.outcomes: list[Outcome] = []
         self.answered = 0  # the message that the server took last, if that is not yet marked
         self.bad: list[tuple[str, str]] = []  # addresses that do not exist, and who said so
@@ -188,15 +189,20 @@ class _Turn:
                 self._give_back(ready[place:], timedelta(seconds=wait))
                 self.halted = wait > 0
                 return
-            self._send(message)
+            self._send(message, self._following(ready, place + 1))
             if self.halted:
                 self._give_back(ready[place + 1 :], pause(1))
                 return
 
+    def _following(self, ready: list[Outgoing], place: int) -> Outgoing | None:
+        """The next, unless something may hold it up: the mail server would wait for it."""
+        if place >= len(ready) or self.limits or ready[place].rate_per_minute or self.clock() >= self.deadline:
+            return None
+        return ready[place]
+
     def _pace(self) -> float:
         """0, or for how many seconds nothing may leave."""
-        limits = limits_of(self.sender)
-        while wait := take(limits):
+        while wait := take(self.limits):
             if wait > MOST_WAIT:
                 return wait
             time.sleep(wait)
@@ -211,7 +217,7 @@ class _Turn:
             self._give_back([message], timedelta(seconds=wait))
         return wait > 0
 
-    def _send(self, message: Outgoing) -> None:
+    def _send(self, message: Outgoing, following: Outgoing | None) -> None:
         begun = False
 
         def begin() -> None:
@@ -228,7 +234,7 @@ class _Turn:
             begun, self.answered = True, 0
 
         try:
-            provider_id = self.line.send(message, begin)
+            provider_id = self.line.send(message, begin, following)
         except Stopped:
             self._put(message.id, MessageState.QUEUED, "", tried=False)
         except Exception as error:

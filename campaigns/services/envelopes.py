@@ -30,6 +30,11 @@ def _address(member_id: int, channel: str, purpose: str) -> str:
     return unsubscribe_url(member_id=member_id, channel=channel, purpose=purpose)
 
 
+@lru_cache(maxsize=64)
+def _date(moment: datetime) -> str:
+    return format_datetime(moment)
+
+
 def link_of(message: Held) -> str:
     """Where its reader unsubscribes."""
     return _address(message.member_id, message.channel, message.purpose)
@@ -79,7 +84,7 @@ class Envelope:
         if self.reply_to:
             headers["Reply-To"] = self.reply_to
         headers["Message-ID"] = f"<{message.uid}@{self.host}>"
-        headers["Date"] = format_datetime(message.frozen_at or at)
+        headers["Date"] = _date(message.frozen_at or at)
         if message.purpose != "service":
             headers["List-Unsubscribe"] = f"<{link_of(message)}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

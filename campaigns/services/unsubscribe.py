@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db.models import Q
-from django.urls import reverse
+from django.urls import get_script_prefix, get_urlconf, reverse
 
 from campaigns.enums import Pace
 from campaigns.models import ContactPace
@@ -36,8 +37,14 @@ class Subscription:
 
 def unsubscribe_url(*, member_id: int, channel: str, purpose: str) -> str:
     """The full address of a member's link."""
-    token = _signer.sign(f"{member_id}.{channel}.{purpose}")
-    return settings.SITE_URL + reverse("campaigns:unsubscribe", args=[token])
+    before, after = _address(get_urlconf(), get_script_prefix())
+    return f"{settings.SITE_URL}{before}{_signer.sign(f'{member_id}.{channel}.{purpose}')}{after}"
+
+
+@lru_cache(maxsize=4)
+def _address(_urlconf: str | None, _prefix: str) -> list[str]:
+    """What stands before and behind the token: working it out for each mail takes as long as signing."""
+    return reverse("campaigns:unsubscribe", args=["token"]).split("token")
 
 
 def read_token(token: str) -> Subscription:
