@@ -24,6 +24,7 @@ logging.disable(logging.WARNING)
 from django.utils import timezone
 from campaigns.content import compiled
 from campaigns.services.delivery import deliver
+from django.db import DatabaseError, connection
 from django.urls import reverse
 reverse("campaigns:unsubscribe", args=["x"])
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -34,7 +35,10 @@ for line in sys.stdin:
         print(worker, flush=True)
         continue
     while True:
-        deliver(clock=timezone.now)
+        try:
+            deliver(clock=timezone.now)
+        except DatabaseError:  # as a task of Celery: the next one goes on
+            connection.close()
         time.sleep(0.02)
 """
 
@@ -157,18 +161,27 @@ def reckon(log: Path, members: int) -> Iterator[str]:
     """Compares what the mail server took with what the tables say."""
     from campaigns.models import Message
 
-    taken = Counter(line.split()[0].decode() for line in log.read_bytes().splitlines())
+    taken = Counter(line.split()[0].decode() for line in log.read_bytes().splitlines() if not line.startswith(b"! "))
     rows = {message.message_id: message.state for message in Message.objects.all()}
+    failed = [name for name, state in rows.items() if state == "failed"]
     doubled = sum(n - 1 for n in taken.values())
     uncertain = [name for name, state in rows.items() if state == "unknown"]
-    lost = [name for name, state in rows.items() if state != "unknown" and name not in taken]
+    lost = [name for name, state in rows.items() if state == "sent" and name not in taken]
     yield f"recipients {members:,}, accepted by the mail server {len(taken):,}, doubled {doubled}, lost {len(lost)}"
     arrived = sum(name in taken for name in uncertain)
     yield f"listed as uncertain {len(uncertain)}, of which {arrived} had been accepted"
     expect(len(rows) == members, f"{len(rows)} rows for {members} members")
     expect(doubled == 0, f"{doubled} mails came twice")
     expect(not lost, f"{len(lost)} messages say {rows[lost[0]] if lost else ''} and never came")
-    expect(set(rows.values()) <= {"sent", "unknown"}, f"states {Counter(rows.values())}")
+    if failed:
+        yield f"refused for good and listed as failed {len(failed)}"
+        expect(not taken.keys() & set(failed), "a message that says failed came")
+    expect(set(rows.values()) <= {"sent", "unknown", "failed"}, f"states {Counter(rows.values())}")
+
+
+def met(log: Path) -> Counter[str]:
+    """How often the mail server made which trouble."""
+    return Counter(line[2:].decode() for line in log.read_bytes().splitlines() if line.startswith(b"! "))
 
 
 def at_random(low: float, high: float) -> None:

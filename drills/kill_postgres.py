@@ -6,7 +6,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from drills.stage import Away, Stage, expect, make_members, stage
@@ -15,33 +16,49 @@ CALLERS, KILLS, BETWEEN = 8, 3, 3.0  # seconds
 
 
 def run(server: str) -> Iterator[str]:
+    with own_server() as (url, _folder, restart):
+        yield from _drill(url, restart)
+
+
+@contextmanager
+def own_server() -> Iterator[tuple[str, Path, Callable[[int], None]]]:
+    """A server of our own, durable as in a shop, for others may be at work on the one that was given: its URL, a
+    folder, and what ends it by a signal and starts it again."""
     from loyalty_crm.launch.servers import Servers, State
     from loyalty_crm.launch.supervisor import Family
 
-    # A server of its own, durable as in a shop: others may be at work on the one we were given.
     given = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "REDIS_URL")}
     os.environ["REDIS_URL"] = given["REDIS_URL"] or "redis://127.0.0.1:1/0"
     folder = Path(tempfile.mkdtemp(prefix="crm-drill-", dir="/var/tmp"))
     state = State(folder)
     family = Family(state.processes)
+
+    def restart(how: int) -> None:
+        (postgres,) = [child.process for child in family.children if child.name == "postgres"]
+        os.kill(postgres.pid, how)
+        postgres.wait()
+        family.release(postgres)
+        del os.environ["DATABASE_URL"]
+        Servers(state, family).start()
+        os.environ["DATABASE_URL"] = url
+
     try:
         url = Servers(state, family, fresh=True).start()["DATABASE_URL"]
         os.environ["DATABASE_URL"] = url
-        yield from _drill(url, state, family)
+        yield url, folder, restart
     finally:
         family.stop()
         os.environ.update({name: value for name, value in given.items() if value is not None})
 
 
-def _drill(url: str, state, family) -> Iterator[str]:
+def _drill(url: str, restart: Callable[[int], None]) -> Iterator[str]:
     from django.db import connection
     from django.utils import timezone
 
-    from loyalty_crm.launch.servers import Servers
     from rewards.services.rules import publish_rule
 
     before = dict(connection.settings_dict)
-    _point_at(url)
+    point_at(url)
     with stage(url, "killed") as stand:
         publish_rule(currency="EUR", points_per_unit=1, valid_months=12, at=timezone.now())
         members = make_members(40)
@@ -54,15 +71,9 @@ def _drill(url: str, state, family) -> Iterator[str]:
         for n in range(KILLS):
             time.sleep(BETWEEN)
             had = len(acknowledged)
-            (postgres,) = [child.process for child in family.children if child.name == "postgres"]
-            os.kill(postgres.pid, signal.SIGKILL)
-            postgres.wait()
-            family.release(postgres)
             connection.close()
-            del os.environ["DATABASE_URL"]
             started = time.monotonic()
-            Servers(state, family).start()
-            os.environ["DATABASE_URL"] = url
+            restart(signal.SIGKILL)
             yield f"killed after {had:,} purchases, up again in {time.monotonic() - started:.1f} s ({n + 1} of {KILLS})"
         time.sleep(BETWEEN)
         stop.set()
@@ -75,7 +86,7 @@ def _drill(url: str, state, family) -> Iterator[str]:
     connection.settings_dict.update(before)
 
 
-def _point_at(url: str) -> None:
+def point_at(url: str) -> None:
     """Django's connection of this process, on another server."""
     import environ
     from django.db import connection

@@ -1,4 +1,4 @@
-"""A mail server that takes mails and drops the line before its answer: listed as uncertain, and none comes twice."""
+"""A mail server that takes mails and drops the line, hangs, says it is busy, later or no: none comes twice."""
 
 import os
 import tempfile
@@ -10,6 +10,8 @@ from drills import _mail
 from drills.stage import expect
 
 EVERY = 25  # mails
+TROUBLES = ("drop", "busy", "later", "cut", "refuse", "hang")
+IN_DOUBT = ("drop", "hang")
 
 
 def run(server: str) -> Iterator[str]:
@@ -17,14 +19,19 @@ def run(server: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="crm-drill-") as folder:
         log = Path(folder) / "taken"
         log.touch()
-        with running(str(log), "--drop", str(EVERY)) as port, _mail.office(server, "mail_line", port) as office:
+        options = ("--every", str(EVERY), "--trouble", ",".join(TROUBLES))
+        with running(str(log), *options) as port, _mail.office(server, "mail_line", port) as office:
             _mail.plan(members)
             office.hire()
             _mail.until(_mail.is_over, 300, _time_passes)
             office.close()
+            troubles = _mail.met(log)
+            yield "troubles: " + ", ".join(f"{kind} {n}" for kind, n in sorted(troubles.items()))
             yield from _mail.reckon(log, members)
-            uncertain = _mail.states()["unknown"]
-            expect(uncertain == members // EVERY, f"{uncertain} uncertain for {members // EVERY} dropped lines")
+            states = _mail.states()
+            doubts = sum(troubles[kind] for kind in IN_DOUBT)
+            expect(states["unknown"] == doubts, f"{states['unknown']} uncertain for {doubts} answers that never came")
+            expect(states["failed"] == troubles["refuse"], f"{states['failed']} failed, {troubles['refuse']} refused")
             yield office.verify()
 
 
