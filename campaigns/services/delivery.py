@@ -33,7 +33,7 @@ from common.sql import execute, fetch_all
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
-CHUNK = 400
+CHUNK = 200
 RUN = timedelta(minutes=5)  # of one task; the next tick goes on
 TURN = timedelta(seconds=20)  # of one sender, while others wait
 MOST_WAIT = 1.5  # seconds that a deliverer waits for its limit of speed; for longer, it goes
