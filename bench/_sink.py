@@ -75,6 +75,7 @@ class Sink:
                     out += {"later": b"451 4.3.0 later\r\n", "refuse": b"550 5.2.0 no\r\n"}.get(met, b"250 ok\r\n")
                 elif word == b"DATA" and (met == "cut" or met in _REFUSED):
                     if met == "cut":
+                        line.sendall(out)  # the answers to what came before
                         return
                     out += b"503 5.5.1 nobody to send it to\r\n"
                 elif word == b"DATA":
