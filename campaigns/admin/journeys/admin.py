@@ -30,8 +30,9 @@ from campaigns.services.journeys.ready import take_ready
 from campaigns.services.journeys.trying import dry_run, why
 from common.admin import DeskAdmin, Labelled, Tones, found_or_404, guarded
 from common.moments import format_moment
+from common.money import format_money
 from members.models import PRESENT, Member
-from members.queries import search
+from members.queries import get_programme, search
 
 COLOURS = Tones({CampaignState.RUNNING: "success", CampaignState.PAUSED: "warning", CampaignState.DRAFT: "info"})
 
@@ -190,6 +191,7 @@ class JourneyAdmin(DeskAdmin):
             script_words=editor.script_words(),
             script_settings=editor.settings(reverse("admin:campaigns_journey_preview"), may=may),
             figures=figures([journey.pk])[journey.pk] if journey else None,
+            cost=format_money(round(journey.cost_minor), get_programme().currency) if journey else "",
             is_published=bool(journey and journey.number),
             is_changed=bool(journey and journey.number and self._newest(journey) != journey.draft),
             running=bool(campaign and campaign.state == CampaignState.RUNNING),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext_noop
 
 from campaigns.enums import RunState
 from campaigns.journeys.definition import END
@@ -12,7 +11,6 @@ from campaigns.models import JourneyLog, JourneyRun
 from campaigns.services.journeys.definitions import read_version
 from common.doorbell import ring
 
-ELSEWHERE = gettext_noop("is inside by another way")
 MOST = 10_000
 
 

@@ -17,12 +17,12 @@ from rewards.models import Lot
 def write(messages: Sequence[Message], at: datetime) -> list[Written]:
     """Points and coupons were given by steps of their own: here nothing is given, but the last points are told of."""
     done: dict[int, Written] = {}
-    gifts = _gifts({_run(message) for message in messages})
+    gifts = _gifts(messages)
     by_version: dict[int, list[Message]] = defaultdict(list)
     for message in messages:
         by_version[message.why["version"]].append(message)
     for version_id, group in by_version.items():
-        readers = [_reader(message, gifts.get(_run(message)), at) for message in group]
+        readers = [_reader(message, gifts.get(message.pk), at) for message in group]
         spaces: set[str] = set()
         for language in {reader.language for reader in readers}:
             spaces |= compiled(version_id, language).spaces
@@ -35,12 +35,19 @@ def _run(message: Message) -> int:
     return int(message.occurrence.partition(":")[0])
 
 
-def _gifts(run_ids: set[int]) -> dict[int, Lot]:
-    """The points that a way was given last, by the way."""
-    told = JourneyLog.objects.filter(run__in=run_ids, what="did", why__has_key="transfer").order_by("id")
-    transfers = {run_id: why["transfer"] for run_id, why in told.values_list("run_id", "why")}
-    lots = {lot.transfer_id: lot for lot in Lot.objects.filter(transfer__in=transfers.values())}
-    return {run_id: lots[pk] for run_id, pk in transfers.items() if pk in lots}
+def _gifts(messages: Sequence[Message]) -> dict[int, Lot]:
+    """The points that a way was given last before each message, by the message."""
+    runs = {_run(message) for message in messages}
+    notes = JourneyLog.objects.filter(run__in=runs, what="did", why__has_any_keys=["transfer", "message"])
+    last: dict[int, int] = {}
+    before: dict[int, int] = {}
+    for run_id, why in notes.order_by("id").values_list("run_id", "why"):
+        if transfer := why.get("transfer"):
+            last[run_id] = transfer
+        elif run_id in last:
+            before[why["message"]] = last[run_id]
+    lots = {lot.transfer_id: lot for lot in Lot.objects.filter(transfer__in=before.values())}
+    return {message_id: lots[pk] for message_id, pk in before.items() if pk in lots}
 
 
 def _reader(message: Message, gift: Lot | None, at: datetime) -> Recipient:

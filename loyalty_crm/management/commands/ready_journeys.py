@@ -1,0 +1,145 @@
+"""Walks members through each ready journey with a moved clock, and keeps the mails they would get."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.utils.timezone import now
+
+from campaigns.enums import CampaignState
+from campaigns.journeys.ready import READY
+from campaigns.models import Campaign, JourneyLog, Message
+from members.models import Member, TimelineEvent
+from members.queries import get_programme
+
+DAY = timedelta(days=1)
+DAYS = 45  # the longest of them is over by then
+NAMES = {"en": "Anna Fischer", "zh-hans": "陈美玲"}
+
+
+class Command(BaseCommand):
+    help = "Runs the ready journeys by a clock that leaps, and writes the mails to a folder. Nothing else is kept."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--journey", choices=list(READY), action="append", help="only this one; may be repeated")
+
+    def handle(self, *, folder: Path, journey: list[str] | None, **options) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for key in journey or READY:
+            with transaction.atomic():
+                self.show(key, folder)
+                transaction.set_rollback(True)
+
+    def show(self, key: str, folder: Path) -> None:
+        from campaigns.services.journeys.definitions import publish_journey
+        from campaigns.services.journeys.ready import take_ready
+        from campaigns.services.journeys.running import run
+
+        zone = ZoneInfo(get_programme().time_zone)
+        start = (now().astimezone(zone) + DAY).replace(hour=8, minute=0, second=0, microsecond=0)
+        if key == "festival":
+            start = self.before_festival(start, zone)
+        Campaign.objects.filter(kind="journey").update(state=CampaignState.PAUSED)
+        made = take_ready(key=key, at=start)
+        made.campaign.holdout_percent = 0
+        made.campaign.save(update_fields=["holdout_percent"])
+        publish_journey(journey_id=made.pk, at=start)
+        ids = [self.somebody(key, language, start).pk for language in NAMES]
+        for at in hours(start, zone):
+            self.live(key, ids, start, at)
+            run(at=at)
+        self.stdout.write(f"{key}:")
+        notes = JourneyLog.objects.filter(run__journey=made, run__member__in=ids).select_related("run")
+        for note in notes.order_by("run__member", "id"):
+            if note.what not in ("waits", "went"):
+                why = note.why.get("reason") or note.why.get("points") or ""
+                language = list(NAMES)[ids.index(note.run.member_id)]
+                when = note.at.astimezone(zone)
+                self.stdout.write(f"  {language:8} {when:%Y-%m-%d %H:%M}  {note.step or '-':10} {note.what} {why}")
+        found = Message.objects.filter(campaign=made.pk, member__in=ids, state="queued").order_by("due_at", "id")
+        for message in found.select_related("member"):
+            self.keep(message, key, folder)
+
+    def before_festival(self, start: datetime, zone: ZoneInfo) -> datetime:
+        from campaigns.queries_occasions import next_date
+
+        coming = next_date("mid-autumn", start.date() + 5 * DAY)
+        return datetime.combine(coming.day - 3 * DAY, start.time(), zone) if coming else start
+
+    def somebody(self, key: str, language: str, start: datetime) -> Member:
+        """A member for whom the journey begins within two days."""
+        from members.services.consent import state_consent
+        from members.services.profile import create_member
+        from members.services.purchases import NewPurchase, record_purchases
+        from members.services.summaries import recompute
+        from rewards.services.gifts import Gift, give_points
+
+        begun = start if key == "welcome" else start.replace(year=start.year - 1, day=1) - 30 * DAY
+        profile = {"email": f"{key}.{language}@example.com", "name": NAMES[language], "language": language}
+        birthday = start.date() + DAY
+        member = create_member(
+            at=begun + timedelta(minutes=5),
+            profile={**profile, "birthday_month": birthday.month, "birthday_day": birthday.day,
+                     "time_zone": get_programme().time_zone},
+            source="shown",
+        )  # fmt: skip
+        if key == "anniversary":
+            Member.objects.filter(pk=member.pk).update(joined_at=start.replace(year=start.year - 2) + DAY)
+        for purpose in ("offers", "greetings"):
+            state_consent(
+                member_id=member.pk, channel="email", purpose=purpose, granted=True, source="shown", at=begun + DAY / 24
+            )
+        expires = (start + 32 * DAY).replace(hour=0)
+        give_points(
+            gifts=[Gift(member_id=member.pk, amount=1240, key=f"shown:{member.pk}", reason="Gift", expires_at=expires,
+                        why={})],
+            at=begun + DAY / 24,
+        )  # fmt: skip
+        if key == "win-back":  # came every ten days, and is missed twenty days after the last time
+            bought = [NewPurchase(member.pk, "shown", f"{language}{n}", start - (19 + 10 * n) * DAY,
+                                  get_programme().currency, 1200) for n in range(4)]  # fmt: skip
+            record_purchases(purchases=bought)
+            recompute(member_ids=[member.pk])
+        return member
+
+    def live(self, key: str, ids: list[int], start: datetime, at: datetime) -> None:
+        """What the members do by then, and what the journeys hear of it."""
+        from campaigns.services.journeys.entering import hear
+        from members.events import record
+        from members.services.purchases import NewPurchase, record_purchases
+
+        hour = int((at - start) / timedelta(hours=1))
+        buys = {"welcome": 50, "thanks": 3, "festival": 75}.get(key)
+        if hour == buys:
+            for pk in ids[:1] if key == "welcome" else ids:
+                told = NewPurchase(pk, "shown", f"b{pk}", at, get_programme().currency, 2350)
+                record_purchases(purchases=[told])
+        if key == "tier" and hour == 3:
+            for pk in ids:
+                data = {"from": 1, "to": 2, "up": True, "name": {"en": "Gold", "zh-hans": "金卡"}}
+                record(member_id=pk, kind="tier.changed", at=at, data=data)
+        events = TimelineEvent.objects.filter(member__in=ids, at__gt=at - timedelta(hours=1), at__lte=at)
+        hear(events=list(events.order_by("at", "id")), at=at)
+
+    def keep(self, message: Message, key: str, folder: Path) -> None:
+        from campaigns.content.compiled import compiled
+        from campaigns.services.journeys.writing import write
+
+        (said,) = write([message], message.due_at)
+        links = {"unsubscribe": "https://example.com/u", "preferences": "https://example.com/p"}
+        content = compiled(said.version_id, said.language).render({**said.values, "links": links})
+        name = f"{key}-{message.why['step']}-{said.language}"
+        (folder / f"{name}.html").write_text(content.html)
+        (folder / f"{name}.txt").write_text(f"{content.subject}\n{content.preheader}\n\n{content.text}")
+
+
+def hours(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """The hours of day from nine to noon in the programme's time zone; of the first three days all."""
+    for n in range(1, DAYS * 24):
+        at = start + n * timedelta(hours=1)
+        if n < 80 or at.astimezone(zone).hour in (9, 10, 11):
+            yield at
