@@ -40,6 +40,7 @@ class Recipient:
     birthday: date
     gift_points: int = 0
     gift_expires_on: date | None = None
+    coupon_id: int | None = None  # the coupon that comes with it; else the newest they can use
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Case, When
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.merge import Field, Number, Recipient, day, register
@@ -215,9 +216,11 @@ def coupon_values(recipients: Sequence[Recipient], coupons: Iterable[Coupon]) ->
 
 
 def _coupon(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
-    """The newest coupon that each can use; empty for who has none."""
+    """The coupon that comes with the message, else the newest that each can use; empty for who has none."""
     ids = [recipient.member.pk for recipient in recipients]
-    newest = open_coupons(recipients[0].at).filter(member__in=ids).order_by("member_id", "-issued_at", "-pk")
+    given = [recipient.coupon_id for recipient in recipients if recipient.coupon_id]
+    first = [Case(When(pk__in=given, then=0), default=1)] if given else []
+    newest = open_coupons(recipients[0].at).filter(member__in=ids).order_by("member_id", *first, "-issued_at", "-pk")
     return coupon_values(recipients, newest.distinct("member_id").select_related("offer"))
 
 

@@ -252,9 +252,8 @@ def _footer(page: Page, kind: str) -> str:
     last = hide(escape(_because(page, kind)))
     if kind != TemplateKind.SERVICE:
         leave, prefer = page.put("links.unsubscribe"), page.put("links.preferences")
-        last += (
-            f' <a href="{leave}">{gettext("Unsubscribe")}</a> · <a href="{prefer}">{gettext("Choose what you get")}</a>'
-        )
+        stop, choose = gettext("Unsubscribe"), gettext("Choose what you get")
+        last += f' <a href="{leave}">{stop}</a> · <a href="{prefer}">{choose}</a>'
     parts.append(part(last, "8px"))
     lines = [escape(line) for line in (style.programme.name, *style.address)]
     if style.programme.contact_email:
@@ -273,8 +272,9 @@ def _foot(page: Page, kind: str) -> str:
     lines += [f"{hide(one['label'])}: {hide(one['url'])}" for one in style.brand.social]
     lines.append(hide(_because(page, kind)))
     if kind != TemplateKind.SERVICE:
-        lines.append(f"{gettext('Unsubscribe')}: {page.put('links.unsubscribe')}")
-        lines.append(f"{gettext('Choose what you get')}: {page.put('links.preferences')}")
+        stop, choose = gettext("Unsubscribe"), gettext("Choose what you get")
+        lines.append(f"{stop}: {page.put('links.unsubscribe')}")
+        lines.append(f"{choose}: {page.put('links.preferences')}")
     lines += [hide(line) for line in (style.programme.name, *style.address)]
     if style.programme.contact_email:
         lines.append(hide(style.programme.contact_email))

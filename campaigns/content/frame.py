@@ -306,20 +306,21 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
     name, code, day = (page.put(f"{space}.{part}") for part in ("name", "code", "expires_on"))
     until = page.when(f"{space}.expires_on != ''", gettext("valid until %(day)s") % {"day": day})
     there, light = f"{space}.code != ''", page.look.light
+    alt, code_word = escape(gettext("QR code of the coupon")), gettext("Code")
     body = (
         f'<div class="label" style="font-size:14px;color:{light.quiet}">{page.line(label)}</div>'
         f'<div class="named" style="font-size:22px;line-height:1.4;font-weight:700;color:{light.accent}">{name}</div>'
         f'<div style="padding:12px 0"><img class="code" src="cid:{space}"'
-        f' alt="{escape(gettext("QR code of the coupon"))}"'
+        f' alt="{alt}"'
         ' width="148" height="148" style="background:#ffffff;padding:10px;border-radius:8px"></div>'
         f'<div class="words" style="font-family:ui-monospace,Menlo,Consolas,monospace;font-size:20px;'
         f'color:{light.text}">'
         f'{code}</div><div class="label" style="font-size:14px;color:{light.quiet}">{until}</div>'
     )
-    plain = f"{page.bare(label)}: {name}\n{gettext('Code')}: {code}\n{until}\n\n"
+    plain = f"{page.bare(label)}: {name}\n{code_word}: {code}\n{until}\n\n"
     inapp = (
         f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{name}</p>'
-        f'<p><img class="letter-code" src="cid:{space}" alt="{escape(gettext("QR code of the coupon"))}"'
+        f'<p><img class="letter-code" src="cid:{space}" alt="{alt}"'
         f' width="148" height="148"></p><p><code>{code}</code></p><p>{until}</p></div>'
     )
     return Drawn(_text(page.when(there, _box(page, body))), page.when(there, plain), page.when(there, inapp))

@@ -189,6 +189,15 @@ def test_anniversary():
     assert story(member) == [("01-01", "100 points"), ("01-01", "Anniversary of joining")]
 
 
+def test_a_mail_written_late_tells_of_what_was_given_before_it():
+    begin("win-back", START - DAY)
+    member = lapsed()
+    days(20)  # all three coupons were given, and no mail has gone out yet
+    sent = list(Message.objects.filter(member=member).order_by("id"))
+    said = [one.values["coupon"]["name"] for one in write(sent, sent[-1].due_at)]
+    assert said == ["10 % off", "15 % off", "20 % off"]
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_what_is_sent_can_be_written_and_tells_of_the_gift(language):
     begin("birthday")

@@ -32,7 +32,7 @@ READY = (
             ),
             banner("福", "red", "Happy Spring Festival", "新春大吉"),
             text(
-                f"Dear {HELLO},\n\na new year begins. May it bring you health, good company, and luck where you need"
+                f"Dear {HELLO},\n\nA new year begins. May it bring you health, good company, and luck where you need"
                 " it most. Thank you for the year that was.",
                 f"{NIN}，您好！\n\n爆竹声中一岁除，春风送暖入屠苏。感谢您过去一年的陪伴，"
                 "愿新的一年福气满门、平安顺遂。",
@@ -54,7 +54,7 @@ READY = (
             ),
             banner("灯", "red", "A bright Lantern Festival", "元宵快乐"),
             text(
-                f"Dear {HELLO},\n\nlanterns are lit, and the first full moon of the year is up. We wish you a sweet"
+                f"Dear {HELLO},\n\nLanterns are lit, and the first full moon of the year is up. We wish you a sweet"
                 " evening with everybody you love.",
                 f"{NIN}，您好！\n\n花灯初上，圆月当空。愿您与家人共享一碗热气腾腾的汤圆，团团圆圆，甜甜美美。",
             ),
@@ -74,7 +74,7 @@ READY = (
             ),
             banner("粽", "green", "A healthy Dragon Boat Festival", "端午安康"),
             text(
-                f"Dear {HELLO},\n\nthe boats are out, and there is a smell of bamboo leaves in the air. May you and"
+                f"Dear {HELLO},\n\nThe boats are out, and there is a smell of bamboo leaves in the air. May you and"
                 " yours stay well, today and all summer.",
                 f"{NIN}，您好！\n\n又是粽叶飘香时。愿您与家人佩香囊、品香粽，一夏安康，万事顺意。",
             ),
@@ -92,7 +92,7 @@ READY = (
             both("A lovely Qixi evening from {{ programme.name }}!", "{{ programme.name }}祝您七夕快乐，与爱同行！"),
             banner("七夕", "rose", "An evening for two", "愿得一人心"),
             text(
-                f"Dear {HELLO},\n\ntonight, they say, two stars meet on a bridge of magpies. Whomever you think of"
+                f"Dear {HELLO},\n\nTonight, they say, two stars meet on a bridge of magpies. Whomever you think of"
                 " today: it is a good evening to tell them.",
                 f"{NIN}，您好！\n\n纤云弄巧，飞星传恨，银汉迢迢暗度。今夜鹊桥相会，心里想着谁，不妨亲口告诉TA。",
             ),
@@ -113,8 +113,8 @@ READY = (
             ),
             banner("月", "night", "Happy Mid-Autumn Festival", "中秋团圆"),
             text(
-                f"Dear {HELLO},\n\ntonight the moon is as round as it gets. Wherever your family is, may you look at it"
-                " together. Thank you for being part of ours.",
+                f"Dear {HELLO},\n\nAt Mid-Autumn the moon is as round as it gets. Wherever your family is, may you look"
+                " at it together. Thank you for being part of ours.",
                 f"{NIN}，您好！\n\n海上生明月，天涯共此时。无论身在何方，愿您与家人共赏一轮圆月，同享一份甜蜜。"
                 "感谢您一路相伴。",
             ),
@@ -135,7 +135,7 @@ READY = (
             ),
             banner("九九", "gold", "Long and healthy years", "重阳安康"),
             text(
-                f"Dear {HELLO},\n\nthe Double Ninth is a day to climb a hill, look far, and think of those who looked"
+                f"Dear {HELLO},\n\nThe Double Ninth is a day to climb a hill, look far, and think of those who looked"
                 " after us. Why not bring your parents along, or call them?",
                 f"{NIN}，您好！\n\n岁岁重阳，今又重阳。登高望远，赏菊品茗，最美不过陪伴。"
                 "今天，带上爸妈一起出门走走，或给他们打个电话吧。",
@@ -154,7 +154,7 @@ READY = (
             both("Happy holidays from {{ programme.name }}!", "{{ programme.name }}祝您国庆快乐，假期愉快！"),
             banner("★", "red", "Enjoy the holidays", "国庆快乐"),
             text(
-                f"Dear {HELLO},\n\nsome days off at last. Whether you travel or stay: have a good time. If your way"
+                f"Dear {HELLO},\n\nSome days off at last. Whether you travel or stay: have a good time. If your way"
                 " leads past us, come in; your points count on holidays, too.",
                 f"{NIN}，您好！\n\n金秋十月，山河锦绣。无论远行还是在家休憩，都愿您假期舒心。"
                 "途经小店，欢迎进来坐坐，假日消费同样累积积分。",
@@ -176,7 +176,7 @@ READY = (
             ),
             banner("❄", "green", "Merry Christmas and a happy New Year", "圣诞快乐，新年吉祥"),
             text(
-                f"Dear {HELLO},\n\nthe year is nearly over. Thank you for every visit. We wish you quiet days, warm"
+                f"Dear {HELLO},\n\nThe year is nearly over. Thank you for every visit. We wish you quiet days, warm"
                 " rooms, and a new year that begins well.",
                 f"{NIN}，您好！\n\n一年将尽，感谢您每一次的光临。愿您岁末安暖，家人围坐、灯火可亲；新的一年，所愿皆成。",
             ),
@@ -197,7 +197,7 @@ READY = (
             ),
             banner("11.11", "red", "For members first", "会员先享"),
             text(
-                f"Dear {HELLO},\n\nonce a year everybody hunts for bargains. You need not hunt: what is good today is"
+                f"Dear {HELLO},\n\nOnce a year everybody hunts for bargains. You need not hunt: what is good today is"
                 " here, and members see it first.\n\n- **All day:** points as always, on top of our prices\n"
                 "- **With your coupon:** what it says comes off the price",
                 f"{NIN}，您好！\n\n一年一度的双11，不必熬夜，也不用做题。今天的好价，会员先享：\n\n"
@@ -218,7 +218,7 @@ READY = (
             both("New at {{ programme.name }} this week. Come and see!", "{{ programme.name }}本周上新，欢迎来看看！"),
             {"type": "heading", "text": both("New this week", "本周上新"), "size": "l"},
             text(
-                f"Dear {HELLO},\n\nthere is something new on our shelves, and you are among the first to hear of it. Come"  # noqa: E501
+                f"Dear {HELLO},\n\nThere is something new on our shelves, and you are among the first to hear of it. Come"  # noqa: E501
                 " by, try it, tell us what you think.",
                 f"{NIN}，您好！\n\n店里来了新品，您是最先知道的人之一。欢迎来店试一试，也期待听到您的想法。",
             ),
@@ -241,7 +241,7 @@ READY = (
             ),
             banner("✂", "accent", "A little something for you", "一点心意，请收下"),
             text(
-                f"Dear {HELLO},\n\nthere need not always be a reason. This is yours; show it when you pay.",
+                f"Dear {HELLO},\n\nThere need not always be a reason. This is yours; show it when you pay.",
                 f"{NIN}，您好！\n\n送礼不一定需要理由。这张优惠券请您收下，付款时出示即可。",
             ),
             COUPON,
@@ -261,7 +261,7 @@ READY = (
             ),
             banner("✧", "night", "You are invited", "诚邀您莅临"),
             text(
-                f"Dear {HELLO},\n\nwe would like to spend an evening with you and a few other members.\n\n"
+                f"Dear {HELLO},\n\nWe would like to spend an evening with you and a few other members.\n\n"
                 "- **When:** Saturday, from 3 to 5 in the afternoon\n- **Where:** at our shop\n"
                 "- **What:** a tasting, and time to talk\n\nPlaces are few. Answer this mail if you want to come.",
                 f"{NIN}，您好！\n\n我们想邀请您和几位会员朋友，共度一段轻松时光。\n\n"

@@ -32,7 +32,7 @@ READY = (
             ),
             banner("✦", "accent", "Good to have you with us", "很高兴认识您"),
             text(
-                f"Dear {HELLO},\n\nthank you for joining {{{{ programme.name }}}}. From today, every visit counts:\n\n"
+                f"Dear {HELLO},\n\nThank you for joining {{{{ programme.name }}}}. From today, every visit counts:\n\n"
                 "1. **Show your card** when you pay. It is on your phone, number {{ member.card_number }}.\n"
                 "2. **Collect points** with every purchase.\n3. **Choose a reward** whenever you have enough.",
                 f"{NIN}，您好！\n\n感谢您加入{{{{ programme.name }}}}。从今天起，每次光临都有积累：\n\n"
@@ -61,7 +61,7 @@ READY = (
             ),
             banner("❀", "rose", "Happy birthday!", "生日快乐！"),
             text(
-                f"Dear {HELLO},\n\nall of us at {{{{ programme.name }}}} wish you a very happy birthday, and a year full"  # noqa: E501
+                f"Dear {HELLO},\n\nAll of us at {{{{ programme.name }}}} wish you a very happy birthday, and a year full"  # noqa: E501
                 " of good things.\n\n{% if gift.points > 0 %}This is our gift to you. It is on your card already.{% endif %}",  # noqa: E501
                 f"{NIN}，您好！\n\n{{{{ programme.name }}}}全体伙伴祝您生日快乐，新的一岁平安喜乐、万事顺意。"
                 "\n\n{% if gift.points > 0 %}这份小小的生日礼，已存入您的会员卡。{% endif %}",
@@ -84,7 +84,7 @@ READY = (
             ),
             banner("♥", "rose", "Thank you for staying", "感谢一路相伴"),
             text(
-                f"Dear {HELLO},\n\non {{{{ member.joined_on }}}} you joined {{{{ programme.name }}}}. Since then you have"  # noqa: E501
+                f"Dear {HELLO},\n\nOn {{{{ member.joined_on }}}} you joined {{{{ programme.name }}}}. Since then you have"  # noqa: E501
                 " come back again and again, and that means more to us than we can put into a mail. Thank you.",
                 f"{NIN}，您好！\n\n{{{{ member.joined_on }}}}，您加入了{{{{ programme.name }}}}。从那天起，"
                 "您一次次的光临，是我们最珍视的肯定。谢谢您。",
@@ -107,7 +107,7 @@ READY = (
             ),
             {"type": "heading", "text": both("Thank you for your visit", "感谢您的光临"), "size": "l"},
             text(
-                f"Dear {HELLO},\n\nit was good to see you."
+                f"Dear {HELLO},\n\nIt was good to see you."
                 "{% if award.points > 0 %} Your visit brought you **{{ award.points }} points**.{% endif %}",
                 f"{NIN}，您好！\n\n很高兴见到您。{{% if award.points > 0 %}}这次光临为您带来**{{{{ award.points }}}}积分**。{{% endif %}}",  # noqa: E501
             ),
@@ -165,7 +165,7 @@ READY = (
             ),
             banner("★", "night", "Congratulations!", "恭喜晋级！"),
             text(
-                f"Dear {HELLO},\n\nyou have reached **{{{{ tier.name }}}}**. Thank you for all the visits that brought"
+                f"Dear {HELLO},\n\nYou have reached **{{{{ tier.name }}}}**. Thank you for all the visits that brought"
                 " you here.\n\n{% if benefits.left != '' %}Yours from today: {{ benefits.left }}.{% endif %}\n\n"
                 "{% if tier.kept_until != '' %}You keep it until {{ tier.kept_until }}, and longer if you go on like"
                 " this.{% endif %}",
@@ -189,7 +189,7 @@ READY = (
             ),
             banner("☆", "gold", "Stay {{ tier.name }}", "保住{{ tier.name }}等级"),
             text(
-                f"Dear {HELLO},\n\nyou are {{{{ tier.name }}}} until **{{{{ tier.kept_until }}}}**. To stay so,"
+                f"Dear {HELLO},\n\nYou are {{{{ tier.name }}}} until **{{{{ tier.kept_until }}}}**. To stay so,"
                 " **{{ tier.missing_to_keep }}** are still missing. One or two visits may be enough.",
                 f"{NIN}，您好！\n\n您的{{{{ tier.name }}}}等级有效期至**{{{{ tier.kept_until }}}}**。"
                 "再累积**{{ tier.missing_to_keep }}**即可保级，也许光临一两次就够了。",
@@ -200,7 +200,7 @@ READY = (
     Ready(
         "win-back-1",
         _("Win back 1: we miss you"),
-        _("A while after the last visit. Asks nothing, gives nothing."),
+        _("A while after the last visit. Shows the coupon that comes with it, if one does."),
         message(
             both("We have not seen you for a while", "好久不见，近来可好？"),
             both("What is new, and what your points can be.", "看看有什么新鲜事，您的积分又能换什么。"),
@@ -210,9 +210,16 @@ READY = (
             ),
             {"type": "heading", "text": both("We miss you", "我们想念您"), "size": "l"},
             text(
-                f"Dear {HELLO},\n\nit has been some time since your last visit. We hope you are well. Your points are"
+                f"Dear {HELLO},\n\nIt has been some time since your last visit. We hope you are well. Your points are"
                 " still here, and so are we.",
                 f"{NIN}，您好！\n\n距您上次光临已有一段时间，希望您一切都好。您的积分一直都在，我们也一直都在。",
+            ),
+            only_if(
+                "coupon.code",
+                "filled",
+                "",
+                text("This is for your next visit:", "这份心意，供您下次光临使用："),
+                COUPON,
             ),
             POINTS,
             only_if("rewards.count", "more", "0", text("**Enough for:**", "**足够兑换：**"), CAN_HAVE),
@@ -234,7 +241,7 @@ READY = (
             ),
             banner("❦", "green", "Come back, and enjoy", "欢迎回来"),
             text(
-                f"Dear {HELLO},\n\nwe would love to see you again. So here is something that makes it easier: show the"
+                f"Dear {HELLO},\n\nWe would love to see you again. So here is something that makes it easier: show the"
                 " code when you pay, and it is yours.",
                 f"{NIN}，您好！\n\n我们非常期待再次见到您，特别为您备下一份心意：付款时出示券码即可使用。",
             ),
@@ -250,20 +257,23 @@ READY = (
             both("One last gift from us", "最后一份心意"),
             both("And then we will not write for a while.", "之后我们会安静一阵子，不再打扰。"),
             both(
-                "{% if gift.points > 0 %}{{ gift.points }} points are yours, until {{ gift.expires_on }}."
+                "{% if coupon.code != '' %}{{ coupon.name }} for you, code {{ coupon.code }}."
+                "{% elsif gift.points > 0 %}{{ gift.points }} points are yours, until {{ gift.expires_on }}."
                 "{% else %}We hope to see you again.{% endif %}",
-                "{% if gift.points > 0 %}送您{{ gift.points }}积分，有效期至{{ gift.expires_on }}。"
+                "{% if coupon.code != '' %}为您准备了{{ coupon.name }}，券码{{ coupon.code }}。"
+                "{% elsif gift.points > 0 %}送您{{ gift.points }}积分，有效期至{{ gift.expires_on }}。"
                 "{% else %}期待再次见到您。{% endif %}",
             ),
             banner("✉", "blue", "A gift, and a promise", "一份礼物，一个承诺"),
             text(
-                f"Dear {HELLO},\n\nwe have written to you before and do not want to be a nuisance. This is our last gift"  # noqa: E501
+                f"Dear {HELLO},\n\nWe have written to you before and do not want to be a nuisance. This is our last gift"  # noqa: E501
                 " for now. If we do not hear from you, we will be quiet; your points and your card stay as they are.",
                 f"{NIN}，您好！\n\n此前我们已给您写过信，不想再打扰您。这是目前最后一份心意。"
                 "如果暂时没有您的消息，我们会保持安静；您的积分和会员卡始终为您保留。",
             ),
             GIFT,
-            button("Use it", "去使用", "rewards"),
+            COUPON,
+            button("Come and see us", "期待您的光临", "home"),
         ),
     ),
 )

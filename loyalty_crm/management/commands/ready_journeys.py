@@ -1,5 +1,6 @@
 """Walks members through each ready journey with a moved clock, and keeps the mails they would get."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from django.utils.timezone import now
 
 from campaigns.enums import CampaignState
 from campaigns.journeys.ready import READY
-from campaigns.models import Campaign, JourneyLog, Message
+from campaigns.models import Campaign, JourneyLog, Message, Template
 from members.models import Member, TimelineEvent
 from members.queries import get_programme
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         if key == "festival":
             start = self.before_festival(start, zone)
         Campaign.objects.filter(kind="journey").update(state=CampaignState.PAUSED)
+        Template.objects.filter(archived_at=None).update(archived_at=start)  # as they come, not as the shop made them
         made = take_ready(key=key, at=start)
         made.campaign.holdout_percent = 0
         made.campaign.save(update_fields=["holdout_percent"])
@@ -133,7 +135,10 @@ class Command(BaseCommand):
         links = {"unsubscribe": "https://example.com/u", "preferences": "https://example.com/p"}
         content = compiled(said.version_id, said.language).render({**said.values, "links": links})
         name = f"{key}-{message.why['step']}-{said.language}"
-        (folder / f"{name}.html").write_text(content.html)
+        html = content.html
+        for image, png in content.images.items():
+            html = html.replace(f"cid:{image}", f"data:image/png;base64,{b64encode(png).decode()}")
+        (folder / f"{name}.html").write_text(html)
         (folder / f"{name}.txt").write_text(f"{content.subject}\n{content.preheader}\n\n{content.text}")
 
 
