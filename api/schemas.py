@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 AMOUNT = r"^-?\d{1,13}(\.\d{1,4})?$"
 QUANTITY = r"^\d{1,9}(\.\d{1,3})?$"
+_is_amount, _is_quantity = (re.compile(pattern, re.ASCII).fullmatch for pattern in (AMOUNT, QUANTITY))
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 MOST_LINES = 500
 MOST_AT_ONCE = 1_000
@@ -18,7 +19,7 @@ MOST_POINTS = 10**12
 
 
 def _amount(value: Any) -> Decimal:
-    if not isinstance(value, str) or not re.fullmatch(AMOUNT, value, re.ASCII):
+    if not isinstance(value, str) or not _is_amount(value):
         raise ValueError(_("Amounts are texts with a point: “12.50”."))
     return Decimal(value)
 
@@ -26,7 +27,7 @@ def _amount(value: Any) -> Decimal:
 def _quantity(value: Any) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not re.fullmatch(QUANTITY, value, re.ASCII) or Decimal(value) == 0:
+    if not isinstance(value, str) or not _is_quantity(value) or Decimal(value) == 0:
         raise ValueError(_("A quantity is a whole number, or a text with a point: “0.75”; more than 0."))
     return Decimal(value)
 

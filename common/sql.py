@@ -156,6 +156,14 @@ def _as_text(value: Any) -> Any:
     kinds = set(map(type, value))
     if kinds <= {int}:
         return f"{{{','.join(map(str, value))}}}"
+    if kinds == {datetime}:  # what is written together often happened together
+        told = {moment: moment.isoformat() for moment in set(value)}
+        return f"{{{','.join([told[moment] for moment in value])}}}"
+    if kinds == {str}:
+        joined = "\0".join(value)  # which no text has that PostgreSQL takes: all are quoted in one go
+        if joined.count("\0") == len(value) - 1:
+            quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+            return f'{{"{quoted}"}}'
     texts = ["NULL" if one is None else _quoted(_TEXTS.get(type(one), str)(one)) for one in value]
     return f"{{{','.join(texts)}}}"
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from django.utils.formats import number_format
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from common.moments import format_day
 from common.money import format_money
@@ -37,19 +38,27 @@ def award_words(why: dict[str, Any], rule: str) -> str:
     """As award_sentence, from what an award keeps and its rule's name."""
     if "effect" not in why:  # before rules had versions
         return _bought(why["amount_minor"], why["currency"], str(why.get("multiplier", 1)))
-    kind = why["effect"]["kind"]
-    paid = sum(basis for _line, basis, _exact in why["lines"])
+    effect, paid = why["effect"], sum([basis for _line, basis, _exact in why["lines"]])
+    percent, cut = effect.get("percent"), bool(why["cut"])
+    return _sentence(get_language(), effect["kind"], rule, paid, why["currency"], why["factor"], percent, cut)
+
+
+@lru_cache(maxsize=10_000)  # a shop's prices are the same ones again and again
+def _sentence(
+    language: str | None, kind: str, rule: str, paid: int, currency: str, factor: str, percent: Any, cut: bool
+) -> str:
+    """In `language`, which is the active one."""
     match kind:
         case "per_amount":
-            told = _bought(paid, why["currency"], why["factor"])
+            told = _bought(paid, currency, factor)
         case "cashback":
-            words = {"percent": why["effect"]["percent"], "amount": format_money(paid, why["currency"])}
+            words = {"percent": percent, "amount": format_money(paid, currency)}
             told = gettext("%(percent)s%% of %(amount)s back") % words
         case "multiplier":
-            told = gettext("%(rule)s: points × %(factor)s") % {"rule": rule, "factor": _factor(why["factor"])}
+            told = gettext("%(rule)s: points × %(factor)s") % {"rule": rule, "factor": _factor(factor)}
         case _:
             told = rule
-    if why["cut"]:
+    if cut:
         return gettext("%(sentence)s, up to the limit") % {"sentence": told}
     return told
 

@@ -1,11 +1,12 @@
 """What goes to PostgreSQL by a kept plan arrives as it was."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from common.sql import LONG, fetch_prepared, fetch_together
 from rewards.enums import Unit
@@ -37,6 +38,16 @@ def test_parameters_arrive_as_they_were(times):
     came = fetch_prepared(STATEMENT, given)
     assert came == [(*given.values(), f"{TEXTS[3]}%")]
     assert fetch_prepared("SELECT %s::int[], %s::text WHERE false", [[], "x"]) == []
+
+
+@pytest.mark.parametrize("times", [1, LONG])
+def test_lists_of_one_kind_arrive_as_they_were(times):
+    texts = [text for text in TEXTS if type(text) is str] * times
+    moments = [AT, AT.astimezone(ZoneInfo("Asia/Shanghai")), AT - timedelta(days=1)] * times
+    assert fetch_prepared("SELECT %s::text[], %s::timestamptz[]", [texts, moments]) == [(texts, moments)]
+    assert fetch_prepared("SELECT %s::text[]", [[""]]) == [([""],)]
+    with pytest.raises(DatabaseError), transaction.atomic():  # and never two texts of one
+        fetch_prepared("SELECT %s::text[]", [["a\0b", *texts]])
 
 
 def test_statements_sent_together_are_answered_in_their_order():

@@ -34,9 +34,12 @@ class Done(NamedTuple):
     member_id: int | None = None
 
 
+_printed = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def fingerprint(body: Any) -> bytes:
     """SHA-256 of a body as JSON with its names in order: spaces and the order of names make no other body."""
-    return sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return sha256(_printed(body).encode()).digest()
 
 
 class _Outrun(Exception):

@@ -25,6 +25,10 @@ BACK = timedelta(days=366)  # what is older comes in by a file of purchases
 LENGTHS = {"sku": 80, "name": 200, "category": 80, "brand": 80, "store": 80, "source": 40, "key": 120}
 
 
+_CHANNELS = frozenset(SalesChannel.values)
+_told = json.JSONEncoder(sort_keys=True).encode
+
+
 @dataclass(frozen=True, slots=True)
 class BasketLine:
     """One kind of thing: so many at so much each, in major units, less `discount` for the whole line."""
@@ -83,7 +87,7 @@ class Basket:
             "pay_points": self.pay_points,
             "store": self.store,
         }
-        return json.dumps(told, sort_keys=True)
+        return _told(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def price(basket: Basket, now: datetime) -> Priced | Refusal:
         at = _moment(basket.at, now)
         _texts(basket)
         _currency(basket.currency)
-        if basket.channel not in SalesChannel.values:
+        if basket.channel not in _CHANNELS:
             known = ", ".join(SalesChannel.values)
             raise _Refused("channel", _("The channel is one of %(known)s.") % {"known": known}, "channel")
         if not basket.lines:
@@ -166,15 +170,20 @@ def _moment(at: datetime | None, now: datetime) -> datetime:
 
 
 def _texts(basket: Basket) -> None:
-    told: list[tuple[str, str, str]] = [(name, getattr(basket, name), name) for name in ("source", "key", "store")]
+    for name in ("source", "key", "store"):
+        _text(getattr(basket, name), LENGTHS[name], name)
     for n, line in enumerate(basket.lines):
-        told += [(f"lines.{n}.{name}", getattr(line, name), name) for name in ("sku", "name", "category", "brand")]
-    for path, text, name in told:
-        if len(text) > LENGTHS[name] or "\0" in text:
-            words = {"n": LENGTHS[name]}
-            raise _Refused("text", _("At most %(n)s characters, all of them printable.") % words, path)
+        for name in ("sku", "name", "category", "brand"):
+            if text := getattr(line, name):
+                _text(text, LENGTHS[name], name, n)
     if not basket.key:
         raise _Refused("key", _("A purchase needs a key of its own."), "key")
+
+
+def _text(text: str, most: int, name: str, line: int | None = None) -> None:
+    if len(text) > most or "\0" in text:
+        path = name if line is None else f"lines.{line}.{name}"
+        raise _Refused("text", _("At most %(n)s characters, all of them printable.") % {"n": most}, path)
 
 
 def _currency(currency: str) -> None:
@@ -189,7 +198,7 @@ def _currency(currency: str) -> None:
 def _line(line: BasketLine, currency: str, path: str) -> tuple[int, int]:
     """What the line costs in minor units, and what was taken off."""
     quantity, places = line.quantity, minor_digits(currency)
-    if not quantity.is_finite() or not 0 < quantity <= MOST_QUANTITY or _decimals(quantity) > 3:
+    if not quantity.is_finite() or not 0 < quantity <= MOST_QUANTITY or _finer(quantity, 3):
         text = _("A quantity is above 0 and has at most three decimals. What comes back is told as a refund.")
         raise _Refused("quantity", text, f"{path}.quantity")
     for name in ("unit_price", "discount"):
@@ -197,7 +206,7 @@ def _line(line: BasketLine, currency: str, path: str) -> tuple[int, int]:
         if not value.is_finite() or not 0 <= value <= MOST_MINOR:
             text = _("An amount is 0 or more, and less than a purchase can be.")
             raise _Refused("amount", text, f"{path}.{name}")
-        if _decimals(value) > places:
+        if _finer(value, places):
             text = ngettext(
                 "%(currency)s has %(n)s decimal at most.", "%(currency)s has %(n)s decimals at most.", places
             )
@@ -209,5 +218,7 @@ def _line(line: BasketLine, currency: str, path: str) -> tuple[int, int]:
     return gross - discount, discount
 
 
-def _decimals(value: Decimal) -> int:
-    return max(0, -int(value.normalize().as_tuple().exponent))
+def _finer(value: Decimal, places: int) -> bool:
+    """Whether it has more decimals than that, zeros at its end aside."""
+    exponent = value.as_tuple().exponent
+    return -int(exponent) > places and -int(value.normalize().as_tuple().exponent) > places

@@ -60,6 +60,15 @@ class Conditions:
     weekdays: frozenset[int] = frozenset()
     hours: tuple[tuple[int, int], ...] = ()
     data: tuple[tuple[str, Any], ...] = ()
+    # Asked of each purchase, so known beforehand.
+    of_lines: bool = field(init=False, repr=False, compare=False)
+    of_moment_or_member: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of_lines", bool(self.products or self.categories or self.brands))
+        moment = (self.since, self.until, self.weekdays, self.hours, self.stores, self.channels, self.data)
+        member = (self.tiers, self.segments, self.not_segments, self.first_purchase)
+        object.__setattr__(self, "of_moment_or_member", any(moment) or any(member))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ class Limits:
     cooldown_hours: int | None = None
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) is not None for name in self.__slots__)
+        return self != _NO_LIMITS
+
+
+_NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)

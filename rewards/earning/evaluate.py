@@ -1,12 +1,12 @@
-"""What rules make of a purchase or an event. Pure: no query, no clock; exact: whole numbers and fractions only, rounded
-once per award. Posting, simulation and replay all ask here. docs/earning.md states the semantics.
+"""What rules make of a purchase or an event. Pure: no query, no clock; exact: whole numbers over a common denominator,
+rounded once per award. Posting, simulation and replay all ask here. docs/earning.md states the semantics.
 """
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import lcm
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,14 +29,16 @@ class _Not(Exception):
 
 
 class _Shares(NamedTuple):
-    """What the lines that count bring, each `[index, numerator]` over one denominator."""
+    """What the lines that count bring, each `(index, numerator)` over one denominator, not always the smallest; `total`
+    is the sum of the numerators."""
 
     parts: list[tuple[int, int]]
     denominator: int
+    total: int
 
-    @property
-    def total(self) -> int:
-        return sum(part for _index, part in self.parts)
+
+def _shares(parts: list[tuple[int, int]], denominator: int) -> _Shares:
+    return _Shares(parts, denominator, sum([part for _index, part in parts]))
 
 
 class _Case:
@@ -46,12 +48,13 @@ class _Case:
         self.happening, self.standing, self.zone, self.home = happening, standing, zone, home
         money = happening.amount_minor if happening.money_minor is None else happening.money_minor
         told = happening.items
-        listed = sum(item.amount_minor for item in told) if told else 0
+        amounts = [item.amount_minor for item in told]
+        listed = sum(amounts)
         if listed > 0:
             self.items = told
         else:  # nothing is known of what was bought, or it adds up to nothing
-            self.items, listed = (Item(None, happening.amount_minor),), happening.amount_minor
-        amounts = [item.amount_minor for item in self.items]
+            listed = happening.amount_minor
+            self.items, amounts = (Item(None, listed),), [listed]
         self.basis = amounts if money == listed else allocate(max(money, 0), amounts)
         self.money = max(money, 0)
 
@@ -85,7 +88,7 @@ def evaluate(
     held = [rule for rule in rules if rule.holds(happening.trigger, happening.at)]
     multipliers = [rule for rule in held if rule.definition.effect.kind == "multiplier"]
     outcome = Outcome([], [])
-    base: dict[str, list[Fraction]] = {}
+    base: dict[str, list[_Shares]] = {}
     for rule in held:
         if rule.definition.effect.kind == "multiplier":
             continue
@@ -96,9 +99,7 @@ def evaluate(
             outcome.unfired.append(Unfired(rule, reason.reason, reason.facts))
             continue
         if multipliers and rule.definition.effect.kind != "coupon":
-            sums = base.setdefault(rule.definition.unit, [Fraction(0)] * len(case.items))
-            for index, part in shares.parts:
-                sums[index] += Fraction(part, shares.denominator)
+            base.setdefault(rule.definition.unit, []).append(shares)
     if multipliers:
         _multiply(multipliers, case, base, budgets, outcome)
     return outcome
@@ -134,24 +135,22 @@ def note(outcome: Outcome, happening: Happening, standing: Standing, budgets: Mu
 
 
 def _multiply(
-    rules: list[Rule], case: _Case, base: dict[str, list[Fraction]], budgets: Mapping[int, int], outcome: Outcome
+    rules: list[Rule], case: _Case, base: Mapping[str, list[_Shares]], budgets: Mapping[int, int], outcome: Outcome
 ) -> None:
     """Each gives (factor − 1) × the base of its lines; of those that do not stack, the one that gives most, caps and
     budget counted."""
+    sums = {unit: _sums(given, len(case.items)) for unit, given in base.items()}
     ready: list[tuple[Award, _Shares]] = []
     for rule in rules:
         try:
             counted = _lines(rule, case)
-            sums = base.get(rule.definition.unit)
-            extra = rule.definition.effect.amount - 1
-            parts = [(index, sums[index] * extra) for index in counted if sums[index]] if sums else []
-            if not parts:
-                raise _Not("no_base")
-            over = lcm(*(part.denominator for _index, part in parts))
-            shares = _Shares([(i, part.numerator * (over // part.denominator)) for i, part in parts], over)
+            factor = rule.definition.effect.amount
+            each, over = sums.get(rule.definition.unit, ([0] * len(case.items), 1))
+            times, parts_of_one = factor.numerator - factor.denominator, factor.denominator
+            shares = _shares([(index, each[index] * times) for index in counted if each[index]], over * parts_of_one)
             if shares.total <= 0:
                 raise _Not("no_base")
-            ready.append((_award(rule, case, shares, rule.definition.effect.amount, budgets), shares))
+            ready.append((_award(rule, case, shares, factor, budgets), shares))
         except _Not as reason:
             outcome.unfired.append(Unfired(rule, reason.reason, reason.facts))
 
@@ -160,12 +159,23 @@ def _multiply(
         return award.rule.definition.stacks, -award.points, -Fraction(shares.total, shares.denominator)
 
     best: dict[str, Rule] = {}
-    for award, _shares in sorted(ready, key=order):
+    for award, _brought in sorted(ready, key=order) if len(ready) > 1 else ready:
         definition = award.rule.definition
         if not definition.stacks and (winner := best.setdefault(definition.unit, award.rule)) is not award.rule:
             outcome.unfired.append(Unfired(award.rule, "outdone", {"by": winner.id}))
         else:
             outcome.awards.append(award)
+
+
+def _sums(given: Iterable[_Shares], lines: int) -> tuple[list[int], int]:
+    """What several base rules bring, line by line, over one denominator."""
+    over = lcm(*[shares.denominator for shares in given])
+    sums = [0] * lines
+    for shares in given:
+        times = over // shares.denominator
+        for index, part in shares.parts:
+            sums[index] += part * times
+    return sums, over
 
 
 def _base(rule: Rule, case: _Case) -> tuple[_Shares, Fraction]:
@@ -177,34 +187,37 @@ def _base(rule: Rule, case: _Case) -> tuple[_Shares, Fraction]:
     if effect.kind == "coupon":
         if purchase and sum(case.basis[index] for index in counted) <= 0:  # else a coupon for all brings the next
             raise _Not("nothing")
-        return _Shares([], 1), ONE
+        return _shares([], 1), ONE
     standing = case.standing
-    factor = standing.multiplier * standing.benefit if definition.unit == Unit.POINTS and purchase else ONE
-    rate = effect.amount * factor
+    factor = _product(standing.multiplier, standing.benefit) if definition.unit == Unit.POINTS and purchase else ONE
+    amount, over = effect.amount.numerator * factor.numerator, effect.amount.denominator * factor.denominator
     match effect.kind:
         case "per_amount":
-            rate /= 10 ** minor_digits(happening.currency)
-            shares = _Shares([(i, case.basis[i] * rate.numerator) for i in counted], rate.denominator)
+            over *= 10 ** minor_digits(happening.currency)
+            shares = _shares([(i, case.basis[i] * amount) for i in counted], over)
         case "cashback":
             if happening.currency != case.home:
                 raise _Not("currency", wanted=case.home, found=happening.currency)
-            shares = _Shares([(i, case.basis[i] * rate.numerator) for i in counted], rate.denominator)
+            shares = _shares([(i, case.basis[i] * amount) for i in counted], over)
         case "per_item":
-            rate *= case.money_share / 1000  # quantities have three decimals
-            shares = _Shares(
-                [(i, int(case.items[i].quantity * 1000) * rate.numerator) for i in counted], rate.denominator
-            )
+            amount, over = amount * case.money_share.numerator, over * case.money_share.denominator
+            thousandths = [(i, int(case.items[i].quantity * 1000)) for i in counted]  # as quantities are stored
+            shares = _shares([(i, quantity * amount) for i, quantity in thousandths], over * 1000)
         case _ if not purchase:
-            shares = _Shares([(0, rate.numerator)], rate.denominator)
+            shares = _shares([(0, amount)], over)
         case _:  # fixed, for a purchase: each line has the part of it that its price has
             weights = [(i, case.basis[i]) for i in counted if case.basis[i] > 0]
-            total = sum(weight for _i, weight in weights)
+            total = sum([weight for _i, weight in weights])
             if not total:
                 raise _Not("nothing")
-            shares = _Shares([(i, weight * rate.numerator) for i, weight in weights], rate.denominator * total)
+            shares = _shares([(i, weight * amount) for i, weight in weights], over * total)
     if shares.total <= 0:
         raise _Not("nothing")
     return shares, factor
+
+
+def _product(multiplier: Fraction, benefit: Fraction) -> Fraction:
+    return multiplier if benefit is ONE else multiplier * benefit
 
 
 def _lines(rule: Rule, case: _Case) -> list[int]:
@@ -213,10 +226,10 @@ def _lines(rule: Rule, case: _Case) -> list[int]:
     asks, exclude = definition.conditions, definition.exclude
     if asks.currency and asks.currency != happening.currency:
         raise _Not("currency", wanted=asks.currency, found=happening.currency)
-    if asks != _of_currency(asks.currency):
+    if asks.of_moment_or_member:
         _meets(asks, case)
     counted = list(range(len(case.items)))
-    if asks.products or asks.categories or asks.brands or exclude:
+    if asks.of_lines or exclude:
         counted = [index for index, words in enumerate(case.words) if _counts(words, definition)]
         if not counted:
             raise _Not("lines")
@@ -225,11 +238,6 @@ def _lines(rule: Rule, case: _Case) -> list[int]:
         if paid < asks.minimum_minor:
             raise _Not("minimum", minimum_minor=asks.minimum_minor, paid_minor=paid, currency=happening.currency)
     return counted
-
-
-@lru_cache
-def _of_currency(currency: str | None) -> Conditions:
-    return Conditions(currency=currency)
 
 
 def _meets(asks: Conditions, case: _Case) -> None:
@@ -262,10 +270,6 @@ def _meets(asks: Conditions, case: _Case) -> None:
         found = happening.data.get(key)
         if found != value and str(found) != str(value):
             raise _Not("data", key=key, wanted=value)  # what was told stays with the event
-
-
-def _within(minute: int, start: int, end: int) -> bool:
-    return start <= minute < end if start < end else minute >= start or minute < end
 
 
 def _iso(day: date | None) -> str | None:
@@ -314,8 +318,8 @@ def _award(rule: Rule, case: _Case, shares: _Shares, factor: Fraction, budgets: 
         "cut": cut,
     }
     standing = case.standing
-    if standing.benefit != ONE and factor == standing.multiplier * standing.benefit and _is_base(definition):
-        benefit = standing.benefit
+    benefit = standing.benefit
+    if benefit is not ONE and benefit != ONE and factor == standing.multiplier * benefit and _is_base(definition):
         why["benefit"] = [standing.benefit_id, as_text(benefit.numerator, benefit.denominator)]
     if case.happening.refunded_minor:
         why["refunded_minor"] = case.happening.refunded_minor

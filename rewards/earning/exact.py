@@ -30,6 +30,7 @@ def rounded(numerator: int, denominator: int, rounding: str) -> int:
     return numerator // denominator
 
 
+@lru_cache(maxsize=10_000)  # a shop's prices are the same ones again and again
 def as_text(numerator: int, denominator: int) -> str:
     """An exact number: a decimal where there is one ("12.75"), else a fraction ("25/3"). Fraction() reads both."""
     if denominator != 1 and (places := _places(denominator)) is not None:
@@ -61,6 +62,7 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+@lru_cache(maxsize=64)  # what is posted together often begins together
 def months_later(at: datetime, months: int, zone: ZoneInfo) -> datetime:
     """The same local time, calendar months later; the month's last day where it has no such day."""
     local = at.astimezone(zone)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -44,6 +45,7 @@ def _word(value: str) -> Word:
     return word
 
 
+@lru_cache(maxsize=10_000)
 def fold(value: str) -> str:
     return value.strip().casefold()
 

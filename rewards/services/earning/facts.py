@@ -200,7 +200,7 @@ def read_standings(ids: Sequence[int], rows: Iterable[tuple]) -> dict[int, Stand
 
 @lru_cache(maxsize=64)
 def _factor(multiplier: Decimal | None) -> Fraction:
-    return ONE if multiplier is None else Fraction(multiplier)
+    return ONE if multiplier is None or multiplier == 1 else Fraction(multiplier)
 
 
 def _reach(rule: Rule) -> int:
