@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,6 +31,11 @@ from members.tests.factories import make_member
 RULES = {festival.key: festival.rule for festival in FESTIVALS}
 # As the almanacs have them, 2024 to 2035 (month-day of the solar year).
 ALMANAC = {
+    "laba": "01-18 01-07 01-26 01-15 01-04 01-22 01-11 01-01 01-20 01-08 01-27 01-16",
+    "little-new-year": "02-02 01-22 02-10 01-30 01-19 02-06 01-26 01-16 02-04 01-23 02-11 01-31",
+    "lunar-new-years-eve": "02-09 01-28 02-16 02-05 01-25 02-12 02-02 01-22 02-10 01-30 02-18 02-07",
+    "dragon-head": "03-11 03-01 03-20 03-09 02-26 03-16 03-05 02-22 03-13 03-02 03-21 03-11",
+    "zhongyuan": "08-18 09-06 08-27 08-16 09-03 08-24 08-13 09-01 08-20 08-09 08-28 08-18",
     "spring-festival": "02-10 01-29 02-17 02-06 01-26 02-13 02-03 01-23 02-11 01-31 02-19 02-08",
     "lantern": "02-24 02-12 03-03 02-20 02-09 02-27 02-17 02-06 02-25 02-14 03-05 02-22",
     "qingming": "04-04 04-04 04-05 04-05 04-04 04-04 04-05 04-05 04-04 04-04 04-05 04-05",
@@ -44,11 +50,26 @@ ALMANAC = {
 }
 
 
+YEARS = range(2024, 2036)
+
+
 @pytest.mark.parametrize("key", ALMANAC)
 def test_the_days_are_those_of_the_almanac(key):
-    years = range(2024, 2036)
-    found = [days_of(RULES[key], year) for year in years]
-    assert found == [[date.fromisoformat(f"{y}-{day}")] for y, day in zip(years, ALMANAC[key].split(), strict=True)]
+    # The twelfth lunar month falls into the solar year that follows.
+    days = sorted(day for year in range(2023, 2036) for day in days_of(RULES[key], year))
+    told = [date.fromisoformat(f"{y}-{day}") for y, day in zip(YEARS, ALMANAC[key].split(), strict=True)]
+    assert [day for day in days if day.year in YEARS] == told
+
+
+def test_the_table_in_the_docs_is_the_almanac():
+    text = (settings.BASE_DIR / "docs" / "occasions.md").read_text()
+    names = {festival.en: festival.key for festival in FESTIVALS}
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if "| 0" in line or "| 1" in line
+    ]
+    assert {names[name]: " ".join(days) for name, *days in table} == ALMANAC
 
 
 def test_the_eve_of_a_lunar_year_is_the_day_before_the_next_whether_its_month_is_long_or_short():
