@@ -12,7 +12,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
-        from campaigns.services import keeping, opt_in, verify
+        from campaigns.services import greeting, keeping, opt_in, verify
         from campaigns.services.broadcasts import topics, writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
@@ -36,6 +36,7 @@ class CampaignsConfig(AppConfig):
         verify.register_all()
         writing.register()
         topics.register()
+        greeting.register()
         post_migrate.connect(open_calendar, sender=self)
 
 

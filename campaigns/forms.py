@@ -2,17 +2,9 @@
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 AT_ONCE = 500
-
-
-class GreetingForm(forms.ModelForm):
-    class Meta:
-        widgets = {
-            "body_en": UnfoldAdminTextareaWidget(attrs={"rows": 14}),
-            "body_zh_hans": UnfoldAdminTextareaWidget(attrs={"rows": 14}),
-        }
 
 
 class SettleForm(forms.Form):

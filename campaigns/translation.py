@@ -1,12 +1,6 @@
 from modeltranslation.translator import TranslationOptions, register
 
-from campaigns.models import BirthdayGreeting, Brand, Occasion, Topic
-
-
-@register(BirthdayGreeting)
-class BirthdayGreetingTranslation(TranslationOptions):
-    fields = ("subject", "body")
-    required_languages = ("en",)
+from campaigns.models import Brand, Occasion, Topic
 
 
 @register(Occasion)

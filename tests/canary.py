@@ -228,7 +228,7 @@ def _staff_words(member: m.Member, user: m.User, at: datetime) -> None:
 
 def _messages(member: m.Member, at: datetime) -> None:
     moments = dict.fromkeys(("due_at", "expires_at", "changed_at", "next_try_at"), at)
-    words: dict[str, Any] = dict.fromkeys(("to", "subject", "text", "html", "error"), f"Dear {WORD}")
+    words: dict[str, Any] = dict.fromkeys(("to", "subject", "text", "error"), f"Dear {WORD}")
     for year, state in ((2025, "sent"), (2026, "queued")):
         Message.objects.create(
             campaign=birthday_campaign(), occurrence=str(year), channel="email", member=member, occurrence_year=year,

@@ -15,18 +15,14 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
-from modeltranslation.admin import TranslationAdmin
 from unfold.decorators import action
 
-from campaigns import merge
 from campaigns.admin.words import describe, health, outlook
 from campaigns.enums import MessageState
-from campaigns.forms import GreetingForm
 from campaigns.models import BirthdayGreeting
 from campaigns.queries import Upcoming, upcoming, upcoming_counts, zone_of
-from campaigns.rendering import Content, recipient_of, render_greetings, sample
-from campaigns.services.envelopes import send_test
-from campaigns.services.greeting import get_greeting, save_greeting
+from campaigns.services.greeting import get_greeting, preview, save_greeting, version_of
+from campaigns.services.trying import send_test
 from common.admin import DeskAdmin, found_or_404
 from members.enums import Calendar, Language
 from members.models import Member
@@ -36,22 +32,17 @@ PAGE = 50
 
 
 @admin.register(BirthdayGreeting)
-class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
+class BirthdayGreetingAdmin(DeskAdmin):
     """One row: the list leads straight to it."""
-
-    form = GreetingForm
 
     class Media:
         css = {"all": ["campaigns/desk.css"]}
-        js = ["campaigns/fields.js"]
 
     change_form_after_template = "campaigns/admin/greeting_panel_slot.html"
     actions_detail = ("who_is_due", "send_test_mail")
     fieldsets = (
-        (None, {"fields": ("active", ("send_hour", "days_ahead"), "catch_up_hours")}),
+        (None, {"fields": ("active", "template", ("send_hour", "days_ahead"), "catch_up_hours")}),
         (_("Gift"), {"fields": (("gift_points", "gift_valid_days"),)}),
-        (_("English"), {"classes": ("tab",), "fields": ("subject_en", "body_en")}),
-        (_("Simplified Chinese"), {"classes": ("tab",), "fields": ("subject_zh_hans", "body_zh_hans")}),
     )
 
     def get_urls(self) -> list:
@@ -99,16 +90,13 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
         return TemplateResponse(request, "campaigns/admin/greeting_panel.html", context)
 
     def _panel(self, greeting: BirthdayGreeting, problems: list) -> dict[str, Any]:
-        context = {"problems": problems, "merge_fields": merge.fields(), "warning": health(greeting, now())}
+        context = {"problems": problems, "warning": health(greeting, now())}
         if problems:
             return context
         return context | {
             "sentences": describe(greeting),
             "off": not greeting.active,
-            "mails": [
-                (label, code, sample(greeting, language=code, at=now(), unsubscribe_url="#"))
-                for code, label in Language.choices
-            ],
+            "mails": [(label, code, preview(greeting, language=code, at=now())) for code, label in Language.choices],
         }
 
     # --- Who is due ---------------------------------------------------------------------------------------------
@@ -145,14 +133,17 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
         member.language = request.GET.get("language") or member.language
         if member.language not in Language.values:
             raise Http404
-        recipient = recipient_of(member, birthday, greeting, now())
-        (content,) = render_greetings(greeting, [recipient], ["#"])
+        content, error = None, ""
+        try:
+            content = preview(greeting, language=member.language, at=now(), member=member, birthday=birthday)
+        except LiquidError as wrong:
+            error = str(wrong)
         return self._page(
             request,
             "campaigns/admin/mail.html",
             title=str(member),
-            content=content if isinstance(content, Content) else None,
-            error=str(content) if isinstance(content, LiquidError) else "",
+            content=content,
+            error=error,
             member=member,
             languages=Language.choices,
             note=gettext("The gift is shown, but not given; the balance is that of now, without it."),
@@ -174,7 +165,15 @@ class BirthdayGreetingAdmin(DeskAdmin, TranslationAdmin):
                 back=reverse("admin:campaigns_birthdaygreeting_change", args=[1]),
             )
         try:
-            send_test(greeting=self._greeting(request), to=request.user.get_username(), at=now())
+            version, to = version_of(self._greeting(request)), request.user.get_username()
+            send_test(
+                content=version.content,
+                kind=version.template.kind,
+                languages=Language.values,
+                member=None,
+                to=to,
+                at=now(),
+            )
         except (OSError, LiquidError) as error:
             text = gettext("It could not be sent: %(error)s")
             messages.error(request, text % {"error": error})

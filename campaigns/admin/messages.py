@@ -180,7 +180,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         # The list reads no mail: a page of it would be a megabyte.
-        return super().get_queryset(request).defer("html", "text")
+        return super().get_queryset(request).defer("text")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if not search_term.strip():

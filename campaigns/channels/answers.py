@@ -3,6 +3,8 @@
 import re
 import smtplib
 
+from liquid.exceptions import LiquidError
+
 from campaigns.channels import Fate, Refusal
 
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -46,7 +48,8 @@ def of_exception(error: Exception) -> Refusal:
     if isinstance(error, smtplib.SMTPResponseException):
         return refusal(error.smtp_code, error.smtp_error, about_us=True)
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, (ValueError, smtplib.SMTPNotSupportedError)):  # an address that no mail can be made for
+    # An address, or values, that no mail can be made for.
+    if isinstance(error, (ValueError, LiquidError, smtplib.SMTPNotSupportedError)):
         return Refusal(text, Fate.NEVER)
     return Refusal(text, about_server=isinstance(error, OSError))
 

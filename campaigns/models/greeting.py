@@ -1,15 +1,13 @@
 """The settings of the birthday greeting."""
 
-from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.validators import validate_liquid
-
 
 class BirthdayGreeting(models.Model):
-    """The birthday greeting: when it goes out, what it gives and what it says. One row."""
+    """The birthday greeting: when it goes out, what it gives, and the template that says it. One row."""
 
     active = models.BooleanField(_("active"), default=False)
     send_hour = models.PositiveSmallIntegerField(
@@ -44,11 +42,14 @@ class BirthdayGreeting(models.Model):
             " listed as missed."
         ),
     )
-    subject = models.CharField(_("subject"), max_length=200, validators=[validate_liquid])
-    body = models.TextField(
-        _("text"),
-        validators=[MaxLengthValidator(10_000), validate_liquid],
-        help_text=_("Plain paragraphs, an empty line between them."),
+    template = models.ForeignKey(
+        "campaigns.Template",
+        models.PROTECT,
+        null=True,  # until somebody first looks: then it is the ready one
+        related_name="+",
+        verbose_name=_("template"),
+        limit_choices_to={"archived_at": None, "kind": "marketing"},
+        help_text=_("What it says: the newest version at the moment of sending."),
     )
     active_since = models.DateTimeField(_("active since"), null=True, blank=True, editable=False)
     last_checked_at = models.DateTimeField(_("last looked"), null=True, blank=True, editable=False)

@@ -80,7 +80,6 @@ class Message(models.Model):
     subject = models.CharField(_("subject"), max_length=500, blank=True, db_default="")
     values = models.JSONField(_("what its fields said"), default=dict, db_default={}, blank=True)
     text = models.TextField(_("text"), blank=True, db_default="")
-    html = models.TextField(_("HTML"), blank=True, db_default="")
     gift = models.OneToOneField(
         "rewards.Transfer",
         models.PROTECT,

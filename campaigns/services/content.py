@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from uuid import UUID
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.utils.translation import gettext_noop, override
+from django.utils.translation import override
 from liquid.exceptions import LiquidError
 
 from campaigns import events, merge
@@ -17,19 +17,16 @@ from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
 from campaigns.enums import CampaignKind, Medium, MessageState, SkipReason
 from campaigns.merge import Recipient
-from campaigns.models import BirthdayGreeting, Campaign, Message, Sender
-from campaigns.queries import UNSENT_SQL, zone_of
-from campaigns.rendering import recipient_of, render_greetings
+from campaigns.models import Campaign, Message, Sender
+from campaigns.queries import UNSENT_SQL
 from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.claims import AGREED, SUPPRESSED
-from campaigns.services.envelopes import Envelope, link_of, links_of
+from campaigns.services.envelopes import Envelope, links_of
 from campaigns.services.objections import Held, Objection, objections
-from campaigns.services.tracking import buttons_of_greeting
 from campaigns.services.writers import Writer, writer_of
 from common.sql import execute, fetch_all, fetch_prepared
 from members.models import Member
-from rewards.services.gifts import Gift, give_points
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +40,7 @@ SELECT message.id, message.uid, message.member_id, message.channel, message.camp
        campaign.purpose, campaign.priority, campaign.counts_for_cap, campaign.rate_per_minute,
        campaign.quiet_from, campaign.quiet_until,
        member.time_zone, message.occurrence_day, message.occurrence_year, message.version_id, message.frozen_at,
-       message.language, message.subject, message."values", message.text, message.html, message.attempts,
+       message.language, message.subject, message."values", message.text, message.attempts,
        message.next_try_at, message.expires_at, {_TO}, member.card_number,
        {SUPPRESSED.format(address=_KEY)},
        message.address IS DISTINCT FROM {_KEY} AND EXISTS (
@@ -61,11 +58,11 @@ _FREEZE = f"""
 UPDATE campaigns_message AS message
 SET state = 'handing_over', boot = %(boot)s, lease_until = %(lease)s, frozen_at = coalesce(frozen_at, %(at)s),
     language = new.language, "to" = new.destination, subject = new.subject, "values" = new.said,
-    text = new.text, html = new.html, version_id = new.version_id, gift_id = coalesce(new.gift_id, message.gift_id),
+    text = new.text, version_id = new.version_id, gift_id = coalesce(new.gift_id, message.gift_id),
     address = {_KEY}
 FROM unnest(%(ids)s::bigint[], %(languages)s::text[], %(tos)s::text[], %(subjects)s::text[], %(saids)s::jsonb[],
-            %(texts)s::text[], %(htmls)s::text[], %(gifts)s::bigint[], %(versions)s::bigint[])
-     AS new (id, language, destination, subject, said, text, html, gift_id, version_id),
+            %(texts)s::text[], %(gifts)s::bigint[], %(versions)s::bigint[])
+     AS new (id, language, destination, subject, said, text, gift_id, version_id),
      members_member AS member
 WHERE message.id = new.id AND member.id = message.member_id
 """
@@ -98,7 +95,6 @@ def freeze(*, ids: Sequence[int], token: UUID, at: datetime, lease: datetime, se
             "subjects": [one.subject[:500] for one in ready],
             "saids": [json.dumps(one.values) for one in ready],
             "texts": [one.text for one in ready],
-            "htmls": [one.html for one in ready],
             "gifts": [one.gift_id for one in ready],
             "versions": [one.version_id for one in ready],
         },
@@ -175,8 +171,7 @@ def _write(messages: Sequence[Held], members: Mapping[int, Member], at: datetime
         if writer is not None:
             errors |= _write_by(writer, of_kind, members, at)
         else:
-            errors |= _write_greetings([one for one in of_kind if one.version_id is None], members, at)
-            errors |= _write_versions([one for one in of_kind if one.version_id is not None], members, at)
+            errors |= _write_versions(of_kind, members, at)
     return errors
 
 
@@ -193,6 +188,12 @@ def _write_by(writer: Writer, messages: Sequence[Held], members: Mapping[int, Me
             _say(found(said.version_id, said.language), message, said.subject)
         except LiquidError as error:
             errors[message.id] = str(error)
+    if errors:  # the gift stays the member's, and its message knows of it
+        execute(
+            "UPDATE campaigns_message AS message SET gift_id = new.gift FROM unnest(%s::bigint[], %s::bigint[])"
+            " AS new (id, gift) WHERE message.id = new.id",
+            [list(errors), [one.gift_id for one in messages if one.id in errors]],
+        )
     return errors
 
 
@@ -245,47 +246,3 @@ def _say(template: Compiled, message: Held, subject: str = "") -> None:
         message.text = template.sms(message.values)
     elif message.channel == Medium.WEBHOOK:
         message.text = template.sms(message.values) or template.render(message.values | links_of(message)).text
-
-
-def _write_greetings(messages: Sequence[Held], members: Mapping[int, Member], at: datetime) -> dict[int, str]:
-    if not messages:
-        return {}
-    greeting = BirthdayGreeting.objects.get(pk=1)
-    days = [message.occurrence_day or at.date() for message in messages]
-    recipients = [
-        recipient_of(members[message.member_id], day, greeting, at) for message, day in zip(messages, days, strict=True)
-    ]
-    if greeting.gift_points:
-        gifts = [_gift(message, recipient) for message, recipient in zip(messages, recipients, strict=True)]
-        given = give_points(gifts=gifts, at=at)
-        for message, gift in zip(messages, gifts, strict=True):
-            message.gift_id = given[gift.key]
-    errors = {}
-    buttons = buttons_of_greeting(messages[0].campaign_id, [message.id for message in messages])
-    contents = render_greetings(greeting, recipients, [link_of(one) for one in messages], buttons=buttons)
-    for message, content in zip(messages, contents, strict=True):
-        if isinstance(content, LiquidError):
-            errors[message.id] = str(content)
-        else:
-            message.subject, message.text, message.html = content.subject, content.text, content.html
-    if errors:  # the gift stays the member's, and its message knows of it
-        execute(
-            "UPDATE campaigns_message AS message SET gift_id = new.gift FROM unnest(%s::bigint[], %s::bigint[])"
-            " AS new (id, gift) WHERE message.id = new.id",
-            [list(errors), [one.gift_id for one in messages if one.id in errors]],
-        )
-    return errors
-
-
-def _gift(message: Held, recipient: Recipient) -> Gift:
-    last_day = recipient.gift_expires_on
-    zone = zone_of(recipient.member)
-    day = message.occurrence_day.isoformat() if message.occurrence_day else ""
-    return Gift(
-        member_id=message.member_id,
-        amount=recipient.gift_points,
-        key=f"birthday:{message.member_id}:{message.occurrence_year}",
-        reason=gettext_noop("Birthday gift"),
-        expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone) if last_day else None,
-        why={"campaign": message.kind, "message": message.id, "day": day},
-    )

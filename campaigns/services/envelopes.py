@@ -1,6 +1,5 @@
 """The mail of a message: its headers, its parts, and the links to leave by."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from email.mime.image import MIMEImage
 from email.utils import format_datetime, parseaddr
@@ -8,20 +7,16 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
-from django.urls import reverse
-from liquid.exceptions import LiquidError
+from django.core.mail import EmailMultiAlternatives
 
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
 from campaigns.content.links import Measure
-from campaigns.models import BirthdayGreeting, Campaign, Sender
-from campaigns.rendering import Content, sample
+from campaigns.models import Campaign, Sender
 from campaigns.services.objections import Held
 from campaigns.services.tracking import measure_of, token_of, utm_of
 from campaigns.services.unsubscribe import unsubscribe_url
 from common.mail import sender as from_header
-from members.enums import Language
 from members.queries import get_programme
 
 
@@ -108,29 +103,22 @@ class Envelope:
 
     def frame(self, message: Held, at: datetime) -> bytes:
         """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
-        if message.version_id is None:
-            return self.mail(message, at).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own
         template, links = self.template(message)
         headers = self.headers(message, at) | {"Subject": message.subject}
         return template.mime(message.values | links, headers)
 
     def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
-        if message.version_id is None:
-            content = Content(message.subject, message.text, message.html)
-            subject, text, html, images = content.subject, content.text, content.html, {}
-        else:
-            template, links = self.template(message)
-            made = template.render(message.values | links)
-            subject, text, html, images = message.subject, made.text, made.html, dict(made.images)
+        template, links = self.template(message)
+        made = template.render(message.values | links)
         headers = self.headers(message, at)
-        mail = EmailMultiAlternatives(subject, text, from_header(self.name), [message.to], headers=headers)
+        mail = EmailMultiAlternatives(message.subject, made.text, from_header(self.name), [message.to], headers=headers)
         if self.sender.address:
             mail.from_email = headers["From"]
         for name in ("From", "To"):
             headers.pop(name)
         mail.extra_headers = headers
-        mail.attach_alternative(html, "text/html")
-        for name, png in images.items():
+        mail.attach_alternative(made.html, "text/html")
+        for name, png in made.images.items():
             mail.attach(_inline(name, png))
         return mail
 
@@ -140,39 +128,3 @@ def _inline(name: str, png: bytes):
     part.add_header("Content-ID", f"<{name}>")
     part.add_header("Content-Disposition", "inline", filename=f"{name}.png")
     return part
-
-
-def compose(
-    content: Content, *, name: str, to: str, link: str, reply_to: str, headers: Mapping[str, str] | None = None
-) -> EmailMultiAlternatives:
-    """A mail from `name` with both parts, from which mail programs can unsubscribe with one click (RFC 8058)."""
-    mail = EmailMultiAlternatives(
-        content.subject,
-        content.text,
-        from_header(name),
-        [to],
-        reply_to=[reply_to] if reply_to else None,
-        headers={
-            "List-Unsubscribe": f"<{link}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Auto-Submitted": "auto-generated",
-            **(headers or {}),
-        },
-    )
-    mail.attach_alternative(content.html, "text/html")
-    return mail
-
-
-def send_test(*, greeting: BirthdayGreeting, to: str, at: datetime) -> None:
-    """Sends a made-up member's greeting in each language to one address.
-
-    LiquidError where the text cannot be rendered; OSError where the mail server refuses.
-    """
-    link = settings.SITE_URL + reverse("campaigns:unsubscribe", args=["test"])
-    programme, mails = get_programme(), []
-    for language in Language.values:
-        content = sample(greeting, language=language, at=at, unsubscribe_url=link)
-        if isinstance(content, LiquidError):
-            raise content
-        mails.append(compose(content, name=programme.name, to=to, link=link, reply_to=programme.contact_email))
-    get_connection().send_messages(mails)

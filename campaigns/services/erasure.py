@@ -29,5 +29,5 @@ def erase_messages(member_ids: Sequence[int], at: datetime) -> None:
 
 def empty_messages(messages: QuerySet[Message]) -> None:
     """Takes the content and the address out of messages. What is sent again after that is written anew."""
-    messages.update(to="", subject="", text="", html="", error="", values={}, tries=[])
+    messages.update(to="", subject="", text="", error="", values={}, tries=[])
     messages.filter(state__in=[MessageState.FAILED, MessageState.MISSED]).update(frozen_at=None)

@@ -1,60 +1,55 @@
-"""The settings of the birthday greeting."""
+"""The birthday greeting: its settings, and what its messages say and bring."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext_noop, override
 
-from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState
-from campaigns.models import BirthdayGreeting, Campaign
+from campaigns import merge
+from campaigns.content.compiled import Compiled, Content, compiled
+from campaigns.content.ready import READY
+from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, TemplateKind
+from campaigns.merge import Number, Recipient
+from campaigns.models import BirthdayGreeting, Campaign, Message, TemplateVersion
+from campaigns.queries import zone_of
+from campaigns.services.templates import example, newest_version, save_template
+from campaigns.services.trying import shown
+from campaigns.services.writers import Written, register_writer
+from members.models import Member
+from rewards.services.gifts import Gift, give_points
 
 EDITABLE = (
     "active",
+    "template",
     "send_hour",
     "days_ahead",
     "gift_points",
     "gift_valid_days",
     "catch_up_hours",
-    "subject_en",
-    "subject_zh_hans",
-    "body_en",
-    "body_zh_hans",
 )
 
-SUBJECT_EN = "Happy birthday{% if member.name != '' %}, {{ member.name }}{% endif %}!"
-BODY_EN = """\
-Dear {{ member.name | default: "friend" }},
 
-all of us at {{ programme.name }} wish you a very happy birthday, and a year full of good things.
-
-{% if gift.points > 0 %}Please enjoy our gift: {{ gift.points }} points, already on your card\
-{% if gift.expires_on != '' %} and yours to spend until {{ gift.expires_on }}{% endif %}.{% endif %}
-
-We look forward to seeing you soon.
-"""
-SUBJECT_ZH = "{% if member.name != '' %}{{ member.name }}，{% endif %}生日快乐！"
-BODY_ZH = """\
-{{ member.name | default: "亲爱的会员" }}，您好！
-
-{{ programme.name }}全体伙伴祝您生日快乐，新的一岁平安喜乐、万事顺意。
-
-{% if gift.points > 0 %}我们为您准备了一份生日礼：{{ gift.points }}积分，已存入您的会员卡\
-{% if gift.expires_on != '' %}，有效期至{{ gift.expires_on }}{% endif %}。{% endif %}
-
-期待与您早日相见。
-"""
-
-
+@transaction.atomic
 def get_greeting() -> BirthdayGreeting:
-    """The settings; made with good texts, and switched off, where there are none yet."""
-    return BirthdayGreeting.objects.get_or_create(
-        pk=1,
-        defaults={
-            "subject_en": SUBJECT_EN,
-            "body_en": BODY_EN,
-            "subject_zh_hans": SUBJECT_ZH,
-            "body_zh_hans": BODY_ZH,
-        },
-    )[0]
+    """The settings; made with the ready template, and switched off, where there are none yet."""
+    greeting = BirthdayGreeting.objects.select_related("template").get_or_create(pk=1)[0]
+    if greeting.template_id is None:
+        greeting.template = _ready()
+        greeting.save(update_fields=["template"])
+    return greeting
+
+
+def _ready():
+    from django.utils.timezone import now
+
+    ready = READY["birthday"]
+    with override("en"):
+        name = str(ready.name)
+    kind = TemplateKind.MARKETING
+    return save_template(
+        template_id=None, name=name, kind=kind, content=ready.content, actor_id=None, at=now()
+    ).template
 
 
 def birthday_campaign() -> Campaign:
@@ -67,7 +62,7 @@ def birthday_campaign() -> Campaign:
 def save_greeting(*, greeting: BirthdayGreeting, at: datetime) -> BirthdayGreeting:
     """Saves what people may edit. Switching it on starts with today's birthdays: none before count as missed.
 
-    ValidationError, by field, where a value or a text cannot be.
+    ValidationError, by field, where a value cannot be.
     """
     greeting.pk = 1
     greeting.full_clean(validate_unique=False, validate_constraints=False)
@@ -81,3 +76,78 @@ def save_greeting(*, greeting: BirthdayGreeting, at: datetime) -> BirthdayGreeti
     state = CampaignState.RUNNING if greeting.active else CampaignState.PAUSED
     Campaign.objects.filter(pk=birthday_campaign().pk).update(state=state)
     return greeting
+
+
+# --- what it says --------------------------------------------------------------------------------------------------
+def version_of(greeting: BirthdayGreeting) -> TemplateVersion:
+    """What the greeting says now."""
+    return newest_version(greeting.template_id or 0)
+
+
+def recipient_of(member: Member, birthday: date, greeting: BirthdayGreeting, at: datetime) -> Recipient:
+    """A member as the reader of the greeting for one birthday."""
+    expires_on = None
+    if greeting.gift_points and greeting.gift_valid_days:
+        expires_on = at.astimezone(zone_of(member)).date() + timedelta(days=greeting.gift_valid_days)
+    return Recipient(member, member.language, at, birthday, greeting.gift_points, expires_on)
+
+
+def write(messages: Sequence[Message], at: datetime) -> list[Written]:
+    """The gift is given once a year, whatever becomes of the attempt: its key holds the year."""
+    greeting = get_greeting()
+    version = version_of(greeting)
+    readers = [recipient_of(one.member, one.occurrence_day or at.date(), greeting, at) for one in messages]
+    given: dict[str, int] = {}
+    keys = [f"birthday:{one.member_id}:{one.occurrence_year}" for one in messages]
+    if greeting.gift_points:
+        gifts = [_gift(one, reader, key) for one, reader, key in zip(messages, readers, keys, strict=True)]
+        given = give_points(gifts=gifts, at=at)
+    spaces = set().union(*(compiled(version.pk, language).spaces for language in {one.language for one in readers}))
+    return [
+        Written(version_id=version.pk, language=reader.language, values=dict(values), gift_id=given.get(key))
+        for reader, values, key in zip(readers, merge.values(readers, spaces), keys, strict=True)
+    ]
+
+
+def _gift(message: Message, reader: Recipient, key: str) -> Gift:
+    last_day = reader.gift_expires_on
+    day = message.occurrence_day.isoformat() if message.occurrence_day else ""
+    return Gift(
+        member_id=message.member_id,
+        amount=reader.gift_points,
+        key=key,
+        reason=gettext_noop("Birthday gift"),
+        expires_at=datetime.combine(last_day + timedelta(days=1), time(), zone_of(reader.member)) if last_day else None,
+        why={"campaign": CampaignKind.BIRTHDAY.value, "message": message.pk, "day": day},
+    )
+
+
+def preview(
+    greeting: BirthdayGreeting,
+    *,
+    language: str,
+    at: datetime,
+    member: Member | None = None,
+    birthday: date | None = None,
+) -> Content:
+    """The greeting as a member would get it, or a made-up one; the gift is shown and not given. LiquidError."""
+    made = compiled(version_of(greeting).pk, language)
+    with override(made.language):
+        values = example()
+        reader = recipient_of(member or Member(time_zone="UTC"), birthday or at.date(), greeting, at)
+        if member is not None:
+            said = Recipient(member, made.language, at, reader.birthday, reader.gift_points, reader.gift_expires_on)
+            values |= merge.values([said], made.spaces)[0]
+        else:
+            points, until = Number(greeting.gift_points), merge.day(reader.gift_expires_on)
+            values |= {"gift": {"points": points, "expires_on": until}}
+    return _framed(made, values)
+
+
+def _framed(made: Compiled, values: dict) -> Content:
+    content = made.render(values)
+    return Content(content.subject, content.preheader, content.text, shown(content, dark=False), {})
+
+
+def register() -> None:
+    register_writer(CampaignKind.BIRTHDAY, write)

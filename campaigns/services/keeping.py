@@ -18,7 +18,7 @@ SAMPLE = 5
 
 def _written(before: datetime) -> QuerySet[Message]:
     return Message.objects.filter(state__in=_ENDED, changed_at__lt=before).exclude(
-        to="", subject="", text="", html="", values={}
+        to="", subject="", text="", values={}
     )
 
 

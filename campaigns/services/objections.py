@@ -40,7 +40,6 @@ class Held:
     subject: str
     values: dict[str, Any]
     text: str
-    html: str
     attempts: int
     next_try_at: datetime
     expires_at: datetime

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from liquid.exceptions import LiquidError
 
-from campaigns.content.compiled import Content, compiled
+from campaigns.content.compiled import compiled
 from campaigns.enums import Medium
 from campaigns.models import Message
 from campaigns.services.trying import shown
-from campaigns.services.unsubscribe import unsubscribe_url
 
 INERT = {"links": {"unsubscribe": "#", "preferences": "#"}}
 _HREF = re.compile(r"""\shref=(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
@@ -29,23 +28,17 @@ class Copy:
 
 
 def copy_of(message: Message, *, dark: bool = False) -> Copy | None:
-    """What a message says; None before it is written. `message.campaign` is read. Emptied."""
+    """What a message says; None before it is written. Emptied."""
     if message.frozen_at is None and not message.text:
         return None
     if message.channel in (Medium.SMS, Medium.WEBHOOK):
         if not message.text:
             raise Emptied
         return Copy(message.subject, message.text, "")
-    if message.version_id is None:
-        if not message.html:
-            raise Emptied
-        link = unsubscribe_url(member_id=message.member_id, channel=message.channel, purpose=message.campaign.purpose)
-        content = Content(message.subject, "", message.text.replace(link, "#"), message.html, {})
-    else:
-        if not message.values:
-            raise Emptied
-        try:
-            content = compiled(message.version_id, message.language).render(message.values | INERT)
-        except LiquidError as error:
-            raise Emptied from error
+    if not message.values or message.version_id is None:
+        raise Emptied
+    try:
+        content = compiled(message.version_id, message.language).render(message.values | INERT)
+    except LiquidError as error:
+        raise Emptied from error
     return Copy(message.subject or content.subject, content.text, _HREF.sub("", shown(content, dark=dark)))

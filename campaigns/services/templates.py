@@ -19,7 +19,7 @@ from campaigns.content.blocks import BadContent, Known, Problem, complete_langua
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.content.sources import sample_values
-from campaigns.models import Link, MailPicture, Snippet, Template, TemplateVersion
+from campaigns.models import BirthdayGreeting, Link, MailPicture, Snippet, Template, TemplateVersion
 from campaigns.queries_journeys import journeys_that_send
 from members.queries import get_programme
 from rewards.models import Offer, Reward
@@ -165,13 +165,19 @@ class TemplateInUse(Exception):
         self.journeys = journeys
 
 
+class TemplateOfGreeting(Exception):
+    """The birthday greeting says it."""
+
+
 @transaction.atomic
 def archive_template(*, template_id: int, at: datetime | None) -> Template:
     """Out of the lists; None brings it back. What was sent by it can still be made. TemplateInUse where a journey that
-    lives sends it; Template.DoesNotExist."""
+    lives sends it; TemplateOfGreeting; Template.DoesNotExist."""
     template = Template.objects.select_for_update().get(pk=template_id)
     if at and (journeys := journeys_that_send(template_id)):
         raise TemplateInUse(journeys)
+    if at and BirthdayGreeting.objects.filter(template=template_id).exists():
+        raise TemplateOfGreeting
     template.archived_at = at
     template.save(update_fields=["archived_at"])
     return template

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
@@ -22,9 +22,9 @@ from liquid.exceptions import LiquidError
 
 from campaigns import merge
 from campaigns.content import places
-from campaigns.content.links import TOKEN, TRAP, Linker, Measure, with_query
+from campaigns.content.links import TRAP, Measure, with_query
 from campaigns.enums import CampaignPurpose, TrackKind
-from campaigns.models import Campaign, Link
+from campaigns.models import Campaign
 from campaigns.services.verdicts import looks_like
 from common.sql import fetch_all
 
@@ -69,20 +69,6 @@ def utm_of(kind: str, name: str, utm_campaign: str, medium: str) -> str:
     """The parameters by which web statistics know a campaign."""
     named = utm_campaign or slugify(name) or kind
     return urlencode({"utm_source": "loyalty", "utm_medium": medium, "utm_campaign": named})
-
-
-def buttons_of_greeting(campaign_id: int, message_ids: Sequence[int]) -> list[tuple[str, str]]:
-    """For mails without a template: where the button leads, "" for the programme's address, and the end of the HTML."""
-    campaign = Campaign.objects.get(pk=campaign_id)
-    measure, url = measure_of(campaign), "{{ programme.url }}"
-    ids = {}
-    if measure.clicks:
-        Link.objects.bulk_create([Link(campaign=campaign, url=url)], ignore_conflicts=True)
-        ids = dict(Link.objects.filter(campaign=campaign).values_list("url", "id"))
-    linker = Linker(measure._replace(utm=False), ids)
-    button, end = linker.link(url) if measure.clicks else "", linker.end()
-    tokens = [token_of(pk) for pk in message_ids]
-    return [(button.replace(TOKEN, token), end.replace(TOKEN, token)) for token in tokens]
 
 
 # --- a request -----------------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 from campaigns.channels import Outgoing
 from campaigns.enums import CampaignState
-from campaigns.models import BirthdayGreeting, Campaign, Message
+from campaigns.models import BirthdayGreeting, Campaign, Message, TemplateVersion
 from campaigns.services.birthdays import plan
 from campaigns.services.claims import LEASE, claim
 from campaigns.services.content import freeze
 from campaigns.services.delivery import deliver
-from campaigns.services.greeting import birthday_campaign, get_greeting
+from campaigns.services.greeting import birthday_campaign, get_greeting, version_of
 from campaigns.services.senders import default_sender
 from members import queries as member_queries
 from members.models import Member
@@ -19,6 +19,15 @@ from members.services.consent import state_consent
 from members.tests.factories import JOINED, make_member
 
 SHANGHAI, LOS_ANGELES = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/Los_Angeles")
+
+
+def say(text: str, subject: str = "Happy birthday") -> None:
+    """Gives the greeting's template a version that says this; unchecked, for texts that break."""
+    newest = version_of(get_greeting())
+    TemplateVersion.objects.create(
+        template=newest.template, number=newest.number + 1, subject={"en": subject, "zh-hans": subject},
+        blocks=[{"type": "text", "text": {"en": text, "zh-hans": text}}], created_at=JOINED,
+    )  # fmt: skip
 
 
 def switch_on(*, at: datetime = JOINED, **settings) -> BirthdayGreeting:

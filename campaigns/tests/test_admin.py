@@ -11,11 +11,13 @@ from django.urls import reverse
 from django.utils.timezone import localdate, now
 from django.utils.translation import override
 
+from campaigns.content.ready import READY
 from campaigns.enums import MessageState
 from campaigns.models import BirthdayGreeting, Message
 from campaigns.services.birthdays import plan
 from campaigns.services.delivery import deliver
 from campaigns.services.greeting import EDITABLE, get_greeting
+from campaigns.services.templates import TemplateOfGreeting, archive_template, save_template
 from campaigns.tests.factories import agree, celebrant, switch_on, utc
 from common.sms import send_sms
 from members.models import User
@@ -43,7 +45,7 @@ def desk(settings):
 
 def form_data(**changes) -> dict:
     greeting = get_greeting()
-    data = {name: getattr(greeting, name) for name in EDITABLE} | changes
+    data = {name: getattr(greeting, name) for name in EDITABLE} | {"template": greeting.template_id} | changes
     return {name: value for name, value in data.items() if value is not None and value is not False}
 
 
@@ -57,12 +59,10 @@ def test_the_list_leads_to_the_one_page(desk):
     assert "What this would do if it were switched on" in text(answer)
 
 
-def test_the_page_does_not_wait_for_the_count_and_fields_are_put_in_by_a_button(desk):
+def test_the_page_does_not_wait_for_the_count(desk):
     page = text(desk().get(CHANGE))
     outlook = reverse("admin:campaigns_birthdaygreeting_outlook")
     assert f'hx-get="{outlook}"' in page
-    assert 'data-field="member.name"' in page
-    assert "campaigns/fields" in page
 
 
 def test_saving_switches_on_from_now(desk):
@@ -73,25 +73,25 @@ def test_saving_switches_on_from_now(desk):
     assert greeting.last_checked_at == greeting.active_since
 
 
-def test_a_mistake_in_a_text_stands_beside_it_and_nothing_is_saved(desk):
-    answer = desk().post(CHANGE, form_data(send_hour=11, body_en="Hi\n{{ member.nmae }}"))
-    assert "Line 2: there is no field “member.nmae”. Did you mean “member.name”?" in text(answer)
-    assert get_greeting().send_hour == 9
+def test_its_template_is_not_archived_under_it():
+    with pytest.raises(TemplateOfGreeting):
+        archive_template(template_id=get_greeting().template_id, at=now())
 
 
 def test_the_panel_says_what_unsaved_settings_would_do(desk):
     celebrant(localdate().month, localdate().day)
     client = desk()
-    answer = client.post(
-        PANEL, form_data(send_hour=18, days_ahead=3, gift_points=500, subject_en="Hey {{ member.name }}")
-    )
+    content = READY["welcome"].content | {"subject": {"en": "Hey {{ member.name }}", "zh-hans": "{{ member.name }}"}}
+    other = save_template(template_id=None, name="Hey", kind="marketing", content=content, actor_id=None, at=now())
+    form = form_data(send_hour=18, days_ahead=3, gift_points=500, template=other.template_id)
+    answer = client.post(PANEL, form)
     assert "At 18:00 in their own time zone, 3 days before their birthday" in text(answer)
     assert "500 points are given with it, to spend within 60 days." in text(answer)
     assert "In the next 30 days 1 member has a birthday: 1 will be greeted." in text(
         client.get(reverse("admin:campaigns_birthdaygreeting_outlook"))
     )
     assert "Hey Mei Lin" in text(answer)
-    assert "Line 1" in text(client.post(PANEL, form_data(subject_en="{{ nope }}")))
+    assert "Select a valid choice" in text(client.post(PANEL, form_data(template=0)))
     assert get_greeting().send_hour == 9
 
 
@@ -136,7 +136,7 @@ def test_a_test_mail_goes_to_oneself_and_only_by_post(desk):
     client.post(url)
     english, chinese = mail.outbox
     assert english.to == chinese.to == ["marketer@example.com"]
-    assert english.subject == "Happy birthday, Mei Lin!"
+    assert english.subject == "[Test] Happy birthday, Mei Lin!"
     assert chinese.subject.endswith("，生日快乐！")
 
 

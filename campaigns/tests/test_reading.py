@@ -54,7 +54,7 @@ def test_a_message_is_shown_with_its_why_and_without_links(kind, admin_client):
     assert "srcdoc=" in page
     assert "Unsubscribe" in page
     assert "/u/" not in page
-    Message.objects.update(values={}, text="", html="", why={})
+    Message.objects.update(values={}, text="", why={})
     assert "no longer kept" in admin_client.get(address).content.decode()
 
 

@@ -175,7 +175,7 @@ def test_a_birthday_mail_counts_its_button():
     (message,) = factories.due()
     factories.run(AT)
     button = next(address for address in hrefs() if "/l/" in address and not address.endswith("/0/"))
-    assert ask(button)["Location"].startswith("http://localhost:8000?utm_source=loyalty")
+    assert ask(button)["Location"].startswith("http://localhost:8000/rewards/?utm_source=loyalty")
     assert verdicts() == [("click", "person", "person")]
     message.refresh_from_db()
     assert message.clicked_at is not None

@@ -17,6 +17,7 @@ from campaigns.models import Template, TemplateVersion
 from campaigns.queries_journeys import journeys_that_send
 from campaigns.services.templates import (
     TemplateInUse,
+    TemplateOfGreeting,
     archive_template,
     copy_template,
     newest_version,
@@ -60,6 +61,9 @@ class ArchiveView(TemplateAct):
             archive_template(template_id=self.template.pk, at=self.at)
         except TemplateInUse as used:
             refuse(used.journeys)
+        except TemplateOfGreeting:
+            text = gettext("The birthday greeting says it: choose another template there first.")
+            raise ValidationError(text) from None
         return gettext("“%(name)s” is archived.") % {"name": self.template}
 
 
