@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from campaigns.enums import OPEN, MessageState, Metric
-from campaigns.experiments import Arm, Difference, Sample, welch
+from campaigns.experiments import Arm
 from campaigns.models import Broadcast, BroadcastVariant, Message
+from campaigns.queries_measure import Lift, lifts
 from common.sql import fetch_all, fetch_one
-from members.queries import get_programme
 
 PACE_OVER = timedelta(minutes=5)  # what the speed is taken from
-ENOUGH_MEMBERS, ENOUGH_BUYERS = 30, 10  # of either group; of both together
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,72 +116,9 @@ def arms(broadcast: Broadcast, variants: Sequence[BroadcastVariant], *, at: date
     return [Arm(variant.number, *found.get(variant.number, (0, 0))) for variant in variants]
 
 
-class Side(NamedTuple):
-    """Members of one group: how many, how many of them bought, what they spent in minor units, and its spread."""
-
-    members: int
-    buyers: int
-    spent: int
-    sample: Sample
-
-
-@dataclass(frozen=True, slots=True)
-class Lift:
-    """What those who were meant to get it bought beside those held out. `enough`: whether figures may be shown."""
-
-    got: Side
-    held: Side
-    currency: str
-    until: datetime | None  # when the last window closes
-    difference: Difference | None  # of what a member spent, in minor units
-
-    @property
-    def enough(self) -> bool:
-        sides = (self.got, self.held)
-        buyers = sum(side.buyers for side in sides)
-        return buyers >= ENOUGH_BUYERS and min(side.members for side in sides) >= ENOUGH_MEMBERS
-
-    @property
-    def brought(self) -> int | None:
-        """What all of them brought together beyond what they would have spent anyway."""
-        return round(self.difference.estimate * self.got.members) if self.difference and self.enough else None
-
-
-# Everybody who was drawn to get it counts, whether the mail arrived or not: only so are both groups alike but for the
-# draw. Net of refunds, in the programme's currency.
-_LIFT = """
-SELECT held, count(*), count(*) FILTER (WHERE bought > 0), coalesce(sum(spent), 0)::bigint,
-       coalesce(avg(spent), 0)::float, coalesce(var_samp(spent), 0)::float, max(until)
-FROM (
-    SELECT message.state = 'held' AS held, message.due_at + %(goal)s AS until, count(purchase.id) AS bought,
-           coalesce(sum(purchase.amount_minor - purchase.refunded_minor)
-                    FILTER (WHERE purchase.currency = %(currency)s), 0) AS spent
-    FROM campaigns_message AS message
-    LEFT JOIN members_purchase AS purchase
-      ON purchase.member_id = message.member_id AND purchase.purchased_at >= message.due_at
-     AND purchase.purchased_at < message.due_at + %(goal)s AND purchase.purchased_at >= %(first)s
-    WHERE message.campaign_id = %(campaign)s AND message.state NOT IN ('skipped', 'missed', 'cancelled')
-    GROUP BY message.id
-) AS member GROUP BY held
-"""
-
-
-def lift(broadcast: Broadcast) -> Lift:
+def lift(broadcast: Broadcast, *, at: datetime) -> Lift:
     """What the broadcast brought within `goal_days`, per member, beside the hold-out (Welch, 95 %)."""
-    currency = get_programme().currency
-    params = {
-        "campaign": broadcast.pk,
-        "goal": timedelta(days=broadcast.campaign.goal_days),
-        "currency": currency,
-        "first": broadcast.starts_at,
-    }
-    sides = {True: Side(0, 0, 0, Sample(0, 0, 0)), False: Side(0, 0, 0, Sample(0, 0, 0))}
-    ends = []
-    for held, members, buyers, spent, mean, variance, until in fetch_all(_LIFT, params):
-        sides[held] = Side(members, buyers, spent, Sample(members, mean, variance))
-        ends.append(until)
-    difference = welch(sides[False].sample, sides[True].sample)
-    return Lift(sides[False], sides[True], currency, max(ends, default=None), difference)
+    return lifts([broadcast.pk], at=at)[broadcast.pk]
 
 
 class Gifts(NamedTuple):

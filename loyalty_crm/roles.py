@@ -69,6 +69,7 @@ _MARKETER = {
     "campaigns.suppression": "view",
     "campaigns.deliveryevent": "view",
     "campaigns.trackevent": "view",
+    "campaigns.campaign": "view",
     "campaigns.journey": "view add change",
     "campaigns.journeyrun": "view",
     "campaigns.occasion": "view add change",

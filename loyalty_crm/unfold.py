@@ -36,6 +36,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Birthday greeting"), "cake", "campaigns.BirthdayGreeting"),
             (_("Broadcasts"), "campaign", "campaigns.Broadcast"),
             (_("Journeys"), "route", "campaigns.Journey"),
+            (_("What campaigns brought"), "query_stats", "campaigns.Campaign"),
             (_("Messages"), "mail", "campaigns.Message"),
             (_("Senders"), "outbound", "campaigns.Sender"),
             (_("Suppression list"), "block", "campaigns.Suppression"),

@@ -20,6 +20,7 @@ from campaigns.admin.why import why_words
 from campaigns.enums import MessageState
 from campaigns.forms import AT_ONCE, SettleForm
 from campaigns.models import Message
+from campaigns.queries_measure import left_after
 from campaigns.services.messages import SentAgain, mark_sent, send_again
 from campaigns.services.reading import Emptied, copy_of
 from common.admin import ConfirmView, ReadOnlyAdmin, Tones, record_link, rehearse
@@ -133,10 +134,23 @@ def _refused(n: int) -> str:
     return text % {"n": n}
 
 
+class LeftFilter(admin.SimpleListFilter):
+    """Members who said no to a message's channel and purpose within the days of its campaign."""
+
+    title = _("unsubscribed")
+    parameter_name = "left"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(left_after()) if self.value() == "yes" else queryset
+
+
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     list_display = ("member", "campaign", "occurrence_day", "shown_state", "note", "due", "sent")
-    list_filter = ("state", "reason", "campaign", "channel", "language", "sent_at", "due_at")
+    list_filter = ("state", "reason", "campaign", "channel", "language", "sent_at", "due_at", LeftFilter)
     list_select_related = ("member", "campaign")
     search_fields = ("to",)
     search_help_text = _("A member's name, phone, card number or e-mail")

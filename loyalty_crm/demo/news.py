@@ -2,18 +2,21 @@
 second person, and a draft."""
 
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 
 from django.test.utils import override_settings
 from django.utils.timezone import localtime
 from django.utils.translation import override
 
 from campaigns.content.ready import READY
-from campaigns.enums import BroadcastWhen
-from campaigns.models import Broadcast, Message, Occasion, Template
+from campaigns.enums import BroadcastWhen, TrackKind
+from campaigns.models import Broadcast, Link, Message, Occasion, Sender, Template
 from campaigns.services.broadcasts import control
 from campaigns.services.broadcasts.running import run_broadcasts
 from campaigns.services.delivery import deliver
 from campaigns.services.templates import newest_version
+from campaigns.services.tracking import Request, keep
+from campaigns.services.verdicts import judge
 from members.models import Segment, User
 
 _SUBJECTS: tuple[dict[str, str], ...] = (
@@ -47,15 +50,16 @@ def _draft(name: str, template: str, marketer: User, subjects: tuple[dict[str, s
 
 
 def _new_arrivals(at: datetime, marketer: User) -> None:
-    """To everybody, a fifth held out, so that the page of its result has something to say."""
+    """To everybody, a quarter held out, so that the page of its result has something to say."""
     made = _draft("New arrivals", "new-arrivals", marketer, _SUBJECTS)
     control.edit(
         campaign_id=made.pk,
         broadcast={"everybody": True, "minimum": 50, "test_hours": 24},
-        campaign={"holdout_percent": 20, "goal_days": 10},
+        campaign={"holdout_percent": 25, "goal_days": 10, "measure_opens": True},
     )
     control.ask(campaign_id=made.pk, at=at, actor_id=marketer.pk)
     run_broadcasts(clock=lambda: at)
+    Sender.objects.filter(channel="email").update(message_cost=Decimal("0.002"))
     deliver(clock=lambda: at)
     _read(Message.objects.filter(campaign=made.pk, state="sent"), at)
     run_broadcasts(clock=lambda: at + timedelta(hours=25))
@@ -75,15 +79,32 @@ def _on_their_pages(at: datetime, marketer: User) -> None:
     Message.objects.filter(channel="app", sent_at__lt=at - timedelta(days=1)).update(read_at=at - timedelta(days=3))
 
 
+_PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+_GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+_OPENERS = (_PHONE, _GMAIL, "Mozilla/5.0", _PHONE, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/130.0")
+
+
 def _read(sent, at: datetime) -> None:
-    """What a provider would have told: most arrived, some were opened, fewer led to a click."""
+    """Most arrived, some were opened, by people and by programs; fewer led to a click; a scanner looks at every mail to
+    one company."""
+    links = list(Link.objects.filter(version__in=sent.values("version")).order_by("pk").values_list("pk", flat=True))
     for n, message in enumerate(sent.order_by("pk")):
-        message.delivered_at = at + timedelta(minutes=2)
+        sent.filter(pk=message.pk).update(delivered_at=at + timedelta(minutes=2))
         if n % 5 < 2 + (message.variant == 2):
-            message.opened_at = at + timedelta(hours=1 + n % 9)
+            _ask(message.pk, TrackKind.OPEN, at + timedelta(hours=1 + n % 9), _OPENERS[n % len(_OPENERS)])
         if n % 20 < 1 + 3 * (message.variant == 2):
-            message.clicked_at = at + timedelta(hours=2 + n % 9)
-        message.save(update_fields=["delivered_at", "opened_at", "clicked_at"])
+            link = links[n % len(links)] if links else None
+            _ask(message.pk, TrackKind.CLICK, at + timedelta(hours=2 + n % 9), _PHONE, link)
+        if n % 25 == 7:
+            for second, link in enumerate([*links[:3], None]):
+                kind = TrackKind.CLICK if link else TrackKind.TRAP
+                _ask(message.pk, kind, at + timedelta(seconds=20 + second), "Mozilla/5.0 (X11; Linux x86_64)", link)
+    judge(at=at + timedelta(hours=24))
+
+
+def _ask(message_id: int, kind: TrackKind, at: datetime, agent: str, link_id: int | None = None) -> None:
+    request = Request("GET", agent, f"203.0.113.{message_id % 250}")
+    keep(message_id=message_id, kind=kind, link_id=link_id, request=request, at=at)
 
 
 def _festival(at: datetime, marketer: User) -> None:

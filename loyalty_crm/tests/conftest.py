@@ -208,6 +208,7 @@ def world(db, settings) -> dict[str, int]:
         "campaigns_deliveryevent": DeliveryEvent.objects.create(
             source="postmark", key="1", kind="bounced", at=AT, received_at=AT
         ).pk,
+        "campaigns_campaign": birthday_campaign().pk,
         "campaigns_trackevent": TrackEvent.objects.create(
             message=Message.objects.get(member=member), kind="open", at=AT, minute=AT, looks="unsure", method="GET"
         ).pk,

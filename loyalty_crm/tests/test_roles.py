@@ -183,6 +183,10 @@ ACCESS: dict[str, set[str]] = {
     ),
     **pages("campaigns_deliveryevent", MARKETER_UP),
     **pages("campaigns_trackevent", MARKETER_UP),
+    **pages("campaigns_campaign", MARKETER_UP),
+    **dict.fromkeys(
+        (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
+    ),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),

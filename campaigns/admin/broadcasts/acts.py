@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
 
 from campaigns.admin.broadcasts.steps import broadcast_or_404, url
-from campaigns.admin.broadcasts.words import gift_words, members, when_words, who_words
-from campaigns.enums import CampaignState
+from campaigns.admin.broadcasts.words import gift_words, members, number, when_words, who_words
+from campaigns.enums import CampaignState, MessageState
 from campaigns.forms_broadcasts import Nothing, TestForm
 from campaigns.models import Broadcast
 from campaigns.queries_broadcast_results import progress
@@ -182,8 +182,12 @@ class FollowView(BroadcastView):
     act_label = _("Make a draft for them")
 
     def preview(self, form: Form) -> list[str]:
+        lost = progress(self.broadcast.pk, at=self.at)
+        states = {state: lost.states.get(state, 0) for state in ("missed", "failed", "unknown", "cancelled")}
+        told = gettext(", ").join(f"{MessageState(state).label} {number(n)}" for state, n in states.items() if n)
         return [
             gettext("A new draft with the same content, for those who missed it or for whom it failed."),
+            *([gettext("That is, as of now: %(states)s.") % {"states": told}] if told else []),
             gettext("Messages in doubt are among them: settle those first, or their members may get it twice."),
         ]
 

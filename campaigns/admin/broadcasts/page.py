@@ -129,7 +129,7 @@ def _progress(broadcast: Broadcast, at: Any) -> dict[str, Any]:
         for reason, count in sorted(done.reasons.items(), key=lambda pair: -pair[1])
     ]
     lost = sum(done.states.get(state, 0) for state in MISSED)
-    alive = broadcast.campaign.state in control.ALIVE
+    alive = broadcast.campaign.state in (CampaignState.SCHEDULED, CampaignState.RUNNING)
     return {
         "done": done,
         "over_text": number(done.over),
@@ -161,7 +161,7 @@ def _results(broadcast: Broadcast, variants: list[Any], at: Any) -> dict[str, An
     if broadcast.starts_at is None or broadcast.starts_at > at:
         return {"versions": []}
     rows = figures(broadcast)
-    found, given = lift(broadcast), gifts(broadcast)
+    found, given = lift(broadcast, at=at), gifts(broadcast)
     arms = {arm.number: arm_words(arm) for arm in arm_rates(broadcast)}
     return {
         "versions": [_version(row, arms.get(row.variant, "")) for row in rows if row.variant == 0 or len(variants) > 1],

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from campaigns.enums import BroadcastWhen, Metric
 from campaigns.experiments import Arm, wilson
 from campaigns.models import Broadcast, BroadcastVariant
-from campaigns.queries_broadcast_results import Lift
+from campaigns.queries_measure import Lift
 from campaigns.services.broadcasts.audience import NoDate, timing_of
 from common.moments import format_moment
 from common.money import format_money

@@ -1,0 +1,3 @@
+from campaigns.admin.results import admin
+
+__all__ = ["admin"]

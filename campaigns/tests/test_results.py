@@ -1,0 +1,139 @@
+"""What campaigns brought, and one member's story with one of them, as staff see it."""
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns.admin.results.trace import reasons, verdict
+from campaigns.admin.results.words import story
+from campaigns.models import Campaign, Message, Sender, TrackEvent
+from campaigns.queries_measure import came, lifts
+from campaigns.queries_trace import known_of
+from campaigns.services.measuring import cost_of, return_of
+from campaigns.services.verdicts import judge
+from campaigns.tests import factories, test_broadcasts, test_journeys
+from campaigns.tests.factories import AT
+from campaigns.tests.test_broadcasts import beat, many, reader, scheduled
+from common.sql import execute
+from members.models import Member
+from members.services.consent import state_consent
+from members.tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+LATER = AT + timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def without_second_factor(settings):
+    settings.REQUIRE_STAFF_MFA = False
+
+
+def buy(of: str, amount: str) -> None:
+    execute(
+        "INSERT INTO members_purchase (member_id, source, key, fingerprint, purchased_at, amount_minor, currency)"
+        f" SELECT message.member_id, 'test', message.uid::text, message.uid, %s, {amount}, 'EUR'"
+        f" FROM campaigns_message AS message WHERE {of}",
+        [LATER],
+    )
+
+
+def test_what_it_brought_is_told_beside_those_held_out(admin_client):
+    many(120)
+    made = scheduled(campaign={"holdout_percent": 50, "goal_days": 7}, gift_points=10)
+    beat()
+    Sender.objects.update(message_cost="0.01")
+    factories.run(AT)
+    buy("message.state = 'sent'", "900 + message.member_id %% 200")
+    buy("message.state = 'held'", "400 + message.member_id %% 200")
+    lift = lifts([made.pk], at=LATER)[made.pk]
+    assert lift.got.members + lift.held.members == 120
+    assert lift.enough
+    assert lift.difference.low < 500 < lift.difference.high
+    cost, gave = cost_of(made.campaign)
+    assert gave.points == 10 * lift.got.members
+    assert cost.sending == lift.got.members
+    remains = return_of(lift, cost)
+    assert float(remains.left) == pytest.approx(
+        lift.difference.estimate * lift.got.members - float(cost.whole), rel=1e-6
+    )
+    one = Message.objects.filter(state="sent").first()
+    state_consent(member_id=one.member_id, channel="email", purpose="offers", granted=False, source="x", at=LATER)
+    assert came([made.pk])[made.pk].unsubscribed == 1
+    page = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/change/").content.decode()
+    assert "After its cost" in page
+    rows = admin_client.get(f"/admin/campaigns/message/?campaign__id__exact={made.pk}&state__exact=sent&left=yes")
+    assert list(rows.context["cl"].result_list) == [one]
+    listed = admin_client.get("/admin/campaigns/campaign/").content.decode()
+    assert "Spring" in listed
+    table = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/csv/").content.decode()
+    assert f"Held out,{lift.held.members}" in table
+    assert "Spring,Broadcast," in admin_client.get("/admin/campaigns/campaign/as-csv").content.decode()
+
+
+def test_not_enough_data_is_said(admin_client):
+    reader(email="a@example.com")
+    made = scheduled()
+    beat()
+    factories.run(AT)
+    page = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/change/").content.decode()
+    assert "Nobody was held out" in page
+    assert "Not enough data to say whether it paid." in page
+
+
+def test_a_members_story_with_a_broadcast(admin_client):
+    good, silent = reader(email="a@example.com", name="Ann"), make_member(email="b@example.com", name="Bob")
+    made = scheduled()
+    beat()
+    factories.run(AT)
+    late = reader(email="c@example.com", name="Cleo")
+    Member.objects.filter(pk=late.pk).update(joined_at=AT + timedelta(days=2))
+    late.refresh_from_db()
+    message = Message.objects.get(member=good)
+    TrackEvent.objects.create(
+        message=message, kind="click", at=LATER, minute=LATER, looks="unsure", method="GET", agent="Mozilla/5.0 (X)"
+    )
+    judge(at=LATER + timedelta(hours=1))
+    buy("message.state = 'sent'", "500")
+    campaign = Campaign.objects.get(pk=made.pk)
+    found = known_of(campaign, good)
+    assert verdict(found).startswith("Yes")
+    words = [moment.words for moment in story(found)]
+    for part in ("Taken down", "Written", "Sent", "A link was followed", "Bought for €5.00"):
+        assert any(part in said for said in words), part
+    assert "No. Skipped: has not agreed" in verdict(known_of(campaign, silent))
+    told = [one.sentence for one in reasons(campaign, late, known_of(campaign, late), LATER)]
+    assert any("after the audience was taken down" in said for said in told)
+    page = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/trace/?q=a@example.com").content.decode()
+    assert "nothing speaks against it" in page
+
+
+def test_stories_of_journeys_and_birthdays(admin_client):
+    step = {"id": "m", "kind": "send", "template": test_journeys.template().pk, "channels": []}
+    made = test_journeys.journey(step)
+    member = test_journeys.join()
+    (greeting,) = factories.due()
+    for pk, who in ((made.pk, member), (greeting.campaign_id, greeting.member)):
+        page = admin_client.get(f"/admin/campaigns/campaign/{pk}/trace/?member={who.pk}")
+        assert page.status_code == 200
+        assert "What happened when" in page.content.decode()
+    assert lifts([made.pk], at=LATER)[made.pk].got.members == 1
+
+
+def test_those_who_missed_a_birthday_mail_get_it_after_all(admin_client):
+    (message,) = factories.due()
+    Message.objects.update(state="missed")
+    address = f"/admin/campaigns/campaign/{message.campaign_id}/resend/"
+    asked = admin_client.post(address, {"reason": "the worker was down"}).content.decode()
+    assert "1 message goes out again." in asked
+    admin_client.post(address, {"reason": "the worker was down", "confirmed": "1"})
+    assert Message.objects.get().state == "queued"
+
+
+def test_what_is_measured_is_changed_after_a_question(admin_client):
+    reader(email="a@example.com")
+    made = test_broadcasts.scheduled()
+    address, data = f"/admin/campaigns/campaign/{made.pk}/measures/", {"opens": "on", "goal_days": 30}
+    assert "Opens are measured." in admin_client.post(address, data).content.decode()
+    admin_client.post(address, data | {"confirmed": "1"})
+    campaign = Campaign.objects.get(pk=made.pk)
+    assert (campaign.measure_clicks, campaign.measure_opens, campaign.goal_days) == (False, True, 30)
