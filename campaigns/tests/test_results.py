@@ -67,7 +67,7 @@ def test_what_it_brought_is_told_beside_those_held_out(admin_client):
     assert "Spring" in listed
     table = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/csv/").content.decode()
     assert f"Held out,{lift.held.members}" in table
-    assert "Spring,Broadcast," in admin_client.get("/admin/campaigns/campaign/as-csv").content.decode()
+    assert "Spring,Broadcast," in admin_client.get("/admin/campaigns/campaign/as-csv/").content.decode()
 
 
 def test_not_enough_data_is_said(admin_client):
