@@ -77,11 +77,14 @@ def main(place: str, port: str, mails: str, file: str) -> None:
 
     call_command("migrate", "--run-syncdb", verbosity=0)
     same = message_from_bytes(Path(file).read_bytes(), policy=default)
+    text, html = same.get_body(("plain",)), same.get_body(("html",))
+    assert text is not None
+    assert html is not None
     fixed = {
         "sender": "loyalty@example.com",
         "subject": "News",
-        "message": same.get_body(("plain",)).get_content(),
-        "html_message": same.get_body(("html",)).get_content(),
+        "message": text.get_content(),
+        "html_message": html.get_content(),
     }
     for start in range(0, int(mails), 500):
         mail.send_many([{"recipients": [f"m{n}@example.com"], **fixed} for n in range(start, start + 500)])

@@ -12,11 +12,10 @@ def plan_birthday_greetings() -> None:
 
 @shared_task
 def deliver_messages() -> None:
-    from django.utils import timezone
-
     from campaigns.services.delivery import deliver
+    from common.sql import server_clock
 
-    deliver(clock=timezone.now)
+    deliver(clock=server_clock())
 
 
 @shared_task

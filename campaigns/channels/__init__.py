@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Protocol
 
@@ -19,11 +20,13 @@ class Fate(Enum):
 
 class Refusal(Exception):
     """The other side said no, or could not be reached before anything had left. `about_server`: the next message would
-    meet the same."""
+    meet the same. `wait`: how long it asked us to wait."""
 
-    def __init__(self, text: str, fate: Fate = Fate.LATER, *, about_server: bool = False) -> None:
+    def __init__(
+        self, text: str, fate: Fate = Fate.LATER, *, about_server: bool = False, wait: timedelta | None = None
+    ) -> None:
         super().__init__(text)
-        self.fate, self.about_server = fate, about_server
+        self.fate, self.about_server, self.wait = fate, about_server, wait
 
 
 class Stopped(Exception):

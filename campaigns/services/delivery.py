@@ -259,7 +259,7 @@ class _Turn:
                 self.bad.append((message.to, text))
             breaker.is_well(sender=self.sender)  # the server works, and says no to this one
             return
-        wait = LONG_PAUSE if refused.fate is Fate.POLICY else None
+        wait = refused.wait or (LONG_PAUSE if refused.fate is Fate.POLICY else None)
         self._put(message.id, MessageState.QUEUED, text, wait=wait)
         if refused.about_server:
             self._trouble(text)
