@@ -1,12 +1,15 @@
 """Forms of senders and of the suppression list."""
 
+import csv
 import json
 import re
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django import forms
 from django.core.validators import validate_email
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -69,8 +72,17 @@ class SenderForm(forms.ModelForm):
         return told
 
 
+class Line(NamedTuple):
+    """An address to put on the list. `until` is the last day on which nothing is sent there."""
+
+    address: str
+    note: str
+    until: date | None
+
+
 class SuppressForm(forms.Form):
-    """Addresses to put on the list, one a line."""
+    """Addresses to put on the list, one a line, as a file of CSV has them: address, why, last day. `mistakes` are the
+    lines that cannot be read, as sentences."""
 
     channel = forms.ChoiceField(
         label=_("Channel"),
@@ -78,18 +90,49 @@ class SuppressForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     addresses = forms.CharField(
-        label=_("Addresses"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}), help_text=_("One a line.")
+        label=_("Addresses"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        help_text=_(
+            "One a line, or the lines of a CSV file: address, why, last day (2027-12-31). The last two may be left out."
+        ),
     )
-    note = forms.CharField(label=_("Why"), max_length=200, widget=UnfoldAdminTextInputWidget)
+    note = forms.CharField(
+        label=_("Why"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("For lines that do not say it themselves."),
+    )
 
-    def clean_addresses(self) -> list[str]:
-        lines = [line.strip().strip('"').partition(",")[0] for line in self.cleaned_data["addresses"].splitlines()]
-        found = [line for line in lines if "@" in line or line.lstrip("+").isdigit()]
+    def clean_addresses(self) -> list[Line]:
+        self.mistakes: list[str] = []
+        found = []
+        for number, row in enumerate(csv.reader(self.cleaned_data["addresses"].splitlines()), 1):
+            cells = [cell.strip().lstrip("\ufeff") for cell in (*row, "", "", "")[:3]]
+            if not any(cells):
+                continue
+            try:
+                until = date.fromisoformat(cells[2]) if cells[2] else None
+            except ValueError:
+                self.mistakes.append(_mistake(number, cells[2]))
+                continue
+            if _is_address(cells[0]):
+                found.append(Line(cells[0], cells[1][:500], until))
+            else:
+                self.mistakes.append(_mistake(number, cells[0]))
         if not found:
             raise forms.ValidationError(_("There is no address among these lines."))
         if len(found) > MOST:
             raise forms.ValidationError(_("Please put at most %(n)d addresses on it at once.") % {"n": MOST})
         return found
+
+
+def _is_address(text: str) -> bool:
+    return bool(re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text) or re.fullmatch(r"\+?[0-9]{5,15}", text))
+
+
+def _mistake(number: int, text: str) -> str:
+    said = gettext("Line %(line)d is left out: “%(text)s” cannot be read.")
+    return said % {"line": number, "text": text[:60]}
 
 
 class LiftForm(forms.Form):

@@ -61,3 +61,12 @@ def judge_requests() -> None:
     from campaigns.services.verdicts import judge
 
     judge(at=timezone.now())
+
+
+@shared_task
+def remove_unused_pictures() -> None:
+    from django.utils import timezone
+
+    from campaigns.services.templates import remove_unused_pictures as remove
+
+    remove(at=timezone.now())

@@ -191,6 +191,10 @@ CELERY_BEAT_SCHEDULE = {
     "run-broadcasts": {"task": "campaigns.tasks.run_broadcasts", "schedule": crontab()},
     "send-confirmations": {"task": "campaigns.tasks.send_confirmations", "schedule": 15.0},
     "keep-calendar": {"task": "campaigns.tasks.keep_calendar", "schedule": crontab(hour=2, minute=23)},
+    "remove-unused-pictures": {
+        "task": "campaigns.tasks.remove_unused_pictures",
+        "schedule": crontab(hour=2, minute=37),
+    },
     "judge-requests": {"task": "campaigns.tasks.judge_requests", "schedule": crontab()},
     "run-journeys": {"task": "campaigns.tasks.run_journeys", "schedule": crontab()},
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},

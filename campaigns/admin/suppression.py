@@ -1,5 +1,6 @@
 """The suppression list: searched, added to, lifted with a reason, exported."""
 
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -8,7 +9,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.http import urlencode
-from django.utils.timezone import now
+from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -18,8 +19,17 @@ from campaigns.forms_sending import LiftForm, SuppressForm
 from campaigns.models import Suppression
 from campaigns.queries import address_key
 from campaigns.services.suppression import Entry, lift, suppress
-from common.admin import ConfirmView, ReadOnlyAdmin
+from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin
 from common.moments import format_moment
+
+SHOWN = 10  # lines with mistakes
+
+
+class SuppressionResource(PlainResource):
+    class Meta:
+        model = Suppression
+        fields = ("value", "channel", "reason", "note", "created_at", "expires_at", "lifted_at", "lift_note")
+        export_order = fields
 
 
 class SuppressView(ConfirmView):
@@ -34,11 +44,27 @@ class SuppressView(ConfirmView):
     def preview(self, form: Form) -> list[str]:
         n = len(form.cleaned_data["addresses"])
         text = ngettext("Nothing is sent to %(n)d address any more.", "Nothing is sent to %(n)d addresses any more.", n)
-        return [text % {"n": n}, gettext("What waits for them is skipped, at once.")]
+        sentences = [text % {"n": n}, gettext("What waits for them is skipped, at once.")]
+        mistakes = form.mistakes  # type: ignore[attr-defined]
+        sentences += mistakes[:SHOWN]
+        if len(mistakes) > SHOWN:
+            text = gettext("%(n)d more lines cannot be read and are left out.")
+            sentences.append(text % {"n": len(mistakes) - SHOWN})
+        return sentences
 
     def act(self, form: Form) -> str:
         told = form.cleaned_data
-        entries = [Entry(told["channel"], one, SuppressionReason.BY_HAND, told["note"]) for one in told["addresses"]]
+        zone = get_current_timezone()
+        entries = [
+            Entry(
+                told["channel"],
+                line.address,
+                SuppressionReason.BY_HAND,
+                line.note or told["note"],
+                datetime.combine(line.until + timedelta(days=1), time(), zone) if line.until else None,
+            )
+            for line in told["addresses"]
+        ]
         n = suppress(entries=entries, at=self.at, actor_id=self.request.user.pk)
         text = ngettext("%(n)d address is new on the list.", "%(n)d addresses are new on the list.", n)
         return text % {"n": n}
@@ -79,7 +105,9 @@ class LiftView(ConfirmView):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ReadOnlyAdmin):
+class SuppressionAdmin(ReadOnlyAdmin, ExportAdmin):
+    resource_classes = (SuppressionResource,)
+    export_permission = "members.download_exportjob"
     list_display = ("shown", "channel", "why", "since", "until", "note", "lifted")
     list_filter = ("channel", "reason", ("lifted_at", admin.EmptyFieldListFilter))
     search_fields = ("value",)

@@ -1,7 +1,7 @@
 """Templates and snippets: saved as versions that stay. docs/templates.md."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import IO, Any
 from uuid import uuid4
@@ -26,6 +26,9 @@ from rewards.models import Offer, Reward
 from rewards.services.pictures import encode_for_mail
 
 MOST_LINK = 2000  # characters; a longer one is not counted
+
+
+PICTURE_WAITS, MOST_REMOVED = timedelta(days=1), 1000
 
 
 def known() -> Known:
@@ -236,3 +239,22 @@ def add_picture(*, file: IO[bytes], at: datetime) -> MailPicture:
     name = f"{uuid4().hex}.{ending}"
     default_storage.save(f"mail/{name}", ContentFile(data))
     return MailPicture.objects.create(name=name, width=width, height=height, created_at=at)
+
+
+def remove_unused_pictures(*, at: datetime) -> int:
+    """Takes away pictures that no version, no snippet and no older message can show, put up more than a day ago: the
+    editor may still hold newer ones. How many."""
+    used = """
+        SELECT 1 FROM campaigns_templateversion AS version
+        WHERE strpos(version.blocks::text, campaigns_mailpicture.name) > 0
+        UNION ALL SELECT 1 FROM campaigns_snippet AS snippet
+        WHERE strpos(snippet.blocks::text, campaigns_mailpicture.name) > 0
+    """
+    old = MailPicture.objects.filter(created_at__lt=at - PICTURE_WAITS)
+    found = old.extra(where=[f"NOT EXISTS ({used})"])  # noqa: S610
+    names = list(found.values_list("name", flat=True)[:MOST_REMOVED])
+    # The row first: a file without a row is only waste, a row without its file a broken picture.
+    MailPicture.objects.filter(name__in=names).delete()
+    for name in names:
+        default_storage.delete(f"mail/{name}")
+    return len(names)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from django.core import mail
 
+from campaigns.content.ready import READY
 from campaigns.enums import CampaignState, SuppressionReason
 from campaigns.models import Broadcast, Campaign, Message, Suppression, Topic
 from campaigns.queries import address_key
@@ -23,7 +24,10 @@ from members.services.consent import state_consent
 from members.services.segments.definitions import save_segment
 from members.services.segments.refreshing import refresh
 from members.tests.factories import JOINED, make_member
+from rewards.enums import IssuedBy
 from rewards.queries import balances
+from rewards.services.coupons.issuing import issue_coupons
+from rewards.tests.coupons import issue, make_offer
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 5, 12, 9, tzinfo=UTC)
@@ -357,3 +361,22 @@ def test_gift_and_words_go_out_once():
     assert balances([member.pk])[member.pk] == 50
     beat(AT + timedelta(minutes=1))
     assert state(made) == CampaignState.DONE
+
+
+def test_the_coupon_that_is_shown_is_the_one_that_came_with_it():
+    member, offer = reader(email="a@example.com"), make_offer()
+    blocks = [{"type": "coupon", "offer": None}, {"type": "coupon", "offer": offer.pk}]
+    content = {**READY["welcome"].content, "blocks": blocks}
+    said = save_template(template_id=None, name="C", kind="marketing", content=content, actor_id=None, at=AT)
+    made = draft(offer=offer)
+    control.edit(campaign_id=made.pk, versions=[control.Version(said.pk)])
+    control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    beat()
+    message = Message.objects.get(campaign=made.pk)
+    keys, by = [f"message:{message.uid}"], {"member_ids": [member.pk], "issued_by": IssuedBy.MESSAGE}
+    (given,) = issue_coupons(offer_id=offer.pk, keys=keys, at=AT, **by)  # by a hand-over before this one
+    newer = issue(offer, member, at=AT + timedelta(minutes=1))
+    assert deliver(clock=lambda: AT + timedelta(minutes=2)) == 1
+    body = mail.outbox[0].body.replace("-", "")
+    assert body.count(given.code.replace("-", "")) == 2
+    assert newer.code.replace("-", "") not in body

@@ -1,7 +1,7 @@
 """Versions of templates by SMTP with pipelining, limits of speed, the breaker, suppression, providers' words."""
 
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,6 +11,7 @@ from campaigns.channels import Fate
 from campaigns.channels.answers import refusal
 from campaigns.content.ready import READY
 from campaigns.enums import EventKind
+from campaigns.forms_sending import SuppressForm
 from campaigns.models import Campaign, DeliveryEvent, Message, Sender, Suppression
 from campaigns.queries import address_key
 from campaigns.services.bounces import SOFT_IN_A_ROW, Told, record
@@ -156,3 +157,13 @@ def test_soft_bounces_in_a_row_rest_an_address_for_a_while():
 def test_calls_of_providers_need_the_secret(client):
     answer = client.post("/mail-events/postmark/tracking/", data="{}", content_type="application/json")
     assert (answer.status_code, DeliveryEvent.objects.count()) == (400, 0)
+
+
+def test_lines_of_a_file_are_put_on_the_list_and_bad_ones_are_named():
+    lines = 'address,why,until\na@example.com,"moved, left",2027-12-31\nnot one\nb@example.com,x,soon\nc@example.com'
+    form = SuppressForm({"channel": "email", "addresses": lines, "note": "by request"})
+    assert form.is_valid()
+    found = form.cleaned_data["addresses"]
+    assert found == [("a@example.com", "moved, left", date(2027, 12, 31)), ("c@example.com", "", None)]
+    assert ["Line 1" in form.mistakes[0], "Line 3" in form.mistakes[1], "soon" in form.mistakes[2]] == [True] * 3
+    assert len(form.mistakes) == 3

@@ -2,11 +2,12 @@
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -15,7 +16,7 @@ from PIL import Image
 from campaigns.content.blocks import BadContent
 from campaigns.content.compiled import compiled
 from campaigns.content.ready import READY
-from campaigns.models import Brand, Template, TemplateVersion
+from campaigns.models import Brand, MailPicture, Template, TemplateVersion
 from campaigns.services.brand import save_brand
 from campaigns.services.templates import (
     add_picture,
@@ -23,6 +24,7 @@ from campaigns.services.templates import (
     copy_template,
     example,
     newest_version,
+    remove_unused_pictures,
     restore_version,
     save_snippet,
     save_template,
@@ -252,3 +254,14 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin_client, django_asser
         save(saying(text(str(n))), name=f"T{n}")
     with django_assert_num_queries(len(of_one)):
         admin_client.get(url)
+
+
+def test_pictures_that_no_version_can_show_are_taken_away_after_a_day():
+    names = [add_picture(file=png(), at=AT).name for _ in range(3)]
+    block = {"type": "picture", "picture": names[0], "alt": {"en": "A cup", "zh-hans": "杯子"}, "to": ""}
+    save_template(template_id=None, name="P", kind="marketing", content=saying(block), actor_id=None, at=AT)
+    MailPicture.objects.filter(name=names[1]).update(created_at=AT + timedelta(hours=20))
+    assert remove_unused_pictures(at=AT + timedelta(hours=30)) == 1
+    assert set(MailPicture.objects.values_list("name", flat=True)) == set(names[:2])
+    there = [default_storage.exists(f"mail/{name}") for name in names]
+    assert there == [True, True, False]

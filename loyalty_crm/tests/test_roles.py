@@ -179,7 +179,12 @@ ACCESS: dict[str, set[str]] = {
     **pages("campaigns_sender", MARKETER_UP, add=ONLY_MANAGER),
     **dict.fromkeys((f"campaigns_sender_{page}" for page in ("pause", "resume", "test", "halt")), ONLY_MANAGER),
     **pages(
-        "campaigns_suppression", MARKETER_UP, addresses=ONLY_MANAGER, lift=ONLY_MANAGER, add_addresses=ONLY_MANAGER
+        "campaigns_suppression",
+        MARKETER_UP,
+        addresses=ONLY_MANAGER,
+        lift=ONLY_MANAGER,
+        add_addresses=ONLY_MANAGER,
+        export=MARKETER_UP,
     ),
     **pages("campaigns_deliveryevent", MARKETER_UP),
     **pages("campaigns_trackevent", MARKETER_UP),

@@ -1,19 +1,21 @@
 """What the messages of a broadcast say, and what is given with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from itertools import groupby
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, override
 
 from campaigns import merge
 from campaigns.content.compiled import compiled
 from campaigns.enums import CampaignKind
 from campaigns.merge import Recipient
+from campaigns.merge_fields import coupon_values
 from campaigns.models import Broadcast, BroadcastVariant, Message
 from campaigns.queries import zone_of
 from campaigns.services.writers import Written, register_writer
 from rewards.enums import IssuedBy
+from rewards.models import Coupon
 from rewards.services.coupons.issuing import issue_coupons
 from rewards.services.gifts import Gift, give_points
 
@@ -28,8 +30,10 @@ def write(messages: Sequence[Message], at: datetime) -> list[Written]:
         broadcast = Broadcast.objects.select_related("campaign", "offer").get(pk=campaign_id)
         variants = {variant.number: variant for variant in broadcast.variants.all()}
         of_it = list(group)
-        given = _give(broadcast, of_it, at)
-        for message, one in zip(of_it, _say(broadcast, variants, of_it, given, at), strict=True):
+        given, coupons = _give(broadcast, of_it, at)
+        said = _say(broadcast, variants, of_it, given, at)
+        _show_coupons(broadcast, of_it, coupons, said, at)
+        for message, one in zip(of_it, said, strict=True):
             done[message.pk] = one
     return [done[message.pk] for message in messages]
 
@@ -43,21 +47,48 @@ def recipient(broadcast: Broadcast, message: Message, at: datetime) -> Recipient
     return Recipient(message.member, message.member.language, at, today, broadcast.gift_points, until)
 
 
-def _give(broadcast: Broadcast, messages: Sequence[Message], at: datetime) -> dict[int, int]:
-    """The transfer of each message's gift, by the message."""
+def _give(
+    broadcast: Broadcast, messages: Sequence[Message], at: datetime
+) -> tuple[dict[int, int], dict[str | None, Coupon]]:
+    """The transfer of each message's gift, by the message; the coupons given, by their key."""
+    coupons: list[Coupon] = []
     if broadcast.offer_id is not None:
-        issue_coupons(
+        coupons = issue_coupons(
             offer_id=broadcast.offer_id,
             member_ids=[message.member_id for message in messages],
-            keys=[f"message:{message.uid}" for message in messages],
+            keys=[_key(message) for message in messages],
             issued_by=IssuedBy.MESSAGE,
             at=at,
         )
+    by_key = {coupon.issue_key: coupon for coupon in coupons}
     if not broadcast.gift_points:
-        return {}
+        return {}, by_key
     gifts = {message.pk: _gift(broadcast, message, at) for message in messages}
     ids = give_points(gifts=list(gifts.values()), at=at)
-    return {pk: ids[gift.key] for pk, gift in gifts.items()}
+    return {pk: ids[gift.key] for pk, gift in gifts.items()}, by_key
+
+
+def _key(message: Message) -> str:
+    return f"message:{message.uid}"
+
+
+def _show_coupons(
+    broadcast: Broadcast,
+    messages: Sequence[Message],
+    coupons: Mapping[str | None, Coupon],
+    said: Sequence[Written],
+    at: datetime,
+) -> None:
+    """A block for coupons shows the very one that comes with the message, whatever else the member has got by now."""
+    for message, one in zip(messages, said, strict=True):
+        coupon = coupons.get(_key(message))
+        spaces = {"coupon", f"offer_{broadcast.offer_id}"} & one.values.keys()
+        if coupon is None or not spaces or broadcast.offer is None:
+            continue
+        coupon.offer = broadcast.offer
+        with override(one.language):
+            (values,) = coupon_values([recipient(broadcast, message, at)], [coupon])
+        one.values.update(dict.fromkeys(spaces, values))
 
 
 def _gift(broadcast: Broadcast, message: Message, at: datetime) -> Gift:
@@ -66,7 +97,7 @@ def _gift(broadcast: Broadcast, message: Message, at: datetime) -> Gift:
     return Gift(
         member_id=message.member_id,
         amount=broadcast.gift_points,
-        key=f"message:{message.uid}",
+        key=_key(message),
         reason=gettext_noop("Gift"),
         expires_at=datetime.combine(last + timedelta(days=1), time(), zone_of(message.member)) if last else None,
         why={"campaign": CampaignKind.BROADCAST.value, "name": broadcast.campaign.name, "message": message.pk},
