@@ -24,19 +24,35 @@ _OPEN = """
 """
 OPEN_POINTS, OPEN_CREDIT = _OPEN.format("points"), _OPEN.format("credit")
 
+# The same of both wallets at once, with whether the member owes anything, has points that live by what they do, and has
+# points taken away since they were counted: `spent`.
+_PURSE = """
+    SELECT max(own.id) FILTER (WHERE kind = 'wallet' AND unit = 'points') AS id,
+           max(balance - closed) FILTER (WHERE kind = 'wallet' AND unit = 'points')::bigint AS spendable,
+           max(pending) FILTER (WHERE unit = 'points') AS pending,
+           max(balance - closed) FILTER (WHERE kind = 'wallet' AND unit = 'credit')::bigint AS credit,
+           bool_or(kind = 'arrears' AND balance < 0) AS owes, bool_or(lives) AS lives,
+           bool_or(unit = 'points' AND (
+               SELECT id FROM rewards_transfer WHERE debit_id = own.id AND id > status.counted_to
+               ORDER BY at DESC, id DESC LIMIT 1) IS NOT NULL) AS spent
+    FROM (SELECT id, kind, unit, balance FROM rewards_account WHERE member_id = member.id OFFSET 0) AS own
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(remaining) FILTER (WHERE expires_at <= %(at)s OR available_from > %(at)s), 0) AS closed,
+               coalesce(sum(remaining) FILTER (WHERE available_from > %(at)s), 0)::bigint AS pending,
+               bool_or(inactivity_months IS NOT NULL) AS lives
+        FROM rewards_lot WHERE account_id = own.id AND remaining > 0
+    ) AS lots
+"""
+
 # What counts at `at`, and will at `probe`, when a notice would be due, and until when the first will, if nothing more
 # comes. A year of transfers is read only where some came since it was counted, or the year has moved on; and on a tier
 # that can be lost, where `probe` counts as well. The order leads to the index, whatever the statistics say: nearly all
 # transfers are debited to one account.
 _SUMS = f"""
     CASE WHEN status.counts_until > %(at)s AND coalesce(tier.threshold, 0) = 0 AND (
-        SELECT id FROM rewards_transfer WHERE credit_id = points.id AND id > status.counted_to
+        SELECT id FROM rewards_transfer WHERE credit_id = purse.id AND id > status.counted_to
         ORDER BY at DESC, id DESC LIMIT 1
-    ) IS NULL AND NOT EXISTS (
-        SELECT FROM rewards_account AS own WHERE own.member_id = member.id AND own.unit = 'points' AND (
-            SELECT id FROM rewards_transfer WHERE debit_id = own.id AND id > status.counted_to
-            ORDER BY at DESC, id DESC LIMIT 1) IS NOT NULL
-    ) THEN ARRAY[status.qualifying_points::text, status.qualifying_points::text, status.counts_until::text]
+    ) IS NULL AND NOT purse.spent THEN ARRAY[status.qualifying_points::text, status.qualifying_points::text, status.counts_until::text]
     ELSE (
         SELECT ARRAY[
             coalesce(sum(points) FILTER (WHERE is_now), 0)::text,
@@ -52,7 +68,7 @@ _SUMS = f"""
                    earn.at > %(at)s::timestamptz - interval '12 months' + interval '3 days'
                        OR earn.at + interval '12 months' > %(at)s::timestamptz AS is_now
             FROM rewards_transfer AS earn
-            WHERE earn.credit_id = points.id AND earn.kind = 'earn' AND ({COUNTS})
+            WHERE earn.credit_id = purse.id AND earn.kind = 'earn' AND ({COUNTS})
               AND earn.at >= %(at)s::timestamptz - interval '12 months 1 day'
             OFFSET 0
         ) AS given
@@ -77,14 +93,14 @@ _COUNTED = f"""
 # ('tier', member, tier, NULL, NULL, its multiplier, the texts of Having).
 HAVING = f"""
 SELECT 'tier', member.id, tier.id, NULL::timestamptz, NULL::bigint, tier.multiplier, ARRAY[
-    tier.name_en, tier.name_zh_hans, points.spendable::text, points.pending::text, credit.spendable::text,
-    counted.held::text, counted.next::text, counted.since::text
+    tier.name_en, tier.name_zh_hans, purse.spendable::text, purse.pending::text, purse.credit::text,
+    counted.held::text, counted.next::text, counted.since::text, purse.owes::text, purse.lives::text,
+    (SELECT merged_into_id FROM members_member WHERE id = member.id)::text
 ] || counted.sums
 FROM unnest(%(members)s::bigint[]) AS member (id)
 LEFT JOIN rewards_membertier AS status ON status.member_id = member.id
 LEFT JOIN rewards_tier AS tier ON tier.id = coalesce(status.tier_id, (SELECT id FROM rewards_tier WHERE rank = 0))
-LEFT JOIN LATERAL ({OPEN_POINTS}) AS points ON true
-LEFT JOIN LATERAL ({OPEN_CREDIT}) AS credit ON true
+LEFT JOIN LATERAL ({_PURSE}) AS purse ON true
 LEFT JOIN LATERAL ({_COUNTED}) AS counted ON true
 """
 
@@ -114,9 +130,14 @@ class Having(NamedTuple):
         return min(now, later) + points >= self.held and (self.next is None or now + points < self.next)
 
 
+def purse(told: Sequence[str | None]) -> tuple[bool, bool, bool]:
+    """From the same: whether they owe anything, have points that live by what they do, and are somebody else by now."""
+    return told[8] == "true", told[9] == "true", told[10] is not None
+
+
 def having(tier_id: int | None, told: Sequence[str | None]) -> Having:
     """From what HAVING answers."""
-    en, zh, spendable, pending, credit, held, higher, since, *sums = told
+    en, zh, spendable, pending, credit, held, higher, since, _owes, _lives, _merged, *sums = told
     now, later, until = sums or (None, None, None)
     return Having(
         tier_id=tier_id,

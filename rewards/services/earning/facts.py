@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from common.sql import fetch_prepared
 from rewards.earning.facts import ONE, Given, Happening, Item, Rule, Standing
 from rewards.earning.triggers import PURCHASE
-from rewards.queries_having import HAVING
+from rewards.queries_having import HAVING, purse
 
 _DAYS = {"day": 1, "week": 7, "month": 31}
 
@@ -143,7 +143,7 @@ def asking(
     """The statement that asks for standings, for read_standings."""
     definitions = [rule.definition for rule in rules]
     params: dict[str, Any] = {"members": list(ids)}
-    parts = [_TIER if having is None else HAVING, _MERGED, _PURSE]
+    parts = [_TIER, _MERGED, _PURSE] if having is None else [HAVING]
     if having is not None:
         params["at"] = having
     segments = {id_ for one in definitions for id_ in one.conditions.segments | one.conditions.not_segments}
@@ -177,7 +177,11 @@ def read_standings(ids: Sequence[int], rows: Iterable[tuple]) -> dict[int, Stand
         match what:
             case "tier":
                 standing.tier, standing.multiplier = number, _factor(extra)
-                standing.has = has
+                if has is not None:
+                    standing.has = has
+                    standing.owes, standing.lives, merged = purse(has)
+                    if merged:
+                        raise MergedMeanwhile
             case "merged":
                 raise MergedMeanwhile
             case "owes":
