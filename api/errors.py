@@ -1,6 +1,5 @@
 """What is answered where a call cannot be done: {"error": {"code", "message", "field"?}}, for programs and people."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.http import HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from pydantic_core import to_json
 
 JSON = "application/json"
 
@@ -44,9 +44,7 @@ class Refused(Exception):
 
 def respond(status: int, body: Any, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer in JSON, that nobody keeps on the way and no browser takes for a page."""
-    response = HttpResponse(
-        json.dumps(body, ensure_ascii=False, default=str), status=status, content_type=JSON, headers=headers
-    )
+    response = HttpResponse(to_json(body, fallback=str), status=status, content_type=JSON, headers=headers)
     response["Content-Length"] = str(len(response.content))  # else the answer comes in chunks
     response["Cache-Control"] = "no-store"
     response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"

@@ -54,6 +54,15 @@ def _finding(system: str) -> str:
     return f"{_OWN[system]} UNION ALL {_ELSEWHERE}" if system in _OWN else _ELSEWHERE
 
 
+@lru_cache
+def _present(system: str) -> str:
+    return f"""
+        SELECT found.value, min(member.id) FROM ({_finding(system if system in _OWN else "")}) AS found
+        JOIN members_member AS member
+        ON member.id = found.id AND member.merged_into_id IS NULL AND member.erased_at IS NULL GROUP BY 1
+    """
+
+
 def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
     """The present members behind these names; one query for each system."""
     values = defaultdict(set)
@@ -61,11 +70,7 @@ def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
         values[ref.system].add(ref.value)
     found: dict[Ref, int] = {}
     for system, named in values.items():
-        statement = f"""
-            SELECT found.value, min(member.id) FROM ({_finding(system)}) AS found JOIN members_member AS member
-            ON member.id = found.id AND member.merged_into_id IS NULL AND member.erased_at IS NULL GROUP BY 1
-        """
-        rows = fetch_prepared(statement, {"system": system, "values": sorted(named)})
+        rows = fetch_prepared(_present(system), {"system": system, "values": sorted(named)})
         found |= {Ref(system, value): id_ for value, id_ in rows}
     return found
 

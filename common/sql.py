@@ -83,25 +83,28 @@ class _Plans:
     def _piped(self, asked: Sequence[Bound]) -> list[PGresult]:
         """What all of them answer, asked in one go; of the first that fails, nothing after it is run."""
         pgconn, named = self.pgconn, [(self._name(query), values) for query, values in asked]
-        results: list[PGresult] = []
+        results: list[PGresult | None] = []  # None stands between them
         pgconn.enter_pipeline_mode()
         try:
             for name, values in named:
                 pgconn.send_query_prepared(name, values)  # type: ignore[arg-type]  # None is NULL
             pgconn.pipeline_sync()
-            self.waits.poll()
-            pgconn.consume_input()
-            while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
-                while pgconn.is_busy():  # get_result would wait with the interpreter's lock held
-                    self.waits.poll()
-                    pgconn.consume_input()
-                if result := pgconn.get_result():
-                    results.append(result)
+            # The answers are sent when all of them are there. What waits here lets other threads go on: get_result does
+            # not, and to ask is_busy before each would have threads wake each other for nothing.
+            while not results:
+                self.waits.poll()
+                pgconn.consume_input()
+                if not pgconn.is_busy():
+                    results.append(pgconn.get_result())
+            while results[-1] is None or results[-1].status != ExecStatus.PIPELINE_SYNC:
+                results.append(pgconn.get_result())
+                if pgconn.status != ConnStatus.OK:
+                    raise OperationalError(pgconn.get_error_message())
             pgconn.exit_pipeline_mode()
         except BaseException:
             self.raw.close()  # answers may be on their way, to questions that nobody asks any more
             raise
-        return [self._done(result) for result in results[:-1]]
+        return [self._done(result) for result in results[:-1] if result]
 
     def _rows(self, result: PGresult) -> list[tuple]:
         if not result.nfields:
@@ -188,9 +191,9 @@ def fetch_together(asked: Sequence[tuple[str, Params]], *, last: bool = False) -
 
     With `last` they are the last of their transaction, and its commit goes with them where it is nobody else's to say.
     """
-    if any(map(_is_long, asked)):
-        return [_planned_anew(*one) if _is_long(one) else fetch_prepared(*one) for one in asked]
-    bound = [_bound(*one) for one in asked]
+    bound = [one for one in map(_bound, asked) if one]
+    if len(bound) < len(asked):
+        return [fetch_prepared(*one) if _bound(one) else _planned_anew(*one) for one in asked]
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     raw = connection.connection
@@ -206,24 +209,22 @@ def fetch_together(asked: Sequence[tuple[str, Params]], *, last: bool = False) -
         return plans.run(bound, commits)
 
 
-def _is_long(asked: tuple[str, Params]) -> bool:
-    params = asked[1]
-    for value in params.values() if isinstance(params, Mapping) else params:
-        if type(value) is list and len(value) > LONG:
-            return True
-    return False
-
-
 def _planned_anew(statement: str, params: Params) -> list[tuple]:
     if isinstance(params, Mapping):
         return fetch_all(statement, {name: _as_text(value) for name, value in params.items()})
     return fetch_all(statement, [_as_text(value) for value in params])
 
 
-def _bound(statement: str, params: Params) -> Bound:
+def _bound(asked: tuple[str, Params]) -> Bound | None:
+    """None where a list is so long that the statement is planned anew."""
+    statement, params = asked
     query, names = _numbered(statement)
-    given = [params[name] for name in names] if isinstance(params, Mapping) else params
-    return query, [None if value is None else _as_text(value).encode() for value in given]
+    values: list[bytes | None] = []
+    for value in map(params.__getitem__, names) if isinstance(params, Mapping) else params:
+        if type(value) is list and len(value) > LONG:
+            return None
+        values.append(None if value is None else _as_text(value).encode())
+    return query, values
 
 
 def _watched(connection: Any, raw: Connection, asked: Bound) -> list[tuple]:

@@ -52,7 +52,8 @@ _SUMS = f"""
     CASE WHEN status.counts_until > %(at)s AND coalesce(tier.threshold, 0) = 0 AND (
         SELECT id FROM rewards_transfer WHERE credit_id = purse.id AND id > status.counted_to
         ORDER BY at DESC, id DESC LIMIT 1
-    ) IS NULL AND NOT purse.spent THEN ARRAY[status.qualifying_points::text, status.qualifying_points::text, status.counts_until::text]
+    ) IS NULL AND NOT purse.spent
+    THEN ARRAY[status.qualifying_points::text, status.qualifying_points::text, status.counts_until::text]
     ELSE (
         SELECT ARRAY[
             coalesce(sum(points) FILTER (WHERE is_now), 0)::text,

@@ -24,7 +24,6 @@ AHEAD = timedelta(hours=24)  # clocks and time zones of tills are wrong now and 
 BACK = timedelta(days=366)  # what is older comes in by a file of purchases
 LENGTHS = {"sku": 80, "name": 200, "category": 80, "brand": 80, "store": 80, "source": 40, "key": 120}
 
-
 _CHANNELS = frozenset(SalesChannel.values)
 _told = json.JSONEncoder(sort_keys=True).encode
 
