@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from campaigns.models import Journey
 from campaigns.services.greeting import get_greeting
 from campaigns.services.unsubscribe import unsubscribe_url
 from campaigns.tests.factories import celebrant
@@ -73,3 +74,42 @@ def test_a_member_leaves_and_comes_back(tab, live_server, scripted):
     page.locator("main button[name=undo]").click()
     page.wait_for_load_state()
     assert has_consented(member_id=member.pk, channel="email", purpose="greetings")
+
+
+def test_a_journey_is_made_with_the_keyboard_alone(tab):
+    marketer = User.objects.create_user("marketer@example.com", is_staff=True)
+    marketer.groups.add(Group.objects.get(name="Marketer"))
+    page = tab(marketer)
+    page.goto("/admin/campaigns/journey/add/?empty=1")
+
+    def go(name: str) -> None:
+        """By the tabulator to what has this name, or is called so for who cannot see."""
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if (
+                page.evaluate(
+                    "e => (e.ariaLabel || e.innerText || e.name || '').trim()", page.locator(":focus").element_handle()
+                )
+                == name
+            ):
+                return
+        raise AssertionError(f"{name} cannot be come to")
+
+    page.focus("#id_name")
+    page.keyboard.type("By hand")
+    for kind in ("Wait", "Give points"):
+        go("Add a step")
+        page.keyboard.type(kind)
+        page.keyboard.press("Enter")
+        expect(page.locator(":focus")).to_contain_text(kind)  # the step that was added
+    expect(page.locator(".jou-words").last).to_have_text("Give 50 points")
+    go("Move up")  # of the step that has the focus
+    page.keyboard.press("Enter")
+    expect(page.locator(".jou-kind").first).to_have_text("Give points")
+    expect(page.locator("[data-journey=said]")).to_have_text("Moved.")
+    go("Save the draft")
+    page.keyboard.press("Enter")
+    expect(page.locator("body")).to_contain_text("“By hand” is saved as a draft.")
+    steps = Journey.objects.get(campaign__name="By hand").draft["steps"]
+    assert [step["kind"] for step in steps] == ["points", "wait"]
+    assert Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).violations_count == 0

@@ -152,7 +152,7 @@ def catalogue(there: Known) -> dict[str, Any]:
     steps: dict[str, list[dict[str, Any]]] = {
         StepKind.SEND: [
             _select("template", _("template"), there.templates),
-            {"name": "channels", "label": gettext("by"), "type": "channels"},
+            {"name": "channels", "label": gettext("by the channel"), "type": "channels"},
         ],
         StepKind.WAIT: [
             _number("days", _("days"), 0, 732, 1), _number("hours", _("hours"), 0, 999, 0),
