@@ -19,7 +19,7 @@ def lead(at: datetime, marketer: User) -> None:
         made = take_ready(key=key, at=begun, actor_id=marketer.pk)
         if key in _RUNNING:
             publish_journey(journey_id=made.pk, at=begun, actor_id=marketer.pk)
-    Campaign.objects.filter(kind="journey").update(holdout_percent=10)
+    Campaign.objects.filter(kind="journey").update(holdout_percent=10, channels=["email", "app"])
     for n in range(9):
         since, until = begun + timedelta(hours=6 * (n - 1)), begun + timedelta(hours=6 * n)
         told = TimelineEvent.objects.filter(
