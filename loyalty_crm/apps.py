@@ -1,5 +1,10 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
+
+
+class DeskConfig(AdminConfig):
+    default_site = "loyalty_crm.site.DeskSite"
 
 
 class ShellConfig(AppConfig):

@@ -118,7 +118,13 @@ def programme_name(request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups with what this person may see."""
+    """The groups with what this person may see; asked twice a page, made once."""
+    if not hasattr(request, "_navigation"):
+        request._navigation = _navigation(request)  # type: ignore[attr-defined]
+    return request._navigation  # type: ignore[attr-defined]
+
+
+def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
     first: list[dict[str, Any]] = [{"title": _("Today"), "icon": "newspaper", "link": reverse("admin:index")}]
     if request.user.has_perms(PERMISSIONS):
         first.append({"title": _("Till"), "icon": "point_of_sale", "link": reverse("till:start")})

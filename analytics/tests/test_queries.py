@@ -59,7 +59,7 @@ def busy(db) -> Random:
             amount_minor=random.randint(0, 3000),
             store=random.choice(("A", "B", "")),
         )
-        for _ in range(260)
+        for _ in range(130)
     ]
     for n, purchase in enumerate(sorted(bought, key=lambda p: p.purchased_at)):
         at = purchase.purchased_at

@@ -1,5 +1,6 @@
 """Whatever happens, in whatever order: what ripples keep up to date is what a full rebuild would find."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -148,7 +149,10 @@ class World:
 ACTS = ["move", "buy", "buy", "tag", "consent", "pick", "list", "erase", "redefine", "ripple", "refresh", "work"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "15"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 3), st.integers(0, 11)), max_size=14))
 def test_ripples_and_refreshes_in_any_order_come_to_what_a_rebuild_finds(acts):
     with transaction.atomic():

@@ -390,7 +390,7 @@ def test_the_ledger_is_what_its_model_says():
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=int(examples or 30),
+            max_examples=int(examples or 15),
             stateful_step_count=30,
             deadline=None,
             derandomize=examples is None,
