@@ -6,7 +6,7 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
@@ -68,3 +68,18 @@ class ShopTimeMiddleware:
             return self.get_response(request)
         with timezone.override(ZoneInfo(get_programme().time_zone)):
             return self.get_response(request)
+
+
+class WrongMethodMiddleware:
+    """A page that is only posted to, opened from the address bar: the framework's answer is an empty sheet."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != 405 or response.content:
+            return response
+        page = render(request, "405.html", {"at_till": is_staff_page(request)}, status=405)
+        page["Allow"] = response["Allow"]
+        return page

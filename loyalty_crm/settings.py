@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.MemberMiddleware",
     "loyalty_crm.middleware.ShopTimeMiddleware",
+    "loyalty_crm.middleware.WrongMethodMiddleware",
 ]
 ROOT_URLCONF = "loyalty_crm.urls"
 WSGI_APPLICATION = "loyalty_crm.wsgi.application"

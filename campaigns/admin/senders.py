@@ -24,7 +24,7 @@ from common.moments import format_moment
 @admin.register(Sender)
 class SenderAdmin(DeskAdmin):
     form = SenderForm
-    list_display = ("label", "channel", "transport", "is_default", "pace", "state", "next_try", "last_trouble")
+    list_display = ("label", "channel", "transport", "default", "pace", "state", "next_try", "last_trouble")
     list_filter = ("channel", "breaker")
     ordering = ("channel", "label")
     sortable_by = ()
@@ -114,6 +114,10 @@ class SenderAdmin(DeskAdmin):
             line.close()
 
     # --- Columns ------------------------------------------------------------------------------------------------
+    @display(description=_("default"), boolean=True)
+    def default(self, sender: Sender) -> bool:
+        return sender.is_default
+
     @display(description=_("at most"))
     def pace(self, sender: Sender) -> str:
         units = {1: gettext("a second"), 60: gettext("a minute"), 3600: gettext("an hour")}

@@ -514,6 +514,28 @@ def test_custom_attributes_are_part_of_the_form_the_page_the_list_and_the_export
     other = make_member(attributes={"milk": "soy", "news": False})
     for query, who in (({"attribute_milk": "oat"}, member), ({"attribute_news": "false"}, other)):
         assert list(client.get(reverse("admin:members_member_changelist"), query).context["cl"].result_list) == [who]
+    define_attribute(key="contains", label_en="Allergies", kind="text")
+    Member.objects.filter(pk=other.pk).update(attributes={"contains": "Nuts, 100 %", "shoe": 44, "since": "2024-12-31"})
+    typed = (
+        ({"attribute_shoe.from": "39.5", "attribute_shoe.to": "40"}, [member]),
+        ({"attribute_shoe.from": "40"}, [other]),
+        ({"attribute_since.to": "2019-04-01"}, [member]),
+        ({"attribute_since.from": "2019-04-02", "attribute_since.to": ""}, [other]),
+        ({"attribute_contains": "nuts"}, [other]),
+        ({"attribute_contains": "%,"}, []),
+    )
+    for query, found in typed:
+        assert list(client.get(reverse("admin:members_member_changelist"), query).context["cl"].result_list) == found
+    bad = (
+        ({"attribute_shoe.from": "big"}, "Shoe size: “big” is not a number. Nobody is shown."),
+        ({"attribute_since.to": "31.12.2024"}, "Guest since: “31.12.2024” is not a date."),
+        ({"attribute_shoe.from": "40", "attribute_shoe.to": "39"}, "“From” is after “to”."),
+        ({"attribute_contains": "x" * 501}, "Allergies: Please use at most 500 characters."),
+    )
+    for query, sentence in bad:
+        answer = client.get(reverse("admin:members_member_changelist"), query)
+        assert sentence in text(answer)
+        assert not answer.context["cl"].result_list
     columns = ["attribute.milk", "attribute.shoe", "attribute.news"]
     asked = {"export": "1", "format": "csv", "columns": columns}
     answer = client.post(f"{reverse('admin:members_member_export')}?attribute_milk=oat", asked)

@@ -237,7 +237,7 @@ def test_merges_and_their_undoing_in_any_order_leave_a_sound_ledger():
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=int(examples or 12),
+            max_examples=int(examples or 8),
             stateful_step_count=25,
             phases=[Phase.generate] if examples is None else list(Phase),
             deadline=None,
