@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from campaigns.queries_delivery import senders_in_trouble, waits_since
 from members.models import ChangedMember, PendingReaction
 
 LATE = timedelta(minutes=5)
@@ -18,12 +19,16 @@ LATE = timedelta(minutes=5)
 @require_safe
 @never_cache
 def health(request: HttpRequest) -> JsonResponse:
-    """200 while the site can serve: `ok`, or `degraded` with the broker or the workers away; 503 without a database."""
-    checks = {"database": _database(), "broker": _broker(), "workers": "unknown"}
+    """200 while the site can serve: `ok`, or `degraded` with the broker or the workers away, or a sender in trouble;
+    503 without a database. `oldest_due_seconds`: how long the message has waited that is due longest."""
+    checks, waits = {"database": _database(), "broker": _broker(), "workers": "unknown", "senders": "unknown"}, None
     if checks["database"] == "ok":
         checks["workers"] = _workers()
+        checks["senders"] = "trouble" if senders_in_trouble() else "ok"
+        waits = int(waits_since(timezone.now()).total_seconds())
     status = "ok" if set(checks.values()) == {"ok"} else "degraded" if checks["database"] == "ok" else "down"
-    return JsonResponse({"status": status, "checks": checks}, status=503 if status == "down" else 200)
+    told = {"status": status, "checks": checks, "oldest_due_seconds": waits}
+    return JsonResponse(told, status=503 if status == "down" else 200)
 
 
 def _database() -> str:

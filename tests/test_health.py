@@ -8,6 +8,8 @@ from django.core.checks import run_checks
 from django.db import connections
 from django.utils import timezone
 
+from campaigns.models import Message, Sender
+from campaigns.tests.factories import due
 from members import events
 from members.models import ChangedMember, PendingReaction, TimelineEvent
 from members.tests.factories import make_member
@@ -24,7 +26,8 @@ def test_a_broker_that_hangs_holds_nobody_up(client, settings):
     with socket.create_server(("127.0.0.1", 0)) as nothing_answers:
         settings.REDIS_URL = f"redis://127.0.0.1:{nothing_answers.getsockname()[1]}/0"
         hangs = client.get("/health").json()
-    assert hangs == {"status": "degraded", "checks": {"database": "ok", "broker": "down", "workers": "ok"}}
+    checks = {"database": "ok", "broker": "down", "workers": "ok", "senders": "ok"}
+    assert hangs == {"status": "degraded", "checks": checks, "oldest_due_seconds": 0}
 
 
 @pytest.mark.django_db
@@ -50,6 +53,18 @@ def test_members_whom_nobody_looks_at_show(client):
     assert client.get("/health").json()["checks"]["workers"] == "ok"
     ChangedMember.objects.update(at=timezone.now() - timedelta(minutes=6))
     assert client.get("/health").json()["checks"]["workers"] == "late"
+
+
+@pytest.mark.django_db
+def test_messages_that_wait_and_senders_in_trouble_show(client):
+    due()
+    now = timezone.now()
+    Message.objects.update(next_try_at=now - timedelta(minutes=7), expires_at=now + timedelta(days=1))
+    assert client.get("/health").json()["oldest_due_seconds"] in (420, 421)
+    Sender.objects.update(breaker="open", open_until=now + timedelta(minutes=1))
+    assert client.get("/health").json()["checks"]["senders"] == "trouble"
+    Sender.objects.update(paused_at=now)
+    assert client.get("/health").json()["checks"]["senders"] == "ok"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -144,7 +144,7 @@ def _bare(address: str) -> str:
     if not address or any(letter in '<>\\"(), \r\n\t\0' or not letter.isprintable() for letter in address):
         raise ValueError("not an address")
     local, at, domain = address.rpartition("@")
-    if not at or not local or not domain:
+    if not at or not local or not domain or "@" in local:
         raise ValueError("not an address")
     return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
 
