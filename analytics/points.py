@@ -116,7 +116,7 @@ def held(unit: Unit, at: datetime) -> Held:
 # of the lot that it came from, and is not issued a second time. A use goes by the account on the other side: what a
 # confirmed hold took is redeemed, though its points went by the held account.
 _COHORTS = """
-WITH RECURSIVE system AS MATERIALIZED (SELECT id, kind FROM rewards_account WHERE member_id IS NULL),
+WITH RECURSIVE system AS MATERIALIZED (SELECT id, kind FROM rewards_account WHERE balance IS NULL),
 moved (lot_id, from_id) AS (
     SELECT lot.id, used.lot_id FROM rewards_transfer AS merge
     JOIN rewards_lot AS lot ON lot.transfer_id = merge.id
@@ -156,7 +156,7 @@ lots AS (
            coalesce(used.reserved, 0) - CASE source.kind WHEN 'held' THEN lot.amount ELSE 0 END AS reserved
     FROM rewards_lot AS lot
     JOIN rewards_account AS wallet ON wallet.id = lot.account_id AND wallet.unit = %(unit)s
-    JOIN members_member AS member ON member.id = wallet.member_id
+    LEFT JOIN members_member AS member ON member.id = wallet.member_id  -- a gift card has none
     JOIN rewards_transfer AS given ON given.id = lot.transfer_id
     LEFT JOIN system AS source ON source.id = given.debit_id
     LEFT JOIN origin ON origin.lot_id = lot.id

@@ -207,12 +207,13 @@ SELECT (coalesce(sum(balance), 0) + (
     JOIN rewards_account AS wallet ON wallet.id = hold.account_id
     WHERE hold.state = 'reserved' AND wallet.unit = %(unit)s
 ))::bigint AS amount
-FROM rewards_account WHERE member_id IS NOT NULL AND unit = %(unit)s
+FROM rewards_account WHERE balance IS NOT NULL AND unit = %(unit)s
 """
 
 
 def outstanding(period: Period, flows: PointFlows, unit: Unit = Unit.POINTS) -> Figure:
-    """Points that members hold, reserved ones among them, less what they owe: now, and worked back from the flows."""
+    """Points that members hold, reserved ones among them, less what they owe, and what is on gift cards: now, and
+    worked back from the flows."""
     total = fetch_one(_OUTSTANDING, {"unit": unit}).amount
     came = zip(flows.issued.steps, flows.adjusted.steps, flows.redeemed.steps, flows.expired.steps, strict=True)
     net = [issued + adjusted - redeemed - expired for issued, adjusted, redeemed, expired in came]

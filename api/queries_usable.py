@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from common.sql import fetch_prepared
 from rewards.coupons.definition import parse
-from rewards.coupons.words import effect_words
+from rewards.coupons.words import effect_words, rest_words
 from rewards.queries_benefits import ENTITLED, USED
 
 
@@ -18,6 +18,7 @@ class UsableCoupon(NamedTuple):
     name: str
     effect: str
     ends_at: datetime | None
+    rest_minor: int | None = None  # of a gift card
 
 
 class UsableBenefit(NamedTuple):
@@ -42,13 +43,18 @@ AND (offer.ends_at IS NULL OR offer.ends_at > %(at)s) AND (offer.uses_limit IS N
 """
 _USABLE = f"""
 SELECT 'coupon', coupon.code, coalesce(nullif(offer.{{name}}, ''), offer.name_en), offer.kind, offer.definition,
-       least(offer.ends_at, coupon.expires_at) AS until, NULL::int AS uses_left, 0 AS position
+       least(CASE WHEN offer.kind <> 'card' THEN offer.ends_at END, coupon.expires_at) AS until, NULL::int AS uses_left,
+       0 AS position, CASE WHEN offer.kind = 'card' THEN (
+           SELECT coalesce(sum(lot.remaining), 0)::bigint
+           FROM rewards_account AS card JOIN rewards_lot AS lot ON lot.account_id = card.id
+           WHERE card.coupon_id = coupon.id AND lot.remaining > 0 AND lot.available_from <= %(at)s
+             AND (lot.expires_at IS NULL OR lot.expires_at > %(at)s)) END AS rest
 FROM rewards_coupon AS coupon JOIN rewards_offer AS offer ON offer.id = coupon.offer_id
-WHERE coupon.member_id = %(member)s AND coupon.state = 'issued' AND {_RUNNING}
+WHERE coupon.member_id = %(member)s AND coupon.state = 'issued' AND (offer.kind = 'card' OR {_RUNNING})
   AND (coupon.expires_at IS NULL OR coupon.expires_at > %(at)s)
 UNION ALL
 SELECT 'coupon', offer.shared_code, coalesce(nullif(offer.{{name}}, ''), offer.name_en), offer.kind, offer.definition,
-       offer.ends_at, NULL, 0
+       offer.ends_at, NULL, 0, NULL
 FROM rewards_offer AS offer
 WHERE offer.listed AND offer.shared_code IS NOT NULL AND {_RUNNING}
   AND (offer.segment_id IS NULL
@@ -61,7 +67,7 @@ WHERE offer.listed AND offer.shared_code IS NOT NULL AND {_RUNNING}
 UNION ALL
 SELECT 'benefit', NULL, coalesce(nullif(benefit.{{name}}, ''), benefit.name_en), benefit.kind, NULL, held.ends,
        CASE WHEN benefit.kind = ANY(%(counted)s) AND benefit.uses IS NOT NULL
-            THEN greatest(0, benefit.uses - held.used)::int END, benefit.position
+            THEN greatest(0, benefit.uses - held.used)::int END, benefit.position, NULL
 FROM ({ENTITLED}) AS held (member_id, benefit_id, sources, starts, ends, used)
 JOIN rewards_benefit AS benefit ON benefit.id = held.benefit_id
 ORDER BY 1 DESC, position, until NULLS LAST, 2
@@ -74,9 +80,11 @@ def usable(member_id: int, at: datetime, *, zone: str, language: str) -> Usable:
     params = {"member": member_id, "members": [member_id], "ats": [at], "at": at, "zone": zone}
     found = Usable([], [])
     rows = fetch_prepared(_USABLE.format(name=name), params | {"counted": [str(kind) for kind in USED]})
-    for what, code, called, kind, definition, until, left, _position in rows:
+    for what, code, called, kind, definition, until, left, _position, rest in rows:
         if what == "coupon":
-            found.coupons.append(UsableCoupon(code, called, effect_words(parse(json.loads(definition), kind)), until))
+            told = parse(json.loads(definition), kind)
+            effect = effect_words(told) if rest is None else rest_words(rest, told.currency)
+            found.coupons.append(UsableCoupon(code, called, effect, until, rest))
         else:
             found.benefits.append(UsableBenefit(called, kind, left, until))
     return found

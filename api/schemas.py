@@ -147,6 +147,7 @@ class UsableCoupon(Out):
     name: str
     effect: str = Field(description=gettext_noop("What it gives, in words."))
     expires_at: When | None
+    rest: Money | None = Field(None, description=gettext_noop("Of a gift card: what is left on it. Else null."))
 
 
 class UsableBenefit(Out):
@@ -209,17 +210,23 @@ class MovedCredit(Out):
     expired: Money
 
 
+class ReturnedToCards(Out):
+    returned: Money = Field(description=gettext_noop("Put back on the gift cards that had paid."))
+    expired: Money
+
+
 class Refunded(Out):
     refund: int
     purchase: str
     amount: Money
     money: Money = Field(
         description=gettext_noop(
-            "The part of the amount to be paid out. The rest came back as points and store credit."
+            "The part of the amount to be paid out. The rest came back as points, store credit and gift cards."
         )
     )
     points: MovedPoints
     credit: MovedCredit
+    cards: ReturnedToCards
 
 
 # --- redemptions
@@ -301,16 +308,23 @@ class Earned(Out):
     waits_for: str | None
 
 
+class CardPaid(Out):
+    code: str
+    paid: Money
+    rest: Money = Field(description=gettext_noop("What is left on it."))
+
+
 class Receipt(Out):
     purchase: int | None
     key: str
     total: Money
-    due: Money = Field(description=gettext_noop("What is left to pay after points and store credit."))
+    due: Money = Field(description=gettext_noop("What is left to pay after points, store credit and gift cards."))
     currency: str
     earned: list[Earned]
     points: Points
     tier: str | None
     tier_changed: bool
+    cards: list[CardPaid] = Field([], description=gettext_noop("What gift cards among the coupons paid."))
 
 
 class AnsweredPurchase(Out):

@@ -59,6 +59,8 @@ class CouponValidation(Out):
     per_line: list[Money]
     free_shipping: bool
     ends_at: When | None
+    rest: Money | None = Field(None, description=gettext_noop("Of a gift card: what is left on it. Else null."))
+    pays: Money | None = Field(None, description=gettext_noop("Of a gift card: what it would pay of this basket."))
 
 
 class CouponUse(Out):

@@ -42,10 +42,10 @@ class RewardsConfig(AppConfig):
 
 def open_system_accounts(using: str, **kwargs) -> None:
     """The programme's own accounts, and the row of settings, exist wherever the tables do."""
-    from rewards.enums import MEMBERS_OWN, AccountKind, Unit
+    from rewards.enums import OWNED, AccountKind, Unit
     from rewards.models import Account, RewardSettings
 
-    kinds = [kind for kind in AccountKind if kind not in MEMBERS_OWN]
+    kinds = [kind for kind in AccountKind if kind not in OWNED]
     system = [Account(kind=kind, unit=unit) for unit in Unit for kind in kinds]
     Account.objects.using(using).bulk_create(system, ignore_conflicts=True)
     RewardSettings.objects.using(using).bulk_create([RewardSettings()], ignore_conflicts=True)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext, ngettext
 from common.moments import format_moment
 from common.money import format_money
 from members.rules import country_name
-from rewards.enums import RewardKind
+from rewards.enums import OfferKind, RewardKind
 from rewards.models import Redemption, Reward
 from rewards.queries import points_text
 
@@ -48,6 +48,17 @@ def _gets(reward: Reward, currency: str) -> str:
         case RewardKind.CREDIT:
             amount = format_money(reward.credit_minor or 0, currency)
             return gettext("%(amount)s of store credit come at once.") % {"amount": amount}
+        case RewardKind.GIFT_CARD if reward.offer is not None and reward.offer.kind == OfferKind.CARD:
+            text = gettext(
+                "A gift card of “%(offer)s” comes at once: it keeps its rest, and whoever has its code may use it."
+            )
+            return text % {"offer": reward.offer.name}
+        case RewardKind.GIFT_CARD if reward.offer is not None:
+            text = gettext(
+                "A code of “%(offer)s” comes at once. It is good once and for this member alone: for a card that keeps"
+                " its rest, choose an offer “Gift card with a balance”."
+            )
+            return text % {"offer": reward.offer.name}
         case RewardKind.COUPON | RewardKind.GIFT_CARD | RewardKind.TRIAL if reward.offer is not None:
             return gettext("A code of “%(offer)s” comes at once.") % {"offer": reward.offer.name}
         case RewardKind.EXPERIENCE:

@@ -16,6 +16,7 @@ class Unit(models.TextChoices):
 class AccountKind(models.TextChoices):
     WALLET = "wallet", _("Member's wallet")
     ARREARS = "arrears", _("Member's arrears")
+    CARD = "card", _("Gift card")
     ISSUED = "issued", _("Issued")
     REDEEMED = "redeemed", _("Redeemed")
     EXPIRED = "expired", _("Expired")
@@ -23,7 +24,8 @@ class AccountKind(models.TextChoices):
     HELD = "held", _("Held")
 
 
-MEMBERS_OWN = (AccountKind.WALLET, AccountKind.ARREARS)  # all other accounts are the programme's
+MEMBERS_OWN = (AccountKind.WALLET, AccountKind.ARREARS)
+OWNED = (*MEMBERS_OWN, AccountKind.CARD)  # a card is its bearer's; all other accounts are the programme's
 
 
 class TransferKind(models.TextChoices):
@@ -195,6 +197,7 @@ class OfferKind(models.TextChoices):
     FREE_ITEM = "free_item", _("Free item")
     BUY_X_GET_Y = "buy_x_get_y", _("Buy some, get some")
     FREE_SHIPPING = "shipping", _("Free shipping")
+    CARD = "card", _("Gift card with a balance")
 
 
 class OfferState(models.TextChoices):

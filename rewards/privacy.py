@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.db.models import F
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from common.money import format_money
 from members.privacy import register_export
 from members.privacy.labels import WORDS
+from members.queries import get_programme
 from rewards.enums import (
     Combine,
     CouponState,
@@ -33,6 +35,7 @@ from rewards.models import (
     WaitingEntry,
 )
 from rewards.queries import arrears, balance, explain, history
+from rewards.queries_cards import rests
 
 
 def _points(member_id: int) -> dict[str, Any]:
@@ -131,6 +134,7 @@ def _waiting(member_id: int) -> list[dict[str, Any]]:
 def _coupons(member_id: int) -> dict[str, Any]:
     issued = Coupon.objects.filter(member_id=member_id).order_by("pk")
     used = CouponUse.objects.filter(member_id=member_id).order_by("pk")
+    on_them, currency = rests([coupon.pk for coupon in issued], now()), get_programme().currency
     return {
         "coupons": [
             {
@@ -140,6 +144,7 @@ def _coupons(member_id: int) -> dict[str, Any]:
                 "issued": coupon.issued_at,
                 "expires": coupon.expires_at,
                 "seen": coupon.seen_at,
+                **({"left": format_money(on_them[coupon.pk], currency)} if coupon.pk in on_them else {}),
             }
             for coupon in issued.select_related("offer")
         ],

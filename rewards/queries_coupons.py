@@ -8,9 +8,10 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Valu
 from members.models import SegmentMember, SegmentPick
 from rewards.codes import shown
 from rewards.coupons.definition import Definition, parse
-from rewards.coupons.words import condition_words, effect_words
-from rewards.enums import CouponState, CouponUseState, OfferState
+from rewards.coupons.words import condition_words, effect_words, rest_words
+from rewards.enums import CouponState, CouponUseState, OfferKind, OfferState
 from rewards.models import Coupon, CouponUse, Offer
+from rewards.queries_cards import rests
 
 _LIVE = (CouponUseState.RESERVED, CouponUseState.USED)
 
@@ -29,6 +30,12 @@ class Usable:
     left: int | None
     is_new: bool
     definition: Definition
+    rest_minor: int | None = None
+
+    @property
+    def is_card(self) -> bool:
+        """A gift card: `rest_minor` is on it, and whoever has the code may pay with it."""
+        return self.definition.kind == OfferKind.CARD
 
     @property
     def code_shown(self) -> str:
@@ -38,6 +45,8 @@ class Usable:
     @property
     def effect(self) -> str:
         """What it gives, in the active language: "20% off drinks"."""
+        if self.rest_minor is not None:
+            return rest_words(self.rest_minor, self.definition.currency)
         return effect_words(self.definition)
 
     @property
@@ -57,14 +66,16 @@ def _running(prefix: str, at: datetime) -> Q:
 def open_coupons(at: datetime) -> QuerySet[Coupon]:
     """Coupons in members' hands that can be used at `at`, as far as the calendar goes."""
     alive = Q(expires_at=None) | Q(expires_at__gt=at)
-    return Coupon.objects.filter(alive, _running("offer__", at), state=CouponState.ISSUED, member__isnull=False)
+    running = _running("offer__", at) | Q(offer__kind=OfferKind.CARD)  # its money stays good
+    return Coupon.objects.filter(alive, running, state=CouponState.ISSUED, member__isnull=False)
 
 
 def usable_coupons(member_id: int, at: datetime) -> list[Usable]:
     """What the member may use at `at`, what ends first first; whether a basket is of the right kind is asked of
-    rewards.services.coupons.using.validate. Two queries."""
+    rewards.services.coupons.using.validate. Two queries, and one for gift cards."""
     own = open_coupons(at).filter(member=member_id).select_related("offer")
-    found = [_usable(coupon.offer, coupon) for coupon in own]
+    on_them = rests([coupon.pk for coupon in own if coupon.offer.kind == OfferKind.CARD], at)
+    found = [_usable(coupon.offer, coupon, on_them.get(coupon.pk)) for coupon in own]
     found += [_usable(offer, None) for offer in shared_offers(member_id, at)]
     return sorted(found, key=lambda one: (one.ends_at is None, one.ends_at or at, one.code))
 
@@ -80,8 +91,9 @@ def shared_offers(member_id: int, at: datetime) -> QuerySet[Offer]:
     return offers.filter(Q(uses_member=None) | Q(mine=None) | Q(mine__lt=F("uses_member")))
 
 
-def _usable(offer: Offer, coupon: Coupon | None) -> Usable:
-    ends = [moment for moment in (offer.ends_at, coupon.expires_at if coupon else None) if moment is not None]
+def _usable(offer: Offer, coupon: Coupon | None, rest_minor: int | None = None) -> Usable:
+    offer_ends = None if offer.kind == OfferKind.CARD else offer.ends_at
+    ends = [moment for moment in (offer_ends, coupon.expires_at if coupon else None) if moment is not None]
     return Usable(
         offer=offer,
         coupon=coupon,
@@ -90,13 +102,15 @@ def _usable(offer: Offer, coupon: Coupon | None) -> Usable:
         left=None if offer.uses_limit is None else offer.uses_limit - offer.uses,
         is_new=coupon is not None and coupon.seen_at is None,
         definition=parse(offer.definition, offer.kind),
+        rest_minor=rest_minor,
     )
 
 
 def coupons_of(member_id: int, at: datetime) -> QuerySet[Coupon]:
     """All coupons a member ever had, newest first, each with how it `stands` at `at`: issued, reserved, used, void or
     expired."""
-    over = Q(expires_at__lte=at) | Q(offer__ends_at__lte=at) | Q(offer__state=OfferState.ENDED)
+    ended = Q(offer__ends_at__lte=at) | Q(offer__state=OfferState.ENDED)
+    over = Q(expires_at__lte=at) | ended & ~Q(offer__kind=OfferKind.CARD)
     stands = Case(When(over & Q(state=CouponState.ISSUED), then=Value("expired")), default=F("state"))
     return (
         Coupon.objects.filter(member=member_id)

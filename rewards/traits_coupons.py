@@ -17,8 +17,8 @@ def _offers() -> dict[str, str]:
 
 _OFFER = Filter("offer", _("offer"), _("of the offer %(values)s"), choices=_offers)
 _OPEN = SQL(
-    "coupon.state = 'issued' AND offer.state = 'live'"
-    " AND (coupon.expires_at IS NULL OR coupon.expires_at > {at}) AND (offer.ends_at IS NULL OR offer.ends_at > {at})"
+    "coupon.state = 'issued' AND (coupon.expires_at IS NULL OR coupon.expires_at > {at}) AND (offer.kind = 'card'"
+    " OR offer.state = 'live' AND (offer.ends_at IS NULL OR offer.ends_at > {at}))"
 )
 
 

@@ -71,6 +71,8 @@ def check(request: HttpRequest, code: str, body: schemas_coupons.Basket) -> Http
             "per_line": [str(to_major(part, currency)) for part in found.per_line],
             "free_shipping": found.ok and found.free_shipping,
             "ends_at": rfc3339(found.ends_at),
+            "rest": None if found.rest_minor is None else str(to_major(found.rest_minor, _home())),
+            "pays": None if found.pays_minor is None else str(to_major(found.pays_minor, _home())),
         },
     )
 
@@ -193,6 +195,11 @@ def lines_of(told: Iterable[schemas_coupons.BasketLine], currency: str) -> tuple
             )
         )
     return tuple(lines)
+
+
+def _home() -> str:
+    """What is on a gift card is in the programme's currency."""
+    return get_programme().currency
 
 
 def _basket(request: HttpRequest, body: schemas_coupons.Basket) -> dict[str, Any]:

@@ -140,7 +140,13 @@ def _standing_told(who: Standing, at: datetime, language: str) -> dict[str, Any]
         "credit": str(to_major(who.credit_minor, who.currency)),
         "currency": who.currency,
         "coupons": [
-            {"code": one.code, "name": one.name, "effect": one.effect, "expires_at": rfc3339(one.ends_at)}
+            {
+                "code": one.code,
+                "name": one.name,
+                "effect": one.effect,
+                "expires_at": rfc3339(one.ends_at),
+                "rest": None if one.rest_minor is None else str(to_major(one.rest_minor, who.currency)),
+            }
             for one in coupons
         ],
         "benefits": [

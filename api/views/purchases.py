@@ -243,6 +243,14 @@ def _told(receipt: Receipt, key: str, dry_run: bool = False) -> dict[str, Any]:
         "points": {"spendable": receipt.spendable, "pending": receipt.pending},
         "tier": receipt.tier or None,
         "tier_changed": receipt.tier_changed,
+        "cards": [
+            {
+                "code": one.code,
+                "paid": str(to_major(one.paid_minor, currency)),
+                "rest": str(to_major(one.rest_minor, currency)),
+            }
+            for one in receipt.cards
+        ],
     }
 
 

@@ -111,6 +111,7 @@ def _told(result: RefundResult, purchase: str, currency: str) -> dict[str, Any]:
         "money": str(to_major(result.money_minor, currency)),
         "points": points | {"worth": str(to_major(result.points_worth_minor, currency))},
         "credit": {verb: str(to_major(getattr(result, f"credit_{verb}"), currency)) for verb in verbs},
+        "cards": {verb: str(to_major(getattr(result, f"cards_{verb}"), currency)) for verb in ("returned", "expired")},
     }
 
 

@@ -214,7 +214,7 @@ def _offers() -> dict[str, Offer]:
     """What the codes of coupons, gift cards and trials stand for."""
     said = {
         "lunch": ("percent", "20% off lunch", "午餐八折", {"percent": "20", "items": {"categories": ["Lunch"]}}),
-        "gift": ("amount", "Gift card of €10", "10 欧元礼品卡", {"currency": "EUR", "amount": "10.00"}),
+        "gift": ("card", "Gift card of €10", "10 欧元礼品卡", {"currency": "EUR", "amount": "10.00"}),
         "trial": ("shipping", "Beans by mail, first month", "邮寄咖啡豆首月", {}),
     }
     return {

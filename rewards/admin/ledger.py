@@ -152,7 +152,7 @@ class TransferAdmin(SummedAdmin):
 
     @display(description=pgettext_lazy("points", "amount"))
     def change(self, transfer: Transfer) -> str:
-        amount, is_reserved = signed(transfer), not (transfer.credit.member_id or transfer.debit.member_id)
+        amount, is_reserved = signed(transfer), transfer.credit.balance is None and transfer.debit.balance is None
         sign = "−" if amount < 0 else "" if is_reserved and not hasattr(transfer, "signed") else "+"
         return f"{sign}{shown(transfer.amount, transfer.debit.unit, transfer.currency)}"
 

@@ -88,7 +88,8 @@ def signed(transfer: Any) -> int:
     told = getattr(transfer, "signed", None)
     if told is not None:
         return told
-    return -transfer.amount if transfer.debit.member_id and not transfer.credit.member_id else transfer.amount
+    goes = transfer.debit.balance is not None and transfer.credit.balance is None  # out of a wallet or off a gift card
+    return -transfer.amount if goes else transfer.amount
 
 
 class SummedList(QuickChangeList):

@@ -12,10 +12,10 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from members.queries import get_programme
-from rewards.enums import MEMBERS_OWN, AccountKind, HoldState, Unit
+from rewards.enums import OWNED, AccountKind, HoldState, Unit
 from rewards.models import Account, EarningRule, LotUse
 
-SYSTEM = [kind for kind in AccountKind if kind not in MEMBERS_OWN]
+SYSTEM = [kind for kind in AccountKind if kind not in OWNED]
 
 
 class UnitFilter(admin.SimpleListFilter):

@@ -1,6 +1,7 @@
 """Offer.definition read: JSON to frozen dataclasses. Numbers that are not whole are decimal strings.
 
 {"currency": "EUR",                                      where there is any amount
+ "amount": "50.00"                                       kind card: what is on it at first; nothing else is told
  "percent": "20", "most": "15.00",                       kind percent; `most` may be left out
  "amount": "5.00",                                       kind amount
  "free": 1,                                              kind free_item: so many units of `items`
@@ -147,6 +148,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     OfferKind.FREE_ITEM: ("free",),
     OfferKind.BUY_X_GET_Y: ("buy", "get", "get_items", "get_percent", "times"),
     OfferKind.FREE_SHIPPING: (),
+    OfferKind.CARD: ("amount",),
 }
 _COMMON = ("currency", "items", "exclude", "conditions", "bearer")
 _CONDITIONS = ("minimum", "minimum_on", "stores", "channels", "weekdays", "hours")
@@ -242,14 +244,15 @@ def parse(definition: Any, kind: OfferKind | str) -> Definition:
         raise BadOffer([Problem("", _("Please give a group of settings."))])
     read = _Reader(definition.get("currency"))
     told = definition
-    read.known(told, (*_COMMON, *_SHAPES[kind]))
+    # A card is money: whoever brings it pays for whatever they like.
+    read.known(told, (*(("currency",) if kind is OfferKind.CARD else _COMMON), *_SHAPES[kind]))
     conditions = read.mapping(told.get("conditions"), "conditions")
     read.known(conditions, _CONDITIONS, "conditions.")
     values: dict[str, Any] = {"kind": kind, "currency": read.currency}
     if kind is OfferKind.PERCENT:
         values["percent"] = read.percent(told.get("percent"), "percent")
         values["most_minor"] = read.amount(told["most"], "most") if told.get("most") is not None else None
-    elif kind is OfferKind.AMOUNT:
+    elif kind in (OfferKind.AMOUNT, OfferKind.CARD):
         values["amount_minor"] = read.amount(told.get("amount"), "amount")
     elif kind is OfferKind.FREE_ITEM:
         values["free"] = read.count(told.get("free", 1), "free")

@@ -50,6 +50,7 @@ ORDER = (
     OfferKind.PERCENT,
     OfferKind.AMOUNT,
     OfferKind.FREE_SHIPPING,
+    OfferKind.CARD,
 )
 
 
@@ -78,6 +79,8 @@ def discount(offer: Definition, lines: Sequence[Line]) -> Discount:
             return _off(offer, lines)
         case OfferKind.FREE_SHIPPING:
             return Discount(tuple(max(0, line.amount_minor) if offer.takes(line) else 0 for line in lines))
+        case OfferKind.CARD:  # it pays, and takes nothing off
+            return Discount((0,) * len(lines), "card_in_purchase")
         case _:
             return _units_off(offer, lines)
 

@@ -68,6 +68,8 @@ def effect_words(offer: Definition) -> str:
         case OfferKind.AMOUNT:
             words["off"] = format_money(offer.amount_minor, offer.currency)
             return gettext("%(off)s off %(items)s") % words if items else gettext("%(off)s off") % words
+        case OfferKind.CARD:
+            return gettext("Gift card of %(amount)s") % {"amount": format_money(offer.amount_minor, offer.currency)}
         case OfferKind.FREE_ITEM:
             words["n"] = offer.free
             return ngettext("%(n)d × %(items)s free", "%(n)d × %(items)s free", offer.free) % words
@@ -75,6 +77,11 @@ def effect_words(offer: Definition) -> str:
             return _buy_get_words(offer, items)
         case _:
             return gettext("Free shipping")
+
+
+def rest_words(rest_minor: int, currency: str) -> str:
+    """What is on a gift card: "Gift card: €6.00 left"."""
+    return gettext("Gift card: %(amount)s left") % {"amount": format_money(rest_minor, currency)}
 
 
 def _buy_get_words(offer: Definition, items: str) -> str:
@@ -155,7 +162,10 @@ def offer_words(offer: "Offer", definition: Definition) -> list[str]:
         else:
             said.append(gettext("As often as a member likes."))
     else:
-        said.append(gettext("Each member has codes of their own, each good once."))
+        if definition.kind is OfferKind.CARD:
+            said.append(gettext("Whoever has the code pays with it, as often as they like, until nothing is left."))
+        else:
+            said.append(gettext("Each member has codes of their own, each good once."))
         if offer.valid_days:
             text = ngettext(
                 "A coupon is valid for %(n)d day from when it is issued.",
@@ -172,6 +182,8 @@ def offer_words(offer: "Offer", definition: Definition) -> list[str]:
         said.append(text % {"n": number_format(offer.uses_limit, use_l10n=True, force_grouping=True)})
     if offer.segment:
         said.append(gettext("Only for the segment “%(segment)s”.") % {"segment": offer.segment})
+    if definition.kind is OfferKind.CARD:
+        return said
     if offer.stackable:
         said.append(gettext("It goes with other coupons that do."))
     else:
@@ -249,6 +261,10 @@ def reason_sentence(code: str, facts: Mapping[str, Any]) -> str:
             return text % {"n": facts["missing"]}
         case "nothing_left":
             return gettext("The other coupons leave nothing for this one.")
+        case "card_empty":
+            return gettext("Nothing is left on this gift card.")
+        case "card_in_purchase":
+            return gettext("A gift card pays for a purchase: record the purchase with its code.")
         case "not_with_others":
             return gettext("“%(offer)s” does not go with other coupons.") % {"offer": facts["offer"]}
         case _:

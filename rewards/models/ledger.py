@@ -9,16 +9,16 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.moments import format_day, format_moment
-from rewards.enums import MEMBERS_OWN, NEVER, AccountKind, HoldState, LotAct, TransferKind, Unit
+from rewards.enums import MEMBERS_OWN, NEVER, OWNED, AccountKind, HoldState, LotAct, TransferKind, Unit
 
 APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
 
 class Account(models.Model):
-    """A member's wallet or arrears in a unit, or one of the programme's own accounts, which keep no balance.
+    """A member's wallet or arrears in a unit, a gift card, or an account of the programme, which keeps no balance.
 
-    A balance is what came in less what went out: never below 0 in a wallet, never above 0 in arrears, where it is what
-    the member owes.
+    A balance is what came in less what went out: never below 0 in a wallet or on a card, never above 0 in
+    arrears, where it is what the member owes.
     """
 
     kind = models.CharField(_("kind"), max_length=10, choices=AccountKind)
@@ -32,6 +32,14 @@ class Account(models.Model):
         related_name="accounts",
         verbose_name=_("member"),
     )
+    coupon = models.OneToOneField(
+        "rewards.Coupon",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="account",
+        verbose_name=_("gift card"),
+    )
     balance = models.BigIntegerField(_("balance"), null=True, blank=True)
 
     class Meta:
@@ -41,16 +49,19 @@ class Account(models.Model):
             models.CheckConstraint(
                 name="rewards_account_balance",
                 condition=Q(balance=None)
-                | Q(kind=AccountKind.WALLET, balance__gte=0)
+                | Q(kind__in=[AccountKind.WALLET, AccountKind.CARD], balance__gte=0)
                 | Q(kind=AccountKind.ARREARS, balance__lte=0),
             ),
             models.CheckConstraint(
                 name="rewards_account_shape",
-                condition=Q(kind__in=MEMBERS_OWN, member__isnull=False, balance__isnull=False)
-                | (~Q(kind__in=MEMBERS_OWN) & Q(member=None, balance=None)),
+                condition=Q(kind__in=MEMBERS_OWN, member__isnull=False, coupon=None, balance__isnull=False)
+                | Q(kind=AccountKind.CARD, unit=Unit.CREDIT, member=None, coupon__isnull=False, balance__isnull=False)
+                | (~Q(kind__in=OWNED) & Q(member=None, coupon=None, balance=None)),
             ),
             models.UniqueConstraint("member", "unit", "kind", name="rewards_account_own"),
-            models.UniqueConstraint("kind", "unit", condition=Q(member=None), name="rewards_account_system"),
+            models.UniqueConstraint(
+                "kind", "unit", condition=Q(member=None, coupon=None), name="rewards_account_system"
+            ),
         ]
 
     def __str__(self) -> str:

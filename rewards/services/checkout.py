@@ -5,7 +5,7 @@ through by itself. docs/earning.md.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,14 @@ from common.money import format_money, minor_digits
 from common.sql import Params
 from members.services.purchases import NewLine, NewPurchase, RecordedPurchase, known_purchase, record_each
 from rewards.coupons.pricing import Line
+from rewards.coupons.words import Reason
 from rewards.earning.basket import Basket, BasketLine, Priced, Refusal, price
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries import points_text, reward_settings
+from rewards.queries_cards import CardPaid, paid_by_cards, rests
+from rewards.services.cards import lock_cards, spend
+from rewards.services.coupons.finding import Found, card_reason, find
 from rewards.services.coupons.using import CouponRefused, attach, take
 from rewards.services.earning.at_once import AtOnce, begin, write_at_once
 from rewards.services.earning.live import Home, Opened, opened
@@ -43,6 +47,7 @@ class _Sale:
     member_id: int
     off: tuple[int, ...] = ()  # what coupons take off each line
     points_worth: int = 0
+    cards: dict[int, int] = field(default_factory=dict)  # what gift cards pay, by coupon
     drawn: RecordedPurchase | None = None  # the ids that it gets where it is written at once
     recorded: RecordedPurchase | None = None
     granted: Granted | None = None
@@ -58,7 +63,7 @@ class _Sale:
 
     @property
     def due_minor(self) -> int:
-        return self.total_minor - self.points_worth - self.basket.pay_credit_minor
+        return self.total_minor - self.points_worth - self.basket.pay_credit_minor - sum(self.cards.values())
 
     def take_off(self, off: tuple[int, ...]) -> None:
         self.off, self._purchase = off, None
@@ -250,8 +255,11 @@ def _receipts(sales: dict[int, _Sale], done: AtOnce, begun: Opened, at: datetime
 def _post_paid(n: int, sale: _Sale, begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:
     """A new basket with coupons, points or credit. The wallets are locked."""
     basket = sale.basket
-    uses = _take_coupons(sale, actor_id) if basket.coupons else ()
+    cards = _cards(sale, begun.home, at) if basket.coupons else []
+    codes = [code for code in basket.coupons if code not in {one.typed for one in cards}]
+    uses = _take_coupons(sale, codes, actor_id) if codes else ()
     otherwise = _value(sale, begun.home)
+    otherwise += _pay_with(sale, cards)
     (sale.recorded,) = record_each(purchases=[sale.purchase()], actor_id=actor_id)
     if not sale.recorded.is_new:  # under another member's name, at this moment
         raise _reused(sale)
@@ -265,10 +273,40 @@ def _post_paid(n: int, sale: _Sale, begun: Opened, at: datetime, actor_id: int |
                 pay(payments=[payment], unit=unit, at=at, actor_id=actor_id)
             except InsufficientPoints as short:
                 raise _short(unit, short, begun.home) from short
+    for coupon_id, minor in sale.cards.items():
+        spend(coupon_id=coupon_id, amount_minor=minor, purchase_id=sale.recorded.id, at=at, actor_id=actor_id)
     return _reward({n: sale}, begun, at, {sale.recorded.id: otherwise} if otherwise else {})
 
 
-def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
+def _cards(sale: _Sale, home_: Home, at: datetime) -> list[Found]:
+    """The gift cards among the codes, locked, with what is on each."""
+    cards = [one for one in find(sale.basket.coupons) if one.is_card]
+    if not cards:
+        return []
+    ids = [one.coupon.pk for one in cards if one.coupon]
+    lock_cards(ids)
+    on_them = rests(ids, at)
+    for one in find([one.typed for one in cards]):  # as they are under the lock
+        assert one.coupon
+        if reason := card_reason(one.coupon, on_them.get(one.coupon.pk, 0), at):
+            raise _coupon_refused(one.typed, [reason])
+    if sale.basket.currency != home_.currency:
+        raise _coupon_refused(cards[0].typed, [Reason("wrong_currency", {"currency": home_.currency})])
+    for one in cards:
+        one.rest_minor = on_them[one.coupon.pk] if one.coupon else 0
+    return cards
+
+
+def _pay_with(sale: _Sale, cards: Sequence[Found]) -> int:
+    """Takes what is left to pay from the cards, in the order told; how much."""
+    for one in cards:
+        minor = min(one.rest_minor, sale.due_minor)
+        if minor > 0 and one.coupon:
+            sale.cards[one.coupon.pk] = minor
+    return sum(sale.cards.values())
+
+
+def _take_coupons(sale: _Sale, codes: Sequence[str], actor_id: int | None) -> tuple[int, ...]:
     basket = sale.basket
     lines = [
         Line(line.quantity, net, line.sku, line.category, line.brand)
@@ -276,7 +314,7 @@ def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
     ]
     try:
         taken = take(
-            codes=basket.coupons,
+            codes=codes,
             member_id=sale.member_id,
             lines=lines,
             currency=basket.currency,
@@ -288,11 +326,14 @@ def _take_coupons(sale: _Sale, actor_id: int | None) -> tuple[int, ...]:
             actor_id=actor_id,
         )
     except CouponRefused as refused:
-        reasons = [{"code": reason.code, "facts": dict(reason.facts)} for reason in refused.reasons]
-        message = " ".join(reason.sentence for reason in refused.reasons)
-        raise _Refused("coupon", message, "coupons", coupon=refused.code, reasons=reasons) from refused
+        raise _coupon_refused(refused.code, refused.reasons) from refused
     sale.take_off(taken.per_line)
     return taken.uses
+
+
+def _coupon_refused(code: str, reasons: Sequence[Reason]) -> _Refused:
+    told = [{"code": reason.code, "facts": dict(reason.facts)} for reason in reasons]
+    return _Refused("coupon", " ".join(reason.sentence for reason in reasons), "coupons", coupon=code, reasons=told)
 
 
 def _value(sale: _Sale, home_: Home) -> int:
@@ -368,6 +409,9 @@ def _receipt(sale: _Sale, stand: Stand, at: datetime) -> Receipt:
         unfired = tuple((one.rule.id, one.reason, one.facts) for one in sale.granted.outcome.unfired)
     elif not sale.recorded.is_new:
         total, discount, due, earned = as_it_was(sale.recorded.id)
+    cards: tuple[CardPaid, ...] = ()
+    if sale.cards or (sale.basket.coupons and not sale.recorded.is_new):
+        cards = paid_by_cards(sale.recorded.id, at)
     return Receipt(
         purchase_id=sale.recorded.id,
         is_new=sale.recorded.is_new,
@@ -384,4 +428,5 @@ def _receipt(sale: _Sale, stand: Stand, at: datetime) -> Receipt:
         tier_after=stand.tier_id,
         tier=stand.tier,
         unfired=unfired,
+        cards=cards,
     )

@@ -19,7 +19,8 @@ class Expired(NamedTuple):
     points: int
 
 
-# The wallets of the next lots, locked in order. Nothing before `since` is left, so the index is entered there.
+# The wallets of the next lots, locked in order, and gift cards after them, as purchases lock them. Nothing before
+# `since` is left, so the index is entered there.
 _LOCK = """
 WITH due AS (
     SELECT account_id, expires_at FROM rewards_lot
@@ -27,7 +28,8 @@ WITH due AS (
     ORDER BY expires_at, id LIMIT %(chunk)s
 ),
 wallet AS (
-    SELECT id FROM rewards_account WHERE id IN (SELECT account_id FROM due) ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM rewards_account WHERE id IN (SELECT account_id FROM due)
+    ORDER BY coupon_id IS NOT NULL, id FOR NO KEY UPDATE
 )
 SELECT (SELECT array_agg(id) FROM wallet), (SELECT max(expires_at) FROM due)
 """
@@ -77,6 +79,7 @@ SELECT member_id, at,
        || CASE unit WHEN 'points' THEN '{}' ELSE jsonb_build_object('unit', unit) END
 FROM unnest(%(members)s::bigint[], %(units)s::text[], %(ats)s::timestamptz[], %(points)s::bigint[], %(lots)s::bigint[])
     AS lost (member_id, unit, at, points, lots)
+WHERE member_id IS NOT NULL  -- a gift card is nobody's
 """
 
 

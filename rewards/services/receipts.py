@@ -14,6 +14,7 @@ from rewards.earning.triggers import PURCHASE
 from rewards.enums import NEVER, TransferKind, Unit
 from rewards.models import Coupon, Transfer
 from rewards.queries_awards import award_sentence, award_words
+from rewards.queries_cards import CardPaid
 from rewards.queries_having import OPEN_CREDIT, OPEN_POINTS
 from rewards.services.earning.at_once import AtOnce
 from rewards.services.earning.live import Opened, live_rules
@@ -59,6 +60,7 @@ class Receipt:
     tier_after: int | None
     tier: str
     unfired: tuple[tuple[int, str, dict[str, Any]], ...] = ()
+    cards: tuple[CardPaid, ...] = ()
 
     @property
     def tier_changed(self) -> bool:

@@ -129,7 +129,8 @@ WHERE paid.purchase_id = %s AND paid.kind = 'pay'
 
 def in_money(purchase: Purchase, amount_minor: int, refunded_minor: int) -> tuple[int, int]:
     """How much of a refund of `amount_minor` is to be paid out in money, and what the points that come back with it had
-    paid; in minor units, after which `refunded_minor` had been given back in all. The rest of it is store credit."""
+    paid; in minor units, after which `refunded_minor` had been given back in all. The rest of it is store credit and
+    gift cards."""
     ((credit, worth),) = fetch_all(_PAID_OTHERWISE, [purchase.pk])
     due = purchase.amount_minor - credit - worth
 
@@ -140,6 +141,33 @@ def in_money(purchase: Purchase, amount_minor: int, refunded_minor: int) -> tupl
 
     before, now = reached(refunded_minor - amount_minor), reached(refunded_minor)
     return now[0] - before[0], now[1] - before[1]
+
+
+class Tender(NamedTuple):
+    """A payment of a purchase otherwise than with money, and what of it came back before; `unit` is "points", "credit"
+    or, of a gift card, "cards"."""
+
+    id: int
+    unit: str
+    paid: int
+    before: int
+
+
+def shares(paid: Sequence[Tender], refunded: int, amount: int) -> Iterator[tuple[Tender, int]]:
+    """What comes back to each once `refunded` of `amount` is given back. Credit and cards together get what one payment
+    of their sum would, to the minor unit, so that what is paid out in money beside it is the rest."""
+    in_minor = [one for one in paid if one.unit != "points"]
+    due = sum(one.paid for one in in_minor) * refunded // (amount or 1) - sum(one.before for one in in_minor)
+    parts: dict[int, int] = {}
+    for one in in_minor:
+        parts[one.id] = max(0, min(one.paid * refunded // (amount or 1) - one.before, due))
+        due -= parts[one.id]
+    for one in in_minor:  # a few minor units that rounding down left over
+        more = max(0, min(due, one.paid - one.before - parts[one.id]))
+        parts[one.id] += more
+        due -= more
+    for one in paid:
+        yield one, parts.get(one.id, one.paid * refunded // (amount or 1) - one.before)
 
 
 def _summed(lines: Sequence[tuple[int, Decimal]]) -> list[tuple[int, Decimal]]:

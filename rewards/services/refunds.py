@@ -17,9 +17,19 @@ from members.queries import ever_with
 from members.services.purchases import KeyReused
 from rewards.enums import Unit
 from rewards.models import LotUse
+from rewards.services.cards import lock_payers
 from rewards.services.coupons.releasing import release_for_purchase
 from rewards.services.ledger import lock_wallets
-from rewards.services.refund_lines import LinesDoNotSum, RefundTooLarge, bought_lines, in_money, is_whole, split  # noqa: F401
+from rewards.services.refund_lines import (  # noqa: F401
+    LinesDoNotSum,
+    RefundTooLarge,
+    Tender,
+    bought_lines,
+    in_money,
+    is_whole,
+    shares,
+    split,
+)
 from rewards.services.repaying import repay_from
 from rewards.services.returns import give_back
 from rewards.services.taking_back import give_to_budgets, settle_returned, take_back
@@ -44,6 +54,8 @@ class RefundResult:
     credit_returned: int = 0
     points_expired: int = 0  # of what came back: it stays expired
     credit_expired: int = 0
+    cards_returned: int = 0  # to gift cards, in minor units
+    cards_expired: int = 0
     coupons_returned: int = 0
     amount_minor: int = 0
     money_minor: int = 0
@@ -54,7 +66,7 @@ class RefundResult:
 _BUYERS = """
 SELECT member_id FROM members_purchase WHERE id = ANY(%(purchases)s)
 UNION SELECT wallet.member_id FROM rewards_transfer AS paid JOIN rewards_account AS wallet ON wallet.id = paid.debit_id
-WHERE paid.purchase_id = ANY(%(purchases)s) AND paid.kind = 'pay'
+WHERE paid.purchase_id = ANY(%(purchases)s) AND paid.kind = 'pay' AND wallet.member_id IS NOT NULL
 """
 
 
@@ -96,6 +108,7 @@ def refund_purchase(
     purchase = Purchase.objects.get(pk=purchase_id)
     asked = {"amount_minor": amount_minor, "lines": [[line_id, str(quantity)] for line_id, quantity in lines or ()]}
     wallets = lock_buyers([purchase_id])
+    lock_payers(purchase_id)
     if known := Refund.objects.filter(source=source, key=key).first():
         return _answered(known, purchase, asked)
     purchase.refresh_from_db()
@@ -113,7 +126,7 @@ def refund_purchase(
     RefundLine.objects.bulk_create(RefundLine(refund=refund, **part._asdict()) for part in parts)
     Purchase.objects.filter(pk=purchase_id).update(refunded_minor=F("refunded_minor") + total)
     purchase.refunded_minor += total
-    returned, transfers = _give_back_payments(purchase, refund, at, actor_id)
+    returned, transfers, to_cards = _give_back_payments(purchase, refund, at, actor_id)
     coupons = 0
     withdraw_coupons(purchase=purchase, at=at, actor_id=actor_id)
     if is_whole(purchase):
@@ -126,6 +139,7 @@ def refund_purchase(
     sums = {f"{unit}_{name}": n for unit, row in moved.items() for name, n in asdict(row).items()}
     sums |= {f"{unit}_returned": n for unit, n in returned.items()} | {"coupons_returned": coupons}
     sums |= {f"{unit}_expired": n for unit, n in _expired(transfers, at)}
+    sums |= {f"cards_{name}": n for name, n in (("expired", sum(n for _unit, n in _expired(to_cards, at))),) if n}
     events.record(
         member_id=purchase.member_id,
         kind=events.PURCHASE_REFUNDED,
@@ -147,26 +161,27 @@ def refund_purchase(
 
 
 _PAID = """
-SELECT paid.id, wallet.unit, paid.amount, coalesce(sum(back.amount), 0)::bigint
+SELECT paid.id, CASE wallet.kind WHEN 'card' THEN 'cards' ELSE wallet.unit END, paid.amount,
+       coalesce(sum(back.amount), 0)::bigint
 FROM rewards_transfer AS paid
 JOIN rewards_account AS wallet ON wallet.id = paid.debit_id
 LEFT JOIN rewards_transfer AS back ON back.reverses_id = paid.id
 WHERE paid.purchase_id = %s AND paid.kind = 'pay'
-GROUP BY paid.id, wallet.unit ORDER BY paid.id
+GROUP BY paid.id, wallet.kind, wallet.unit ORDER BY paid.id
 """
 
 
 def _give_back_payments(
     purchase: Purchase, refund: Refund, at: datetime, actor_id: int | None
-) -> tuple[dict[str, int], list[int]]:
-    """Gives back the same share of what was paid with points and credit as of the price: how much by unit, and by
-    which transfers."""
+) -> tuple[dict[str, int], list[int], list[int]]:
+    """Gives back the same share of what was paid with points, credit and gift cards as of the price: how much by unit
+    ("cards" of cards), and by which transfers, those to wallets and those to cards."""
     returned: dict[str, int] = {}
-    transfers: list[int] = []
+    transfers: dict[bool, list[int]] = {False: [], True: []}  # is it to a card
+    paid = [Tender(*row) for row in fetch_all(_PAID, [purchase.pk])]
     if Member.objects.filter(pk=purchase.member_id).exclude(erased_at=None).exists():
-        return returned, transfers  # there is nobody to give it to
-    for paid_id, unit, paid, before in fetch_all(_PAID, [purchase.pk]):
-        part = paid * purchase.refunded_minor // purchase.amount_minor - before
+        paid = [one for one in paid if one.unit == "cards"]  # there is nobody to give the rest to
+    for (paid_id, unit, *_), part in shares(paid, purchase.refunded_minor, purchase.amount_minor):
         if part > 0:
             transfer = give_back(
                 transfer_id=paid_id,
@@ -178,9 +193,9 @@ def _give_back_payments(
                 actor_id=actor_id,
                 purchase_id=purchase.pk,
             )
-            transfers.append(transfer)
+            transfers[unit == "cards"].append(transfer)
             returned[unit] = returned.get(unit, 0) + part
-    return returned, transfers
+    return returned, transfers[False], transfers[True]
 
 
 def _expired(transfers: list[int], at: datetime) -> list[tuple[str, int]]:
@@ -200,7 +215,7 @@ def _plainly(amount_minor: int) -> dict[str, Any]:
 
 _MOVED = ("taken", "short", "owed", "returned", "expired")
 _TOLD = [f"{unit}_{name}" for unit in ("points", "credit") for name in _MOVED]
-_TOLD.append("coupons_returned")
+_TOLD += ["coupons_returned", "cards_returned", "cards_expired"]
 
 
 def _answered(refund: Refund, purchase: Purchase, asked: dict[str, Any]) -> RefundResult:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import F
 from psycopg.types.json import Jsonb
@@ -12,6 +12,7 @@ from common.sql import fetch_one
 from rewards.enums import AccountKind, ExpiredReturn, TransferKind
 from rewards.models import LotUse, Transfer
 from rewards.queries import reward_settings
+from rewards.services.cards import came_back
 from rewards.services.moved_points import forward
 
 _GIVE_BACK = """
@@ -58,7 +59,7 @@ def give_back(
 
     What has expired since comes back to its lot, where it expires, or lives for some days in a lot of its own, as the
     reward settings say. What was paid from the wallet of a member merged since goes on to who that member is now. The
-    caller has locked the wallets, and made sure that the key is new. ValueError for more than was paid.
+    caller has locked the wallets and cards, and made sure that the key is new. ValueError for more than was paid.
     """
     paid = Transfer.objects.select_related("debit").get(pk=transfer_id)
     settings = reward_settings()
@@ -85,7 +86,10 @@ def give_back(
             "expires_at": at + timedelta(days=settings.expired_return_days),
         },
     )
-    forward(member_ids=[cast(int, paid.debit.member_id)], at=at)  # where nobody was merged, nothing goes on
+    if paid.debit.member_id is None:  # a gift card
+        came_back([paid.debit_id])
+        return int(row.id)
+    forward(member_ids=[paid.debit.member_id], at=at)  # where nobody was merged, nothing goes on
     return int(row.id)
 
 

@@ -50,7 +50,7 @@ CHECKS = [
                 UNION ALL SELECT debit_id, -amount FROM rewards_transfer
             ) AS side GROUP BY account_id
         ) AS moved ON moved.account_id = wallet.id
-        WHERE wallet.member_id IS NOT NULL
+        WHERE wallet.balance IS NOT NULL
         """,
     ),
     Check(
@@ -61,7 +61,7 @@ CHECKS = [
         FROM rewards_account AS wallet LEFT JOIN (
             SELECT account_id, sum(remaining) AS remaining FROM rewards_lot GROUP BY account_id
         ) AS lots ON lots.account_id = wallet.id
-        WHERE wallet.kind = 'wallet'
+        WHERE wallet.kind IN ('wallet', 'card')
         """,
     ),
     Check(
@@ -80,7 +80,7 @@ CHECKS = [
         """
         SELECT transfer.id, transfer.amount AS expected, coalesce(opened.amount, 0) - coalesce(back.amount, 0) AS found
         FROM rewards_transfer AS transfer
-        JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id AND wallet.kind = 'wallet'
+        JOIN rewards_account AS wallet ON wallet.id = transfer.credit_id AND wallet.kind IN ('wallet', 'card')
         LEFT JOIN rewards_lot AS opened ON opened.transfer_id = transfer.id AND opened.account_id = wallet.id
         LEFT JOIN (
             SELECT used.transfer_id, lot.account_id, sum(used.amount) AS amount
@@ -95,7 +95,7 @@ CHECKS = [
         """
         SELECT transfer.id, transfer.amount AS expected, coalesce(taken.amount, 0) AS found
         FROM rewards_transfer AS transfer
-        JOIN rewards_account AS wallet ON wallet.id = transfer.debit_id AND wallet.kind = 'wallet'
+        JOIN rewards_account AS wallet ON wallet.id = transfer.debit_id AND wallet.kind IN ('wallet', 'card')
         LEFT JOIN (
             SELECT used.transfer_id, lot.account_id, sum(used.amount) AS amount
             FROM rewards_lotuse AS used JOIN rewards_lot AS lot ON lot.id = used.lot_id WHERE used.amount > 0
@@ -130,10 +130,10 @@ CHECKS = [
         """
         SELECT system.id, -coalesce(moved.amount, 0) AS expected,
                coalesce((SELECT sum(balance) FROM rewards_account AS own WHERE own.unit = system.unit), 0) AS found
-        FROM (SELECT min(id) AS id, unit FROM rewards_account WHERE member_id IS NULL GROUP BY unit) AS system
+        FROM (SELECT min(id) AS id, unit FROM rewards_account WHERE balance IS NULL GROUP BY unit) AS system
         LEFT JOIN (
-            SELECT credit.unit, sum(CASE WHEN credit.member_id IS NULL THEN amount ELSE 0 END
-                                    - CASE WHEN debit.member_id IS NULL THEN amount ELSE 0 END) AS amount
+            SELECT credit.unit, sum(CASE WHEN credit.balance IS NULL THEN amount ELSE 0 END
+                                    - CASE WHEN debit.balance IS NULL THEN amount ELSE 0 END) AS amount
             FROM rewards_transfer AS transfer
             JOIN rewards_account AS credit ON credit.id = transfer.credit_id
             JOIN rewards_account AS debit ON debit.id = transfer.debit_id

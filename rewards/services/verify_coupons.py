@@ -22,8 +22,9 @@ COUPON_CHECKS = [
         """
         SELECT coupon.id, coalesce(live.state, 'free') AS expected,
                CASE WHEN coupon.state IN ('reserved', 'used') THEN coupon.state ELSE 'free' END AS found
-        FROM rewards_coupon AS coupon LEFT JOIN rewards_couponuse AS live
-          ON live.coupon_id = coupon.id AND live.state IN ('reserved', 'used')
+        FROM rewards_coupon AS coupon JOIN rewards_offer AS offer ON offer.id = coupon.offer_id
+        LEFT JOIN rewards_couponuse AS live ON live.coupon_id = coupon.id AND live.state IN ('reserved', 'used')
+        WHERE offer.kind <> 'card'
         """,
     ),
     Check(
@@ -33,6 +34,25 @@ COUPON_CHECKS = [
         SELECT use.id, concat_ws(' ', coupon.offer_id, coalesce(coupon.member_id, use.member_id)) AS expected,
                concat_ws(' ', use.offer_id, use.member_id) AS found
         FROM rewards_couponuse AS use JOIN rewards_coupon AS coupon ON coupon.id = use.coupon_id
+        """,
+    ),
+    # A card's money is held to its transfers and lots as a wallet's is.
+    Check(
+        _("A gift card that was issued has an account, and one that is used up or withdrawn has nothing on it"),
+        "rewards_coupon",
+        """
+        SELECT coupon.id,
+               CASE WHEN offer.kind <> 'card' OR coupon.issued_at IS NULL THEN 'none'
+                    WHEN coupon.state IN ('issued', 'used', 'void') THEN 'card' END AS expected,
+               CASE WHEN card.id IS NULL THEN 'none'
+                    WHEN given.id IS NULL THEN 'not given'
+                    WHEN coupon.state IN ('used', 'void') AND card.balance > 0 THEN coupon.state || ' with money'
+                    WHEN coupon.state = 'issued' AND card.balance = 0
+                         AND (coupon.expires_at IS NULL OR coupon.expires_at > now()) THEN 'empty'
+                    ELSE card.kind END AS found
+        FROM rewards_coupon AS coupon JOIN rewards_offer AS offer ON offer.id = coupon.offer_id
+        LEFT JOIN rewards_account AS card ON card.coupon_id = coupon.id
+        LEFT JOIN rewards_transfer AS given ON given.key = 'card:' || coupon.id AND given.credit_id = card.id
         """,
     ),
     # What is taken off a purchase's lines is at least what its coupons took: the lines' own discounts are in it, too.

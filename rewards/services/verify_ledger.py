@@ -8,16 +8,16 @@ from rewards.services.check import Check
 # From which account to which, by kind. Staff's writing off of a debt at an erasure is an adjustment of arrears.
 _WAYS = {
     "earn": ["issued wallet"],
-    "gift": ["issued wallet"],
+    "gift": ["issued wallet", "issued card"],
     "adjust": ["adjusted wallet", "wallet adjusted", "adjusted arrears"],
     "redeem": ["held redeemed", "wallet redeemed"],
-    "pay": ["wallet redeemed"],
-    "return": ["redeemed wallet"],
-    "expire": ["wallet expired"],
-    "reinstate": ["expired wallet"],
+    "pay": ["wallet redeemed", "card redeemed"],
+    "return": ["redeemed wallet", "redeemed card"],
+    "expire": ["wallet expired", "card expired"],
+    "reinstate": ["expired wallet", "expired card"],
     "hold": ["wallet held"],
     "release": ["held wallet"],
-    "reverse": ["wallet issued", "arrears issued"],
+    "reverse": ["wallet issued", "arrears issued", "card issued"],
     "repay": ["wallet arrears"],
     "merge": ["wallet wallet", "arrears arrears"],
 }

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -10,12 +11,14 @@ from members.services.purchases import KeyReused
 from members.tests.factories import make_member
 from rewards.enums import CouponUseState, IssuedBy
 from rewards.models import Coupon, CouponUse, Offer
+from rewards.services.checkout import Basket, BasketLine, Receipt, check_out
 from rewards.services.coupons import using
 from rewards.services.coupons.guessing import MISSES, TooManyGuesses, attempt
-from rewards.services.coupons.issuing import issue_coupons
+from rewards.services.coupons.issuing import issue_coupons, void_coupons
 from rewards.services.coupons.jobs import upload_codes
 from rewards.services.coupons.releasing import release, release_due
 from rewards.services.coupons.using import CouponRefused, Taken, redeem, reserve, take
+from rewards.services.refunds import refund_purchase
 from rewards.tests.coupons import AT, basket, issue, make_offer
 from rewards.tests.factories import event_data
 from rewards.tests.test_concurrency import at_once, overtaken
@@ -186,3 +189,36 @@ def test_one_key_at_once_is_one_coupon():
 def test_guesses_at_once_are_counted_one_by_one(at):
     results = at_once([lambda: attempt("ip:1", at)] * (MISSES + 8))
     assert results == {None: MISSES, TooManyGuesses: 8}
+
+
+def test_a_gift_card_used_by_twenty_at_once_never_pays_more_than_is_on_it():
+    card = issue(make_offer("card", {"currency": "EUR", "amount": "10.00"}), make_member())
+    members = [make_member() for _n in range(20)]
+
+    def pay(member):
+        line = BasketLine(Decimal("3.00"))
+        told = Basket(
+            member_id=member.pk, source="till", key=str(member.pk), currency="EUR", lines=(line,), coupons=(card.code,)
+        )
+        answer = check_out(baskets=[told], at=AT)[0]
+        return answer.cards[0].paid_minor if isinstance(answer, Receipt) else answer.code
+
+    assert at_once([lambda m=m: pay(m) for m in members]) == {300: 3, 100: 1, "coupon": 16}
+    assert card.account.balance == 0
+
+
+def test_a_gift_card_paying_while_it_is_refunded_and_withdrawn_loses_nothing():
+    card = issue(make_offer("card", {"currency": "EUR", "amount": "10.00"}), make_member())
+
+    def basket_of(member, key):
+        line = BasketLine(Decimal("2.00"))
+        return Basket(member_id=member.pk, source="t", key=key, currency="EUR", lines=(line,), coupons=(card.code,))
+
+    buyers = [make_member() for _n in range(4)]
+    bought = [check_out(baskets=[basket_of(buyer, "first")], at=AT)[0].purchase_id for buyer in buyers[:1]]
+    bought += [check_out(baskets=[basket_of(buyer, f"f{buyer.pk}")], at=AT)[0].purchase_id for buyer in buyers[1:]]
+    acts = [lambda p=p: bool(refund_purchase(purchase_id=p, source="t", key=f"r{p}", at=AT)) for p in bought]
+    acts += [lambda b=b: bool(check_out(baskets=[basket_of(b, f"s{b.pk}")], at=AT)[0]) for b in buyers]
+    acts += [lambda: bool(void_coupons(coupon_ids=[card.pk], reason="lost", at=AT)) or True]
+    assert at_once(acts) == {True: 9}
+    assert 0 <= card.account.balance <= 1000

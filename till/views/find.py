@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from members.queries import get_programme
+from rewards.coupons.words import rest_words
 from rewards.services.coupons.guessing import TooManyGuesses
 from till.forms import StoreForm
 from till.queries import stores
@@ -51,8 +52,14 @@ def look(request: TillRequest, text: str) -> HttpResponse:
 def _coupon(request: TillRequest, coupon) -> HttpResponse:
     """A coupon is its owner's, or goes to whoever stands here."""
     here = request.POST.get("member", "")
-    owner = coupon.coupon.member_id if coupon.coupon else None
+    owner = coupon.coupon.member_id if coupon.coupon and coupon.rest_minor is None else None  # a card is its bearer's
     member_id = owner or (int(here) if here.isascii() and here.isdecimal() and len(here) < 19 else None)
+    if member_id is None and coupon.rest_minor is not None:
+        words = _("%(card)s. To pay with it, please scan the member's card, then this again.")
+        if not coupon.ok:
+            words = "%(card)s"
+        said = rest_words(coupon.rest_minor, get_programme().currency) if coupon.ok else coupon.reasons[0].sentence
+        return page(request, "start", {"problem": words % {"card": said}})
     if member_id is None:
         words = _("A coupon: %(name)s. Please scan the member's card first.") % {"name": coupon.offer.name}
         return page(request, "start", {"problem": words})

@@ -134,7 +134,9 @@ def proof_about(member_id: int, points: int, credit_minor: int = 0, by: str = ""
 def _weighed(basket: Basket, receipt: Receipt, told: dict[str, Any]) -> dict[str, Any]:
     points = basket.pay_points
     about = proof_about(basket.member_id, points, basket.pay_credit_minor, by=told.pop("by", ""))
-    worth = receipt.total_minor - receipt.due_minor - basket.pay_credit_minor
+    worth = (
+        receipt.total_minor - receipt.due_minor - basket.pay_credit_minor - sum(one.paid_minor for one in receipt.cards)
+    )
     return {
         "receipt": receipt,
         "seen": fingerprint(receipt),

@@ -9,6 +9,7 @@ from django.forms import Form
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html_join
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,12 +28,13 @@ from common.admin import (
     record_link,
 )
 from common.moments import format_moment
-from common.money import format_money
-from members.queries import search
+from common.money import format_money, to_major
+from members.queries import get_programme, search
 from rewards.codes import candidates, shown
-from rewards.enums import CouponState, OfferState
-from rewards.models import Coupon, CouponUse
-from rewards.services.coupons.issuing import void_coupons
+from rewards.enums import CouponState, OfferKind, OfferState
+from rewards.models import Coupon, CouponUse, Transfer
+from rewards.queries_cards import rests
+from rewards.services.coupons.issuing import OfferNotRunning, activate_card, void_coupons
 
 _TONES = {"stock": "", "issued": "info", "reserved": "warning", "used": "success", "void": "danger", "expired": ""}
 
@@ -43,10 +45,64 @@ class CouponResource(PlainResource):
     card = Field("member__card_number", column_name="card number")
     member = Field("member__name", column_name="member")
 
+    rest = Field("account__balance", column_name="left on the gift card")
+
     class Meta:
         model = Coupon
-        fields = ("code", "offer", "state", "card", "member", "issued_at", "expires_at", "seen_at")
+        fields = ("code", "offer", "state", "rest", "card", "member", "issued_at", "expires_at", "seen_at")
         export_order = fields
+
+    def dehydrate_rest(self, coupon: Coupon) -> str:
+        card = getattr(coupon, "account", None)  # only a gift card has one
+        return str(to_major(card.balance or 0, get_programme().currency)) if card else ""
+
+
+class SellView(ConfirmView):
+    title = _("Put the money on this gift card")
+    form_class = forms.Form
+    permission_required = "rewards.change_coupon"
+    act_label = _("Activate")
+
+    @cached_property
+    def coupon(self) -> Coupon:
+        return found_or_404(Coupon.objects.select_related("offer"), self.kwargs["object_id"])
+
+    def get_object(self) -> Coupon:
+        return self.coupon
+
+    def get_success_url(self) -> str:
+        return reverse("admin:rewards_coupon_change", args=[self.coupon.pk])
+
+    def preview(self, form: Form) -> list[str]:
+        words = {"code": shown(self.coupon.code), "offer": self.coupon.offer}
+        return [gettext("Whoever has the code %(code)s of “%(offer)s” can pay with it from now on.") % words]
+
+    def act(self, form: Form) -> str:
+        try:
+            done = activate_card(coupon_id=self.coupon.pk, at=self.at, actor_id=self.request.user.pk)
+        except OfferNotRunning:
+            raise forms.ValidationError(_("The offer is not live.")) from None
+        if not done:
+            raise forms.ValidationError(_("It is no gift card in stock."))
+        self.model_admin.log_change(self.request, self.coupon, gettext("Activated"))
+        return gettext("The gift card can be used.")
+
+
+def card_uses(coupon: Coupon) -> str:
+    """What came on a gift card and what went, the newest first, with the purchases."""
+    moved = Transfer.objects.filter(Q(debit__coupon=coupon) | Q(credit__coupon=coupon))
+    moved = moved.select_related("purchase", "credit").order_by("-at", "-pk")
+    currency = get_programme().currency
+    rows = [
+        (
+            format_moment(one.at),
+            one.get_kind_display(),
+            f"{'+' if one.credit.coupon_id else '−'}{format_money(one.amount, currency)}",
+            record_link("members_purchase", one.purchase_id, one.purchase) if one.purchase_id else "",
+        )
+        for one in moved
+    ]
+    return format_html_join("", "{} · {} · {} {}<br>", rows) or "–"
 
 
 class VoidForm(forms.Form):
@@ -95,17 +151,27 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     search_help_text = _("A code; or a member's name, phone, card number or e-mail")
     ordering = ("-pk",)
     sortable_by = ()
-    fields = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires", "seen", "withdrawn",
-              "uses")  # fmt: skip
+    fields = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires", "rest", "seen",
+              "withdrawn", "uses")  # fmt: skip
     readonly_fields = fields
-    actions_detail = ("void",)
+    actions_detail = ("sell", "void")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
+        return super().get_queryset(request).select_related("account")
 
     def get_urls(self) -> list:
         def confirm(request: HttpRequest, object_id: int) -> Any:
             return VoidView.answer(self, request, object_id=object_id)
 
-        view = self.admin_site.admin_view(guarded(self, confirm))
-        return [path("<int:object_id>/withdraw/", view, name="rewards_coupon_withdraw"), *super().get_urls()]
+        def sold(request: HttpRequest, object_id: int) -> Any:
+            return SellView.answer(self, request, object_id=object_id)
+
+        view, sell = (self.admin_site.admin_view(guarded(self, one)) for one in (confirm, sold))
+        return [
+            path("<int:object_id>/withdraw/", view, name="rewards_coupon_withdraw"),
+            path("<int:object_id>/activate/", sell, name="rewards_coupon_activate"),
+            *super().get_urls(),
+        ]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if not search_term.strip():
@@ -115,6 +181,18 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
             return by_code, False
         members = list(search(search_term).values_list("pk", flat=True)[:200])
         return queryset.filter(Q(member__in=members) | Q(code__startswith=search_term.strip().upper())), False
+
+    @action(description=_("Activate: sold or handed over"), permissions=["sell"])
+    def sell(self, request: HttpRequest, object_id: int) -> Any:
+        from django.shortcuts import redirect
+
+        return redirect("admin:rewards_coupon_activate", object_id)
+
+    def has_sell_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm("rewards.change_coupon"):
+            return False
+        stock = Coupon.objects.filter(state=CouponState.STOCK, offer__kind=OfferKind.CARD)
+        return object_id is None or stock.filter(pk=object_id).exists()
 
     @action(description=_("Withdraw"), permissions=["void"])
     def void(self, request: HttpRequest, object_id: int) -> Any:
@@ -136,6 +214,8 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     def shown_state(self, coupon: Coupon) -> tuple[str, Any]:
         ends = [moment for moment in (coupon.expires_at, coupon.offer.ends_at) if moment]
         over = coupon.offer.state == OfferState.ENDED or (ends and min(ends) <= now())
+        if coupon.offer.kind == OfferKind.CARD:  # its money stays good when the offer ends
+            over = coupon.expires_at is not None and coupon.expires_at <= now()
         if coupon.state == CouponState.ISSUED and over:
             return Labelled(("expired", _("Expired")))
         return Labelled((coupon.state, coupon.get_state_display()))
@@ -156,12 +236,20 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     def seen(self, coupon: Coupon) -> str:
         return format_moment(coupon.seen_at) or "–"
 
+    @display(description=_("left on the gift card"))
+    def rest(self, coupon: Coupon) -> str:
+        if coupon.offer.kind != OfferKind.CARD:
+            return "–"
+        return format_money(rests([coupon.pk], now()).get(coupon.pk, 0), get_programme().currency)
+
     @display(description=_("withdrawn"))
     def withdrawn(self, coupon: Coupon) -> str:
         return coupon.why.get("void", {}).get("reason") or "–"
 
     @display(description=_("uses"))
     def uses(self, coupon: Coupon) -> str:
+        if coupon.offer.kind == OfferKind.CARD:
+            return card_uses(coupon)
         found = coupon.coupon_uses.order_by("-at")
         return "; ".join(f"{format_moment(use.at)}: {use.get_state_display()}" for use in found) or "–"
 

@@ -65,7 +65,7 @@ class OfferForm(forms.Form):
     kind = choice(_("Members get"), OfferKind.choices)
     percent = Number(label=_("Percent off"), min_value=Decimal(0))
     most = Number(label=_("At most"), min_value=Decimal(0), help_text=_("Empty: no limit."))
-    amount = Number(label=_("Amount off"), min_value=Decimal(0))
+    amount = Number(label=_("Amount"), min_value=Decimal(0), help_text=_("Off the purchase; or on the gift card."))
     free = Whole(label=_("How many are free"))
     buy = Whole(label=_("Buy so many"))
     get = Whole(label=_("Get so many besides"))
@@ -121,7 +121,7 @@ class OfferForm(forms.Form):
             _("Empty: everything. Several words, in one field or in several: any of them."),
             False,
             "categories products brands",
-            "",
+            "kind!=card",
         ),
         (
             _("What is to be had"),
@@ -132,8 +132,8 @@ class OfferForm(forms.Form):
         ),
         (_("Codes"), "", False, "codes shared_code uses_member listed valid_days bearer uses_limit", ""),
         (_("When"), _("Empty: always."), True, "starts_at ends_at flash weekdays hours", ""),
-        (_("Which purchases"), "", True, "minimum minimum_on stores channels", ""),
-        (_("What it is never for"), "", True, "not_categories not_products not_brands", ""),
+        (_("Which purchases"), "", True, "minimum minimum_on stores channels", "kind!=card"),
+        (_("What it is never for"), "", True, "not_categories not_products not_brands", "kind!=card"),
         (_("Who, and with what"), "", True, "segment stackable unit_cost", ""),
         (
             _("What members read"),
@@ -146,7 +146,7 @@ class OfferForm(forms.Form):
     _WHEN = {
         "percent": "kind=percent",
         "most": "kind=percent",
-        "amount": "kind=amount",
+        "amount": "kind=amount,card",
         "free": "kind=free_item",
         "buy": "kind=buy_x_get_y",
         "get": "kind=buy_x_get_y",
@@ -203,12 +203,15 @@ class OfferForm(forms.Form):
         own = {
             OfferKind.PERCENT: ("percent", "most"),
             OfferKind.AMOUNT: ("amount",),
+            OfferKind.CARD: ("amount",),
             OfferKind.FREE_ITEM: ("free",),
             OfferKind.BUY_X_GET_Y: ("buy", "get", "get_percent", "times"),
         }
         for name in own.get(kind, ()):
             if given[name] is not None:
                 made[name] = _text(given[name]) if isinstance(given[name], Decimal) else given[name]
+        if kind == OfferKind.CARD:  # money: it is for everything
+            return made | {"currency": self.currency}
         made["items"] = {name: given[name] for name in _KINDS if given[name]}
         made["exclude"] = {name: given[f"not_{name}"] for name in _KINDS if given[f"not_{name}"]}
         if kind == OfferKind.BUY_X_GET_Y:

@@ -15,15 +15,17 @@ from rewards.coupons.definition import Definition, parse
 from rewards.coupons.pricing import Discount, discount_all
 from rewards.coupons.terms import Basket, Standing, why_not
 from rewards.coupons.words import Reason
-from rewards.enums import CouponState, CouponUseState
+from rewards.enums import CouponState, CouponUseState, OfferKind
 from rewards.models import Coupon, CouponUse, Offer
+from rewards.queries_cards import rests
 
 LIVE_USES = (CouponUseState.RESERVED, CouponUseState.USED)
 
 
 @dataclass(slots=True)
 class Found:
-    """What a code means: a coupon, or an offer by its shared code. `reserved` is this caller's own reservation."""
+    """What a code means: a coupon, or an offer by its shared code. `reserved` is this caller's own reservation.
+    Of a gift card, `rest_minor` can be spent, and it pays `pays_minor` of the basket."""
 
     typed: str
     offer: Offer | None = None
@@ -32,6 +34,12 @@ class Found:
     reserved: CouponUse | None = None
     reasons: list[Reason] = field(default_factory=list)
     discount: Discount = field(default_factory=lambda: Discount(()))
+    rest_minor: int = 0
+    pays_minor: int = 0
+
+    @property
+    def is_card(self) -> bool:
+        return self.offer is not None and self.offer.kind == OfferKind.CARD
 
     @property
     def code(self) -> str:
@@ -86,7 +94,7 @@ def judge(
     """Fills in the reasons why each cannot be used on this basket, alone and together, and what each takes off. What
     `source` has reserved for the member (with `key`, under that alone) does not stand in its own way; with `lock` it is
     locked, so that it does not lapse meanwhile."""
-    known = [one for one in found if one.offer is not None]
+    known = [one for one in found if one.offer is not None and not one.is_card]
     standings = _standings(known, basket, source, key, lock)
     local = at.astimezone(ZoneInfo(get_programme().time_zone))
     for one, standing in zip(known, standings, strict=True):
@@ -96,13 +104,51 @@ def judge(
     if len(known) > 1:
         _together(known)
     good = [one for one in known if not one.reasons]
+    cards = [one for one in found if one.is_card]
     if basket.lines is None:
+        _judge_cards(cards, basket, at)
         return
     taken = discount_all([one.definition for one in good if one.definition], basket.lines)
     for one, taken_off in zip(good, taken, strict=True):
         one.discount = taken_off
         if taken_off.missing:
             one.reasons = [Reason("nothing_left")]
+    _judge_cards(cards, basket, at, total_minor=sum(line.amount_minor for line in basket.lines) - _off(good))
+
+
+def _off(good: Sequence[Found]) -> int:
+    return sum(one.discount.total for one in good)
+
+
+def _judge_cards(cards: Sequence[Found], basket: Basket, at: datetime, *, total_minor: int = 0) -> None:
+    """What is on each, and what it pays of what coupons leave, in the order told. Whose a card is, and whether more are
+    issued, is not asked: whoever has the code may use it."""
+    on_them = rests([one.coupon.pk for one in cards if one.coupon], at)
+    for one in cards:
+        assert one.coupon
+        assert one.definition
+        one.rest_minor = on_them.get(one.coupon.pk, 0)
+        if reason := card_reason(one.coupon, one.rest_minor, at):
+            one.reasons = [reason]
+        elif basket.lines is not None and basket.currency != one.definition.currency:
+            one.reasons = [Reason("wrong_currency", {"currency": one.definition.currency})]
+        else:
+            one.pays_minor = max(0, min(one.rest_minor, total_minor))
+            total_minor -= one.pays_minor
+
+
+def card_reason(coupon: Coupon, rest_minor: int, at: datetime) -> Reason | None:
+    """Why nothing can be paid with a gift card."""
+    if coupon.state == CouponState.VOID:
+        return Reason("void")
+    if coupon.state == CouponState.STOCK:
+        return Reason("not_issued")
+    if rest_minor:
+        return None
+    over = coupon.state != CouponState.USED and coupon.expires_at is not None and coupon.expires_at <= at
+    return (
+        Reason("expired", {"at": coupon.expires_at.isoformat()}) if over and coupon.expires_at else Reason("card_empty")
+    )
 
 
 def _together(known: Sequence[Found]) -> None:

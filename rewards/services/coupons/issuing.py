@@ -13,9 +13,10 @@ from members.queries import get_programme, merged_into
 from members.queries_segments import members_of
 from rewards.codes import new_codes
 from rewards.coupons.definition import parse
-from rewards.enums import CouponState, IssuedBy, OfferState
+from rewards.enums import CouponState, IssuedBy, OfferKind, OfferState
 from rewards.events import COUPON_ISSUED, COUPON_WITHDRAWN
 from rewards.models import Coupon, CouponJob, Offer
+from rewards.services.cards import empty_cards, lock_cards, open_cards
 
 
 class OfferNotRunning(Exception):
@@ -33,12 +34,13 @@ class OutOfCodes(Exception):
 
 def expiry(offer: Offer, at: datetime) -> datetime | None:
     """When a coupon issued at `at` expires: at the end of its last day in the programme's time zone, or with the
-    offer."""
+    offer. The money on a gift card stays good when no more are issued."""
+    ends_at = None if offer.kind == OfferKind.CARD else offer.ends_at
     if offer.valid_days is None:
-        return offer.ends_at
+        return ends_at
     local = at.astimezone(ZoneInfo(get_programme().time_zone)) + timedelta(days=offer.valid_days + 1)
     last = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return min(last, offer.ends_at) if offer.ends_at else last
+    return min(last, ends_at) if ends_at else last
 
 
 def check_running(offer: Offer, at: datetime) -> None:
@@ -80,6 +82,9 @@ def issue_coupons(
         made = _give(offer, new, issued_by, at, job_id)
         known = _known(keys)  # some may have been issued by others at the same moment
         given = [known[key] for key in made]
+        if offer.kind == OfferKind.CARD:
+            amount = parse(offer.definition, offer.kind).amount_minor
+            open_cards(coupon_ids=[coupon.pk for coupon in given], amount_minor=amount, at=at, actor_id=actor_id)
         names = {"en": offer.name_en, "zh-hans": offer.name_zh_hans}  # type: ignore[attr-defined]
         record_many(
             kind=COUPON_ISSUED,
@@ -177,9 +182,14 @@ def _give(offer: Offer, new: dict[str, int], issued_by: str, at: datetime, job_i
 
 @transaction.atomic
 def void_coupons(*, coupon_ids: Sequence[int], reason: str, at: datetime, actor_id: int | None = None) -> int:
-    """Withdraws coupons that nobody has used; how many. What was used or withdrawn stays as it is."""
+    """Withdraws coupons that nobody has used, and gift cards that are whole; how many. What was used or withdrawn stays
+    as it is."""
+    lock_cards(coupon_ids)
     coupons = Coupon.objects.filter(pk__in=coupon_ids, state__in=[CouponState.STOCK, CouponState.ISSUED])
     held = list(coupons.order_by("pk").select_for_update(of=("self",), no_key=True).select_related("offer"))
+    cards = {one.pk for one in held if one.offer.kind == OfferKind.CARD and one.state == CouponState.ISSUED}
+    left = cards - empty_cards(coupon_ids=sorted(cards), reason=reason, at=at, actor_id=actor_id)
+    held = [coupon for coupon in held if coupon.pk not in left]
     for coupon in held:
         coupon.state = CouponState.VOID
         coupon.why = coupon.why | {"void": {"at": at.isoformat(), "reason": reason[:200], "actor": actor_id}}
@@ -202,6 +212,23 @@ def void_coupons(*, coupon_ids: Sequence[int], reason: str, at: datetime, actor_
         actor_id=actor_id,
     )
     return len(held)
+
+
+@transaction.atomic
+def activate_card(*, coupon_id: int, at: datetime, actor_id: int | None = None) -> bool:
+    """Puts its money on a gift card in stock that was sold or handed over, for whoever has it; whether it did. A card
+    that is active, and what is no card, stays as it is. OfferNotRunning."""
+    stock = Coupon.objects.filter(pk=coupon_id, state=CouponState.STOCK, offer__kind=OfferKind.CARD)
+    coupon = stock.select_related("offer").select_for_update(of=("self",), no_key=True).first()
+    if coupon is None:
+        return False
+    check_running(coupon.offer, at)
+    coupon.state, coupon.issued_at, coupon.issued_by = CouponState.ISSUED, at, IssuedBy.STAFF
+    coupon.expires_at = expiry(coupon.offer, at)
+    coupon.save(update_fields=["state", "issued_at", "issued_by", "expires_at"])
+    amount = parse(coupon.offer.definition, coupon.offer.kind).amount_minor
+    open_cards(coupon_ids=[coupon.pk], amount_minor=amount, at=at, actor_id=actor_id)
+    return True
 
 
 def is_bearer(offer: Offer) -> bool:

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from members.queries import get_programme
 from rewards.codes import MOST, compact
 from rewards.coupons.definition import BadOffer, Problem, parse
-from rewards.enums import OfferState
+from rewards.enums import OfferKind, OfferState
 from rewards.models import Coupon, CouponUse, Offer
 from rewards.services.coupons.finding import LIVE_USES
 
@@ -67,6 +68,15 @@ def _problems(offer: Offer, was_shared: bool) -> list[Problem]:
             problems.append(Problem("shared_code", _("Another offer has this code.")))
         elif Coupon.objects.filter(code=offer.shared_code).exists():
             problems.append(Problem("shared_code", _("A coupon has this code.")))
+    if offer.kind == OfferKind.CARD:
+        if offer.shared_code:
+            problems.append(Problem("shared_code", _("Each gift card has a code of its own.")))
+        if offer.definition.get("currency") != get_programme().currency:
+            problems.append(Problem("currency", _("A gift card is in the programme's currency.")))
+    if offer.pk and Offer.objects.exclude(kind=offer.kind).filter(pk=offer.pk).exists():
+        changed = OfferKind.CARD in (offer.kind, Offer.objects.values_list("kind", flat=True).get(pk=offer.pk))
+        if changed and Coupon.objects.filter(offer=offer.pk).exists():
+            problems.append(Problem("kind", _("Codes were made already: a gift card is another offer.")))
     if offer.pk and bool(offer.shared_code) != was_shared:
         if offer.shared_code and Coupon.objects.filter(offer=offer.pk).exists():
             problems.append(Problem("shared_code", _("Codes of their own were made for this offer already.")))

@@ -33,7 +33,8 @@ class CouponRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class Validation:
     """What a code would do for a basket. `per_line` in minor units, in the order of the lines; `ends_at` is when the
-    coupon, or its offer, is over."""
+    coupon, or its offer, is over. Of a gift card, `rest_minor` is on it and `pays_minor` of the basket it would pay;
+    None of other coupons."""
 
     code: str
     ok: bool
@@ -44,6 +45,8 @@ class Validation:
     ends_at: datetime | None
     offer: Offer | None
     coupon: Coupon | None
+    rest_minor: int | None = None
+    pays_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def validate(
 
 
 def _validation(one: Found) -> Validation:
-    ends = [one.offer.ends_at if one.offer else None, one.coupon.expires_at if one.coupon else None]
+    ends = [one.offer.ends_at if one.offer and not one.is_card else None, one.coupon.expires_at if one.coupon else None]
     return Validation(
         code=one.code,
         ok=not one.reasons,
@@ -102,6 +105,8 @@ def _validation(one: Found) -> Validation:
         ends_at=min((moment for moment in ends if moment), default=None),
         offer=one.offer,
         coupon=one.coupon,
+        rest_minor=one.rest_minor if one.is_card else None,
+        pays_minor=one.pays_minor if one.is_card else None,
     )
 
 
@@ -126,6 +131,9 @@ def take(
     where the purchase comes later.
     """
     found = _locked(codes, member_id)
+    for one in found:
+        if one.is_card:
+            raise CouponRefused(one.typed, [Reason("card_in_purchase")])
     judge(found, Basket(member_id, lines, currency, store, channel), source=source, at=at, lock=True)
     for one in found:
         if one.reasons:
@@ -222,6 +230,8 @@ def _use(
             raise CouponRefused(code, [Reason("released")])
         if not redeeming:
             return known
+    if found.is_card:
+        raise CouponRefused(code, [Reason("card_in_purchase")])
     judge([found], basket, source=source, at=at, key=key)
     if found.reasons:
         raise CouponRefused(code, found.reasons)
