@@ -60,7 +60,10 @@ class Account(models.Model):
             ),
             models.UniqueConstraint("member", "unit", "kind", name="rewards_account_own"),
             models.UniqueConstraint(
-                "kind", "unit", condition=Q(member=None, coupon=None), name="rewards_account_system"
+                fields=["kind", "unit", "coupon"],  # of a programme's account no coupon; found by its kind and unit
+                condition=Q(member=None),
+                nulls_distinct=False,
+                name="rewards_account_system",
             ),
         ]
 

@@ -283,25 +283,23 @@ def _cards(sale: _Sale, home_: Home, at: datetime) -> list[Found]:
     cards = [one for one in find(sale.basket.coupons) if one.is_card]
     if not cards:
         return []
-    ids = [one.coupon.pk for one in cards if one.coupon]
-    lock_cards(ids)
+    lock_cards(ids := [one.coupon.pk for one in cards if one.coupon])
     on_them = rests(ids, at)
-    for one in find([one.typed for one in cards]):  # as they are under the lock
+    cards = find([one.typed for one in cards])  # as they are under the lock
+    for one in cards:
         assert one.coupon
-        if reason := card_reason(one.coupon, on_them.get(one.coupon.pk, 0), at):
+        one.rest_minor = on_them.get(one.coupon.pk, 0)
+        if reason := card_reason(one.coupon, one.rest_minor, at):
             raise _coupon_refused(one.typed, [reason])
     if sale.basket.currency != home_.currency:
         raise _coupon_refused(cards[0].typed, [Reason("wrong_currency", {"currency": home_.currency})])
-    for one in cards:
-        one.rest_minor = on_them[one.coupon.pk] if one.coupon else 0
     return cards
 
 
 def _pay_with(sale: _Sale, cards: Sequence[Found]) -> int:
     """Takes what is left to pay from the cards, in the order told; how much."""
     for one in cards:
-        minor = min(one.rest_minor, sale.due_minor)
-        if minor > 0 and one.coupon:
+        if one.coupon and (minor := min(one.rest_minor, sale.due_minor)) > 0:
             sale.cards[one.coupon.pk] = minor
     return sum(sale.cards.values())
 

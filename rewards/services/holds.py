@@ -96,7 +96,7 @@ def confirm(*, key: str, at: datetime, actor_id: int | None = None, told: bool =
     if hold.state != HoldState.RESERVED:
         raise HoldSettled(HoldState(hold.state))
     unit = hold.account.unit
-    system = dict(Account.objects.filter(member=None, unit=unit).values_list("kind", "pk"))
+    system = dict(Account.objects.filter(member=None, coupon=None, unit=unit).values_list("kind", "pk"))
     Transfer.objects.create(
         key=f"confirm:{hold.pk}",
         kind=TransferKind.REDEEM,
