@@ -12,6 +12,9 @@ from django.test import Client
 from loyalty_crm.demo import data
 from loyalty_crm.demo.people import Guest
 from members.models import Member, Purchase
+from rewards.enums import IssuedBy, OfferKind
+from rewards.models import Offer
+from rewards.services.coupons.issuing import issue_coupons
 
 WORKSHOP, DELIVERED = "workshop", "order.delivered"
 SALES, PARCELS = 12, 6
@@ -29,6 +32,7 @@ def call(random: Random, guests: Sequence[Guest], at: datetime) -> None:
         else:
             _post("purchases", _sale(random), f"R-{7_400 + n}", card, moment)
     _web_shop(guests[-2].member.pk, at)
+    _gift_card(guests[-2].member.pk, guests[-1].member.pk, at)
     on_their_way = Purchase.objects.filter(channel="online", purchased_at__lt=at - timedelta(days=4)).order_by("-pk")
     for key, card in on_their_way.values_list("key", "member__card_number")[1:PARCELS]:
         _post("events", {"kind": DELIVERED, "data": {"purchase": key}}, f"parcel-{key}", card, at - timedelta(hours=1))
@@ -41,6 +45,19 @@ def _web_shop(member_id: int, at: datetime) -> None:
     card = Member.objects.values_list("card_number", flat=True).get(pk=member_id)
     order = {"currency": data.CURRENCY, "channel": "online", "lines": [line]}
     _post("purchases", order, "W-2211", card, at - timedelta(hours=6))
+
+
+def _gift_card(whose: int, payer: int, at: datetime) -> None:
+    """Anna got a gift card, and Mei's coffee was on it: the rest is there still."""
+    offer = Offer.objects.get(kind=OfferKind.CARD)
+    (coupon,) = issue_coupons(
+        offer_id=offer.pk, member_ids=[whose], keys=["demo:gift"], issued_by=IssuedBy.STAFF, at=at - timedelta(days=2)
+    )
+    sku, name, category, cents, _often = data.MENU[0]
+    line = {"sku": sku, "name": name, "category": category, "quantity": "1", "unit_price": f"{cents / 100:.2f}"}
+    sale = {"currency": data.CURRENCY, "store": data.STORES[0], "lines": [line], "coupons": [coupon.code]}
+    card = Member.objects.values_list("card_number", flat=True).get(pk=payer)
+    _post("purchases", sale, "R-7399", card, at - timedelta(hours=3))
 
 
 def _sale(random: Random) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from loyalty_crm.management.commands import demo
 from members.enums import Calendar
 from members.models import Consent, Member, Purchase, Refund, User
 from members.tests.factories import make_member
-from rewards.models import EarningRule, GrantRequest, MemberTier, TierLift, Transfer
+from rewards.enums import NEVER
+from rewards.models import Account, EarningRule, GrantRequest, Lot, MemberTier, TierLift, Transfer
 from rewards.services.verify import verify
 
 
@@ -51,6 +52,10 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(smal
     assert archived.name_en == "Bean weeks"
     assert Transfer.objects.filter(rule__rule=archived).exists()
     assert Member.objects.get(email="mei@demo.example").birthday_calendar == Calendar.LUNAR
+    assert Lot.objects.filter(available_from=NEVER, remaining__gt=0).exists()  # waits for a parcel
+    card = Account.objects.get(kind="card", coupon__member__email="anna@demo.example")
+    assert 0 < card.balance < 1000
+    assert EarningRule.objects.exclude(budget_money=None).get().budget_spent > 0
     assert [check for check in verify() if check.difference] == []
     assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 5
     assert Message.objects.filter(state=MessageState.SKIPPED).exists()

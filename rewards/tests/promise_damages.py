@@ -15,13 +15,14 @@ from rewards.tests.factories import adjust
 
 
 def every_promise(member, at):
-    """A coupon taken by a purchase, a membership bought with points, and gifts to one and to a segment."""
+    """A coupon taken by a purchase, a gift card, a membership bought with points, and gifts to one and to a segment."""
     adjust(member, 100, at, key="for a membership")
     coupon = issue(make_offer(uses_limit=9), member, at)
     line = BasketLine(Decimal("10.00"), name="Tea")
     told = Basket(member.pk, "till", "promise", "EUR", (line,), at, coupons=(coupon.code,))
     (bought,) = check_out(baskets=[told], at=at)
     assert bought.due_minor == 900
+    issue(make_offer("card", {"currency": "EUR", "amount": "10.00"}), member, at)
     plan = MembershipPlan.objects.create(name_en="Club", price_points=50)
     buy_plan(member_id=member.pk, plan_id=plan.pk, source="till", key="plan", at=at, with_points=True)
     who = {"actor_id": User.objects.create_user("promise@example.com", is_staff=True).pk, "reason": "x", "at": at}
@@ -39,6 +40,10 @@ PROMISE_DAMAGES = [
     (
         "A coupon was used for its own offer",
         f"UPDATE rewards_couponuse SET member_id = (SELECT max(id) FROM members_member) {_USED}",
+    ),
+    (
+        "A gift card that was issued has an account",
+        "UPDATE rewards_coupon SET state = 'used' WHERE id IN (SELECT coupon_id FROM rewards_account)",
     ),
     ("What coupons took off a purchase", f"UPDATE rewards_couponuse SET discount_minor = 9999 {_USED}"),
     (

@@ -297,7 +297,7 @@ def test_a_purchase_that_was_refunded_before_its_award_is_sound(at, ledger):
 def test_the_command_says_what_it_looked_at_and_fails_on_a_difference(ledger):
     out = StringIO()
     call_command("verify", stdout=out)
-    assert "OK   A wallet's balance is what remains in its lots: 5 rows\n" in out.getvalue()
+    assert "OK   A wallet's balance is what remains in its lots: 6 rows\n" in out.getvalue()
     assert out.getvalue().endswith("The ledger adds up.\n")
     wallet, balance = fetch_all("SELECT id, balance FROM rewards_account ORDER BY id DESC LIMIT 1")[0]
     damage(f"UPDATE rewards_account SET balance = balance + 1 WHERE id = {wallet}")
