@@ -15,6 +15,7 @@ from members.models import Member, Purchase
 from rewards.enums import IssuedBy, OfferKind
 from rewards.models import Offer
 from rewards.services.coupons.issuing import issue_coupons
+from rewards.services.waiting import cancel_untold
 
 WORKSHOP, DELIVERED = "workshop", "order.delivered"
 SALES, PARCELS = 12, 6
@@ -36,6 +37,7 @@ def call(random: Random, guests: Sequence[Guest], at: datetime) -> None:
     on_their_way = Purchase.objects.filter(channel="online", purchased_at__lt=at - timedelta(days=4)).order_by("-pk")
     for key, card in on_their_way.values_list("key", "member__card_number")[1:PARCELS]:
         _post("events", {"kind": DELIVERED, "data": {"purchase": key}}, f"parcel-{key}", card, at - timedelta(hours=1))
+    cancel_untold(at=at)  # the oldest parcels are lost
 
 
 def _web_shop(member_id: int, at: datetime) -> None:
