@@ -8,7 +8,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import events, merging, panels_preferences, privacy, reactions, traits, webhooks  # noqa: F401  these register
+        from campaigns import events, merging, panels_preferences, panels_trace, privacy, reactions, traits, webhooks  # noqa: F401  these register
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
@@ -32,6 +32,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("campaigns.preferences", erase_preferences)
         opt_in.register()
         panels_preferences.register_all()
+        panels_trace.register_all()
         keeping.register_all()
         verify.register_all()
         writing.register()
