@@ -138,6 +138,7 @@ LABELS: dict[str, Promise] = {
     "second_factors": _("second factors"),
     "seen": _("seen"),
     "sent_at": _("sent"),
+    "read_at": _("read on the member's pages"),
     "sessions": _("signed in until"),
     "settled_at": _("settled"),
     "since": _("since"),
