@@ -37,7 +37,8 @@ INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id,
            'sent', day, day, day
     FROM (SELECT id, make_date(2025, birthday_month, least(birthday_day, 28)) AS day FROM members_member
           WHERE id % 10 < 7) AS greeted;
-INSERT INTO campaigns_birthdaygreeting (id, active, send_hour, days_ahead, gift_points, catch_up_hours, active_since, last_checked_at)
+INSERT INTO campaigns_birthdaygreeting
+        (id, active, send_hour, days_ahead, gift_points, catch_up_hours, active_since, last_checked_at)
     VALUES (1, true, 9, 0, 0, 48, '2024-01-01', '{AT - timedelta(minutes=1)}');
 """
 # The patterns of birthday that are kept on these days, and the members who have them.

@@ -12,7 +12,9 @@ from campaigns.content.markup import LIQUID
 _places: dict[str, tuple[Promise | str, str]] = {}
 _OWN = re.compile(r"^\{\{\s*programme\.url\s*\}\}")
 # Liquid may stand in the path, never where it would say whose address it is.
-_ADDRESS = re.compile(r"(?:https?://[^\s/{}<>\"']+|mailto:[^\s@{}<>\"']+@|tel:\+?[0-9])[^\s<>\"']*")
+_ADDRESS = re.compile(
+    r"https?://[^\s/?#{}<>\"']+(?:[/?#][^\s<>\"']*)?|(?:mailto:[^\s@{}<>\"']+@|tel:\+?[0-9])[^\s<>\"']*"
+)
 
 
 def register(name: str, label: Promise | str, url_name: str) -> None:
