@@ -85,7 +85,7 @@ def _measured(campaign: Campaign) -> str:
 
 
 def _rows(campaign: Campaign, **filters: str) -> str:
-    query = urlencode({"campaign__id__exact": campaign.pk, **filters})
+    query = urlencode({"campaign__id__exact": str(campaign.pk), **filters})
     return f"{reverse('admin:campaigns_message_changelist')}?{query}"
 
 
@@ -115,7 +115,7 @@ def _asked(campaign: Campaign) -> list[dict[str, Any]]:
     names = {TrackKind.OPEN: gettext("Opened"), TrackKind.CLICK: gettext("Clicked")}
     told = []
     for row in asked(campaign.pk):
-        filters = {"message__campaign__id__exact": campaign.pk, "kind__exact": row.kind.value}
+        filters = {"message__campaign__id__exact": str(campaign.pk), "kind__exact": row.kind.value}
         cells = [
             (number(row.verdicts.get(one, 0)), f"{page}?{urlencode({**filters, 'verdict__exact': one.value})}")
             for one in _ORDER
