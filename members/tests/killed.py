@@ -10,7 +10,8 @@ from django.db import connection
 
 # Never os.fork() from a test: beside the threads of a live server the child may be born with a lock that nobody holds.
 _children = multiprocessing.get_context("forkserver")
-_children.set_forkserver_preload(["members.tests.ready"])
+# Loaded once for all children: links in mails need the URLs.
+_children.set_forkserver_preload(["members.tests.ready", "loyalty_crm.urls"])
 
 
 def _act(database: str, module: str, name: str, args: tuple) -> None:
