@@ -24,7 +24,6 @@ REASONS = (
     SkipReason.BAD_ADDRESS,
     SkipReason.SUPPRESSED,
     SkipReason.DUPLICATE_ADDRESS,
-    SkipReason.OVER_CAP,
     SkipReason.HOUR_PASSED,
     SkipReason.HOLDOUT,
 )

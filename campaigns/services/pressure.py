@@ -7,10 +7,8 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from campaigns.enums import Medium, SkipReason
-from campaigns.queries_pressure import Limit, limits_of, room_for
+from campaigns.queries_pressure import Limit, limits_of
 from common.sql import execute, fetch_all
-
-__all__ = ["admit", "room_for"]
 
 LOOK_AGAIN = timedelta(minutes=5)  # after something more important that waits has had its turn
 _LOCK_SPACE = 0x5052 << 48  # of advisory locks; below it the member's id

@@ -7,12 +7,17 @@ import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, Cap, ContactPace, Message, Topic, TopicChoice
-from campaigns.queries_pressure import room_for
+from campaigns.queries_pressure import PutOff, room_for
+from campaigns.services.broadcasts import control
+from campaigns.services.broadcasts.audience import estimate
+from campaigns.services.broadcasts.running import run_broadcasts
 from campaigns.services.pressure import admit
 from campaigns.services.senders import default_sender
 from campaigns.tests.factories import due, run, states, switch_on, utc
+from campaigns.tests.test_broadcasts import version
 from members.models import Member
-from members.tests.factories import make_member
+from members.services.consent import state_consent
+from members.tests.factories import JOINED, make_member
 
 AT = utc(2026, 5, 12, 9)
 pytestmark = pytest.mark.django_db
@@ -124,6 +129,39 @@ def test_the_members_own_wish_is_a_limit_like_any_other(pace, days):
     rooms = room_for([member.pk, other.pk], "sms", AT)
     assert rooms[member.pk] == (0, AT + timedelta(days=days - 2))
     assert rooms[other.pk] == (None, None)
+
+
+def test_the_estimate_says_who_is_put_off_as_hand_over_does():
+    Cap.objects.create(channel="email", number=2, days=7)
+    Cap.objects.create(channel="sms", number=1, days=7)
+    free, full, late, wish, unread, texts = members = [make_member(email=f"m{n}@example.com") for n in range(6)]
+    for member in [*members[:4], texts]:
+        state_consent(member_id=member.pk, channel="email", purpose="offers", granted=True, source="test", at=JOINED)
+    for days, member in ((6, free), (8, free), (6, full), (5, full), (1, late), (2, late), (9, wish), (1, unread)):
+        sent(member, AT - timedelta(days=days))
+    sent(unread, AT - timedelta(days=2))
+    sent(texts, AT - timedelta(days=1), channel="sms")
+    queued(free, campaign(priority=1))  # waits, and has not gone out
+    ContactPace.objects.create(member=wish, pace="monthly", source="test", at=AT)
+    made = control.create(name="News", actor_id=None)
+    made = control.edit(
+        campaign_id=made.pk,
+        campaign={"holdout_percent": 0},
+        broadcast={"everybody": True, "late_hours": 72},
+        versions=[control.Version(version().pk)],
+    )
+    told = estimate(made, at=AT)
+    assert told.reached == 5
+    assert told.put_off == PutOff(3, 2, sorted([full.pk, late.pk, wish.pk]))  # room is there on 13 May, 17 May, 2 June
+    control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    run_broadcasts(clock=lambda: AT)
+    rows = list(Message.objects.filter(campaign=made.pk, state="queued"))
+    assert admitted(*rows) == sorted(row.pk for row in rows if row.member_id in (free.pk, texts.pk))
+    dropped = Message.objects.filter(campaign=made.pk, reason="over_cap").values_list("member", flat=True)
+    assert sorted(dropped) == sorted([late.pk, wish.pk])
+    Cap.objects.all().delete()
+    ContactPace.objects.all().delete()
+    assert estimate(made, at=AT).put_off.members == 0
 
 
 def test_a_topic_that_is_not_wanted_is_skipped():

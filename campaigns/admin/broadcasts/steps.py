@@ -12,7 +12,14 @@ from django.utils.timezone import now
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.admin.broadcasts.words import gift_words, number, test_words, when_words, who_words
+from campaigns.admin.broadcasts.words import (
+    gift_words,
+    number,
+    put_off_words,
+    test_words,
+    when_words,
+    who_words,
+)
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.enums import CampaignState, Medium
@@ -179,7 +186,7 @@ def told(found: Estimate | None) -> dict[str, Any]:
     """An estimate for a page: ten members beside each figure."""
     if found is None:
         return {"estimate": None}
-    ids = {pk for why in found.whys for pk in why.some} | set(found.some)
+    ids = {pk for why in found.whys for pk in why.some} | {*found.some, *found.put_off.some}
     known = Member.objects.in_bulk(ids)
 
     def ten(some: list[int]) -> list[Member]:
@@ -189,6 +196,8 @@ def told(found: Estimate | None) -> dict[str, Any]:
         "estimate": found,
         "rows": [(why.label, why.count, ten(why.some)) for why in found.whys],
         "some": ten(found.some),
+        "put_off": put_off_words(found),
+        "put_off_some": ten(found.put_off.some),
         "channels": [(Medium(channel).label, number(n)) for channel, n in found.channels.items()],
         "languages": [(Language(code).label, number(n)) for code, n in found.languages.items()],
         "variants": [("ABCD"[n - 1], number(count)) for n, count in found.variants.items() if n],

@@ -10,7 +10,7 @@ from campaigns.enums import BroadcastWhen, Metric
 from campaigns.experiments import Arm, wilson
 from campaigns.models import Broadcast, BroadcastVariant
 from campaigns.queries_measure import Lift
-from campaigns.services.broadcasts.audience import NoDate, timing_of
+from campaigns.services.broadcasts.audience import Estimate, NoDate, timing_of
 from common.moments import format_moment
 from common.money import format_money
 from members.queries import get_programme
@@ -26,6 +26,21 @@ def percent(share: float) -> str:
 
 def members(n: int) -> str:
     return ngettext("%(shown)s member", "%(shown)s members", n) % {"shown": number(n)}
+
+
+def put_off_words(found: Estimate) -> list[str]:
+    """What becomes of those who are over a limit of messages, in sentences; none where nobody is."""
+    if not found.put_off.members:
+        return []
+    told = [gettext("They are not left out: theirs waits until there is room.")]
+    if n := found.put_off.too_late:
+        text = ngettext(
+            "For %(shown)s of them that is later than it may be: as things are now, this one is left out then.",
+            "For %(shown)s of them that is later than it may be: as things are now, these are left out then.",
+            n,
+        )
+        told.append(text % {"shown": number(n)})
+    return told
 
 
 def when_words(broadcast: Broadcast, *, at: datetime) -> str:

@@ -1,7 +1,7 @@
 """Whom a broadcast means, when it begins, and what it comes to before anything is sent. Writes nothing."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,9 @@ from django.utils.translation import gettext
 
 from campaigns.enums import BroadcastWhen, SkipReason
 from campaigns.models import Broadcast, OccasionDate
-from campaigns.queries_broadcasts import REASONS, Cell, Groups, Plan, cells, plan
+from campaigns.queries_broadcasts import LAST, REASONS, Cell, Groups, Plan, cells, plan
 from campaigns.queries_occasions import TAKES_PLACE, next_date, shop_day
+from campaigns.queries_pressure import PutOff, put_off
 from common.sql import execute
 from members.models import Segment
 from members.queries_segments import SegmentNotReady, State, freshnesses
@@ -19,6 +20,7 @@ from members.segments.compile import asks_behaviour
 from members.segments.tree import BadDefinition
 from members.segments.tree import parse as read_tree
 
+NOBODY_WAITS = PutOff(0, 0, [])
 EAST = timedelta(hours=14)  # where a day begins first
 
 
@@ -138,7 +140,8 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a broadcast comes to. `reached` get it; `tests` of them are in the test of versions, if there is one."""
+    """What a broadcast comes to. `reached` get it, `put_off` of them later; `tests` of them are in the test of
+    versions, if there is one."""
 
     audience: int
     reached: int
@@ -148,6 +151,7 @@ class Estimate:
     languages: dict[str, int] = field(default_factory=dict)
     variants: dict[int, int] = field(default_factory=dict)
     some: list[int] = field(default_factory=list)
+    put_off: PutOff = NOBODY_WAITS
 
     def kept(self) -> dict[str, Any]:
         """What is kept of it beside the broadcast: figures, no members."""
@@ -155,18 +159,21 @@ class Estimate:
             "audience": self.audience,
             "reached": self.reached,
             "whys": {why.reason.value: why.count for why in self.whys},
+            "put_off": self.put_off.members,
         }
 
 
 def estimate(broadcast: Broadcast, *, at: datetime, seconds: int = 30) -> Estimate:
-    """The audience counted as it would be taken down now, in one statement.
+    """The audience counted as it would be taken down now, and who of it would have to wait.
 
     SegmentNotReady, NoDate, ValueError as `plan_of`; django.db.OperationalError where it takes longer than `seconds`.
     """
     ready = plan_of(broadcast, at=at)
     with transaction.atomic():
         execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
-        return _summed(cells(ready))
+        found = _summed(cells(ready))
+        params = {**ready.params, "after": 0, "upto": LAST}
+        return replace(found, put_off=put_off(ready.sql, params, late=timedelta(hours=broadcast.late_hours)))
 
 
 def _summed(found: list[Cell]) -> Estimate:
