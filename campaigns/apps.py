@@ -12,8 +12,8 @@ class CampaignsConfig(AppConfig):
         from campaigns.content import sources
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
-        from campaigns.services import greeting, keeping, opt_in, verify
-        from campaigns.services.broadcasts import topics, writing
+        from campaigns.services import greeting, keeping, opt_in, topics, verify
+        from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
         from campaigns.services.journeys.erasure import erase_runs

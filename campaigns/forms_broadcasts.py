@@ -127,7 +127,7 @@ class AudienceForm(Step):
             **chosen,
             "name": campaign.name,
             "purpose": campaign.purpose,
-            "topic": broadcast.topic_id,
+            "topic": campaign.topic_id,
             "channel": first,
             "otherwise": other,
             "everybody": broadcast.everybody,
@@ -143,8 +143,8 @@ class AudienceForm(Step):
         data = self.cleaned_data
         channels = list(dict.fromkeys(filter(None, (data["channel"], data["otherwise"]))))
         return {
-            "campaign": {"name": data["name"], "purpose": data["purpose"], "channels": channels},
-            "broadcast": {"everybody": data["everybody"], "topic": data["topic"]},
+            "campaign": {name: data[name] for name in ("name", "purpose", "topic")} | {"channels": channels},
+            "broadcast": {"everybody": data["everybody"]},
             "groups": {name: data[name] for name in self.GROUPS},
         }
 

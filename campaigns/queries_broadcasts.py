@@ -204,7 +204,7 @@ def plan(
     better version. `day` is the day of the shop on which the members' own time of day is meant."""
     campaign: Campaign = broadcast.campaign
     channels = [Medium(channel) for channel in campaign.channels]
-    topic = broadcast.topic_id is not None
+    topic = campaign.topic_id is not None
     one_by_one = ", ".join(f"{_against(channel, topic)} AS against_{channel}" for channel in channels)
     ways = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
     blocked = " AND ".join(f"against_{channel} <> ''" for channel in channels)
@@ -256,7 +256,7 @@ FROM (
     params = groups._asdict() | {
         "uid": str(broadcast.uid),
         "purpose": campaign.purpose,
-        "topic": broadcast.topic_id,
+        "topic": campaign.topic_id,
         "at": at,
         "start": start,
         "scheduled": broadcast.asked_at or at,

@@ -66,9 +66,6 @@ class Broadcast(models.Model):
         editable=False,
         verbose_name=_("for those who did not get"),
     )
-    topic = models.ForeignKey(
-        "campaigns.Topic", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("topic")
-    )
     # When
     when = models.CharField(_("when"), max_length=10, choices=BroadcastWhen, default=BroadcastWhen.NOW)
     send_at = models.DateTimeField(_("moment"), null=True, blank=True)

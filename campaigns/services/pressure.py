@@ -7,18 +7,16 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from campaigns.enums import Medium, SkipReason
-from campaigns.queries_pressure import Limit, limits_of
+from campaigns.queries_pressure import UNWANTED, Limit, limits_of
 from common.sql import execute, fetch_all
 
 LOOK_AGAIN = timedelta(minutes=5)  # after something more important that waits has had its turn
 _LOCK_SPACE = 0x5052 << 48  # of advisory locks; below it the member's id
 
-_ASKED = """
+_ASKED = f"""
 SELECT message.id, message.member_id, message.channel, campaign.priority, message.due_at, message.expires_at,
-       campaign.counts_for_cap, choice.wanted IS FALSE AS unwanted
+       campaign.counts_for_cap, {UNWANTED} AS unwanted
 FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
-LEFT JOIN campaigns_topicchoice AS choice
-  ON choice.member_id = message.member_id AND choice.topic_id = campaign.topic_id AND choice.channel = message.channel
 WHERE message.id = ANY(%(ids)s)
 """
 # What else waits for the same members and could go now: the more important goes first, whoever looks first.

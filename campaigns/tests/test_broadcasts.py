@@ -338,7 +338,7 @@ def test_who_let_go_of_the_topic_gets_nothing_of_it():
     topic = Topic.objects.create(name="Concerts", purpose="offers")
     member, other = reader(email="a@example.com"), reader(email="b@example.com")
     choose_topic(member_id=member.pk, topic_id=topic.pk, channel=Channel.EMAIL, wanted=False, source="test", at=JOINED)
-    made = scheduled(topic=topic)
+    made = scheduled(campaign={"topic": topic})
     beat()
     assert rows(made) == {member.pk: ("skipped", "topic_off"), other.pk: ("queued", "")}
     choose_topic(member_id=other.pk, topic_id=topic.pk, channel=Channel.EMAIL, wanted=False, source="test", at=AT)

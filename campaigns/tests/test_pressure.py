@@ -2,12 +2,14 @@
 
 import threading
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, Cap, ContactPace, Message, Topic, TopicChoice
 from campaigns.queries_pressure import PutOff, room_for
+from campaigns.services import topics
 from campaigns.services.broadcasts import control
 from campaigns.services.broadcasts.audience import estimate
 from campaigns.services.broadcasts.running import run_broadcasts
@@ -169,9 +171,13 @@ def test_a_topic_that_is_not_wanted_is_skipped():
     TopicChoice.objects.create(member=member, topic=topic, channel="email", wanted=False, source="test", at=AT)
     message = queued(member, campaign(topic=topic))
     text = queued(member, campaign(topic=topic), channel="sms")
-    assert admitted(message, text) == [text.pk]
-    message.refresh_from_db()
-    assert (message.state, message.reason) == ("skipped", "topic_off")
+    page = queued(member, campaign(topic=topic), channel="app")
+    assert admitted(message, text, page) == [text.pk]
+    for one in (message, page):  # by the pages, who let go of it anywhere does not get it
+        one.refresh_from_db()
+        assert (one.state, one.reason) == ("skipped", "topic_off")
+    TopicChoice.objects.create(member=member, topic=topic, channel="sms", wanted=False, source="test", at=AT)
+    assert topics.unwanted([SimpleNamespace(id=text.pk)], AT).keys() == {text.pk}  # said between claim and hand-over
 
 
 def test_the_greeting_obeys_too(mailoutbox):

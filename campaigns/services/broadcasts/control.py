@@ -262,13 +262,20 @@ def follow_up(*, campaign_id: int, at: datetime, actor_id: int | None) -> Broadc
     old = Broadcast.objects.select_related("campaign").get(pk=campaign_id)
     name = gettext("%(name)s: those who missed it") % {"name": old.campaign.name}
     new = create(name=name[:120], actor_id=actor_id, purpose=old.campaign.purpose, follows=old)
-    kept = ("channels", "priority", "goal_days", "rate_per_minute", "quiet_from", "quiet_until", "utm_campaign")
+    kept = (
+        "channels",
+        "topic",
+        "priority",
+        "goal_days",
+        "rate_per_minute",
+        "quiet_from",
+        "quiet_until",
+        "utm_campaign",
+    )
     edit(
         campaign_id=new.pk,
         campaign={name: getattr(old.campaign, name) for name in kept} | {"holdout_percent": 0},
-        broadcast={
-            name: getattr(old, name) for name in ("topic", "gift_points", "gift_valid_days", "offer", "late_hours")
-        },
+        broadcast={name: getattr(old, name) for name in ("gift_points", "gift_valid_days", "offer", "late_hours")},
         versions=[
             Version(variant.version_id, variant.subject, variant.share, variant.minutes_later)
             for variant in old.variants.all()
