@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from email.mime.image import MIMEImage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from campaigns.services.tracking import measure_of, token_of, utm_of
 from campaigns.services.unsubscribe import unsubscribe_url
 from common.mail import sender as from_header
 from members.queries import get_programme
+
+_NOT_IN_NAMES = dict.fromkeys(map(ord, '"\\<>'))  # an address would end where they stand
 
 
 @lru_cache(maxsize=1024)
@@ -74,8 +76,9 @@ class Envelope:
 
     def headers(self, message: Held, at: datetime) -> dict[str, str]:
         """Those of every attempt: the moment is that of writing."""
-        name = self.name if not self.name.isascii() else '"' + self.name.replace("\\", "").replace('"', "") + '"'
-        headers = {"From": f"{name} <{self.address}>", "To": message.to}
+        name = self.name.translate(_NOT_IN_NAMES)
+        quoted = f'"{name}"' if name.isascii() else name
+        headers = {"From": f"{quoted} <{self.address}>", "To": message.to}
         if self.reply_to:
             headers["Reply-To"] = self.reply_to
         headers["Message-ID"] = f"<{message.uid}@{self.host}>"
@@ -113,7 +116,7 @@ class Envelope:
         headers = self.headers(message, at)
         mail = EmailMultiAlternatives(message.subject, made.text, from_header(self.name), [message.to], headers=headers)
         if self.sender.address:
-            mail.from_email = headers["From"]
+            mail.from_email = formataddr((self.name, self.address))
         for name in ("From", "To"):
             headers.pop(name)
         mail.extra_headers = headers

@@ -39,8 +39,8 @@ def kill_at_call(module: object, name: str, times: int) -> None:
     """From now on this process dies when `module.name` has done its work for the nth time."""
     whole, calls = getattr(module, name), []
 
-    def then_die(**values: object) -> object:
-        found = whole(**values)
+    def then_die(*given: object, **values: object) -> object:
+        found = whole(*given, **values)
         calls.append(1)
         if len(calls) == times:
             os.kill(os.getpid(), signal.SIGKILL)
