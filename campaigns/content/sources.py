@@ -17,6 +17,7 @@ from rewards.models import Coupon, Reward
 from rewards.queries import points_text
 from rewards.queries_catalogue import affordable, price_of
 from rewards.queries_coupons import open_coupons
+from rewards.services.pictures import mail_name
 
 MOST_CARDS, MOST_PRODUCTS = 3, 5
 BOUGHT_SINCE = timedelta(days=90)
@@ -43,7 +44,7 @@ def _card(reward: Reward) -> Card:
     if price.money_minor:
         words.append(format_money(price.money_minor, get_programme().currency))
     picture = next(iter(reward.pictures.all()), None)
-    shown = f"{settings.SITE_URL}{picture.small.url}" if picture else ""
+    shown = f"{settings.SITE_URL}{mail_name(picture.small.url)}" if picture else ""
     return Card(one_line(reward.name), " + ".join(words), shown, _page_of(reward))
 
 

@@ -1,12 +1,14 @@
 """Pictures of rewards: what people upload is checked, turned the right way, made small in two sizes, and written anew
-as WebP. Nothing of the file that came is kept: neither where it was taken nor what hides behind the picture."""
+as WebP, and as JPEG for mail programs that know no WebP (Outlook). Nothing of the file that came is kept: neither where
+it was taken nor what hides behind the picture."""
 
 import io
 import warnings
 from typing import IO, Any
 from uuid import uuid4
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +42,7 @@ def add_picture(*, reward_id: int, file: IO[bytes], alts: dict[str, str] | None 
     name = uuid4().hex
     picture.small.save(f"{name}-s.webp", ContentFile(small), save=False)
     picture.large.save(f"{name}-l.webp", ContentFile(large), save=False)
+    default_storage.save(mail_name(picture.small.name), ContentFile(_flat(small)))
     picture.save()
     return picture
 
@@ -50,11 +53,34 @@ def remove_picture(*, picture_id: int) -> None:
     picture = RewardPicture.objects.filter(pk=picture_id).first()
     if picture is None:
         return
-    files = [picture.small, picture.large]
+    names = [str(picture.small.name), str(picture.large.name), mail_name(picture.small.name)]
     picture.delete()
-    for file in files:
-        name, storage = file.name, file.storage
-        transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
+    for name in names:
+        transaction.on_commit(lambda name=name: default_storage.delete(name))  # type: ignore[misc]
+
+
+def mail_name(small: str | None) -> str:
+    """The file for mails, or its address, beside the small one of a picture."""
+    return (small or "").removesuffix("-s.webp") + "-m.jpg"
+
+
+def open_for_mail(name: str) -> File:
+    """The file for mails by its name. Pictures of before there was one get theirs at the first look, and keep it.
+    FileNotFoundError where there is no such picture."""
+    if not default_storage.exists(name):
+        with default_storage.open(name.removesuffix("-m.jpg") + "-s.webp") as small:
+            made = default_storage.save(name, ContentFile(_flat(small.read())))
+        if made != name:  # somebody else was as quick
+            default_storage.delete(made)
+    return default_storage.open(name)
+
+
+def _flat(data: bytes) -> bytes:
+    """A picture of ours as JPEG, on white where one can see through it."""
+    with Image.open(io.BytesIO(data)) as picture:
+        ground = Image.new("RGB", picture.size, "white")
+        ground.paste(picture, mask=picture if picture.mode == "RGBA" else None)
+    return _written(ground, SMALL, "JPEG")[0]
 
 
 def encode(file: IO[bytes]) -> tuple[bytes, bytes, tuple[int, int]]:

@@ -7,13 +7,13 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from rewards.models import RewardPicture
-from rewards.services.pictures import PictureRefused, add_picture, encode, remove_picture
+from rewards.services.pictures import PictureRefused, add_picture, encode, mail_name, remove_picture
 from rewards.tests.factories import make_reward
 
 
 def picture(size=(2000, 1000), form="JPEG", mode="RGB", **save) -> io.BytesIO:
     out = io.BytesIO()
-    Image.new(mode, size, "teal").save(out, form, **save)
+    Image.new(mode, size, (0, 0, 0, 0) if mode == "RGBA" else "teal").save(out, form, **save)
     out.seek(0)
     return out
 
@@ -86,19 +86,38 @@ def test_what_is_no_picture_is_refused_in_words(file, word):
 @pytest.mark.django_db(transaction=True)
 def test_a_picture_has_its_files_and_takes_them_along(client):
     reward = make_reward()
-    first = add_picture(reward_id=reward.pk, file=picture(), alts={"en": "A cup", "zh-hans": "一杯咖啡"})
-    second = add_picture(reward_id=reward.pk, file=picture())
+    first = add_picture(reward_id=reward.pk, file=picture((640, 320)), alts={"en": "A cup", "zh-hans": "一杯咖啡"})
+    second = add_picture(reward_id=reward.pk, file=picture((90, 90)))
     assert [p.pk for p in reward.pictures.all()] == [first.pk, second.pk]
-    assert (first.alt_en, first.alt_zh_hans, first.width, first.height) == ("A cup", "一杯咖啡", 1280, 640)
+    assert (first.alt_en, first.alt_zh_hans, first.width, first.height) == ("A cup", "一杯咖啡", 640, 320)
     answer = client.get(first.small.url)
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/webp")
     assert "immutable" in answer["Cache-Control"]
     assert opened(b"".join(answer.streaming_content)).size == (480, 240)
-    names = [first.small.name, first.large.name]
+    names = [first.small.name, first.large.name, mail_name(first.small.name)]
+    mail = mail_name(first.small.url)
+    default_storage.delete(names[2])  # as pictures of before have none
+    for _look in range(2):
+        answer = client.get(mail)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+        assert "immutable" in answer["Cache-Control"]
+        shown = opened(b"".join(answer.streaming_content))
+        assert (shown.format, shown.size) == ("JPEG", (480, 240))
+        default_storage.delete(first.small.name)  # made once: the second look needs no other file
     remove_picture(picture_id=first.pk)
     remove_picture(picture_id=first.pk)
-    assert [default_storage.exists(name) for name in names] == [False, False]
+    assert [default_storage.exists(name) for name in names] == [False] * 3
     assert RewardPicture.objects.get() == second
-    assert client.get(first.small.url).status_code == 404
-    for odd in ("/media/rewards/..%2Fsecret.webp", "/media/rewards/x.html", "/media/rewards/", "/media/private/x.webp"):
+    assert default_storage.exists(mail_name(second.small.name))
+    assert [client.get(url).status_code for url in (first.small.url, mail)] == [404, 404]
+    glass = add_picture(reward_id=reward.pk, file=picture((90, 90), "PNG", "RGBA"))
+    with default_storage.open(mail_name(glass.small.name)) as file:
+        assert opened(file.read()).getpixel((9, 9)) == (255, 255, 255)  # drawn as nothing, so on white
+    for odd in (
+        "/media/rewards/none-m.jpg",
+        "/media/rewards/..%2Fsecret.webp",
+        "/media/rewards/x.html",
+        "/media/rewards/",
+        "/media/private/x.webp",
+    ):
         assert client.get(odd).status_code == 404, odd
