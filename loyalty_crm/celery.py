@@ -4,13 +4,20 @@ import gc
 import os
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_before_create_process, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_crm.settings")
 
 app = Celery("loyalty_crm")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_before_create_process.connect
+def share(**_told: object) -> None:
+    """Frozen before it is copied, what is loaded stays one copy for all processes of the worker."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
