@@ -17,9 +17,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.occasion_words import month_words, rule_words, short_day, weekday_of, weekdays
-from campaigns.enums import OccasionKind, OccasionRule
+from campaigns.enums import CampaignKind, OccasionKind, OccasionRule
 from campaigns.forms_occasions import CountriesForm, MoveForm, OwnDayForm
 from campaigns.models import Occasion, OccasionDate
+from campaigns.queries_calendar import Hanging, hanging
 from campaigns.queries_occasions import calendar, chosen_countries, dates_between, shop_day
 from campaigns.services.occasions import (
     YEARS_AHEAD,
@@ -198,9 +199,17 @@ class OccasionAdmin(DeskAdmin):
         by_day: dict[date, list[OccasionDate]] = {}
         for coming in dates_between(weeks[0][0], weeks[-1][-1]):
             by_day.setdefault(coming.day, []).append(coming)
+        planned, every_day = hanging(weeks[0][0], weeks[-1][-1])
+        sent = {day: pills for day, ones in planned.items() if (pills := _pills(request, ones))}
         cells = [
             [
-                {"day": day, "here": day.month == first.month, "today": day == today, "on": by_day.get(day, [])}
+                {
+                    "day": day,
+                    "here": day.month == first.month,
+                    "today": day == today,
+                    "on": by_day.get(day, []),
+                    "sent": sent.get(day, []),
+                }
                 for day in week
             ]
             for week in weeks
@@ -212,10 +221,16 @@ class OccasionAdmin(DeskAdmin):
             weekdays=weekdays(),
             weeks=cells,
             listed=[
-                {"day": day, "short": short_day(day), "weekday": weekday_of(day), "on": on}
-                for day, on in sorted(by_day.items())
+                {
+                    "short": short_day(day),
+                    "weekday": weekday_of(day),
+                    "on": by_day.get(day, []),
+                    "sent": sent.get(day, []),
+                }
+                for day in sorted(by_day.keys() | sent.keys())
                 if day.month == first.month
             ],
+            every_day=_pills(request, every_day),
             before=(first - timedelta(days=1)).isoformat()[:7],
             after=(first + timedelta(days=31)).isoformat()[:7],
             this=today.isoformat()[:7],
@@ -277,6 +292,24 @@ class OccasionAdmin(DeskAdmin):
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         context = {**self.admin_site.each_context(request), "opts": self.opts, "original": None, **context}
         return TemplateResponse(request, template, context)
+
+
+_PAGES = {CampaignKind.BROADCAST: "broadcast", CampaignKind.JOURNEY: "journey"}
+
+
+def _pills(request: HttpRequest, ones: list[Hanging]) -> list[dict[str, Any]]:
+    """What goes out, as links for who may see them."""
+    return [
+        {
+            "name": str(one.campaign),
+            "kind": one.campaign.get_kind_display(),
+            "state": one.campaign.get_state_display(),
+            "own_day": one.own_day,
+            "url": reverse(f"admin:campaigns_{page}_change", args=[one.campaign.pk]),
+        }
+        for one in ones
+        if request.user.has_perm(f"campaigns.view_{(page := _PAGES[CampaignKind(one.campaign.kind)])}")
+    ]
 
 
 def _row(occasion: Occasion, years: range, today: date) -> dict[str, Any]:

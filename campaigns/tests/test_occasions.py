@@ -1,6 +1,6 @@
 """When occasions fall, and what people do to them."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from django.conf import settings
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campaigns.enums import MemberDay, OccasionKind, OccasionRule
 from campaigns.festivals import FESTIVALS
-from campaigns.models import Occasion, OccasionDate
+from campaigns.models import Broadcast, Campaign, Occasion, OccasionDate
 from campaigns.occasions import LAST, Rule, days_of, nth_weekday, public_holidays
 from campaigns.queries import database_time_zones
 from campaigns.queries_occasions import ANNIVERSARIES, anniversary_params, dates_of, next_date
@@ -24,6 +24,7 @@ from campaigns.services.occasions import (
     save_own,
 )
 from campaigns.tests.factories import utc
+from campaigns.tests.test_journeys import journey, points
 from common.sql import fetch_all
 from members.models import Member, PurchaseSummary
 from members.tests.factories import make_member
@@ -238,8 +239,27 @@ def test_the_table_the_month_and_the_move_in_the_admin(admin_client, kept):
     page = admin_client.get(reverse("admin:campaigns_occasion_changelist")).content.decode()
     assert "Mid-Autumn Festival" in page
     assert "Day 15 of lunar month 8" in page
-    month = admin_client.get(reverse("admin:campaigns_occasion_month"), {"month": "2027-09"}).content.decode()
-    assert "Mid-Autumn Festival" in month
+    around = Campaign.objects.create(kind="broadcast", name="Mooncakes", state="scheduled")
+    Broadcast.objects.create(
+        campaign=around,
+        when="occasion",
+        occasion=Occasion.objects.get(key="mid-autumn"),
+        occurrence_key="mid-autumn:2027",
+        days_after=-14,
+        hour=time(9),
+        starts_at=utc(2027, 8, 31),
+    )
+    Broadcast.objects.create(campaign=Campaign.objects.create(kind="broadcast", name="Draft"), when="local")
+    for trigger in ("mid-autumn", "birthday"):
+        journey(points(), trigger={"kind": "occasion", "occasion": trigger, "days": -2, "hour": 9})
+    month = admin_client.get(reverse("admin:campaigns_occasion_month"), {"month": "2027-09"})
+    assert "Mid-Autumn Festival" in month.content.decode()
+    sent = {cell["day"]: [one["name"] for one in cell["sent"]] for week in month.context["weeks"] for cell in week}
+    assert {day: names for day, names in sent.items() if names} == {
+        date(2027, 9, 1): ["Mooncakes"],
+        date(2027, 9, 13): ["Test"],
+    }
+    assert [(one["own_day"], one["name"]) for one in month.context["every_day"]] == [("Birthday", "Test")]
     assert admin_client.get(reverse("admin:campaigns_occasion_month"), {"month": "x"}).status_code == 404
     when = coming("mid-autumn", 2030)
     url = reverse("admin:campaigns_occasion_date", args=[when.pk])
