@@ -18,7 +18,7 @@ from campaigns.enums import SuppressionReason
 from campaigns.forms_sending import LiftForm, SuppressForm
 from campaigns.models import Suppression
 from campaigns.queries import address_key
-from campaigns.services.suppression import Entry, lift, suppress
+from campaigns.services.suppression import Entry, lift, listed, suppress
 from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin
 from common.moments import format_moment
 
@@ -45,6 +45,10 @@ class SuppressView(ConfirmView):
         n = len(form.cleaned_data["addresses"])
         text = ngettext("Nothing is sent to %(n)d address any more.", "Nothing is sent to %(n)d addresses any more.", n)
         sentences = [text % {"n": n}, gettext("What waits for them is skipped, at once.")]
+        told = form.cleaned_data
+        if there := listed(channel=told["channel"], values=[line.address for line in told["addresses"]]):
+            text = ngettext("%(n)d of them is on the list already.", "%(n)d of them are on the list already.", there)
+            sentences.append(text % {"n": there})
         mistakes = form.mistakes  # type: ignore[attr-defined]
         sentences += mistakes[:SHOWN]
         if len(mistakes) > SHOWN:

@@ -4,6 +4,7 @@ import time
 from datetime import date, timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from bench._sink import running
@@ -110,11 +111,15 @@ def test_a_sender_in_trouble_pauses_and_comes_back_with_one_message(sink):
     assert Sender.objects.get().breaker == "closed"
 
 
-def test_a_suppressed_address_gets_nothing_until_it_is_lifted(sink):
+def test_a_suppressed_address_gets_nothing_until_it_is_lifted(sink, admin_client):
     first, second = due(2)
     entry = Entry("email", first.member.email.upper(), "by_hand", "asked by phone")
     assert suppress(entries=[entry], at=AT) == 1
     assert suppress(entries=[entry], at=AT) == 0
+    typed = {"channel": "email", "addresses": f"{first.member.email}\nnew@example.com", "note": "asked"}
+    told = admin_client.post(reverse("admin:campaigns_suppression_addresses"), typed).content.decode()
+    assert "Nothing is sent to 2 addresses any more." in told
+    assert "1 of them is on the list already." in told
     assert run() == 1
     assert list(sink.received()) == [second.member.email]
     first.refresh_from_db()
