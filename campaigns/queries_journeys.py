@@ -1,8 +1,10 @@
 """Reads about journeys: who comes in as time passes, who is where."""
 
+from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from contextlib import suppress
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -37,20 +39,39 @@ class Source(NamedTuple):
     params: dict[str, Any]
 
 
+@cache
+def _known() -> list[tuple[str, ZoneInfo]]:
+    """The time zones that the database knows, and this machine too: to look in vain for one takes its time."""
+    found = []
+    for name in database_time_zones():
+        with suppress(KeyError, ValueError, OSError):
+            found.append((name, ZoneInfo(name)))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _clocks(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]]]:
+    """The clocks on the walls, each with the time zones where it hangs: few are set anew, the others differ by their
+    distance from UTC alone. One that was set anew up to a day before still has hours that came already, or did not."""
+    clocks: dict[tzinfo, list[str]] = defaultdict(list)
+    short = until - since <= DAY
+    for name, zone in _known():
+        before, after = (since - DAY).astimezone(zone).utcoffset(), until.astimezone(zone).utcoffset()
+        alike = short and before == after
+        clocks[timezone(before) if alike and before is not None else zone].append(name)
+    return list(clocks.items())
+
+
 @lru_cache(maxsize=64)
 def dues(since: datetime, until: datetime, hour: int) -> tuple[Due, ...]:
     """For which time zones it became this hour, behind `since` and not after `until`."""
     found = []
-    for name in database_time_zones():
-        try:
-            zone = ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            continue
-        day, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+    for clock, names in _clocks(since, until):
+        day, last = since.astimezone(clock).date(), until.astimezone(clock).date()
         while day <= last:
-            at = dates.moment(day, hour, zone)
+            at = dates.moment(day, hour, clock)
             if since < at <= until:
-                found.append(Due(name, day, at))
+                found.extend(Due(name, day, at) for name in names)
             day += DAY
     return tuple(found)
 
@@ -60,14 +81,13 @@ def source(journey: Journey, *, since: datetime, until: datetime) -> Source | No
     told = journey.trigger
     if journey.kind is TriggerKind.AFFORDABLE:
         return _affordable(told, since, until)
-    came = dues(since, until, told["hour"])
+    if not (came := dues(since, until, told["hour"])):
+        return None
     if journey.kind is not TriggerKind.OCCASION:
         own = get_programme().time_zone
         came = tuple(due for due in came if due.zone == own)
         ask = _lapsed if journey.kind is TriggerKind.LAPSED else _expiring
         return ask(told, came) if came else None
-    if not came:
-        return None
     days, name = timedelta(days=told["days"]), told["occasion"]
     if name in OWN_DAYS:
         return _own_day(name, came, days)
@@ -111,10 +131,11 @@ def _own_day(name: str, came: tuple[Due, ...], days: timedelta) -> Source:
     else:
         rows = ANNIVERSARIES[name]  # type: ignore[index]
         params = anniversary_params(wanted, database_time_zones())
+    # OFFSET 0: members are looked up by their day, once, and not anew for each of the zones.
     return Source(
         f"SELECT own.member_id, '{name}:' || own.year || ':' || own.member_id AS key, due.at,"
         f" jsonb_build_object('occasion', '{name}', 'day', own.day, 'zone', due.zone) AS why"
-        f" FROM ({rows}) AS own JOIN members_member AS member ON member.id = own.member_id"
+        f" FROM ({rows} OFFSET 0) AS own JOIN members_member AS member ON member.id = own.member_id"
         f" JOIN {_DUE} ON due.zone = {_ZONE} AND due.day = own.day + %(later)s",
         params | _columns(came) | _zones() | {"later": days.days},
     )

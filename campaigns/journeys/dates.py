@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 
-def moment(day: date, hour: int, zone: ZoneInfo) -> datetime:
+def moment(day: date, hour: int, zone: tzinfo) -> datetime:
     """An hour of a day where the member lives; one that the clocks leap over is the moment after the leap."""
     local = datetime.combine(day, time(hour), zone)
     return local.astimezone(UTC).astimezone(zone)

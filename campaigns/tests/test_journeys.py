@@ -1,13 +1,16 @@
 """Members on journeys: coming in once, going on, leaving, through the services and the reactions that run them."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 
 from campaigns.enums import CampaignState
+from campaigns.journeys import dates
 from campaigns.models import Campaign, Journey, JourneyCall, JourneyLog, JourneyRun, Message, Template
+from campaigns.queries_journeys import dues
 from campaigns.services.journeys.advancing import advance, advance_batch
 from campaigns.services.journeys.definitions import pause_journey, publish_journey, resume_journey, save_journey
 from campaigns.services.journeys.entering import let_in_by_time
@@ -447,6 +450,35 @@ def test_a_look_at_the_clock_lets_in_each_once():
         f"birthday:2026:{member.pk}",
         utc(2026, 5, 12, 2),
     )
+
+
+@pytest.mark.parametrize(
+    "changed",  # Berlin, New York; Lord Howe by half an hour, Troll by two
+    [utc(2026, 3, 29, 1), utc(2026, 10, 25, 1), utc(2026, 11, 1, 6), utc(2026, 4, 4, 15)],
+)
+@pytest.mark.parametrize("step", [HOUR / 2, 30 * HOUR])
+def test_an_hour_comes_in_each_zone_when_its_own_clock_says_so(changed, step):
+    names = ["Europe/Berlin", "America/New_York", "Antarctica/Troll", "Australia/Lord_Howe", "Asia/Kathmandu",
+             "Pacific/Apia", "Asia/Shanghai", "UTC"]  # fmt: skip
+    since, last = changed - 26 * HOUR, changed + 26 * HOUR
+    days = [(since + n * DAY).date() for n in range(-2, 6)]
+    came = []
+    while since < last:
+        for hour in (0, 1, 2, 3, 10):
+            expected = {
+                (name, day, at.astimezone(UTC))
+                for name in names for day in days
+                if since < (at := dates.moment(day, hour, ZoneInfo(name))) <= since + step
+            }  # fmt: skip
+            found = [
+                (due.zone, due.day, due.at.astimezone(UTC))
+                for due in dues(since, since + step, hour)
+                if due.zone in names
+            ]
+            assert set(found) == expected
+            came += [(hour, *due) for due in found]
+        since += step
+    assert len(set(came)) == len(came) > 60
 
 
 def test_the_state_of_the_campaign_is_the_state_of_the_journey():

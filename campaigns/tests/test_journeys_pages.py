@@ -6,17 +6,18 @@ import json
 import os
 import signal
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun, Sender, Template
 from campaigns.services.journeys import acts
-from campaigns.services.journeys.advancing import advance
+from campaigns.services.journeys.advancing import advance, advance_batch
 from campaigns.services.journeys.calling import make_calls
 from campaigns.services.journeys.mending import retry
 from campaigns.services.journeys.running import run
@@ -286,4 +287,34 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing():
     advance(at=AT)
     assert [balance(pk, AT) for pk in members] == [7] * 5
     assert all(member.tasks.count() == 1 for member in Member.objects.filter(pk__in=members))
+    assert [result.difference for result in verify() if result.difference] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_move_each_member_once(monkeypatch):
+    made = journey(points(n=3), points("q", 4))
+    members = [join().pk for _ in range(6)]
+    both, claimed, give = Barrier(2, timeout=5), [], acts.ACTS["points"]
+
+    def when_both_hold_members(group):
+        if group.step.id == "p":
+            both.wait()  # neither has ended its transaction
+        return give(group)
+
+    def work():
+        try:
+            claimed.append(advance_batch(journey_id=made.pk, at=AT, limit=3))
+        finally:
+            connection.close()
+
+    monkeypatch.setitem(acts.ACTS, "points", when_both_hold_members)
+    workers = [Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert claimed == [3, 3]
+    assert advance(at=AT) == 0
+    assert [balance(pk, AT) for pk in members] == [7] * 6
+    assert set(JourneyRun.objects.values_list("state", flat=True)) == {"done"}
     assert [result.difference for result in verify() if result.difference] == []

@@ -223,23 +223,29 @@ def let_in_by_time(*, at: datetime) -> int:
     """
     waiting: list[int] = []
     idle: list[int] = []
-    for journey, version in running():
-        read = read_version(version.pk)
-        if read.kind in TIMED and (since := _since(journey, read, at)) < at:
-            (waiting if source(read, since=since, until=at) else idle).append(journey.pk)
+    for journey_id, version_id, looked_at in fetch_all(_RUNNING):
+        read = read_version(version_id)
+        if read.kind in TIMED and (since := _since(looked_at, read, at)) < at:
+            (waiting if source(read, since=since, until=at) else idle).append(journey_id)
     if idle:  # nobody's hour came: for all of them one statement
         execute(_IDLE, {"ids": idle, "at": at})
     return sum(_look(pk, at) for pk in waiting)
 
 
+_RUNNING = """
+SELECT journey.campaign_id, version.id, journey.last_checked_at FROM campaigns_journey AS journey
+JOIN campaigns_campaign AS campaign ON campaign.id = journey.campaign_id AND campaign.state = 'running'
+JOIN campaigns_journeyversion AS version ON version.journey_id = journey.campaign_id AND version.number = journey.number
+ORDER BY journey.campaign_id
+"""
 _IDLE = """
 UPDATE campaigns_journey SET last_checked_at = %(at)s WHERE campaign_id = ANY(%(ids)s) AND last_checked_at < %(at)s
 """
 
 
-def _since(journey: Journey, read: Definition, at: datetime) -> datetime:
+def _since(looked_at: datetime | None, read: Definition, at: datetime) -> datetime:
     """Up to when it is decided who came in by time."""
-    return max(journey.last_checked_at or at, at - timedelta(hours=read.catch_up_hours) - LOOK_BACK)
+    return max(looked_at or at, at - timedelta(hours=read.catch_up_hours) - LOOK_BACK)
 
 
 @transaction.atomic
@@ -251,7 +257,7 @@ def _look(journey_id: int, at: datetime) -> int:
     version = journey.versions.defer("definition").latest("number")
     read = read_version(version.pk)
     written = 0
-    if who := source(read, since=_since(journey, read, at), until=at):
+    if who := source(read, since=_since(journey.last_checked_at, read, at), until=at):
         written = _try(journey, version, who, at, None)
     if written < MOST:  # else the rest comes with the next look
         Journey.objects.filter(pk=journey_id).update(last_checked_at=at)
