@@ -95,11 +95,11 @@ def test_what_messages_said_goes_and_that_they_were_sent_stays(at, mailoutbox):
     run()
     before = Message.objects.order_by("pk").values_list("state", "sent_at", "why")
     kept = list(before)
-    assert Message.objects.exclude(text="").count() == 2
+    assert Message.objects.exclude(subject="").exclude(values={}).count() == 2
     switch_on("message_contents", 30, at)
     assert run_rules(at=at) == {"message_contents": 0}
     assert run_rules(at=at + timedelta(days=31)) == {"message_contents": 2}
-    assert set(Message.objects.values_list("to", "subject", "text", "html")) == {("", "", "", "")}
+    assert not Message.objects.exclude(to="", subject="", text="", values={}).exists()
     assert list(before.all()) == kept
     assert run_rules(at=at + timedelta(days=31)) == {"message_contents": 0}
 
