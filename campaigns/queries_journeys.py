@@ -65,7 +65,7 @@ def _clocks(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]]]:
 @lru_cache(maxsize=64)
 def dues(since: datetime, until: datetime, hour: int) -> tuple[Due, ...]:
     """For which time zones it became this hour, behind `since` and not after `until`."""
-    found = []
+    found: list[Due] = []
     for clock, names in _clocks(since, until):
         day, last = since.astimezone(clock).date(), until.astimezone(clock).date()
         while day <= last:
@@ -126,17 +126,19 @@ def _own_day(name: str, came: tuple[Due, ...], days: timedelta) -> Source:
     """Each member's own day, at their own hour of it or so many days from it."""
     wanted = sorted({due.day - days for due in came})
     if name == "birthday":
-        rows = f"SELECT member.id AS member_id, birthday.day, birthday.year FROM {BIRTHDAY_JOIN}"
+        rows = f"SELECT member.id AS member_id, birthday.day, birthday.year, {_ZONE} AS zone FROM {BIRTHDAY_JOIN}"
         params: dict[str, Any] = birthday_patterns(wanted)._asdict()
     else:
-        rows = ANNIVERSARIES[name]  # type: ignore[index]
+        rows = (
+            f"SELECT kept.*, {_ZONE} AS zone FROM ({ANNIVERSARIES[name]}) AS kept"  # type: ignore[index]
+            " JOIN members_member AS member ON member.id = kept.member_id"
+        )
         params = anniversary_params(wanted, database_time_zones())
     # OFFSET 0: members are looked up by their day, once, and not anew for each of the zones.
     return Source(
         f"SELECT own.member_id, '{name}:' || own.year || ':' || own.member_id AS key, due.at,"
         f" jsonb_build_object('occasion', '{name}', 'day', own.day, 'zone', due.zone) AS why"
-        f" FROM ({rows} OFFSET 0) AS own JOIN members_member AS member ON member.id = own.member_id"
-        f" JOIN {_DUE} ON due.zone = {_ZONE} AND due.day = own.day + %(later)s",
+        f" FROM ({rows} OFFSET 0) AS own JOIN {_DUE} ON due.zone = own.zone AND due.day = own.day + %(later)s",
         params | _columns(came) | _zones() | {"later": days.days},
     )
 
