@@ -48,9 +48,11 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
+from rewards.enums import CouponState
 from rewards.models import (
     Benefit,
     CheckInPoint,
+    Coupon,
     GrantRequest,
     MembershipPlan,
     Reassessment,
@@ -105,8 +107,8 @@ def catalogue_of(member: Member) -> dict[str, int]:
 
 
 def coupons_of(member: Member) -> dict[str, int]:
-    """An offer with a coupon that is open, one that was used, and a job."""
-    offer = make_offer()
+    """An offer with a coupon that is open, one that was used, and a job; a gift card that nobody has bought yet."""
+    offer, cards = make_offer(), make_offer("card", {"currency": "EUR", "amount": "10.00"})
     used = redeem(code=issue(offer, member, AT).code, member_id=member.pk, at=AT, source="test", key="coupon")
     job = create_codes(offer_id=offer.pk, total=1, at=AT)
     return {
@@ -114,6 +116,7 @@ def coupons_of(member: Member) -> dict[str, int]:
         "rewards_coupon": issue(offer, member, AT).pk,
         "rewards_couponuse": used.pk,
         "rewards_couponjob": job.pk,
+        "giftcard_in_stock": Coupon.objects.create(offer=cards, code="CARDCARDCARDCARD", state=CouponState.STOCK).pk,
     }
 
 

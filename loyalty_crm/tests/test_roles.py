@@ -231,6 +231,8 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "members_member_act": [world["members_member"], "tags", "add"],
         "view_on_site": [1, 1],
         "rewards_planmembership_sell": [world["members_member"]],
+        "rewards_coupon_sell": [world["giftcard_in_stock"]],
+        "rewards_coupon_activate": [world["giftcard_in_stock"]],
         "rewards_earningrule_why": ["purchase", world["members_purchase"]],
         "campaigns_birthdaygreeting_mail": [world["members_member"], "2026-05-12"],
         "campaigns_message_outbox_file": ["hello.eml"],
