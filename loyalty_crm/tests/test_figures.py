@@ -30,8 +30,9 @@ RFM, CUSTOMERS, QUALITY, REWARDS = (f"admin:analytics_memberscore_{page}" for pa
 
 @pytest.fixture
 def shop(db) -> None:
-    """60 customers, each of whom came once more often, and later, than the one before."""
-    Programme.objects.create(pk=1, currency="EUR", time_zone="Europe/Berlin")
+    """60 customers, each of whom came once more often, and later, than the one before. Days are told by the calendar, so
+    the shop is where no clock is put back in between."""
+    Programme.objects.create(pk=1, currency="EUR", time_zone="UTC")
     rows = []
     for n in range(60):
         member, last = make_member(), now() - timedelta(days=60 - n, seconds=-60)
