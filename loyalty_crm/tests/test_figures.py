@@ -30,8 +30,8 @@ RFM, CUSTOMERS, QUALITY, REWARDS = (f"admin:analytics_memberscore_{page}" for pa
 
 @pytest.fixture
 def shop(db) -> None:
-    """60 customers, each of whom came once more often, and later, than the one before. Days are told by the calendar, so
-    the shop is where no clock is put back in between."""
+    """60 customers, each of whom came once more often, and later, than the one before. Days are told by the
+    calendar, so the shop is where no clock is put back in between."""
     Programme.objects.create(pk=1, currency="EUR", time_zone="UTC")
     rows = []
     for n in range(60):
