@@ -1,0 +1,49 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class QuestionKind(models.TextChoices):
+    NPS = "nps", _("Recommendation, 0–10 (NPS)")
+    CSAT = "csat", _("Satisfaction, 1–5 (CSAT)")
+    CES = "ces", _("Effort, 1–7 (CES)")
+    STARS = "stars", _("Stars")
+    SINGLE = "single", _("One of several")
+    MULTIPLE = "multiple", _("Some of several")
+    RANKING = "ranking", _("Put in order")
+    MATRIX = "matrix", _("Table: one choice in each row")
+    SLIDER = "slider", _("Slider")
+    SHORT = "short", _("Short text")
+    LONG = "long", _("Long text")
+    NUMBER = "number", _("Number")
+    DATE = "date", pgettext_lazy("question", "Date")
+    PICTURE = "picture", _("One of several pictures")
+    CONSENT = "consent", _("Consent")
+    PHOTO = "photo", _("Photo")
+    STATEMENT = "statement", _("Text to read, nothing to answer")
+
+
+SCALES: dict[str, tuple[int, int]] = {
+    QuestionKind.NPS: (0, 10),
+    QuestionKind.CSAT: (1, 5),
+    QuestionKind.CES: (1, 7),
+    QuestionKind.STARS: (1, 5),
+}
+WITH_CHOICES = frozenset(
+    {QuestionKind.SINGLE, QuestionKind.MULTIPLE, QuestionKind.RANKING, QuestionKind.MATRIX, QuestionKind.PICTURE}
+)
+NUMERIC = frozenset({*SCALES, QuestionKind.SLIDER, QuestionKind.NUMBER})
+TEXTS = frozenset({QuestionKind.SHORT, QuestionKind.LONG})
+
+
+class Comparison(models.TextChoices):
+    """How an answer is held against a value in a condition."""
+
+    IS = "is", pgettext_lazy("answer", "is")
+    IS_NOT = "is_not", pgettext_lazy("answer", "is not")
+    AT_LEAST = "at_least", _("is at least")
+    AT_MOST = "at_most", _("is at most")
+    INCLUDES = "includes", _("includes")
+    LEAVES_OUT = "leaves_out", _("does not include")
+    ANSWERED = "answered", _("was answered")
+    NOT_ANSWERED = "not_answered", _("was not answered")
