@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "till.apps.TillConfig",
     "analytics.apps.AnalyticsConfig",
     "campaigns.apps.CampaignsConfig",
+    "surveys.apps.SurveysConfig",
     "rewards.apps.RewardsConfig",
     "members.apps.MembersConfig",
     "anymail",

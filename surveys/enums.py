@@ -47,3 +47,36 @@ class Comparison(models.TextChoices):
     LEAVES_OUT = "leaves_out", _("does not include")
     ANSWERED = "answered", _("was answered")
     NOT_ANSWERED = "not_answered", _("was not answered")
+
+
+class SurveyState(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    OPEN = "open", _("Open")
+    PAUSED = "paused", _("Paused")
+    CLOSED = "closed", _("Closed")
+    ARCHIVED = "archived", _("Archived")
+
+
+class Way(models.TextChoices):
+    """How an answer came in."""
+
+    LINK = "link", _("Personal link")
+    PORTAL = "portal", _("Portal")
+    PUBLIC = "public", _("Public link")
+    KIOSK = "kiosk", _("Tablet on the counter")
+    PAPER = "paper", _("On paper")
+    API = "api", pgettext_lazy("way", "Another system")
+
+
+class ResponseState(models.TextChoices):
+    STARTED = "started", _("Not finished")
+    COMPLETE = "complete", _("Complete")
+    OVER_QUOTA = "over_quota", _("Quota was full")
+    VOID = "void", _("Does not count")
+
+
+class InvitationState(models.TextChoices):
+    OPEN = "open", _("Not answered")
+    STARTED = "started", _("Begun")
+    ANSWERED = "answered", _("Answered")
+    DECLINED = "declined", _("Does not want to")

@@ -58,6 +58,16 @@ def parse(definition: Any, known: Known) -> Survey:
     return survey
 
 
+def condition_of(raw: Any, survey: Survey) -> Condition:
+    """Reads a condition on the answers to a survey's questions, as quotas have it; BadSurvey."""
+    reader = _Reader(Known())
+    reader.before = {question.id: question for question in survey.questions()}
+    condition = reader.condition_at(raw, "")
+    if reader.problems or condition is None:
+        raise BadSurvey(reader.problems or [Problem("", gettext("Here must be a condition."))])
+    return condition
+
+
 class _Reader:
     def __init__(self, known: Known) -> None:
         self.known = known

@@ -1,0 +1,5 @@
+from surveys.models.reach import Invitation
+from surveys.models.response import Answer, Response, Upload
+from surveys.models.survey import Quota, Survey, SurveyVersion
+
+__all__ = ["Answer", "Invitation", "Quota", "Response", "Survey", "SurveyVersion", "Upload"]

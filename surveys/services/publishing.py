@@ -1,0 +1,136 @@
+"""Surveys made, published, opened and closed."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from members.enums import Language
+from members.segments.tree import parse as parse_tree
+from surveys.definition import BadSurvey, Known
+from surveys.definition import Survey as Definition
+from surveys.enums import SurveyState, Way
+from surveys.logic import holds
+from surveys.models import Quota, Response, Survey, SurveyVersion
+from surveys.parser import condition_of, parse
+from surveys.queries import given_in
+
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that are mistaken for one another
+_STEPS = {
+    SurveyState.DRAFT: {SurveyState.OPEN, SurveyState.ARCHIVED},
+    SurveyState.OPEN: {SurveyState.PAUSED, SurveyState.CLOSED},
+    SurveyState.PAUSED: {SurveyState.OPEN, SurveyState.CLOSED},
+    SurveyState.CLOSED: {SurveyState.OPEN, SurveyState.ARCHIVED},
+    SurveyState.ARCHIVED: {SurveyState.CLOSED},
+}
+
+
+class WrongState(Exception):
+    """Not from the state that the survey is in."""
+
+
+class Locked(Exception):
+    """What cannot be changed any more once somebody has answered: whether a survey is anonymous."""
+
+
+def known_for(survey: Survey) -> Known:
+    """What its definition may refer to."""
+    return Known(languages=tuple(survey.languages), anonymous=survey.anonymous, tree=parse_tree)
+
+
+def read_draft(survey: Survey) -> Definition:
+    """The draft, read. BadSurvey."""
+    return parse(survey.draft, known_for(survey))
+
+
+@transaction.atomic
+def make_survey(
+    *, name: str, definition: Any, at: datetime, languages: Sequence[str] = tuple(Language.values), **settings: Any
+) -> Survey:
+    """A new draft; it may be wrong still."""
+    return Survey.objects.create(
+        name=name,
+        code="".join(secrets.choice(_LETTERS) for _ in range(8)),
+        draft=definition,
+        languages=list(languages),
+        ways=settings.pop("ways", None) or [Way.LINK, Way.PORTAL],
+        created_at=at,
+        changed_at=at,
+        **settings,
+    )
+
+
+@transaction.atomic
+def save_draft(*, survey_id: int, at: datetime, definition: Any = None, **settings: Any) -> Survey:
+    """Changes the draft and the settings; it may be wrong until it is published. Locked."""
+    survey = Survey.objects.select_for_update().get(pk=survey_id)
+    if settings.get("anonymous", survey.anonymous) != survey.anonymous and _answered(survey):
+        raise Locked
+    if definition is not None:
+        survey.draft = definition
+    if "response_limit" in settings and survey.response_limit is None:
+        survey.taken = Response.objects.filter(survey=survey, state="complete").count()
+    for name, value in settings.items():
+        setattr(survey, name, value)
+    survey.changed_at = at
+    survey.save()
+    return survey
+
+
+def _answered(survey: Survey) -> bool:
+    return Response.objects.filter(survey=survey).exists()
+
+
+@transaction.atomic
+def publish(*, survey_id: int, at: datetime, actor_id: int | None = None) -> SurveyVersion:
+    """Makes the draft the version that is asked from now on; who has begun finishes on theirs. The newest stays where
+    nothing changed. A quota that asks for what is not asked any more is refused, too. BadSurvey."""
+    survey = Survey.objects.select_for_update().get(pk=survey_id)
+    read = read_draft(survey)
+    for quota in Quota.objects.filter(survey=survey).order_by("pk"):
+        try:
+            condition_of(quota.condition, read)
+        except BadSurvey as bad:
+            raise BadSurvey(
+                [problem.__class__(f"/quotas/{quota.pk}", problem.sentence) for problem in bad.problems]
+            ) from None
+    newest = survey.versions.filter(number=survey.number).first()
+    if newest is not None and newest.definition == survey.draft:
+        return newest
+    survey.number += 1
+    version = SurveyVersion.objects.create(
+        survey=survey, number=survey.number, definition=survey.draft, at=at, actor_id=actor_id
+    )
+    survey.changed_at = at
+    survey.save(update_fields=["number", "changed_at"])
+    return version
+
+
+@transaction.atomic
+def move(*, survey_id: int, to: SurveyState, at: datetime, actor_id: int | None = None) -> Survey:
+    """Opens, pauses, closes or archives; opening a draft publishes it. WrongState; BadSurvey."""
+    survey = Survey.objects.select_for_update().get(pk=survey_id)
+    if to not in _STEPS[SurveyState(survey.state)]:
+        raise WrongState(survey.state)
+    if to == SurveyState.OPEN and survey.number == 0:
+        publish(survey_id=survey.pk, at=at, actor_id=actor_id)
+        survey.refresh_from_db()
+    survey.state, survey.changed_at = to, at
+    survey.save(update_fields=["state", "changed_at"])
+    return survey
+
+
+@transaction.atomic
+def save_quota(*, survey_id: int, name: str, condition: Any, most: int, quota_id: int | None = None) -> Quota:
+    """How many are wanted of those for whom the condition holds; those there are already are counted. BadSurvey."""
+    survey = Survey.objects.select_for_update().get(pk=survey_id)
+    read = condition_of(condition, read_draft(survey))
+    done = Response.objects.filter(survey=survey, state="complete").order_by("pk").iterator()
+    taken = sum(holds(read, given_in(each), each.fits) for each in done)
+    values = {"survey": survey, "name": name, "condition": condition, "most": max(most, taken), "taken": taken}
+    if quota_id is None:
+        return Quota.objects.create(**values)
+    Quota.objects.filter(pk=quota_id, survey=survey).update(**values)
+    return Quota.objects.get(pk=quota_id, survey=survey)
