@@ -1,0 +1,167 @@
+"""What a survey's answers come to: counts for each question in one pass, by group where asked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from common.sql import fetch_all
+from surveys.definition import Question
+from surveys.enums import QuestionKind
+from surveys.models import Survey
+from surveys.scores import Score, ces, csat, mean, nps, share
+
+EVERYBODY = ""
+BY = {"language": "response.language", "way": "response.way", "version": "version.number::text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which answers a report is of: complete ones, of a span of time, by a trait of who answered."""
+
+    survey_id: int
+    since: datetime | None = None
+    until: datetime | None = None
+    by: str = ""  # "language", "way", "version", a trait kept with the response, "segment:5"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one question in one group. `asked` saw it, `answered` said something, the rest passed it over.
+
+    `numbers`, `choices` and `rows` count what was said; `places` sums the ranks a choice was given (1 is first).
+    """
+
+    asked: int = 0
+    answered: int = 0
+    numbers: dict[float, int] = field(default_factory=dict)
+    choices: dict[str, int] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    rows: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+Report = dict[str, dict[str, Tally]]  # by group, by question
+
+_COUNTS = """
+SELECT {group} AS who, answer.question, answer.number, answer.choices, answer.rows::text, count(*),
+       count(*) FILTER (WHERE answer.number IS NOT NULL OR answer.choices IS NOT NULL OR answer.rows IS NOT NULL
+                        OR answer.text <> '' OR answer.day IS NOT NULL OR answer.upload_id IS NOT NULL)
+FROM surveys_response AS response {joins}
+JOIN surveys_answer AS answer ON answer.response_id = response.id
+WHERE {where}
+GROUP BY 1, 2, 3, 4, 5
+"""
+_SIZES = "SELECT {group} AS who, count(*) FROM surveys_response AS response {joins} WHERE {where} GROUP BY 1"
+
+
+def _parts(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]]:
+    where = ["response.survey_id = %(survey)s", "response.state = 'complete'"]
+    params: dict[str, Any] = {"survey": asked.survey_id, "since": asked.since, "until": asked.until}
+    if survey.anonymous:
+        where.append("response.mixed_at IS NOT NULL")
+    if asked.since:
+        where.append("response.completed_at >= %(since)s")
+    if asked.until:
+        where.append("response.completed_at < %(until)s")
+    joins = ""
+    if not asked.by:
+        group = "''"
+    elif asked.by in BY:
+        group = BY[asked.by]
+        joins = (
+            "JOIN surveys_surveyversion AS version ON version.id = response.version_id" if asked.by == "version" else ""
+        )
+    elif asked.by.startswith("segment:"):
+        params["segment"] = int(asked.by.removeprefix("segment:"))
+        joins = (
+            "LEFT JOIN members_segmentmember AS inside"
+            " ON inside.segment_id = %(segment)s AND inside.member_id = response.member_id"
+        )
+        group = "CASE WHEN inside.member_id IS NULL THEN 'out' ELSE 'in' END"
+    else:
+        params["trait"] = asked.by
+        group = "coalesce(response.traits ->> %(trait)s::text, '')"
+    return {"group": group, "joins": joins, "where": " AND ".join(where)}, params
+
+
+def report(asked: Asked) -> tuple[Report, dict[str, int]]:
+    """The tallies, and how many answered in each group. Of an anonymous survey groups below its smallest are left out
+    whole: what is left of a sum would tell them."""
+    survey = Survey.objects.get(pk=asked.survey_id)
+    parts, params = _parts(asked, survey)
+    sizes = dict(fetch_all(_SIZES.format(**parts), params))
+    if survey.anonymous:
+        sizes = {who: n for who, n in sizes.items() if n >= survey.smallest_group}
+    found: Report = {who: {} for who in sizes}
+    for who, question, number, choices, rows, n, said in fetch_all(_COUNTS.format(**parts), params):
+        if who not in found:
+            continue
+        tally = found[who].setdefault(question, Tally())
+        tally.asked += n
+        tally.answered += said
+        if number is not None:
+            tally.numbers[float(number)] = tally.numbers.get(float(number), 0) + n
+        for place, choice in enumerate(choices or (), 1):
+            tally.choices[choice] = tally.choices.get(choice, 0) + n
+            tally.places[choice] = tally.places.get(choice, 0) + n * place
+        for pair in json.loads(rows or "{}").items():
+            tally.rows[pair] = tally.rows.get(pair, 0) + n
+    return found, sizes
+
+
+def score_of(question: Question, tally: Tally | None) -> Score | None:
+    """The score of a question's kind; None for kinds that have none."""
+    numbers: Mapping[float, int] = tally.numbers if tally else {}
+    whole = {int(number): n for number, n in numbers.items()}
+    match question.kind:
+        case QuestionKind.NPS:
+            return nps(whole)
+        case QuestionKind.CSAT:
+            return csat(whole)
+        case QuestionKind.CES:
+            return ces(whole)
+        case QuestionKind.STARS | QuestionKind.SLIDER | QuestionKind.NUMBER:
+            return mean("mean:1", numbers)
+    return None
+
+
+def shares_of(question: Question, tally: Tally | None) -> dict[str, Score]:
+    """Of those who answered, the share that chose each, with its interval."""
+    keys = [choice.id for choice in question.choices] + (["other"] if question.other else [])
+    if question.kind == QuestionKind.CONSENT:
+        keys = ["yes", "no"]
+    answered = tally.answered if tally else 0
+    return {key: share("share:1", tally.choices.get(key, 0) if tally else 0, answered) for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many were invited, began and finished; `answered` is finished / invited, of invitations alone."""
+
+    invited: int
+    answered: Score
+    begun: int
+    finished: int
+    completion: Score
+
+
+_RATE = """
+SELECT (SELECT count(*) FROM surveys_invitation WHERE survey_id = %(survey)s AND key <> 'open'),
+       (SELECT count(*) FROM surveys_invitation WHERE survey_id = %(survey)s AND key <> 'open' AND state = 'answered'),
+       count(*), count(*) FILTER (WHERE state IN ('complete', 'over_quota'))
+FROM surveys_response WHERE survey_id = %(survey)s AND state <> 'void'
+"""
+
+
+def rate_of(survey_id: int) -> Rate:
+    """Response rate: answered invitations / invitations (who came by themselves is in neither). Completion rate:
+    finished / begun, of everybody."""
+    ((invited, answered, begun, finished),) = fetch_all(_RATE, {"survey": survey_id})
+    return Rate(
+        invited,
+        share("response-rate:1", answered, invited),
+        begun,
+        finished,
+        share("completion-rate:1", finished, begun),
+    )
