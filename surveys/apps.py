@@ -5,3 +5,12 @@ from django.utils.translation import gettext_lazy as _
 class SurveysConfig(AppConfig):
     name = "surveys"
     verbose_name = _("Surveys")
+
+    def ready(self) -> None:
+        from members.privacy import register_eraser
+        from surveys import events, merging, privacy  # noqa: F401  events register
+        from surveys.services.erasure import erase_answers
+
+        merging.register_all()
+        privacy.register_all()
+        register_eraser("surveys", erase_answers)

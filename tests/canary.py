@@ -61,6 +61,8 @@ from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers
+from surveys.models import Invitation, Response, Upload
+from surveys.tests.factories import AB, open_survey, question
 
 WORD = "qzcanary"
 PHONE = "+4915199887766"
@@ -98,6 +100,7 @@ def plant(at: datetime) -> m.Member:
     _redemptions(member, at)
     _messages(member, at)
     _wishes(member, at)
+    _answered(member, at)
     Answer.objects.create(
         call="members", source="till", key="1", fingerprint=b"1", status=201, body={"name": WORD}, member=member
     )
@@ -258,6 +261,22 @@ def _messages(member: m.Member, at: datetime) -> None:
     )  # fmt: skip
     send_mail(f"Für {WORD}", f"Hallo {WORD} – schön!", None, [EMAIL])
     send_sms(PHONE, f"Hello {WORD}")
+
+
+def _answered(member: m.Member, at: datetime) -> None:
+    """A survey answered in words, with a picture."""
+    asked = [question("q1", "long"), question("q2", "single", choices=AB, other=True)]
+    survey = open_survey({"sections": [{"id": "s1", "questions": asked}]})
+    invitation = Invitation.objects.create(survey=survey, member=member, key="wave:1", created_at=at)
+    response = Response.objects.create(
+        survey=survey, version=survey.versions.get(), invitation=invitation, member=member, key=WORD, way="link",
+        language="en", traits={"city": WORD}, started_at=at, changed_at=at,
+    )  # fmt: skip
+    upload = Upload(response=response, created_at=at, width=1, height=1)
+    upload.picture.save(f"{WORD}.png", ContentFile(b"picture"), save=False)
+    upload.save()
+    response.answers.create(question="q1", text=f"I am {WORD}", upload=upload)
+    response.answers.create(question="q2", choices=["other"], text=WORD)
 
 
 def _merged(member: m.Member, at: datetime) -> None:

@@ -101,8 +101,8 @@ class Upload(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     response = models.ForeignKey(Response, models.CASCADE, related_name="uploads")
-    picture = models.ImageField(_("picture"), upload_to="answers/", width_field="width", height_field="height")
-    width = models.PositiveIntegerField(editable=False)
+    picture = models.FileField(_("picture"), upload_to="answers/")
+    width = models.PositiveIntegerField(editable=False)  # pixels
     height = models.PositiveIntegerField(editable=False)
     created_at = models.DateTimeField(_("sent"))
 

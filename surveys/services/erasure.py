@@ -1,0 +1,21 @@
+"""What becomes of the answers of members who are erased: choices stay in the figures, what was written goes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from surveys.models import Answer, Invitation, Response, Upload
+
+
+def erase_answers(member_ids: Sequence[int], at: datetime) -> None:
+    """Empties words and days, deletes pictures; scores and choices stay, joined to nobody who could be known."""
+    responses = Response.objects.filter(member__in=member_ids)
+    answers = Answer.objects.filter(response__in=responses)
+    answers.update(text="", day=None, upload=None)
+    for upload in Upload.objects.filter(response__in=responses):
+        name, storage = upload.picture.name, upload.picture.storage
+        upload.delete()
+        transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
+    responses.update(traits={}, key="")
+    Invitation.objects.filter(member__in=member_ids, state__in=["open", "started"]).update(expires_at=at)
