@@ -17,5 +17,12 @@ def _detractor(data: dict[str, Any]) -> str:
 
 
 group("survey", _("Surveys"), "reviews")
+SURVEY_INVITED = kind(
+    "survey.invited",
+    _("Asked to answer a survey"),
+    lambda data: gettext("Asked to answer “%(survey)s”") % {"survey": data["name"]},
+    changes=False,
+    about=("surveys.invitation", "invitation"),
+)
 SURVEY_ANSWERED = kind("survey.answered", _("Survey answered"), _answered)
 SURVEY_DETRACTOR = kind("survey.detractor", _("Unhappy in a survey"), _detractor)
