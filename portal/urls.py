@@ -1,6 +1,19 @@
 from django.urls import path
 
-from portal.views import coupons, history, home, inbox, joining, me, privacy, proof, redemptions, rewards, tier
+from portal.views import (
+    coupons,
+    history,
+    home,
+    inbox,
+    joining,
+    me,
+    privacy,
+    proof,
+    redemptions,
+    rewards,
+    surveys,
+    tier,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -41,6 +54,8 @@ urlpatterns = [
     path("join/", joining.join, name="join"),
     path("join/card/", joining.claim, name="claim"),
     path("join/card/code/", joining.claim_code, name="claim_code"),
+    path("s/<str:code>/", surveys.public, name="survey"),
+    path("s/i/<uuid:uid>/", surveys.invited, name="invited"),
     path("language/", home.language, name="language"),
     path("manifest.webmanifest", home.manifest, name="manifest"),
     path("robots.txt", home.robots, name="robots"),

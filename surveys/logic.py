@@ -147,6 +147,18 @@ def next_screen(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed:
     return screen
 
 
+def screens(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed: str = "") -> list[list[Question]]:
+    """The screens seen so far, as `given` leads through them, and the next one, if there is one."""
+    seen: dict[str, Given] = {}
+    found = []
+    while screen := next_screen(survey, seen, fits, seed):
+        found.append(screen)
+        if any(question.id not in given for question in screen):
+            break
+        seen |= {question.id: given[question.id] for question in screen}
+    return found
+
+
 def _hides(section: Section, shown: set[str], given: Answers, fits: Sequence[bool]) -> bool:
     """Whether a question of the section, not shown, depends on what is shown: its place is here, so the screen ends."""
     return any(

@@ -1,0 +1,109 @@
+"""Answering a survey in the browser: nothing counts until it is sent, and each invitation once."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from members.models import TimelineEvent
+from members.tests.factories import make_member
+from surveys.models import Answer, Invitation, Response
+from surveys.services.mixing import mix
+from surveys.tests.factories import AB, open_survey, question, satisfaction
+
+pytestmark = pytest.mark.django_db
+
+
+def invite(survey, **profile) -> Invitation:
+    member = make_member(**profile)
+    return Invitation.objects.create(survey=survey, member=member, key="wave:1", created_at=timezone.now())
+
+
+def text(reply) -> str:
+    return reply.content.decode()
+
+
+def test_from_the_mail_to_the_thanks_in_the_members_language(client):
+    asked = invite(open_survey(thanks_points=20), language="zh-hans")
+    address = f"/s/i/{asked.uid}/"
+    for _ in range(3):  # a scanner opens every link
+        page = text(client.get(f"{address}?q1=3"))
+    assert 'value="3" checked' in page
+    assert 'lang="zh-Hans"' in page
+    assert not Response.objects.exists()
+    follow_up = client.post(f"{address}?q1=3", {"at": "0", "q1": "3"}, follow=True)
+    assert "q2？" in text(follow_up)  # why, because it is 3
+    done = client.post(address, {"at": "1", "q2": "太慢了 <b>", "q3": "b"}, follow=True)
+    assert "20" in text(done)
+    response = Response.objects.get()
+    assert (response.state, response.member_id, response.way) == ("complete", asked.member_id, "link")
+    assert response.answers.get(question="q2").text == "太慢了 <b>"
+    assert "q1" not in text(Client().get(address))  # the link is used up, on whatever device
+    assert TimelineEvent.objects.filter(member=asked.member, kind="survey.detractor").exists()
+
+
+def test_what_is_missing_is_said_beside_the_question_and_nothing_is_begun(client):
+    survey = open_survey()
+    reply = client.post(f"/s/{survey.code}/", {"at": "0", "q1": ""})
+    assert reply.status_code == 422
+    assert "Please answer this question." in text(reply)
+    assert not Response.objects.exists()
+
+
+def test_one_goes_back_and_changes_ones_mind(client):
+    survey = open_survey()
+    address = f"/s/{survey.code}/"
+    client.post(address, {"at": "0", "q1": "2"})
+    back = text(client.get(f"{address}?at=0"))
+    assert 'value="2" checked' in back
+    client.post(address, {"at": "0", "q1": "10"})
+    client.post(address, {"at": "1", "q3": "a"})
+    assert dict(Answer.objects.values_list("question", "number")) == {"q1": 10, "q3": None}
+    assert Response.objects.get().state == "complete"
+
+
+def test_every_kind_of_question_is_shown_and_taken(client):
+    definition = satisfaction()
+    definition["sections"][0]["questions"] = [
+        question("a", "csat"), question("b", "stars"), question("c", "multiple", choices=AB, other=True),
+        question("d", "ranking", choices=AB), question("e", "matrix", choices=AB, rows=AB), question("f", "slider"),
+        question("g", "short"), question("h", "number"), question("i", "date"), question("j", "consent"),
+        question("k", "statement"), question("l", "ces"), question("m", "photo"),
+    ]  # fmt: skip
+    address = f"/s/{open_survey(definition).code}/"
+    assert "data-slider" in text(client.get(address))
+    client.post(
+        address,
+        {
+            "at": "0", "a": "4", "b": "5", "c": ["a", "other"], "c.other": "Tea", "d.row.a": "2", "d.row.b": "1",
+            "e.row.a": "b", "f": "40", "g": "Good", "h": "1.5", "i": "2026-05-12", "j": "yes", "l": "7",
+        },
+    )  # fmt: skip
+    kept = {answer.question: answer for answer in Answer.objects.all()}
+    assert kept["c"].choices == ["a", "other"]
+    assert kept["c"].text == "Tea"
+    assert kept["d"].choices == ["b", "a"]
+    assert kept["e"].rows == {"a": "b"}
+    assert [kept[key].number for key in "abfhl"] == [4, 5, 40, 1.5, 7]
+    assert Response.objects.get().state == "complete"
+
+
+def test_an_anonymous_answer_is_thanked_and_joined_to_nobody(client):
+    survey = open_survey(anonymous=True, thanks_points=5)
+    for _ in range(5):
+        asked = invite(survey)
+        person = Client()
+        person.post(f"/s/i/{asked.uid}/", {"at": "0", "q1": "9"})
+        done = person.post(f"/s/i/{asked.uid}/", {"at": "1", "q3": "a"}, follow=True)
+        assert "5 points" in text(done)
+    assert mix(survey_id=survey.pk, at=timezone.now()) == 5
+    assert not Response.objects.exclude(member=None, invitation=None).exists()
+
+
+@pytest.mark.parametrize("address", ["/s/nothere/", "/s/i/3f2c1b1e-0000-4000-8000-000000000000/"])
+def test_addresses_of_nothing_are_told_so(client, address):
+    assert client.get(address).status_code == 404
+
+
+def test_a_closed_survey_says_so(client):
+    survey = open_survey(closes_at=timezone.now())
+    assert "This survey is over." in text(client.get(f"/s/{survey.code}/"))
