@@ -212,6 +212,8 @@ CELERY_BEAT_SCHEDULE = {
     "score-members": {"task": "analytics.tasks.score_members", "schedule": crontab(hour=3, minute=52)},
     "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},
     "resume-reassessments": {"task": "rewards.tasks.resume_reassessments", "schedule": crontab()},
+    "invite-to-surveys": {"task": "surveys.tasks.invite_to_surveys", "schedule": crontab()},
+    "mix-anonymous-answers": {"task": "surveys.tasks.mix_anonymous_answers", "schedule": crontab(minute="*/15")},
     "reassess-tiers": {"task": "rewards.tasks.reassess_tiers", "schedule": crontab(hour=3, minute=27)},
 }
 

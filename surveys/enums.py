@@ -80,3 +80,19 @@ class InvitationState(models.TextChoices):
     STARTED = "started", _("Begun")
     ANSWERED = "answered", _("Answered")
     DECLINED = "declined", _("Does not want to")
+
+
+class TriggerEvent(models.TextChoices):
+    """What leads to an invitation."""
+
+    PURCHASE = "purchase", _("A purchase")
+    REDEMPTION = "redemption", _("A reward redeemed")
+    TIER = "tier", _("A change of tier")
+    CASE = "case", _("A case closed")
+    CUSTOM = "custom", _("An event that another system tells")
+    SCHEDULE = "schedule", _("Every so many days")
+
+
+class PlaceKind(models.TextChoices):
+    POSTER = "poster", _("QR code to hang up")
+    TABLET = "tablet", _("Tablet on the counter")

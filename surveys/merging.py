@@ -14,3 +14,12 @@ def register_all() -> None:
         """,
     )
     register("surveys.Response.member", Strategy.MOVE)
+    # Asked for the same under both names: once is enough.
+    register(
+        "surveys.DueInvitation.member",
+        Strategy.MOVE,
+        stays="""
+            EXISTS (SELECT FROM surveys_dueinvitation AS other WHERE other.member_id = {survivor}
+                    AND other.trigger_id = row.trigger_id AND other.key = row.key)
+        """,
+    )

@@ -62,3 +62,4 @@ def register_all() -> None:
         "survey_invitations", _("What you were asked"), _invitations, models=["surveys.Invitation"], order=76
     )
     exempt("surveys.SurveyVersion", _("what is asked of all; a member of staff published it"))
+    exempt("surveys.DueInvitation", _("hours old; then it is an invitation, or nothing"))

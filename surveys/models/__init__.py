@@ -1,5 +1,20 @@
+from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
 from surveys.models.survey import Quota, Survey, SurveyVersion
+from surveys.models.trigger import AskingRule, DueInvitation, SurveyTrigger
 
-__all__ = ["Answer", "Invitation", "Quota", "Response", "Survey", "SurveyVersion", "Upload", "Wave"]
+__all__ = [
+    "Answer",
+    "AskingRule",
+    "DueInvitation",
+    "Invitation",
+    "Quota",
+    "Response",
+    "Survey",
+    "SurveyPlace",
+    "SurveyTrigger",
+    "SurveyVersion",
+    "Upload",
+    "Wave",
+]

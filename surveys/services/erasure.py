@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from surveys.models import Answer, Invitation, Response, Upload
+from surveys.models import Answer, DueInvitation, Invitation, Response, Upload
 
 
 def erase_answers(member_ids: Sequence[int], at: datetime) -> None:
@@ -17,5 +17,6 @@ def erase_answers(member_ids: Sequence[int], at: datetime) -> None:
         name, storage = upload.picture.name, upload.picture.storage
         upload.delete()
         transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
+    DueInvitation.objects.filter(member__in=member_ids).delete()
     responses.update(traits={}, key="")
     Invitation.objects.filter(member__in=member_ids, state__in=["open", "started"]).update(expires_at=at)

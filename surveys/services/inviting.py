@@ -12,7 +12,7 @@ from common.sql import fetch_all
 from members.events import record_selected
 from surveys.enums import SurveyState
 from surveys.events import SURVEY_INVITED
-from surveys.models import Survey, Wave
+from surveys.models import AskingRule, Survey, SurveyTrigger, Wave
 
 CHUNK = 20_000  # members looked at in one statement
 
@@ -26,30 +26,50 @@ class Invited:
     invited: int
 
 
-# Asked once per key, nobody who was asked this survey in the days before, nobody who has answered it.
-_INVITE = """
-WITH candidate AS (
-    SELECT member.id, member.id = ANY(%(members)s::bigint[]) AS meant
-    FROM members_member AS member
-    WHERE member.id = ANY(%(members)s::bigint[]) AND member.merged_into_id IS NULL AND member.erased_at IS NULL
+# Asked once per key; nobody who was asked this survey, or by this trigger, in the days before, or has answered it in
+# them; nobody whom any survey asked within the days of the shop's rule. Who came by themselves was not asked.
+RESTED = """
+EXISTS (
+    SELECT FROM surveys_invitation AS before
+    WHERE before.member_id = ask.member_id AND (before.survey_id <> %(survey)s::bigint OR before.key <> ask.key)
+      AND CASE WHEN before.survey_id = %(survey)s::bigint
+          THEN before.created_at > %(rest)s::timestamptz OR before.answered_on > %(rest)s::timestamptz::date
+               OR (before.key LIKE %(prefix)s::text AND before.created_at > %(cooldown)s::timestamptz)
+               OR (before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%')
+          ELSE before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%' END)
+"""
+_INVITE = f"""
+WITH ask AS (
+    SELECT DISTINCT ON (ask.member_id) ask.member_id, ask.key, ask.purchase_id
+    FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(purchases)s::bigint[]) AS ask (member_id, key, purchase_id)
+    JOIN members_member AS member ON member.id = ask.member_id
+    WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL
+    ORDER BY ask.member_id, ask.key
 ),
-rested AS (
-    SELECT candidate.id FROM candidate WHERE EXISTS (
-        SELECT FROM surveys_invitation AS before
-        WHERE before.member_id = candidate.id AND before.survey_id = %(survey)s AND before.key <> %(key)s
-          AND (before.created_at > %(rest)s::timestamptz OR before.answered_on > %(rest)s::timestamptz::date))
-),
+candidate AS (SELECT ask.*, {RESTED} AS rests FROM ask),
 made AS (
     INSERT INTO surveys_invitation (uid, survey_id, member_id, key, state, purchase_id, created_at, expires_at)
-    SELECT gen_random_uuid(), %(survey)s, candidate.id, %(key)s, 'open', %(purchase)s::bigint, %(at)s::timestamptz,
+    SELECT gen_random_uuid(), %(survey)s, member_id, key, 'open', purchase_id, %(at)s::timestamptz,
            %(expires)s::timestamptz
-    FROM candidate WHERE candidate.id NOT IN (SELECT id FROM rested)
-    ORDER BY candidate.id
+    FROM candidate WHERE NOT rests ORDER BY member_id
     ON CONFLICT (survey_id, member_id, key) DO NOTHING
     RETURNING id
 )
-SELECT (SELECT count(*) FROM candidate), (SELECT count(*) FROM rested), (SELECT array_agg(id) FROM made)
+SELECT (SELECT count(*) FROM candidate), (SELECT count(*) FROM candidate WHERE rests),
+       (SELECT array_agg(id) FROM made)
 """
+
+
+def rests(survey: Survey, at: datetime, trigger: SurveyTrigger | None = None) -> dict[str, object]:
+    """What RESTED asks for: since when nobody was to be asked."""
+    rule = AskingRule.objects.filter(pk=1).first() or AskingRule()
+    return {
+        "survey": survey.pk,
+        "rest": at - timedelta(days=survey.ask_every_days),
+        "rest_of_all": at - timedelta(days=rule.days),
+        "prefix": f"trigger:{trigger.pk}:%" if trigger else "",
+        "cooldown": at - timedelta(days=trigger.cooldown_days if trigger else 0),
+    }
 
 
 @transaction.atomic
@@ -57,13 +77,15 @@ def invite(
     *,
     survey_id: int,
     member_ids: Sequence[int],
-    key: str,
     at: datetime,
+    key: str = "",
+    keys: Sequence[str] = (),
+    purchase_ids: Sequence[int | None] = (),
     days_open: int | None = None,
-    purchase_id: int | None = None,
+    trigger: SurveyTrigger | None = None,
 ) -> Invited:
-    """Invites those who were not asked this survey within its days of rest. The same key invites nobody twice, so a
-    call that died is made again whole. The invitations are sent by whoever has registered to (docs/surveys.md)."""
+    """Invites those who were not asked within the days of rest. The same key (one for all, or one each) invites nobody
+    twice, so a call that died is made again whole. The invitations are sent by whoever reacts to SURVEY_INVITED."""
     survey = Survey.objects.get(pk=survey_id)
     if survey.state != SurveyState.OPEN:
         return Invited(0, 0, 0)
@@ -71,13 +93,12 @@ def invite(
         _INVITE,
         {
             "members": list(member_ids),
-            "survey": survey_id,
-            "key": key,
-            "rest": at - timedelta(days=survey.ask_every_days),
+            "keys": list(keys) or [key] * len(member_ids),
+            "purchases": list(purchase_ids) or [None] * len(member_ids),
             "at": at,
             "expires": at + timedelta(days=days_open) if days_open else None,
-            "purchase": purchase_id,
-        },
+        }
+        | rests(survey, at, trigger),
     )
     record_selected(
         kind=SURVEY_INVITED,
