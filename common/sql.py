@@ -72,6 +72,27 @@ class _Plans:
             results = [self._done(self.pgconn.exec_prepared(self._name(query), values))]  # type: ignore[arg-type]  # None is NULL
         return [self._rows(result) for result in results]
 
+    def run_beside(self, asked: Bound, meanwhile: Callable[[], object]) -> list[tuple]:
+        """One statement, and what is done here while the server runs it."""
+        pgconn, (query, values) = self.pgconn, asked
+        name = self._name(query)
+        results: list[PGresult] = []
+        try:
+            pgconn.send_query_prepared(name, values)  # type: ignore[arg-type]  # None is NULL
+            pgconn.flush()
+            meanwhile()
+            while pgconn.is_busy():  # what waits here lets other threads go on: get_result does not
+                self.waits.poll()
+                pgconn.consume_input()
+            while result := pgconn.get_result():
+                results.append(result)
+        except BaseException:
+            self.raw.close()  # the answer may be on its way, and nobody asks for it any more
+            raise
+        if not results:
+            raise OperationalError(pgconn.get_error_message())
+        return self._rows(self._done(results[0]))
+
     def _name(self, query: bytes) -> bytes:
         name = self.names.get(query)
         if name is None:
@@ -184,6 +205,28 @@ def fetch_prepared(statement: str, params: Params = ()) -> list[tuple]:
     return fetch_together([(statement, params)])[0]
 
 
+def fetch_beside(statement: str, params: Params, meanwhile: Callable[[], object]) -> list[tuple]:
+    """As fetch_prepared outside of transactions, while `meanwhile` is done here: it must not ask the database, nor
+    raise. Its lists are short."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.ensure_connection()
+    bound = _bound((statement, params))
+    if bound is None or connection.in_atomic_block or connection.queries_logged or connection.execute_wrappers:
+        rows = fetch_prepared(statement, params)
+        meanwhile()
+        return rows
+    with connection.wrap_database_errors:
+        return _plans_of(connection).run_beside(bound, meanwhile)
+
+
+def _plans_of(connection: Any) -> _Plans:
+    """Each connection has its own."""
+    plans: _Plans | None = getattr(connection, "kept_plans", None)
+    if plans is None or plans.raw is not connection.connection:
+        plans = connection.kept_plans = _Plans(connection.connection)
+    return plans
+
+
 def fetch_together(asked: Sequence[tuple[str, Params]], *, last: bool = False) -> list[list[tuple]]:
     """As fetch_prepared, for several statements that need not know of each other: all are sent at once, and the wait is
     for one answer. They are run in their order, up to the first that fails; each sees what others have committed
@@ -203,10 +246,7 @@ def fetch_together(asked: Sequence[tuple[str, Params]], *, last: bool = False) -
     connection.validate_no_broken_transaction()
     commits = last and connection.in_atomic_block and connection.commit_on_exit and not connection.savepoint_ids
     with connection.wrap_database_errors:
-        plans: _Plans | None = getattr(connection, "kept_plans", None)
-        if plans is None or plans.raw is not raw:  # each connection has its own
-            plans = connection.kept_plans = _Plans(raw)  # type: ignore[attr-defined]
-        return plans.run(bound, commits)
+        return _plans_of(connection).run(bound, commits)
 
 
 def _planned_anew(statement: str, params: Params) -> list[tuple]:

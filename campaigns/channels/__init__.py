@@ -50,6 +50,13 @@ class Outgoing:
     mail: Callable[[], EmailMessage]
 
 
+class Begin(Protocol):
+    """Says that a message may leave from now on. Stopped."""
+
+    def __call__(self, meanwhile: Callable[[], None] = ...) -> None:
+        """`meanwhile` is done until the database has it; it must not ask it, nor raise."""
+
+
 class Line(Protocol):
     """An open way. `send` calls `begin` right before what cannot be undone; what it raises after that, but a Refusal,
     leaves in doubt whether the message arrived. Without doubt, if it is `harmless`: doing it twice changes nothing."""
@@ -59,7 +66,7 @@ class Line(Protocol):
     def open(self) -> None:
         """Ready to send. Refusal."""
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         """The other side's own id of the message, if it told one. `following` is the next, if it may come at once.
         Refusal, Stopped."""
 

@@ -1,11 +1,10 @@
 """Any mail backend of Django: providers by their HTTP interface (django-anymail), the outbox on disk, a test's."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.core.mail import get_connection
 
-from campaigns.channels import Outgoing
+from campaigns.channels import Begin, Outgoing
 from campaigns.channels.answers import of_exception
 from common.mail import SmtpBackend
 
@@ -28,7 +27,7 @@ class BackendLine:
     def close(self) -> None:
         self.backend.close()
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         mail = message.mail()
         mail.metadata = {"message": message.uid}  # type: ignore[attr-defined]  # anymail hands it back in webhooks
         mail.extra_headers["X-Idempotency-Key"] = message.uid

@@ -1,11 +1,10 @@
 """Messages written to files that staff can open: what text messages and calls do until a provider is set."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 
-from campaigns.channels import Outgoing
+from campaigns.channels import Begin, Outgoing
 
 
 class DiskLine:
@@ -19,7 +18,7 @@ class DiskLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         begin()
         folder = Path(settings.OUTBOX_DIR)
         part = folder / f".{message.uid}"

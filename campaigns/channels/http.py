@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from campaigns.channels import Fate, Outgoing, Refusal
+from campaigns.channels import Begin, Fate, Outgoing, Refusal
 from campaigns.models import Sender
 
 MOST_READ = 65_536  # bytes of an answer
@@ -46,7 +46,7 @@ class HttpLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         return self.call(message.uid, filled(self.body, message), begin)
 
     def call(self, uid: str, told: Any, begin: Callable[[], None] = lambda: None) -> str:

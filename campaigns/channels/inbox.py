@@ -1,8 +1,6 @@
 """The inbox on the member's own pages: the message is there as soon as its row says sent."""
 
-from collections.abc import Callable
-
-from campaigns.channels import Outgoing
+from campaigns.channels import Begin, Outgoing
 
 
 class InboxLine:
@@ -14,6 +12,6 @@ class InboxLine:
     def close(self) -> None:
         pass
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         begin()
         return ""

@@ -2,17 +2,17 @@
 
 smtplib opens the connection, for TLS and signing in; the mails go by its socket. A mail is ready bytes, and the caller
 is asked after the server has said 354, before the first byte of the mail. Where it is known which mail follows, its
-envelope goes with the last bytes of the one before, so that each mail costs one wait.
+envelope goes with the last bytes of the one before, so that each mail costs one wait, and it is written while the
+database takes down that the one before may leave.
 """
 
 import smtplib
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from django.core.mail import get_connection
 
-from campaigns.channels import Outgoing, Refusal
+from campaigns.channels import Begin, Outgoing, Refusal
 from campaigns.channels.answers import of_exception, refusal
 
 _REUSED_BY_SERVERS = 100  # mails by a connection: many servers close it after so many
@@ -53,7 +53,7 @@ class SmtpLine:
             connection.close()
             self.backend.connection = None
 
-    def send(self, message: Outgoing, begin: Callable[[], None], following: Outgoing | None = None) -> str:
+    def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         if self.announced not in (None, message.id):
             self.close()  # the server waits for another mail, which will not come
         self.open()
@@ -63,7 +63,7 @@ class SmtpLine:
         try:
             frame = self._frame(message)
             self._accepted(smtp, message)
-            begin()
+            begin(lambda: self._prepare(following))
         except Refusal:
             raise  # the server said so, and waits for the next
         except Exception:
@@ -73,7 +73,6 @@ class SmtpLine:
         smtp.sock.sendall(_ended(frame) + envelope)
         if following is not None and envelope:
             self.announced = following.id
-            self._prepare(following)  # while the server works
         code, said = smtp.getreply()
         if code != 250:
             if code == 421:
@@ -84,10 +83,11 @@ class SmtpLine:
             self.close()
         return ""
 
-    def _prepare(self, message: Outgoing) -> None:
-        """What cannot be made says so when its turn comes."""
-        with suppress(Exception):
-            self.prepared = message.id, message.frame()
+    def _prepare(self, message: Outgoing | None) -> None:
+        """Written while the database is busy. What cannot be made says so when its turn comes."""
+        if message is not None:
+            with suppress(Exception):
+                self.prepared = message.id, message.frame()
 
     def _frame(self, message: Outgoing) -> bytes:
         prepared, self.prepared = self.prepared, None

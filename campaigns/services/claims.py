@@ -5,7 +5,7 @@ lives: what the dead held is taken over at once, and by its lease where a pool o
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from campaigns.models import Message
 from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.pressure import admit
-from common.sql import execute, fetch_all, fetch_prepared
+from common.sql import execute, fetch_all, fetch_beside
 
 LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
@@ -166,11 +166,20 @@ WHERE {_WANTED} RETURNING message.id
 _LOOK = f"SELECT message.id FROM campaigns_message AS message, campaigns_campaign AS campaign WHERE {_WANTED}"
 
 
-def mark(*, message_id: int, answered: int, token: UUID, at: datetime, harmless: bool = False) -> bool:
+def mark(
+    *,
+    message_id: int,
+    answered: int,
+    token: UUID,
+    at: datetime,
+    harmless: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> bool:
     """The last look, and the mark that the message may leave from now on; the mark of `answered` (0: none), which the
-    server took meanwhile, goes with it. False: it must not leave. A `harmless` way needs no mark."""
+    server took meanwhile, goes with it. False: it must not leave. A `harmless` way needs no mark. `meanwhile` is done
+    while the database works: it must not ask it, nor raise."""
     params = {"id": message_id, "answered": answered, "token": token, "at": at}
-    return bool(fetch_prepared(_LOOK if harmless else _MARK, params))
+    return bool(fetch_beside(_LOOK if harmless else _MARK, params, meanwhile))
 
 
 # --- what came of it ---------------------------------------------------------------------------------------------

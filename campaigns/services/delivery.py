@@ -220,7 +220,7 @@ class _Turn:
     def _send(self, message: Outgoing, following: Outgoing | None) -> None:
         begun = False
 
-        def begin() -> None:
+        def begin(meanwhile: Callable[[], None] = lambda: None) -> None:
             nonlocal begun
             may = mark(
                 message_id=message.id,
@@ -228,6 +228,7 @@ class _Turn:
                 token=self.token,
                 at=self.clock(),
                 harmless=self.line.harmless,
+                meanwhile=meanwhile,
             )
             if not may:
                 raise Stopped

@@ -12,6 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
 from campaigns.content.links import Measure
+from campaigns.enums import Medium
 from campaigns.models import Campaign, Sender
 from campaigns.services.objections import Held
 from campaigns.services.tracking import measure_of, token_of, utm_of
@@ -90,6 +91,8 @@ class Envelope:
         return headers
 
     def outgoing(self, message: Held, at: datetime) -> Outgoing:
+        if message.channel == Medium.EMAIL:
+            self.template(message)  # now: a mail is made while the database is busy with another
         return Outgoing(
             id=message.id,
             uid=str(message.uid),
