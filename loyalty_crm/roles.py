@@ -77,6 +77,7 @@ _MARKETER = {
     "campaigns.cap": "view",
     "campaigns.optinrule": "view",
     "analytics.memberscore": "view",
+    "surveys.survey": "view add change",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
 # on a purchase working at the till page.

@@ -50,6 +50,10 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         ),
     ),
     (
+        _("Surveys and feedback"),
+        ((_("Surveys"), "reviews", "surveys.Survey"),),
+    ),
+    (
         _("Reward"),
         (
             (_("Rewards"), "redeem", "rewards.Reward"),

@@ -206,6 +206,7 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
+    **pages("surveys_survey", MARKETER_UP, add=MARKETER_UP, ready=MARKETER_UP, check=MARKETER_UP),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
@@ -238,6 +239,7 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "campaigns_message_outbox_file": ["hello.eml"],
         "campaigns_journey_ready": ["welcome"],
         "campaigns_template_ready": ["welcome"],
+        "surveys_survey_ready": ["nps"],
         "campaigns_template_version": [world["campaigns_template"], 1],
         "campaigns_occasion_date": [world["campaigns_occasiondate"]],
         "campaigns_occasion_put_back": [world["campaigns_occasiondate"]],

@@ -1,7 +1,7 @@
 from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
-from surveys.models.survey import Quota, Survey, SurveyVersion
+from surveys.models.survey import Quota, Survey, SurveyPicture, SurveyVersion
 from surveys.models.trigger import AskingRule, DueInvitation, SurveyTrigger
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Quota",
     "Response",
     "Survey",
+    "SurveyPicture",
     "SurveyPlace",
     "SurveyTrigger",
     "SurveyVersion",

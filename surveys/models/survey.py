@@ -102,3 +102,21 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SurveyPicture(models.Model):
+    """A picture to choose, written anew from what was uploaded (rewards.services.pictures). Versions name it by its
+    key, so it stays."""
+
+    survey = models.ForeignKey(Survey, models.PROTECT, related_name="pictures", verbose_name=_("survey"))
+    picture = models.FileField(_("picture"), upload_to="surveys/")
+    width = models.PositiveIntegerField(editable=False)  # pixels
+    height = models.PositiveIntegerField(editable=False)
+    created_at = models.DateTimeField(_("added"))
+
+    class Meta:
+        verbose_name = _("picture of a survey")
+        verbose_name_plural = _("pictures of surveys")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,7 @@
+from surveys.admin import (
+    survey,
+)
+
+__all__ = [
+    "survey",
+]
