@@ -9,10 +9,10 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import events, merging, panels_preferences, panels_trace, privacy, reactions, traits, webhooks  # noqa: F401  these register
-        from campaigns.content import sources
+        from campaigns.content import sources, survey_block
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
-        from campaigns.services import greeting, keeping, opt_in, topics, verify
+        from campaigns.services import greeting, keeping, opt_in, survey_mail, topics, verify
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
@@ -23,6 +23,8 @@ class CampaignsConfig(AppConfig):
 
         register_all()
         sources.register_all()
+        survey_block.register_all()
+        survey_mail.register_all()
         merging.register_all()
         privacy.register_all()
         register_eraser("campaigns", erase_messages)

@@ -17,6 +17,7 @@ class CampaignKind(models.TextChoices):
     BIRTHDAY = "birthday", _("Birthday greeting")
     BROADCAST = "broadcast", _("Broadcast")
     JOURNEY = "journey", _("Journey")
+    SURVEY = "survey", _("Invitations to a survey")
     SERVICE = "service", _("Service message")
 
 

@@ -41,6 +41,7 @@ class Recipient:
     gift_points: int = 0
     gift_expires_on: date | None = None
     coupon_id: int | None = None  # the coupon that comes with it; else the newest they can use
+    invitation_id: int | None = None  # to the survey that it invites to
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from django.utils import timezone
 from campaigns.journeys.definition import EVENTS, WAITABLE
 from campaigns.services.journeys.entering import hear
 from campaigns.services.messages import skip_waiting
+from campaigns.services.survey_mail import plan
 from members.events import reacts_to
 from members.models import TimelineEvent
 
@@ -19,6 +20,12 @@ def stop_waiting_messages(events: list[TimelineEvent]) -> None:
             purpose=event.data["purpose"],
             at=event.at,
         )
+
+
+@reacts_to("survey.invited")
+def send_invitations(events: list[TimelineEvent]) -> None:
+    """Who is asked to answer a survey gets a mail about it."""
+    plan(invitation_ids=[event.data["invitation"] for event in events], at=timezone.now())
 
 
 @reacts_to(*sorted({*EVENTS.values(), *WAITABLE}), unless="import")

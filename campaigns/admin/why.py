@@ -63,9 +63,14 @@ def _service(message: Message) -> str:
     return gettext("A message of service: it is about the member's own business and asks for no consent.")
 
 
+def _survey(message: Message) -> str:
+    return gettext("An invitation to the survey “%(survey)s”.") % {"survey": message.campaign}
+
+
 _WORDS: Mapping[CampaignKind, Callable[[Message], str]] = {
     CampaignKind.BIRTHDAY: _birthday,
     CampaignKind.BROADCAST: _broadcast,
     CampaignKind.JOURNEY: _journey,
+    CampaignKind.SURVEY: _survey,
     CampaignKind.SERVICE: _service,
 }

@@ -26,7 +26,7 @@ Text = Promise | str
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to fill in. `shape`: words (paragraphs), line, choice, link, picture, rewards, offer, category,
+    """One thing to fill in. `shape`: words (paragraphs), line, choice, link, picture, rewards, offer, survey, category,
     snippet, field, value, blocks."""
 
     name: str
@@ -157,6 +157,7 @@ class Known:
 
     rewards: Callable[[int], bool] = lambda key: True
     offers: Callable[[int], bool] = lambda key: True
+    surveys: Callable[[int], bool] = lambda key: True
     pictures: Callable[[str], bool] = lambda name: True
     snippets: Callable[[int], list[dict[str, Any]] | None] = lambda key: None
 
@@ -332,6 +333,15 @@ class _Reader:
             return None
         if type(key) is not int or not self.known.offers(key):
             self.problem((*path, part.name), place, gettext("This offer is not there any more."))
+            return None
+        return key
+
+    def survey(self, given: Any, part: Part, path: tuple, place: str, depth: int) -> int | None:
+        key = given.get(part.name)
+        if key is None or key == "":
+            return None
+        if type(key) is not int or not self.known.surveys(key):
+            self.problem((*path, part.name), place, gettext("This survey is not there any more."))
             return None
         return key
 

@@ -223,6 +223,7 @@ body, .page {{ background: {dark.background} !important; }}
 .box {{ background: {dark.soft} !important; }}
 .words .figure, .figure, .words .named, .named {{ color: {dark.accent} !important; }}
 .button a, .button td {{ background: {dark.accent} !important; color: {dark.on_accent} !important; }}
+.words a.survey-step {{ color: {dark.accent} !important; border-color: {dark.accent} !important; }}
 .rule p {{ border-top-color: {dark.line} !important; }}
 }}"""
 

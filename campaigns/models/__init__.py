@@ -10,6 +10,7 @@ from campaigns.models.occasion import Occasion, OccasionCountry, OccasionDate
 from campaigns.models.preference import ContactPace, OptInRule, PendingConsent, Topic, TopicChoice
 from campaigns.models.pressure import Cap
 from campaigns.models.sending import Bucket, DeliveryEvent, Sender, Suppression
+from campaigns.models.survey_mail import SurveyMail
 from campaigns.models.template import MailPicture, Snippet, Template, TemplateVersion
 from campaigns.models.tracking import Link, TrackEvent
 
@@ -42,6 +43,7 @@ __all__ = [
     "Sender",
     "Snippet",
     "Suppression",
+    "SurveyMail",
     "Template",
     "TemplateVersion",
     "Topic",

@@ -19,11 +19,13 @@ from campaigns.content.blocks import BadContent, Known, Problem, complete_langua
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.content.sources import sample_values
+from campaigns.content.survey_block import sample as survey_sample
 from campaigns.models import BirthdayGreeting, Link, MailPicture, Snippet, Template, TemplateVersion
 from campaigns.queries_journeys import journeys_that_send
 from members.queries import get_programme
 from rewards.models import Offer, Reward
 from rewards.services.pictures import encode_for_mail
+from surveys.models import Survey
 
 MOST_LINK = 2000  # characters; a longer one is not counted
 
@@ -36,6 +38,7 @@ def known() -> Known:
     return Known(
         rewards=lambda key: Reward.objects.filter(pk=key).exists(),
         offers=lambda key: Offer.objects.filter(pk=key).exists(),
+        surveys=lambda key: Survey.objects.filter(pk=key).exists(),
         pictures=lambda name: MailPicture.objects.filter(name=name).exists(),
         snippets=lambda key: Snippet.objects.filter(pk=key).values_list("blocks", flat=True).first(),
     )
@@ -73,6 +76,9 @@ def example() -> dict[str, Any]:
     values["programme"] |= {"name": programme.name, "url": settings.SITE_URL, "contact_email": programme.contact_email}
     for key in Offer.objects.values_list("pk", flat=True):
         values[f"offer_{key}"] = values["coupon"]
+    values["survey"] = survey_sample()
+    for key in Survey.objects.values_list("pk", flat=True):
+        values[f"survey_{key}"] = values["survey"]
     return {**values, "links": {"unsubscribe": "#", "preferences": "#"}}
 
 

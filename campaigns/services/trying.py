@@ -37,6 +37,8 @@ def values_for(made: Compiled, member: Member | None, at: datetime) -> dict[str,
         for space in made.codes:
             if not values[space]["code"]:
                 values[space] = samples["coupon"]
+        if "survey" in values and not values["survey"]["question"]:
+            values["survey"] = samples["survey"]
         return {**values, "gift": gift, "links": samples["links"]}
 
 
@@ -56,6 +58,7 @@ def send_test(
     member: Member | None,
     to: str,
     at: datetime,
+    more: Mapping[str, Any] | None = None,
 ) -> int:
     """Sends a template in each of those languages to one address, marked as a test; how many mails went. LiquidError
     where it cannot be made for that member; OSError where the mail server refuses."""
@@ -63,7 +66,7 @@ def send_test(
     for language in languages:
         made = Compiled(content, language, kind, style, at)
         if made.language not in mails:
-            mails[made.language] = _mail(made.render(values_for(made, member, at)), to)
+            mails[made.language] = _mail(made.render({**values_for(made, member, at), **(more or {})}), to)
     get_connection().send_messages(list(mails.values()))
     return len(mails)
 

@@ -1,12 +1,15 @@
 """Answering a survey in the browser: nothing counts until it is sent, and each invitation once."""
 
 import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
 from members.models import TimelineEvent
 from members.tests.factories import make_member
-from surveys.models import Answer, Invitation, Response
+from portal.tests.conftest import make_user
+from surveys.models import Answer, Invitation, Response, SurveyPlace, Upload
 from surveys.services.mixing import mix
 from surveys.tests.factories import AB, open_survey, question, satisfaction
 
@@ -107,3 +110,116 @@ def test_addresses_of_nothing_are_told_so(client, address):
 def test_a_closed_survey_says_so(client):
     survey = open_survey(closes_at=timezone.now())
     assert "This survey is over." in text(client.get(f"/s/{survey.code}/"))
+
+
+def place(survey, kind: str, **more) -> SurveyPlace:
+    return SurveyPlace.objects.create(survey=survey, kind=kind, created_at=timezone.now(), **more)
+
+
+def test_what_is_answered_at_a_table_says_which(client):
+    there = place(open_survey(), "poster", store="Mitte", table="5")
+    address = f"/s/p/{there.token}/"
+    client.post(address, {"at": "0", "q1": "9"})
+    client.post(address, {"at": "1", "q3": "a"})
+    done = Response.objects.get()
+    assert (done.way, done.state, done.traits) == ("public", "complete", {"store": "Mitte", "table": "5"})
+    SurveyPlace.objects.update(revoked_at=timezone.now())
+    assert client.get(address).status_code == 410
+
+
+def test_a_tablet_begins_anew_after_each(client):
+    there = place(open_survey(), "tablet", idle_seconds=45)
+    address = f"/s/p/{there.token}/"
+    page = text(client.get(address))
+    assert 'data-idle="45"' in page
+    assert f'data-start="{address}?new"' in page
+    for score in ("3", "9"):
+        client.post(address, {"at": "0", "q1": score})
+        values = {"at": "1", "q2": "Slow", "q3": "a"} if score == "3" else {"at": "1", "q3": "a"}
+        done = text(client.post(address, values, follow=True))
+        assert "Next, please" in done
+        assert f'content="15;url={address}?new"' in done
+    client.post(address, {"at": "0", "q1": "5"})  # goes away without finishing
+    assert " checked" not in text(client.get(f"{address}?new"))
+    client.post(f"{address}?new", {"at": "0", "q1": "8"})
+    assert Response.objects.count() == 4
+    assert set(Response.objects.values_list("way", flat=True)) == {"kiosk"}
+
+
+def test_whoever_does_not_want_to_says_so(client):
+    asked = invite(open_survey())
+    address = f"/s/i/{asked.uid}/"
+    assert "I do not want to answer" in text(client.get(address))
+    assert "will not ask again" in text(client.post(address, {"decline": "1"}))
+    asked.refresh_from_db()
+    assert asked.state == "declined"
+    assert not Response.objects.exists()
+
+
+def test_members_see_what_they_are_asked_and_answer_once(client):
+    survey = open_survey(thanks_points=20)
+    member = make_member()
+    member.user = make_user("anna@example.com")
+    member.save()
+    client.force_login(member.user)
+    assert "20 points" in text(client.get("/"))
+    assert f"/surveys/{survey.code}/" in text(client.get("/surveys/"))
+    address = f"/surveys/{survey.code}/"
+    client.post(address, {"at": "0", "q1": "9"})
+    assert not Invitation.objects.filter(state="answered").exists()
+    client.post(address, {"at": "1", "q3": "a"})
+    assert (Response.objects.get().member, Response.objects.get().way) == (member, "portal")
+    assert f"/surveys/{survey.code}/" not in text(client.get("/surveys/"))
+    assert "Thank you" in text(client.get(address))
+    assert Client().get("/surveys/").status_code == 302
+
+
+def test_staff_copy_paper_each_sheet_once(client, django_user_model):
+    survey = open_survey()
+    address = f"/s/paper/{survey.code}/"
+    assert client.get(address).status_code == 302
+    staff = make_user("staff@example.com", is_staff=True)
+    client.force_login(staff)
+    assert client.get(address).status_code == 403
+    staff.is_superuser = True
+    staff.save()
+    for _ in range(2):
+        client.post(f"{address}?new", {"at": "0", "q1": "9", "sheet": "A-17"})
+        client.post(address, {"at": "1", "q3": "b"})
+    done = Response.objects.get()
+    assert (done.way, done.key, done.state) == ("paper", "paper:A-17", "complete")
+
+
+def test_one_network_cannot_begin_without_end(client, monkeypatch):
+    monkeypatch.setattr("portal.views.surveys.MOST_BEGUN", 3)
+    address = f"/s/{open_survey().code}/"
+    cache.clear()
+    statuses = [Client().post(address, {"at": "0", "q1": "9"}).status_code for _ in range(5)]
+    assert statuses == [302, 302, 302, 429, 429]
+    assert Response.objects.count() == 3
+
+
+def test_too_long_a_text_and_a_lying_picture_are_said_beside_the_question(client):
+    definition = satisfaction()
+    definition["sections"][0]["questions"] = [question("a", "long"), question("b", "photo")]
+    address = f"/s/{open_survey(definition).code}/"
+    reply = client.post(address, {"at": "0", "a": "x" * 100_000})
+    assert reply.status_code == 422
+    assert "at most 10000 characters" in text(reply).replace(",", "")
+    bad = SimpleUploadedFile("cat.jpg", b"<script>alert(1)</script>", "image/jpeg")
+    reply = client.post(address, {"at": "0", "a": "fine", "b": bad})
+    assert reply.status_code == 422
+    assert not Upload.objects.exists()
+
+
+def test_ten_tabs_at_once_take_the_last_place_once(client):
+    survey = open_survey(response_limit=1)
+    address = f"/s/{survey.code}/"
+    tabs = [Client() for _ in range(3)]
+    for tab in tabs:
+        tab.post(address, {"at": "0", "q1": "9"})
+    for tab in tabs:
+        tab.post(address, {"at": "1", "q3": "a"})
+    assert Response.objects.filter(state="complete").count() == 1
+    survey.refresh_from_db()
+    assert survey.taken == 1

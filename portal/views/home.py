@@ -25,6 +25,7 @@ from rewards.queries_catalogue import Shelf, catalogue, kept_places
 from rewards.queries_coupons import usable_coupons
 from rewards.queries_tiers import counts_words, missing_words, step_words, tier_standing, window_words
 from rewards.services.receipts import stands_of
+from surveys.queries_reach import open_for
 
 NEWEST = 3
 TILES, NEARLY = 4, 2  # rewards on the first page, of them those that lack points
@@ -68,6 +69,7 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "coupon": next(iter(coupons), None),
         "more_coupons": max(0, len(coupons) - 1),
         "kept": kept_places(member.pk, at),
+        "asked": open_for(member.pk, at)[:1],
         "expiring": expiring_next(member.pk, at),
         "standing": standing,
         "progress": None if standing.progress is None else round(100 * standing.progress),

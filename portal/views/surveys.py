@@ -1,29 +1,29 @@
-"""Answering a survey: by the link of an invitation, by the survey's own address, or on a tablet.
+"""Answering a survey: its screens, by whichever door one comes (portal.views.survey_doors).
 
 A page that is opened writes nothing: mail services open every link before a person does. What is chosen in a mail
 ("?q1=9") is shown as chosen, and counts when it is sent. Who is in the middle of it is known by a cookie of this page.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext, override
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
-from members.models import PRESENT
+from members.models import Member
 from portal.forms_surveys import raw_values
+from portal.limits import address_of, within
 from rewards.services.pictures import PictureRefused
 from surveys.answers import NOTHING, Given, Refused, clean
 from surveys.definition import Question, said
 from surveys.definition import Survey as Definition
-from surveys.enums import InvitationState, QuestionKind, ResponseState, SurveyState, Way
+from surveys.enums import InvitationState, QuestionKind, ResponseState, Way
 from surveys.logic import choices_for, piped, screens
-from surveys.models import Invitation, Response, Survey
+from surveys.models import Invitation, Response, Survey, SurveyPlace
 from surveys.queries import fitting, given_in, reading
 from surveys.services.answering import (
     AlreadyAnswered,
@@ -33,10 +33,16 @@ from surveys.services.answering import (
     begin,
     check_open,
     complete,
+    decline,
 )
 from surveys.services.uploads import add_upload
 
 COOKIE, KEPT = "survey", 30 * 24 * 3600  # seconds
+MOST_BEGUN, A_WHILE = 40, 600  # begun from one network in so many seconds: a full café behind one address is fewer
+
+
+class TooMany(Exception):
+    """More answers are begun from one network than people could be there."""
 
 
 @dataclass
@@ -48,6 +54,14 @@ class Visit:
     way: Way
     invitation: Invitation | None = None
     response: Response | None = None
+    member: Member | None = None  # who comes without an invitation: by their pages, or a link in any mail
+    asked_for: str = "open"
+    place: SurveyPlace | None = None
+    sheet: str = ""  # its number, on paper
+
+    @property
+    def person(self) -> Member | None:
+        return self.invitation.member if self.invitation else self.member
 
     @property
     def version_id(self) -> int:
@@ -69,49 +83,35 @@ class Visit:
     def fits(self) -> list[bool]:
         if self.response:
             return self.response.fits
-        member_id = self.invitation.member_id if self.invitation and not self.survey.anonymous else None
+        member_id = self.person.pk if self.person and not self.survey.anonymous else None
         return fitting(self.read.trees, member_id=member_id, at=timezone.now())
 
     @property
     def language(self) -> str:
         asked = self.request.GET.get("language") or (self.response.language if self.response else "")
-        if not asked and self.invitation:
-            asked = self.invitation.member.language
+        if not asked and self.person:
+            asked = self.person.language
         asked = asked or getattr(self.request, "LANGUAGE_CODE", "en")
         return asked if asked in self.survey.languages else self.survey.languages[0]
 
     @property
     def name(self) -> str:
-        return self.invitation.member.name if self.invitation and not self.survey.anonymous else ""
+        return self.person.name if self.person and not self.survey.anonymous else ""
+
+    @property
+    def tablet(self) -> bool:
+        return self.way == Way.KIOSK
+
+    @property
+    def again(self) -> str:
+        """Where the next one begins, at a tablet or with the next sheet of paper."""
+        return f"{self.request.path}?new" if self.way in (Way.KIOSK, Way.PAPER) else ""
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def public(request: HttpRequest, code: str) -> HttpResponse:
-    """A survey's own address, for everybody; with ?tablet on the counter, where the next one begins anew."""
-    way = Way.KIOSK if "tablet" in request.GET else Way.PUBLIC
-    survey = Survey.objects.filter(code=code).exclude(state=SurveyState.DRAFT).first()
-    if survey is None:
-        raise Http404
-    return _visit(Visit(request, survey, way, response=_begun(request, survey)))
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def invited(request: HttpRequest, uid: UUID) -> HttpResponse:
-    """The link of one invitation: answered once, by whoever has it, and gone on with on any device."""
-    found = Invitation.objects.select_related("member", "survey").filter(uid=uid).first()
-    if found is None or not type(found.member).objects.filter(PRESENT, pk=found.member_id).exists():
-        return render(request, "portal/surveys/over.html", {"reason": "unknown"}, status=404)
-    if found.survey.anonymous:
-        response = _begun(request, found.survey)
-    else:
-        response = Response.objects.filter(invitation=found).first()
-    return _visit(Visit(request, found.survey, Way.LINK, found, response))
-
-
-def _begun(request: HttpRequest, survey: Survey) -> Response | None:
-    """What this browser has begun, of which nothing but its cookie tells."""
+def begun(request: HttpRequest, survey: Survey) -> Response | None:
+    """What this browser has begun, of which nothing but its cookie tells. With "?new" it begins anew."""
+    if "new" in request.GET and request.method != "POST":
+        return None
     told = request.get_signed_cookie(COOKIE, default="", max_age=KEPT)
     try:
         return Response.objects.filter(survey=survey, uid=UUID(told)).first()
@@ -119,9 +119,13 @@ def _begun(request: HttpRequest, survey: Survey) -> Response | None:
         return None
 
 
-def _visit(visit: Visit) -> HttpResponse:
+def visit_of(visit: Visit) -> HttpResponse:
+    """The page of a visit, or what comes of what it sends."""
     with override(visit.language):
         try:
+            if visit.invitation and visit.request.method == "POST" and "decline" in visit.request.POST:
+                decline(invitation=visit.invitation.uid, at=timezone.now())
+                return _over(visit, "declined")
             if visit.invitation and visit.invitation.state == InvitationState.ANSWERED:
                 raise AlreadyAnswered
             if visit.response and visit.response.state != ResponseState.STARTED:
@@ -132,6 +136,11 @@ def _visit(visit: Visit) -> HttpResponse:
             reply = _over(visit, "answered")
         except NotOpen as closed:
             reply = _over(visit, closed.reason)
+        except TooMany:
+            reply = _over(visit, "too_many")
+            reply.status_code = 429
+        if "new" in visit.request.GET and visit.request.method != "POST":
+            reply.delete_cookie(COOKIE, path=visit.request.path)
         reply["Content-Language"] = visit.language
         return reply
 
@@ -144,11 +153,12 @@ def _over(visit: Visit, reason: str) -> HttpResponse:
         "title": said(visit.read.thanks_title, visit.language),
         "text": said(visit.read.thanks_text, visit.language),
         "points": visit.survey.thanks_points if visit.invitation else 0,
-        "again": visit.way == Way.KIOSK,
-        "refresh": 15 if visit.way == Way.KIOSK and reason == "answered" else 0,
+        "again": visit.again,
+        "tablet": visit.tablet,
+        "refresh": 15 if visit.tablet else 0,
     }
     reply = render(visit.request, "portal/surveys/over.html", context)
-    if reason == "answered" and visit.way == Way.KIOSK:
+    if reason == "answered" and visit.again:
         reply.delete_cookie(COOKIE, path=visit.request.path)
     return reply
 
@@ -177,7 +187,11 @@ def _show(
         "section": _section(visit, found[at][0]),
         "percent": round(100 * sum(len(screen) for screen in found[:at]) / total),
         "chosen": at == 0 and not known and any(shown.values()) and not wrong,
-        "tablet": visit.way == Way.KIOSK,
+        "tablet": visit.tablet,
+        "again": visit.again,
+        "sheet": visit.sheet,
+        "idle": visit.place.idle_seconds if visit.place and visit.tablet else 0,
+        "may_decline": visit.invitation is not None and visit.way == Way.LINK,
         "has_photo": any(question.kind == QuestionKind.PHOTO for question in found[at]),
     }
     return render(visit.request, "portal/surveys/screen.html", context, status=422 if wrong else 200)
@@ -273,13 +287,7 @@ def _send(visit: Visit) -> HttpResponse:
     if sentences:  # before anything is begun
         return _show(visit, at=here, given=read, wrong=sentences)
     if visit.response is None:
-        visit.response = begin(
-            survey_id=visit.survey.pk,
-            way=visit.way,
-            language=visit.language,
-            at=at,
-            invitation=visit.invitation.uid if visit.invitation else None,
-        )
+        visit.response = _begin(visit, at)
     for question in screen:
         if question.kind != QuestionKind.PHOTO:
             continue
@@ -307,6 +315,27 @@ def _send(visit: Visit) -> HttpResponse:
     return _finish(visit)
 
 
+def _begin(visit: Visit, at: datetime) -> Response:
+    if visit.way in (Way.PUBLIC, Way.KIOSK) and not within(f"survey:{address_of(visit.request)}", MOST_BEGUN, A_WHILE):
+        raise TooMany
+    response = begin(
+        survey_id=visit.survey.pk,
+        way=visit.way,
+        language=visit.language,
+        at=at,
+        invitation=visit.invitation.uid if visit.invitation else None,
+        member_id=visit.member.pk if visit.member and not visit.invitation else None,
+        asked_for=visit.asked_for,
+        key=f"paper:{visit.sheet}" if visit.sheet else "",
+        traits=visit.place.told if visit.place else None,
+    )
+    if visit.member and not visit.invitation:
+        visit.invitation = Invitation.objects.select_related("member", "survey").get(
+            survey=visit.survey, member=visit.member, key=visit.asked_for
+        )
+    return response
+
+
 def _finish(visit: Visit) -> HttpResponse:
     if visit.response is None or visit.request.method != "POST":
         return _over(visit, "nothing")
@@ -320,8 +349,6 @@ def _finish(visit: Visit) -> HttpResponse:
 
 def _query(visit: Visit, at: int | None = None) -> str:
     parts = [f"at={at}"] if at is not None else []
-    if visit.way == Way.KIOSK:
-        parts.append("tablet")
     if language := visit.request.GET.get("language"):
         parts.append(f"language={language}" if language in visit.survey.languages else "")
     return "?" + "&".join(part for part in parts if part) if parts else ""
@@ -345,5 +372,7 @@ def closed_words(reason: str) -> str:
         "archived": gettext("This survey is over. Thank you for coming."),
         "not_yet": gettext("This survey has not begun yet."),
         "expired": gettext("The time to answer is over. Thank you for coming."),
+        "too_many": gettext("Many answers come from your network just now. Please try again in ten minutes."),
+        "declined": gettext("All right, we will not ask again. Should you think better of it, the link works still."),
         "full": gettext("We have all the answers we asked for. Thank you for coming."),
     }.get(reason, gettext("This survey cannot be answered here."))

@@ -118,6 +118,7 @@ window.letterParts = (() => {
   const shapes = {
     link, picture, rewards,
     offer: number(() => settings.offers, words.none),
+    survey: number(() => settings.surveys, words.none),
     snippet: number(() => settings.snippets, words.choose),
     choice: (block, part, changed, redraw) => {
       block[part.name] ||= part.choices[0][0];

@@ -16,3 +16,33 @@ for (const field of document.querySelectorAll("[data-slider]")) {
   });
 }
 document.querySelector(".survey-form .wrong :is(input, select, textarea)")?.focus();
+
+// Without a network nothing that was typed is lost: it is sent when the network is back.
+const form = document.querySelector(".survey-form");
+if (form) {
+  let waits = false;
+  form.addEventListener("submit", (event) => {
+    if (navigator.onLine) return;
+    event.preventDefault();
+    if (waits) return;
+    waits = true;
+    const told = document.createElement("p");
+    Object.assign(told, { className: "notice", textContent: form.dataset.offline });
+    told.setAttribute("role", "status");
+    form.append(told);
+    window.addEventListener("online", () => form.submit(), { once: true });
+  });
+  // A tablet begins anew when whoever stood there has gone; what they had answered is kept as begun.
+  if (form.dataset.idle) {
+    let timer;
+    const restart = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (navigator.onLine && !waits) location.assign(form.dataset.start);
+        else restart();
+      }, Number(form.dataset.idle) * 1000);
+    };
+    for (const kind of ["pointerdown", "keydown", "scroll", "input"]) addEventListener(kind, restart, { passive: true });
+    restart();
+  }
+}

@@ -39,3 +39,8 @@ class SurveyPlace(models.Model):
 
     def __str__(self) -> str:
         return ", ".join(part for part in (self.store, self.table) if part) or self.token
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What an answer that comes by it says of where it was given."""
+        return {name: value for name, value in (("store", self.store), ("table", self.table)) if value}

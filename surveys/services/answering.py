@@ -22,6 +22,7 @@ from surveys.logic import holds, path, unanswered
 from surveys.models import Answer, Invitation, Quota, Response, Survey
 from surveys.parser import condition_of
 from surveys.queries import fitting, given_in, reading
+from surveys.queries_reach import who_traits
 
 DETRACTOR = {QuestionKind.NPS: 6, QuestionKind.CSAT: 2, QuestionKind.CES: 3}  # that much or less is unhappy
 
@@ -77,15 +78,17 @@ def begin(
     invitation: UUID | None = None,
     key: str = "",
     traits: Mapping[str, Any] | None = None,
+    asked_for: str = "open",
 ) -> Response:
     """Begins an answer, or goes on with the one that the invitation, or the key, has begun.
 
-    Who answers by the portal has an invitation from then on, so nobody answers twice. An anonymous survey's response
+    Who answers by the portal, or by a link in any mail, has an invitation from then on, with the key `asked_for`, so
+    nobody answers twice. An anonymous survey's response
     knows neither member nor invitation; only whoever holds its uid goes on with it. NotOpen; AlreadyAnswered.
     """
     survey = Survey.objects.get(pk=survey_id)
     check_open(survey, way=way, at=at)
-    asked = _invited(survey, invitation, member_id, at)
+    asked = _invited(survey, invitation, member_id, at, asked_for)
     if asked is not None:
         if asked.state == InvitationState.ANSWERED:
             raise AlreadyAnswered
@@ -112,22 +115,34 @@ def begin(
         way=way,
         language=language,
         fits=[] if nobody else fitting(reading(version.pk).trees, member_id=member_id, at=at),
-        traits={} if nobody else dict(traits or {}),
+        traits={} if nobody else who_traits(member_id, asked) | dict(traits or {}),
         started_at=moment,
         changed_at=moment,
     )
 
 
-def _invited(survey: Survey, invitation: UUID | None, member_id: int | None, at: datetime) -> Invitation | None:
+def _invited(
+    survey: Survey, invitation: UUID | None, member_id: int | None, at: datetime, key: str
+) -> Invitation | None:
     """The invitation, locked; one of their own for a member who comes without."""
     if invitation is not None:
         return Invitation.objects.select_for_update().get(uid=invitation, survey=survey)
     if member_id is None:
         return None
     Invitation.objects.bulk_create(
-        [Invitation(survey=survey, member_id=member_id, key="open", created_at=at)], ignore_conflicts=True
+        [Invitation(survey=survey, member_id=member_id, key=key, created_at=at)], ignore_conflicts=True
     )
-    return Invitation.objects.select_for_update().get(survey=survey, member_id=member_id, key="open")
+    return Invitation.objects.select_for_update().get(survey=survey, member_id=member_id, key=key)
+
+
+@transaction.atomic
+def decline(*, invitation: UUID, at: datetime) -> Invitation:
+    """Whoever was asked does not want to answer; an answer that has come stays. They may think better of it."""
+    asked = Invitation.objects.select_for_update().get(uid=invitation)
+    if asked.state in (InvitationState.OPEN, InvitationState.STARTED):
+        asked.state = InvitationState.DECLINED
+        asked.save(update_fields=["state"])
+    return asked
 
 
 @transaction.atomic

@@ -12,7 +12,8 @@ from common.sql import fetch_all
 from members.events import record_selected
 from surveys.enums import SurveyState
 from surveys.events import SURVEY_INVITED
-from surveys.models import AskingRule, Survey, SurveyTrigger, Wave
+from surveys.models import Survey, SurveyTrigger, Wave
+from surveys.queries_reach import RESTED, drawn_of, rests
 
 CHUNK = 20_000  # members looked at in one statement
 
@@ -26,18 +27,7 @@ class Invited:
     invited: int
 
 
-# Asked once per key; nobody who was asked this survey, or by this trigger, in the days before, or has answered it in
-# them; nobody whom any survey asked within the days of the shop's rule. Who came by themselves was not asked.
-RESTED = """
-EXISTS (
-    SELECT FROM surveys_invitation AS before
-    WHERE before.member_id = ask.member_id AND (before.survey_id <> %(survey)s::bigint OR before.key <> ask.key)
-      AND CASE WHEN before.survey_id = %(survey)s::bigint
-          THEN before.created_at > %(rest)s::timestamptz OR before.answered_on > %(rest)s::timestamptz::date
-               OR (before.key LIKE %(prefix)s::text AND before.created_at > %(cooldown)s::timestamptz)
-               OR (before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%')
-          ELSE before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%' END)
-"""
+# Asked once per key, and only who does not rest.
 _INVITE = f"""
 WITH ask AS (
     SELECT DISTINCT ON (ask.member_id) ask.member_id, ask.key, ask.purchase_id
@@ -58,18 +48,6 @@ made AS (
 SELECT (SELECT count(*) FROM candidate), (SELECT count(*) FROM candidate WHERE rests),
        (SELECT array_agg(id) FROM made)
 """
-
-
-def rests(survey: Survey, at: datetime, trigger: SurveyTrigger | None = None) -> dict[str, object]:
-    """What RESTED asks for: since when nobody was to be asked."""
-    rule = AskingRule.objects.filter(pk=1).first() or AskingRule()
-    return {
-        "survey": survey.pk,
-        "rest": at - timedelta(days=survey.ask_every_days),
-        "rest_of_all": at - timedelta(days=rule.days),
-        "prefix": f"trigger:{trigger.pk}:%" if trigger else "",
-        "cooldown": at - timedelta(days=trigger.cooldown_days if trigger else 0),
-    }
 
 
 @transaction.atomic
@@ -126,34 +104,17 @@ def plan_wave(
     )
 
 
-# The next of those who are drawn: by the share of a hash, the same whenever it is asked.
-_DRAWN = """
-SELECT member.id FROM members_member AS member {joins}
-WHERE member.id > %(after)s AND member.merged_into_id IS NULL AND member.erased_at IS NULL
-  AND (('x' || substr(md5(%(seed)s::text || member.id), 1, 8))::bit(32)::bigint & 2147483647) < %(below)s::bigint
-ORDER BY member.id LIMIT %(chunk)s
-"""
-
-
 def run_wave(*, wave_id: int, at: datetime) -> Invited:
     """Invites a wave, chunk by chunk, each in a transaction of its own; what was done stays done."""
     wave = Wave.objects.select_related("survey").get(pk=wave_id)
     if wave.done_at is not None:
         return Invited(wave.considered, wave.rested, wave.invited)
-    joins = ""
-    if wave.segment_id:
-        joins = (
-            "JOIN members_segmentmember AS inside ON inside.member_id = member.id AND inside.segment_id = %(segment)s"
-        )
-    params = {
-        "seed": f"{wave.survey.uid}:{wave.number}:",
-        "below": int(wave.share * 2**31 / 100),
-        "segment": wave.segment_id,
-        "chunk": CHUNK,
-    }
+    drawn, params = drawn_of(wave.survey, number=wave.number, share=wave.share, segment_id=wave.segment_id)
+    chunk = f"{drawn} AND member.id > %(after)s ORDER BY member.id LIMIT %(chunk)s"
+    params |= {"chunk": CHUNK}
     total = Invited(0, 0, 0)
     after = 0
-    while ids := [row[0] for row in fetch_all(_DRAWN.format(joins=joins), params | {"after": after})]:
+    while ids := [row[0] for row in fetch_all(chunk, params | {"after": after})]:
         done = invite(
             survey_id=wave.survey_id, member_ids=ids, key=f"wave:{wave.number}", at=at, days_open=wave.days_open
         )

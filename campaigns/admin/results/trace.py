@@ -92,6 +92,8 @@ def reasons(campaign: Campaign, member: Member, found: Known, at: datetime) -> l
         )
     elif kind is CampaignKind.BROADCAST:
         told += _broadcast(Broadcast.objects.select_related("campaign").get(pk=campaign.pk), member, found, at)
+    elif kind is CampaignKind.SURVEY:
+        told += [] if found.messages else [Reason(False, gettext("Was not invited to the survey."))]
     elif member.birthday is None:
         told.append(Reason(False, gettext("No birthday is known.")))
     else:

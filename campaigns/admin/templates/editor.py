@@ -26,6 +26,7 @@ from members.queries import search
 from members.services.access import log_access
 from rewards.models import Offer, Reward
 from rewards.services.pictures import PictureRefused
+from surveys.models import Survey
 
 FOUND = 8
 MOST_BYTES = 102_400  # where Gmail cuts a mail off
@@ -101,6 +102,7 @@ def settings_of(page: str, **more: Any) -> dict[str, Any]:
         "places": [[name, str(label)] for name, label in places.places().items()],
         "rewards": [[one.pk, str(one)] for one in Reward.objects.order_by("pk")[:_CHOICES]],
         "offers": [[one.pk, str(one)] for one in Offer.objects.order_by("-pk")[:_CHOICES]],
+        "surveys": [[one.pk, one.name] for one in Survey.objects.filter(number__gt=0).order_by("-pk")[:_CHOICES]],
         "categories": list(lines.distinct()[:_CHOICES]),
         "snippets": [[one.pk, one.name] for one in snippets],
         "fields": [[name, str(field.label), str(field.sample)] for name, field in merge.fields().items()],

@@ -1,0 +1,133 @@
+"""Invitations to surveys as mails: one for each, by the same consent and limits as all others."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from campaigns.content.compiled import Compiled
+from campaigns.content.look import look
+from campaigns.models import Cap, Message
+from campaigns.services.delivery import deliver
+from campaigns.services.survey_mail import mail_of, plan
+from campaigns.services.trying import values_for
+from members.services.consent import state_consent
+from members.services.reactions import run_due as react
+from members.tests.factories import make_member
+from surveys.models import Invitation, Response
+from surveys.reaching import sending
+from surveys.services.inviting import invite
+from surveys.tests.factories import open_survey
+
+pytestmark = pytest.mark.django_db
+
+
+def reader(*, agrees: bool = True, **profile):
+    member = make_member(**profile)
+    if agrees:
+        state_consent(
+            member_id=member.pk, channel="email", purpose="offers", granted=True, source="test", at=timezone.now()
+        )
+    return member
+
+
+def ask(survey, *members) -> list[Message]:
+    at = timezone.now()
+    invite(survey_id=survey.pk, member_ids=[one.pk for one in members], key="wave:1", at=at, days_open=30)
+    react(at=at + timedelta(seconds=5))
+    return list(Message.objects.filter(campaign__kind="survey").order_by("member"))
+
+
+def send() -> int:
+    return deliver(clock=lambda: timezone.now() + timedelta(seconds=10))
+
+
+def test_the_mail_asks_the_question_itself_and_a_click_writes_nothing():
+    survey = open_survey(thanks_points=20)
+    anna, mei = reader(language="en"), reader(language="zh-hans")
+    silent = reader(agrees=False)
+    planned = ask(survey, anna, mei, silent)
+    assert [(one.state, one.reason) for one in planned] == [("queued", ""), ("queued", ""), ("skipped", "no_consent")]
+    plan(invitation_ids=list(Invitation.objects.values_list("pk", flat=True)), at=timezone.now())  # told again
+    assert Message.objects.count() == 3
+    assert send() == 2
+    by_member = {one.to[0]: one for one in mail.outbox}
+    html = by_member[mei.email].alternatives[0][0]
+    assert "q1？" in html
+    links = re.findall(r'href="http://[^"]+(/s/i/[^"]+)"', html)
+    assert [link.partition("?")[2] for link in links] == [f"q1={n}" for n in range(11)]
+    assert str(Invitation.objects.get(member=mei).uid) in links[0]
+    for link in links * 3:  # a scanner opens them all, as often as it likes
+        assert Client().get(link).status_code == 200
+        assert Client().head(link).status_code == 200
+    assert not Response.objects.exists()
+    assert set(Invitation.objects.values_list("state", flat=True)) == {"open"}
+    assert "unsubscribe" in by_member[anna.email].message().as_string().lower()
+
+
+def test_surveys_share_the_limits_of_all_messages():
+    Cap.objects.create(channel="", number=1, days=7)
+    member = reader()
+    first, second = open_survey(), open_survey()
+    ask(first, member)
+    assert send() == 1
+    invite(survey_id=second.pk, member_ids=[member.pk], key="x", at=timezone.now() + timedelta(days=20))
+    Invitation.objects.filter(survey=second).update(created_at=timezone.now())
+    react(at=timezone.now() + timedelta(seconds=5))
+    assert send() == 0
+    assert Message.objects.get(campaign__survey_mail__survey=second).state == "skipped"  # no room before it is too late
+
+
+def test_who_let_go_of_the_topic_is_left_out():
+    from campaigns.models import TopicChoice
+
+    survey, member = open_survey(), reader()
+    topic = mail_of(survey_id=survey.pk, at=timezone.now()).campaign.topic
+    TopicChoice.objects.create(
+        member=member, topic=topic, channel="email", wanted=False, source="test", at=timezone.now()
+    )
+    ask(survey, member)
+    assert send() == 0
+    assert Message.objects.get().reason == "topic_off"
+    counts = dict(sending().objections("SELECT id FROM members_member", {}, timezone.now()))
+    assert sorted(counts.values()) == [0, 0, 0, 1]
+
+
+def test_any_mail_may_hold_a_link_to_a_survey():
+    survey, member = open_survey(), make_member()
+    content = {
+        "subject": {"en": "Hello", "zh-hans": ""},
+        "blocks": [{"type": "survey_question", "survey": survey.pk}],
+    }
+    made = Compiled(content, "en", "service", look(), timezone.now())
+    html = made.render(values_for(made, member, timezone.now()) | {f"survey_{survey.pk}": _link(survey, member)}).html
+    link = re.findall(r'href="http://[^"/]+(/s/for/[^"]+)"', html)[9]
+    client = Client()
+    assert 'value="9" checked' in client.get(link).content.decode()
+    assert not Invitation.objects.exists()
+    client.post(link, {"at": "0", "q1": "9"})
+    client.post(link, {"at": "1", "q3": "a"})
+    response = Response.objects.get()
+    assert (response.member_id, response.state, response.invitation.state) == (member.pk, "complete", "answered")
+    assert "thank" in Client().get(link).content.decode().lower()  # forwarded: it is answered
+    assert Client().get(link.replace("/s/for/", "/s/for/x")).status_code == 404
+
+
+def _link(survey, member):
+    from campaigns import merge
+    from campaigns.merge import Recipient
+
+    at = timezone.now()
+    (values,) = merge.values([Recipient(member, "en", at, at.date())], [f"survey_{survey.pk}"])
+    return values[f"survey_{survey.pk}"]
+
+
+def test_the_test_mail_leads_to_the_public_page():
+    survey = open_survey()
+    sending().test(survey.pk, "me@example.com", "en", timezone.now())
+    (sent,) = mail.outbox
+    assert f"/s/{survey.code}/?q1=10" in sent.alternatives[0][0]
+    assert not Invitation.objects.exists()
