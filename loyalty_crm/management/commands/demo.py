@@ -51,6 +51,7 @@ class Command(BaseCommand):
             offers,
             privacy,
             rules,
+            surveys,
             till,
             ways,
             wishes,
@@ -124,6 +125,7 @@ class Command(BaseCommand):
         ways.lead(at, staff["Marketer"])
         rules.try_out(at, staff["Marketer"])
         wishes.keep_wishes(at, SEED)
+        surveys.ask(Random(SEED), guests, at, staff)  # noqa: S311
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
         calls.call(Random(SEED), guests, at)  # noqa: S311
