@@ -78,6 +78,7 @@ _MARKETER = {
     "campaigns.optinrule": "view",
     "analytics.memberscore": "view",
     "surveys.survey": "view add change",
+    "surveys.response": "add",  # to add one is to copy answers from paper
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
 # on a purchase working at the till page.

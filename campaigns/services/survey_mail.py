@@ -23,7 +23,7 @@ from campaigns.services.trying import send_test
 from campaigns.services.writers import Written, register_writer
 from common.doorbell import ring
 from common.sql import fetch_all
-from members.queries import get_programme
+from members.enums import Language
 from surveys.links import public_url
 from surveys.models import Survey
 from surveys.queries import reading
@@ -95,13 +95,13 @@ def _topic() -> Topic:
     used = SurveyMail.objects.exclude(campaign__topic=None).select_related("campaign__topic").first()
     if used is not None and used.campaign.topic is not None:
         return used.campaign.topic
-    with override(get_programme().language):
-        return Topic.objects.create(
-            name=gettext("Surveys"),
-            about=gettext("What you think of us, now and then."),
-            purpose=CampaignPurpose.OFFERS.value,
-            position=90,
-        )
+    words = {}
+    for language in Language.values:
+        column = language.replace("-", "_")
+        with override(language):
+            words[f"name_{column}"] = gettext("Surveys")
+            words[f"about_{column}"] = gettext("We ask what you think of us, now and then.")
+    return Topic.objects.create(purpose=CampaignPurpose.OFFERS.value, position=90, **words)
 
 
 def _template(at: datetime) -> Template:

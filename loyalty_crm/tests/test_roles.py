@@ -206,6 +206,7 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
+    **dict.fromkeys((f"surveys_survey_{page}" for page in ("reach", "invitations", "posters")), MARKETER_UP),
     **pages("surveys_survey", MARKETER_UP, add=MARKETER_UP, ready=MARKETER_UP, check=MARKETER_UP),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.

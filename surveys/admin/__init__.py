@@ -1,7 +1,9 @@
 from surveys.admin import (
+    reach,
     survey,
 )
 
 __all__ = [
+    "reach",
     "survey",
 ]

@@ -1,0 +1,84 @@
+"""The page by which staff reach people, through the front door."""
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from campaigns.models import SurveyMail
+from members.models import User
+from members.services.consent import state_consent
+from members.tests.factories import make_member
+from surveys.models import AskingRule, Invitation, SurveyPlace, SurveyTrigger, Wave
+from surveys.services.inviting import run_due
+from surveys.tests.factories import open_survey
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client):
+    client.force_login(User.objects.create_superuser("chief@example.com", "x"))
+    return client
+
+
+def text(reply) -> str:
+    return reply.content.decode()
+
+
+def test_a_wave_is_estimated_by_reason_and_then_asks_as_many(desk):
+    survey = open_survey()
+    members = [make_member() for _ in range(4)]
+    at = timezone.now()
+    state_consent(member_id=members[0].pk, channel="email", purpose="offers", granted=True, source="test", at=at)
+    Invitation.objects.create(survey=open_survey(), member=members[1], key="wave:1", created_at=at)
+    address = f"/admin/surveys/survey/{survey.pk}/reach/"
+    told = {"wave-share": "100", "wave-days_open": "30", "wave-segment": ""}
+    page = text(desk.get(address, told))
+    assert "Invite 3" in page  # one was asked by another survey
+    assert '<p class="desk-figure">1</p>' in page  # of them one agreed to mail
+    assert not Wave.objects.exists()
+    desk.post(address, {"act": "wave", **told})
+    run_due(at=timezone.now())
+    wave = Wave.objects.get()
+    assert (wave.considered, wave.rested, wave.invited) == (4, 1, 3)
+    listed = text(desk.get(f"{address}invitations/"))
+    assert str(members[2]) in listed
+    assert str(members[1]) not in listed
+
+
+def test_triggers_places_and_the_rule_are_made_and_taken_back(desk):
+    survey = open_survey(ways=["link"])
+    address = f"/admin/surveys/survey/{survey.pk}/reach/"
+    trigger = {
+        "act": "trigger", "trigger-event": "purchase", "trigger-after_hours": "3", "trigger-share": "50",
+        "trigger-cooldown_days": "60", "trigger-least": "12.50", "trigger-store": "Mitte",
+    }  # fmt: skip
+    page = text(desk.post(address, trigger, follow=True))
+    assert "3 hours later, 50 % of them. Only in Mitte. Nobody again within 60 days." in page
+    made = SurveyTrigger.objects.get()
+    assert made.least_minor == 1250
+    assert "Please say which event" in text(desk.post(address, trigger | {"trigger-event": "custom"}))
+    desk.post(address, {"act": "switch", "trigger": made.pk})
+    made.refresh_from_db()
+    assert not made.active
+    place = {"act": "place", "place-kind": "poster", "place-store": "Mitte", "place-tables": "1, 2"}
+    desk.post(address, place | {"place-idle_seconds": "60"})
+    survey.refresh_from_db()
+    assert survey.ways == ["link", "public"]
+    first, second = SurveyPlace.objects.order_by("pk")
+    assert text(desk.get(f"{address}posters/")).count("<svg") == 2
+    desk.post(address, {"act": "revoke", "place": first.pk})
+    sheet = text(desk.get(f"{address}posters/"))
+    assert second.token in sheet
+    assert first.token not in sheet
+    desk.post(address, {"act": "rest", "rest-days": "21"})
+    assert AskingRule.objects.get().days == 21
+
+
+def test_the_mail_is_chosen_and_tried(desk):
+    survey = open_survey()
+    address = f"/admin/surveys/survey/{survey.pk}/reach/"
+    assert "on its way" in text(desk.post(address, {"act": "test", "test-to": "me@example.com"}, follow=True))
+    assert mail.outbox[0].to == ["me@example.com"]
+    chosen = SurveyMail.objects.get().template
+    assert f'<option value="{chosen.pk}" selected>' in text(desk.get(address))
