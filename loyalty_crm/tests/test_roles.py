@@ -208,6 +208,13 @@ ACCESS: dict[str, set[str]] = {
     ),
     **dict.fromkeys((f"surveys_survey_{page}" for page in ("reach", "invitations", "posters")), MARKETER_UP),
     **pages("surveys_survey", MARKETER_UP, add=MARKETER_UP, ready=MARKETER_UP, check=MARKETER_UP),
+    **dict.fromkeys(
+        (
+            f"surveys_survey_{page}"
+            for page in ("settings", "quotas", "versions", "publish", "open", "pause", "close", "archive", "copy")
+        ),
+        MARKETER_UP,
+    ),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from surveys.admin import tabs
+from surveys.admin import acts, tabs
 from surveys.definition import BadSurvey, Problem
 from surveys.models import Survey
 from surveys.parser import parse
@@ -97,8 +97,16 @@ def build(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         form=form,
         may=may,
         problems=problems_of(survey, definition),
+        acts=acts.offered(survey, changed=_changed(survey)) if may else [],
+        is_changed=bool(survey.number) and _changed(survey),
         back_url=reverse("admin:surveys_survey_changelist"),
     )
+
+
+def _changed(survey: Survey) -> bool:
+    """Whether the draft is another than what is asked."""
+    newest = survey.versions.filter(number=survey.number).first()
+    return newest is not None and newest.definition != survey.draft
 
 
 def check(model_admin: Any, request: HttpRequest) -> HttpResponse:

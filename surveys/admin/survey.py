@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from common.admin import DeskAdmin, Labelled, Tones, found_or_404, guarded
 from common.moments import format_moment
-from surveys.admin import build, tabs
+from surveys.admin import acts, build, settings, tabs  # noqa: F401  settings adds its pages
 from surveys.enums import SurveyState
 from surveys.models import Survey
 from surveys.queries_list import standing

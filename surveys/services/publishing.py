@@ -13,7 +13,7 @@ from surveys.definition import BadSurvey, Known
 from surveys.definition import Survey as Definition
 from surveys.enums import SurveyState, Way
 from surveys.logic import holds
-from surveys.models import Quota, Response, Survey, SurveyVersion
+from surveys.models import Quota, Response, Survey, SurveyPicture, SurveyVersion
 from surveys.parser import condition_of, parse
 from surveys.queries import given_in
 
@@ -37,7 +37,8 @@ class Locked(Exception):
 
 def known_for(survey: Survey) -> Known:
     """What its definition may refer to."""
-    return Known(languages=tuple(survey.languages), anonymous=survey.anonymous, tree=parse_tree)
+    pictures = frozenset(survey.pictures.values_list("pk", flat=True)) if survey.pk else frozenset()
+    return Known(languages=tuple(survey.languages), pictures=pictures, anonymous=survey.anonymous, tree=parse_tree)
 
 
 def read_draft(survey: Survey) -> Definition:
@@ -134,3 +135,37 @@ def save_quota(*, survey_id: int, name: str, condition: Any, most: int, quota_id
         return Quota.objects.create(**values)
     Quota.objects.filter(pk=quota_id, survey=survey).update(**values)
     return Quota.objects.get(pk=quota_id, survey=survey)
+
+
+def remove_quota(*, survey_id: int, quota_id: int) -> None:
+    """Takes a quota away; what it let in or turned away stays so."""
+    Quota.objects.filter(pk=quota_id, survey=survey_id).delete()
+
+
+@transaction.atomic
+def copy_survey(*, survey_id: int, name: str, at: datetime) -> Survey:
+    """A draft with the same questions, pictures and settings; neither answers nor dates nor quotas."""
+    survey = Survey.objects.get(pk=survey_id)
+    kept = ("anonymous", "ways", "ask_every_days", "thanks_points", "thanks_days", "smallest_group", "response_limit")
+    settings = {field: getattr(survey, field) for field in kept}
+    made = make_survey(name=name, definition=survey.draft, languages=survey.languages, at=at, **settings)
+    renamed: dict[int, int] = {}
+    for picture in SurveyPicture.objects.filter(survey=survey).order_by("pk"):
+        before = picture.pk
+        picture.pk, picture.survey, picture.created_at = None, made, at
+        picture.save(force_insert=True)  # of the same file, which is never deleted
+        renamed[before] = picture.pk
+    if renamed:
+        made.draft = _with_pictures(made.draft, renamed)
+        made.save(update_fields=["draft"])
+    return made
+
+
+def _with_pictures(raw: Any, renamed: dict[int, int]) -> Any:
+    if isinstance(raw, dict):
+        return {
+            key: renamed.get(value, value) if key == "picture" and isinstance(value, int)
+            else _with_pictures(value, renamed)
+            for key, value in raw.items()
+        }  # fmt: skip
+    return [_with_pictures(each, renamed) for each in raw] if isinstance(raw, list) else raw
