@@ -215,9 +215,7 @@ def offered(survey: Survey, *, changed: bool) -> list[tuple[str, Any]]:
     if survey.number and changed:
         acts.append(("publish", _("Publish the changes")))
     acts += {
-        SurveyState.DRAFT: [("open", _("Open")), ("archive", _("Put away"))]
-        if survey.number
-        else [("open", _("Open"))],
+        SurveyState.DRAFT: [("open", _("Open"))],
         SurveyState.OPEN: [("pause", _("Pause")), ("close", _("Close"))],
         SurveyState.PAUSED: [("open", _("Open again")), ("close", _("Close"))],
         SurveyState.CLOSED: [("open", _("Open again")), ("archive", _("Put away"))],

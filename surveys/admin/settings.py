@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
@@ -46,13 +46,13 @@ class SettingsForm(forms.Form):
         label=_("Ways to answer"),
         choices=Way.choices,
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     languages = forms.MultipleChoiceField(
         label=_("Languages"),
         choices=Language.choices,
         help_text=_("Every text is needed in each of them."),
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     anonymous = forms.BooleanField(
         label=_("Anonymous"),

@@ -113,7 +113,7 @@ def publish(*, survey_id: int, at: datetime, actor_id: int | None = None) -> Sur
 def move(*, survey_id: int, to: SurveyState, at: datetime, actor_id: int | None = None) -> Survey:
     """Opens, pauses, closes or archives; opening a draft publishes it. WrongState; BadSurvey."""
     survey = Survey.objects.select_for_update().get(pk=survey_id)
-    if to not in _STEPS[SurveyState(survey.state)]:
+    if to not in _STEPS[SurveyState(survey.state)] or (to == SurveyState.ARCHIVED and survey.number == 0):
         raise WrongState(survey.state)
     if to == SurveyState.OPEN and survey.number == 0:
         publish(survey_id=survey.pk, at=at, actor_id=actor_id)
