@@ -16,10 +16,11 @@ from campaigns.journeys.definition import OWN_DAYS, Journey, TriggerKind
 from campaigns.models import JourneyRun
 from campaigns.queries import database_time_zones
 from campaigns.queries_occasions import ANNIVERSARIES, anniversary_params, dates_of
-from common.sql import fetch_all
-from members.queries import BIRTHDAY_JOIN, birthday_patterns, get_programme
+from common.sql import fetch_all, fetch_prepared
+from members.models import Programme
+from members.queries import BIRTHDAY_JOIN, birthday_patterns
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LEAST_LAPSE = 7  # days: who comes daily is not missed on the second morning
 OVERLAP = timedelta(minutes=15)  # a transaction may be seen this long after it began; the key lets in once
 
@@ -33,10 +34,12 @@ class Due(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A query of (member_id, key, at, why) for those who come in, and its parameters."""
+    """A query of (member_id, key, at, why) for those who come in, and its parameters. `present`: it leaves out itself
+    who is merged or erased."""
 
     sql: str
     params: dict[str, Any]
+    present: bool = False
 
 
 @cache
@@ -49,10 +52,16 @@ def _known() -> list[tuple[str, ZoneInfo]]:
     return found
 
 
-@lru_cache(maxsize=8)
 def _clocks(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]]]:
     """The clocks on the walls, each with the time zones where it hangs: few are set anew, the others differ by their
     distance from UTC alone. One that was set anew up to a day before still has hours that came already, or did not."""
+    # The looks of an hour ask the same.
+    last = until.replace(minute=0, second=0, microsecond=0)
+    return _clocks_of(since.replace(minute=0, second=0, microsecond=0), last if last == until else last + HOUR)
+
+
+@lru_cache(maxsize=8)
+def _clocks_of(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]]]:
     clocks: dict[tzinfo, list[str]] = defaultdict(list)
     short = until - since <= DAY
     for name, zone in _known():
@@ -84,7 +93,7 @@ def source(journey: Journey, *, since: datetime, until: datetime) -> Source | No
     if not (came := dues(since, until, told["hour"])):
         return None
     if journey.kind is not TriggerKind.OCCASION:
-        own = get_programme().time_zone
+        own = _own_zone()
         came = tuple(due for due in came if due.zone == own)
         ask = _lapsed if journey.kind is TriggerKind.LAPSED else _expiring
         return ask(told, came) if came else None
@@ -102,19 +111,34 @@ def source(journey: Journey, *, since: datetime, until: datetime) -> Source | No
         "SELECT member.id AS member_id, due.key || ':' || member.id AS key, due.at,"
         " jsonb_build_object('occasion', due.key, 'zone', due.zone) AS why"
         " FROM unnest(%(due_zones)s::text[], %(due_ats)s::timestamptz[], %(due_keys)s::text[])"
-        f" AS due (zone, at, key) JOIN members_member AS member ON {_ZONE} = due.zone",
-        _columns([due for due, _ in keyed]) | {"due_keys": [key for _, key in keyed]} | _zones(),
+        f" AS due (zone, at, key) JOIN members_member AS member ON {_ZONE} = due.zone AND {_PRESENT}",
+        _columns([due for due, _ in keyed]) | {"due_keys": [key for _, key in keyed]} | zones(),
+        present=True,
     )
 
 
 # Where a member lives; the programme's zone where the database does not know theirs.
 _ZONE = "CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone ELSE %(fallback)s END"
+_PRESENT = "member.merged_into_id IS NULL AND member.erased_at IS NULL"
 _DUE = "unnest(%(due_zones)s::text[], %(due_days)s::date[], %(due_ats)s::timestamptz[]) AS due (zone, day, at)"
 
 
-def _zones() -> dict[str, Any]:
-    known, own = database_time_zones(), get_programme().time_zone
-    return {"zones": known, "fallback": own if own in known else "UTC"}
+def _own_zone() -> str:
+    """The programme's. It is asked for each journey."""
+    rows = fetch_prepared("SELECT time_zone FROM members_programme WHERE id = 1")
+    return rows[0][0] if rows else Programme().time_zone
+
+
+@cache
+def _known_to_database() -> str:
+    """The hundreds of names in one piece: the driver takes as long for each as the server for a member."""
+    return f"{{{','.join(database_time_zones())}}}"
+
+
+def zones() -> dict[str, Any]:
+    """The parameters by which a query tells where a member lives."""
+    own = _own_zone()
+    return {"zones": _known_to_database(), "fallback": own if own in database_time_zones() else "UTC"}
 
 
 def _columns(came: Iterable[Due]) -> dict[str, Any]:
@@ -126,20 +150,22 @@ def _own_day(name: str, came: tuple[Due, ...], days: timedelta) -> Source:
     """Each member's own day, at their own hour of it or so many days from it."""
     wanted = sorted({due.day - days for due in came})
     if name == "birthday":
-        rows = f"SELECT member.id AS member_id, birthday.day, birthday.year, {_ZONE} AS zone FROM {BIRTHDAY_JOIN}"
+        rows = (
+            f"SELECT member.id AS member_id, birthday.day, birthday.year, {_ZONE} AS zone"
+            f" FROM {BIRTHDAY_JOIN} AND {_PRESENT}"
+        )
         params: dict[str, Any] = birthday_patterns(wanted)._asdict()
     else:
-        rows = (
-            f"SELECT kept.*, {_ZONE} AS zone FROM ({ANNIVERSARIES[name]}) AS kept"  # type: ignore[index]
-            " JOIN members_member AS member ON member.id = kept.member_id"
-        )
-        params = anniversary_params(wanted, database_time_zones())
+        rows = ANNIVERSARIES[name]  # type: ignore[index]
+        params = anniversary_params(wanted)
     # OFFSET 0: members are looked up by their day, once, and not anew for each of the zones.
     return Source(
         f"SELECT own.member_id, '{name}:' || own.year || ':' || own.member_id AS key, due.at,"
         f" jsonb_build_object('occasion', '{name}', 'day', own.day, 'zone', due.zone) AS why"
-        f" FROM ({rows} OFFSET 0) AS own JOIN {_DUE} ON due.zone = own.zone AND due.day = own.day + %(later)s",
-        params | _columns(came) | _zones() | {"later": days.days},
+        f" FROM (SELECT * FROM ({rows}) AS kept WHERE zone = ANY(%(due_zones)s) OFFSET 0) AS own"
+        f" JOIN {_DUE} ON due.zone = own.zone AND due.day = own.day + %(later)s",
+        params | _columns(came) | zones() | {"later": days.days},
+        present=True,
     )
 
 
@@ -158,7 +184,7 @@ def _lapsed(told: Any, came: tuple[Due, ...]) -> Source:
 
 def _expiring(told: Any, came: tuple[Due, ...]) -> Source:
     """Whose points expire on the day that is so many days ahead, in the programme's time zone."""
-    zone = ZoneInfo(get_programme().time_zone)
+    zone = ZoneInfo(_own_zone())
     first = [dates.moment(due.day + timedelta(days=told["days"]), 0, zone) for due in came]
     last = [dates.moment(due.day + timedelta(days=told["days"] + 1), 0, zone) for due in came]
     return Source(

@@ -65,10 +65,10 @@ def chosen_countries() -> list[str]:
 
 
 # Everyone whose anniversary is kept on some days, by the calendar of their own time zone (the programme's where the
-# database does not know it): (member_id, day, year). The year is that of the day. Nobody has an anniversary on the
-# day itself. OFFSET 0 keeps each year back a short range of an index; who was near midnight is sorted out after that.
+# database does not know it): (member_id, day, year, zone). The year is that of the day. Nobody has an anniversary on
+# the day itself. OFFSET 0 keeps each year back a short range of an index; who was near midnight is sorted out after it.
 _ANNIVERSARIES = """
-SELECT near.member_id, kept.day, extract(year FROM kept.day)::int AS year
+SELECT near.member_id, kept.day, extract(year FROM kept.day)::int AS year, near.zone
 FROM unnest(%(kept_days)s::date[], %(kept_months)s::int[], %(kept_numbers)s::int[], %(kept_rules)s::text[])
          AS kept (day, month, number, rule)
 CROSS JOIN generate_series(1, %(oldest)s) AS back (years)
@@ -79,7 +79,8 @@ CROSS JOIN LATERAL (
            THEN make_date(begun.year, kept.month, kept.number) END AS day
 ) AS origin
 CROSS JOIN LATERAL (
-    SELECT member.id AS member_id, {moment} AS moment, member.time_zone, member.leap_day_rule
+    SELECT member.id AS member_id, {moment} AS moment, member.leap_day_rule,
+           CASE WHEN member.time_zone = ANY(%(zones)s) THEN member.time_zone ELSE %(fallback)s END AS zone
     FROM {source}
     WHERE {moment} >= origin.day::timestamp AT TIME ZONE 'UTC' - interval '14 hours'
       AND {moment} < (origin.day + 1)::timestamp AT TIME ZONE 'UTC' + interval '12 hours'
@@ -87,8 +88,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS near
 WHERE (kept.rule IS NULL OR near.leap_day_rule = kept.rule)
-  AND (near.moment AT TIME ZONE CASE WHEN near.time_zone = ANY(%(zones)s) THEN near.time_zone
-                                     ELSE %(fallback)s END)::date = origin.day
+  AND (near.moment AT TIME ZONE near.zone)::date = origin.day
 """
 ANNIVERSARIES = {
     MemberDay.JOINED: _ANNIVERSARIES.format(moment="member.joined_at", source="members_member AS member"),
@@ -99,14 +99,9 @@ ANNIVERSARIES = {
 }
 
 
-def anniversary_params(days: Iterable[date], zones: list[str]) -> dict[str, Any]:
-    """What ANNIVERSARIES asks for, on some days; `zones` as campaigns.queries.database_time_zones gives them."""
-    own = get_programme().time_zone
+def anniversary_params(days: Iterable[date]) -> dict[str, Any]:
+    """What ANNIVERSARIES asks for, on some days, beside campaigns.queries_journeys.zones."""
     kept = [(day, *match) for day in days for match in anniversary_matches(day)]
     columns = [list(column) for column in zip(*kept, strict=True)] if kept else [[], [], [], []]
     names = ("kept_days", "kept_months", "kept_numbers", "kept_rules")
-    return dict(zip(names, columns, strict=True)) | {
-        "oldest": OLDEST,
-        "zones": zones,
-        "fallback": own if own in zones else "UTC",
-    }
+    return dict(zip(names, columns, strict=True)) | {"oldest": OLDEST}

@@ -11,7 +11,7 @@ from campaigns.enums import MemberDay, OccasionKind, OccasionRule
 from campaigns.festivals import FESTIVALS
 from campaigns.models import Broadcast, Campaign, Occasion, OccasionDate
 from campaigns.occasions import LAST, Rule, days_of, nth_weekday, public_holidays
-from campaigns.queries import database_time_zones
+from campaigns.queries_journeys import zones
 from campaigns.queries_occasions import ANNIVERSARIES, anniversary_params, dates_of, next_date
 from campaigns.services.occasions import (
     DayIsPast,
@@ -204,7 +204,7 @@ def test_a_day_of_our_own_by_the_year_and_by_single_days(kept):
 
 
 def whose(day: MemberDay, *kept_on: date) -> list[tuple[int, date, int]]:
-    return sorted(fetch_all(ANNIVERSARIES[day], anniversary_params(kept_on, database_time_zones())))
+    return sorted(row[:3] for row in fetch_all(ANNIVERSARIES[day], anniversary_params(kept_on) | zones()))
 
 
 def joined(at: datetime, **profile) -> Member:

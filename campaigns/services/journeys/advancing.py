@@ -21,7 +21,7 @@ from campaigns.models import Journey, JourneyLog, JourneyRun
 from campaigns.queries import zone_of
 from campaigns.services.journeys.acts import ACTS, Group, Went, days_of
 from campaigns.services.journeys.definitions import read_version
-from common.sql import fetch_all
+from common.sql import fetch_prepared
 from members.models import Member, TimelineEvent
 
 log = structlog.get_logger(__name__)
@@ -30,21 +30,23 @@ MOST_STEPS = 100  # of one way in one transaction
 LATE = timedelta(hours=1)  # up to here a wait counts on from when it should have been over, beyond from now
 MAX_ATTEMPTS = 5
 
+# The first of each journey by its index, whatever the share of those who are due: mostly nobody is.
 _DUE = """
 SELECT journey.campaign_id FROM campaigns_journey AS journey
 JOIN campaigns_campaign AS campaign ON campaign.id = journey.campaign_id
-WHERE campaign.state = 'running' AND EXISTS (
+CROSS JOIN LATERAL (
     SELECT FROM campaigns_journeyrun AS run
     WHERE run.journey_id = journey.campaign_id AND run.state = 'active' AND run.due_at <= %(at)s
-)
-ORDER BY journey.campaign_id
+    ORDER BY run.due_at LIMIT 1
+) AS first
+WHERE campaign.state = 'running' ORDER BY journey.campaign_id
 """
 
 
 def advance(*, at: datetime, seconds: float = 50) -> int:
     """Moves all whose time has come, a journey after the other, until nobody is due or the time is over; how many."""
     until, moved = time.monotonic() + seconds, 0
-    waiting = [pk for (pk,) in fetch_all(_DUE, {"at": at})]
+    waiting = [pk for (pk,) in fetch_prepared(_DUE, {"at": at})]
     while waiting and time.monotonic() < until:
         for journey_id in list(waiting):
             claimed = advance_batch(journey_id=journey_id, at=at)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
@@ -17,7 +18,7 @@ from campaigns.models import Campaign, Journey, JourneyVersion
 from campaigns.queries_journeys import Source, source
 from campaigns.services.journeys.definitions import read_version
 from common.doorbell import ring
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 from members.models import Purchase, PurchaseLine, TimelineEvent
 from members.segments.compile import selecting
 from members.segments.tree import BadDefinition
@@ -28,19 +29,23 @@ LOOK_BACK = timedelta(days=3)  # beyond the catch-up window: further back nobody
 
 # The same number as campaigns.journeys.dates.draw.
 _DRAWN = "('x' || left(md5(%(hold_salt)s || ':' || fresh.member_id), 8))::bit(32)::bigint / 4294967296.0"
+_PRESENT = """ JOIN members_member AS member ON member.id = candidate.member_id AND member.merged_into_id IS NULL
+        AND member.erased_at IS NULL"""
+# OFFSET 0: each candidate is looked up by themselves. How many there are cannot be foreseen, and of a few that it
+# foresees the server would compare each with all who are on the journey.
 _ENTER = """
 WITH candidate AS (
     SELECT DISTINCT ON (member_id) member_id, key, at, why FROM ({source}) AS source ORDER BY member_id, at, key
 ),
 fresh AS (
     SELECT candidate.*, candidate.at < %(now)s - %(catch_up)s AS late
-    FROM candidate JOIN members_member AS member ON member.id = candidate.member_id
-    WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL AND candidate.at > %(active_since)s
+    FROM candidate{present}
+    WHERE candidate.at > %(active_since)s
       AND NOT EXISTS (SELECT FROM campaigns_journeyrun AS run
-                      WHERE run.journey_id = %(journey)s AND run.key = candidate.key)
+                      WHERE run.journey_id = %(journey)s AND run.key = candidate.key OFFSET 0)
       AND NOT EXISTS (SELECT FROM campaigns_journeyrun AS run
                       WHERE run.journey_id = %(journey)s AND run.member_id = candidate.member_id
-                        AND (run.state IN ('active', 'stuck') OR (run.state <> 'missed' AND {again})))
+                        AND (run.state IN ('active', 'stuck') OR (run.state <> 'missed' AND {again})) OFFSET 0)
       AND {audience}
     LIMIT %(room)s
 ),
@@ -65,12 +70,34 @@ SELECT count(*) FILTER (WHERE state <> 'missed'), count(*) FROM run
 """
 
 
-def let_in(*, journey: Journey, version: JourneyVersion, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
+class Door(NamedTuple):
+    """A running journey, its row locked, with its newest version. `holdout` is a share of 1."""
+
+    id: int
+    uid: UUID
+    version_id: int
+    entered: int
+    active_since: datetime | None
+    looked_at: datetime | None
+    holdout: float
+
+
+_DOOR = """
+SELECT journey.campaign_id, journey.uid, version.id, journey.entered, journey.active_since, journey.last_checked_at,
+       campaign.holdout_percent::float / 100
+FROM campaigns_journey AS journey
+JOIN campaigns_campaign AS campaign ON campaign.id = journey.campaign_id AND campaign.state = 'running'
+JOIN campaigns_journeyversion AS version ON version.journey_id = journey.campaign_id AND version.number = journey.number
+WHERE journey.campaign_id = %(journey)s FOR UPDATE OF journey
+"""
+
+
+def let_in(*, journey: Door, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
     """Lets in whom a query gives, as far as the journey's rules allow, in one statement; how many rows were written.
 
-    Call it with the journey's row locked. `ids` narrows the question for the audience to some members.
+    `ids` narrows the question for the audience to some members.
     """
-    read = read_version(version.pk)
+    read = read_version(journey.version_id)
     room = MOST
     if read.entry_limit is not None:
         room = min(room, max(0, read.entry_limit - journey.entered))
@@ -83,15 +110,16 @@ def let_in(*, journey: Journey, version: JourneyVersion, who: Source, at: dateti
         Again.AFTER: "run.entered_at > candidate.at - %(again)s",
     }[Again(read.again)]
     hears = sorted({pattern.event for pattern in (read.goal, *read.exits) if pattern})
-    statement = _ENTER.format(source=who.sql, again=again, audience=audience, drawn=_DRAWN)
+    present = "" if who.present else _PRESENT
+    statement = _ENTER.format(source=who.sql, present=present, again=again, audience=audience, drawn=_DRAWN)
     ((entered, rows),) = fetch_all(
         statement,
         who.params
         | params
         | {
             "now": at,
-            "journey": journey.pk,
-            "version": version.pk,
+            "journey": journey.id,
+            "version": journey.version_id,
             "catch_up": timedelta(hours=read.catch_up_hours),
             "active_since": journey.active_since,
             "again": timedelta(days=read.again_days),
@@ -99,12 +127,14 @@ def let_in(*, journey: Journey, version: JourneyVersion, who: Source, at: dateti
             "first": read.first,
             "hears": hears,
             "hold_salt": f"{journey.uid}:hold",
-            "holdout": float(journey.campaign.holdout_percent) / 100,
+            "holdout": journey.holdout,
         },
     )
     if entered:
-        journey.entered += entered
-        Journey.objects.filter(pk=journey.pk).update(entered=journey.entered)
+        fetch_prepared(
+            "UPDATE campaigns_journey SET entered = entered + %(n)s::int WHERE campaign_id = %(id)s",
+            {"n": entered, "id": journey.id},
+        )
     return rows
 
 
@@ -140,8 +170,8 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
         came = fitting(read, events)
         if not came:
             continue
-        locked = _locked(journey.pk)
-        if locked is None:
+        doors = fetch_prepared(_DOOR, {"journey": journey.pk})
+        if not doors:
             continue
         who = Source(
             "SELECT * FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(ats)s::timestamptz[], %(whys)s::jsonb[])"
@@ -153,7 +183,7 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
                 "whys": [json.dumps({"event": event.pk, "kind": event.kind}) for event in came],
             },
         )
-        let += _try(locked, version, who, at, [event.member_id for event in came])
+        let += _try(Door(*doors[0]), who, at, [event.member_id for event in came])
     if woken or let:
         ring("campaigns.tasks.run_journeys")
 
@@ -198,20 +228,14 @@ def running() -> list[tuple[Journey, JourneyVersion]]:
     return [(journey, newest[pk]) for pk, journey in found.items()]
 
 
-def _locked(journey_id: int) -> Journey | None:
-    """The journey, locked, if it still runs."""
-    rows = Journey.objects.select_for_update(of=("self",)).select_related("campaign")
-    return rows.filter(pk=journey_id, campaign__state=CampaignState.RUNNING).first()
-
-
-def _try(journey: Journey, version: JourneyVersion, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
+def _try(journey: Door, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
     """Lets them in; a journey whose audience cannot be asked any more is paused, and says why."""
     try:
-        return let_in(journey=journey, version=version, who=who, at=at, ids=ids)
+        return let_in(journey=journey, who=who, at=at, ids=ids)
     except BadDefinition as bad:
-        log.warning("journey paused", journey=journey.pk, error=str(bad))
+        log.warning("journey paused", journey=journey.id, error=str(bad))
         why = gettext("Its audience cannot be asked any more: %(error)s") % {"error": bad}
-        Campaign.objects.filter(pk=journey.pk).update(state=CampaignState.PAUSED, paused_why=why[:200])
+        Campaign.objects.filter(pk=journey.id).update(state=CampaignState.PAUSED, paused_why=why[:200])
         return 0
 
 
@@ -223,12 +247,12 @@ def let_in_by_time(*, at: datetime) -> int:
     """
     waiting: list[int] = []
     idle: list[int] = []
-    for journey_id, version_id, looked_at in fetch_all(_RUNNING):
+    for journey_id, version_id, looked_at in fetch_prepared(_RUNNING):
         read = read_version(version_id)
         if read.kind in TIMED and (since := _since(looked_at, read, at)) < at:
             (waiting if source(read, since=since, until=at) else idle).append(journey_id)
     if idle:  # nobody's hour came: for all of them one statement
-        execute(_IDLE, {"ids": idle, "at": at})
+        fetch_prepared(_IDLE, {"ids": f"{{{','.join(map(str, idle))}}}", "at": at})  # of any length, one plan
     return sum(_look(pk, at) for pk in waiting)
 
 
@@ -239,8 +263,12 @@ JOIN campaigns_journeyversion AS version ON version.journey_id = journey.campaig
 ORDER BY journey.campaign_id
 """
 _IDLE = """
-UPDATE campaigns_journey SET last_checked_at = %(at)s WHERE campaign_id = ANY(%(ids)s) AND last_checked_at < %(at)s
+UPDATE campaigns_journey SET last_checked_at = %(at)s
+WHERE campaign_id = ANY(%(ids)s::bigint[]) AND last_checked_at < %(at)s
 """
+
+
+_LOOKED = "UPDATE campaigns_journey SET last_checked_at = %(at)s WHERE campaign_id = %(id)s"
 
 
 def _since(looked_at: datetime | None, read: Definition, at: datetime) -> datetime:
@@ -250,17 +278,15 @@ def _since(looked_at: datetime | None, read: Definition, at: datetime) -> dateti
 
 @transaction.atomic
 def _look(journey_id: int, at: datetime) -> int:
-    rows = Journey.objects.select_for_update(of=("self",), skip_locked=True).select_related("campaign")
-    journey = rows.filter(pk=journey_id, campaign__state=CampaignState.RUNNING).first()
-    if journey is None or (journey.last_checked_at or at) >= at:
+    doors = fetch_prepared(f"{_DOOR} SKIP LOCKED", {"journey": journey_id})
+    if not doors or ((journey := Door(*doors[0])).looked_at or at) >= at:
         return 0
-    version = journey.versions.defer("definition").latest("number")
-    read = read_version(version.pk)
+    read = read_version(journey.version_id)
     written = 0
-    if who := source(read, since=_since(journey.last_checked_at, read, at), until=at):
-        written = _try(journey, version, who, at, None)
+    if who := source(read, since=_since(journey.looked_at, read, at), until=at):
+        written = _try(journey, who, at, None)
     if written < MOST:  # else the rest comes with the next look
-        Journey.objects.filter(pk=journey_id).update(last_checked_at=at)
+        fetch_prepared(_LOOKED, {"id": journey_id, "at": at})
     if written:
         ring("campaigns.tasks.run_journeys")
     return written
