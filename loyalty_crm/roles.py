@@ -79,6 +79,19 @@ _MARKETER = {
     "analytics.memberscore": "view",
     "surveys.survey": "view add change",
     "surveys.response": "add",  # to add one is to copy answers from paper
+    "surveys.case": "view add change",
+    "surveys.remedy": "add",
+    "surveys.improvementaction": "view add change",
+    "surveys.suggestion": "view change",
+    "surveys.category": "view add change",
+    "surveys.rootcause": "view add change",
+    "surveys.cannedreply": "view add change",
+    "surveys.caserule": "view add change",
+    "surveys.caretarget": "view",
+    "surveys.openinghours": "view",
+    "surveys.holiday": "view",
+    "surveys.remedylimit": "view",
+    "surveys.caresettings": "view",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
 # on a purchase working at the till page.
@@ -110,6 +123,12 @@ ROLES: dict[str, dict[str, str]] = {
         "campaigns.outbox": "view",
         "campaigns.broadcast": "view add change approve",
         "campaigns.campaignsettings": "view add change",
+        "surveys.remedy": "add change",  # to change one is to decide about it
+        "surveys.caretarget": "view add change",
+        "surveys.openinghours": "view add change delete",
+        "surveys.holiday": "view add change delete",
+        "surveys.remedylimit": "view add change",
+        "surveys.caresettings": "view add change",
     },
 }
 

@@ -213,6 +213,8 @@ CELERY_BEAT_SCHEDULE = {
     "refresh-figures": {"task": "analytics.tasks.refresh_figures", "schedule": crontab(minute="*/5")},
     "resume-reassessments": {"task": "rewards.tasks.resume_reassessments", "schedule": crontab()},
     "invite-to-surveys": {"task": "surveys.tasks.invite_to_surveys", "schedule": crontab()},
+    "send-case-mail": {"task": "surveys.tasks.send_case_mail", "schedule": 15.0},
+    "look-after-cases": {"task": "surveys.tasks.look_after_cases", "schedule": crontab()},
     "mix-anonymous-answers": {"task": "surveys.tasks.mix_anonymous_answers", "schedule": crontab(minute="*/15")},
     "reassess-tiers": {"task": "rewards.tasks.reassess_tiers", "schedule": crontab(hour=3, minute=27)},
 }
@@ -282,6 +284,8 @@ ANYMAIL = {
 # "name:password" that the provider puts into the address of its calls; until it is set, all of them are refused.
 ANYMAIL["WEBHOOK_SECRET"] = env.str("ANYMAIL_WEBHOOK_SECRET", default="") or secrets.token_urlsafe(32) + ":x"
 MESSAGE_HOSTS_INSIDE = env.list("MESSAGE_HOSTS_INSIDE", default=[])
+# Where members answer mails of their cases: a mailbox that the provider's inbound webhook reads (docs/cases.md).
+CASES_MAILBOX = env.str("CASES_MAILBOX", default="")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Loyalty CRM <loyalty@localhost>")
 SMS_BACKEND = env.str("SMS_BACKEND", default="common.sms.OutboxBackend")
 

@@ -51,7 +51,22 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
     ),
     (
         _("Surveys and feedback"),
-        ((_("Surveys"), "reviews", "surveys.Survey"),),
+        (
+            (_("Surveys"), "reviews", "surveys.Survey"),
+            (_("Board of cases"), "view_kanban", "surveys.Case:board"),
+            (_("Cases"), "support_agent", "surveys.Case"),
+            (_("Suggestions"), "lightbulb", "surveys.Suggestion"),
+            (_("Improvements"), "build_circle", "surveys.ImprovementAction"),
+            (_("Canned replies"), "quickreply", "surveys.CannedReply"),
+            (_("Categories of cases"), "category", "surveys.Category"),
+            (_("Causes"), "troubleshoot", "surveys.RootCause"),
+            (_("Rules for cases"), "rule_settings", "surveys.CaseRule"),
+            (_("Times to answer"), "timer", "surveys.CareTarget"),
+            (_("Business hours"), "schedule", "surveys.OpeningHours"),
+            (_("Holidays"), "event_busy", "surveys.Holiday"),
+            (_("Limits of remedies"), "shield", "surveys.RemedyLimit"),
+            (_("Settings of cases"), "settings", "surveys.CareSettings"),
+        ),
     ),
     (
         _("Reward"),

@@ -28,4 +28,6 @@ def waits_text(why: Mapping[str, Any]) -> str:
     words = {name: points_text(why[name]) for name in ("limit", "given", "points") if name in why}
     if why["code"] == "once":
         return gettext("One person may give at most %(limit)s at once.") % words
+    if why["code"] == "role":
+        return gettext("For this, %(limit)s are left that one person of this role may give.") % words
     return gettext("One person may give at most %(limit)s in a day; with what went before it would be more.") % words

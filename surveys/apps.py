@@ -8,11 +8,13 @@ class SurveysConfig(AppConfig):
 
     def ready(self) -> None:
         from members.privacy import register_eraser
-        from surveys import events, merging, privacy, reactions  # noqa: F401  these register
+        from surveys import events, merging, privacy, reactions, reactions_cases  # noqa: F401  these register
         from surveys.services import keeping
+        from surveys.services.cases.erasing import erase_cases
         from surveys.services.erasure import erase_answers
 
         merging.register_all()
         privacy.register_all()
         keeping.register_all()
         register_eraser("surveys", erase_answers)
+        register_eraser("cases", erase_cases)

@@ -23,3 +23,12 @@ def register_all() -> None:
                     AND other.trigger_id = row.trigger_id AND other.key = row.key)
         """,
     )
+    register("surveys.Case.member", Strategy.MOVE)
+    register(
+        "surveys.SuggestionLike.member",
+        Strategy.MOVE,
+        stays="""
+            EXISTS (SELECT FROM surveys_suggestionlike AS other WHERE other.member_id = {survivor}
+                    AND other.suggestion_id = row.suggestion_id)
+        """,
+    )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from members.privacy import exempt, register_export
 from surveys.definition import said
 from surveys.logic import in_words
-from surveys.models import Invitation, Response
+from surveys.models import Case, Invitation, Response, SuggestionLike
 from surveys.queries import given_in, reading
 
 
@@ -50,6 +50,29 @@ def _invitations(member_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def _cases(member_id: int) -> list[dict[str, Any]]:
+    cases = Case.objects.filter(member_id=member_id).prefetch_related("messages").order_by("opened_at")
+    return [
+        {
+            "number": case.number,
+            "kind": case.kind,
+            "subject": case.subject,
+            "state": case.state,
+            "opened_at": case.opened_at,
+            "closed_at": case.closed_at,
+            "messages": [
+                {"kind": message.kind, "at": message.at, "text": message.text} for message in case.messages.all()
+            ],
+        }
+        for case in cases
+    ]
+
+
+def _likes(member_id: int) -> list[dict[str, Any]]:
+    liked = SuggestionLike.objects.filter(member_id=member_id).select_related("suggestion").order_by("at")
+    return [{"title": one.suggestion.title, "at": one.at} for one in liked]
+
+
 def register_all() -> None:
     register_export(
         "survey_responses",
@@ -63,3 +86,13 @@ def register_all() -> None:
     )
     exempt("surveys.SurveyVersion", _("what is asked of all; a member of staff published it"))
     exempt("surveys.DueInvitation", _("hours old; then it is an invitation, or nothing"))
+    register_export("cases", _("What you told us, and what we answered"), _cases, models=["surveys.Case"], order=77)
+    register_export(
+        "suggestions_liked", _("Suggestions you liked"), _likes, models=["surveys.SuggestionLike"], order=78
+    )
+    for model in ("CaseRule", "CareSettings"):
+        exempt(f"surveys.{model}", _("who of the staff looks after cases"))
+    exempt("surveys.CaseChange", _("the steps of a case; what was said stands with the case"))
+    exempt("surveys.CaseMessage", _("told with the case"))
+    exempt("surveys.Remedy", _("told with the points and coupons that were given"))
+    exempt("surveys.ImprovementAction", _("what the shop changes for all"))

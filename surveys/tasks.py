@@ -21,3 +21,26 @@ def mix_anonymous_answers() -> None:
     from surveys.services.mixing import mix_due
 
     mix_due(at=timezone.now())
+
+
+@shared_task
+def send_case_mail() -> None:
+    from django.utils import timezone
+
+    from surveys.services.cases.sending import send_due
+
+    send_due(at=timezone.now())
+
+
+@shared_task
+def look_after_cases() -> None:
+    from django.utils import timezone
+
+    from surveys.services.cases.acting import close_settled
+    from surveys.services.cases.improving import check_due
+    from surveys.services.cases.sending import watch
+
+    at = timezone.now()
+    watch(at=at)
+    close_settled(at=at)
+    check_due(at=at)

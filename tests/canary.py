@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
@@ -61,7 +62,8 @@ from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers
-from surveys.models import Invitation, Response, Upload
+from surveys.models import Case, Invitation, Remedy, Response, Suggestion, SuggestionLike, Upload
+from surveys.services.cases.opening import open_case
 from surveys.tests.factories import AB, open_survey, question
 
 WORD = "qzcanary"
@@ -277,6 +279,21 @@ def _answered(member: m.Member, at: datetime) -> None:
     upload.save()
     response.answers.create(question="q1", text=f"I am {WORD}", upload=upload)
     response.answers.create(question="q2", choices=["other"], text=WORD)
+    case = open_case(
+        kind="suggestion", text=f"I want {WORD}", source="mail", member_id=member.pk, message_key=f"mail:{WORD}", at=at,
+        key=WORD,
+    )  # fmt: skip
+    Case.objects.filter(pk=case.pk).update(contact=EMAIL)
+    message = case.messages.get()
+    message.picture.save(f"{WORD}.png", ContentFile(b"picture"))
+    Remedy.objects.create(
+        key=uuid4(), case=case, kind="apology", state="given", reason=f"{WORD} is right", at=at,
+        actor=m.User.objects.create_user("care@example.com"),
+    )  # fmt: skip
+    idea = Suggestion.objects.create(
+        case=case, title_en=WORD, title_zh_hans=WORD, answer_en=WORD, answer_zh_hans=WORD, changed_at=at
+    )
+    SuggestionLike.objects.create(suggestion=idea, member=member, at=at)
 
 
 def _merged(member: m.Member, at: datetime) -> None:

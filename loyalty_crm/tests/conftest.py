@@ -69,7 +69,7 @@ from rewards.services.redemptions import reserve_reward
 from rewards.services.settings import save_reward_settings
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import make_reward, make_rule, make_tiers, post
-from surveys.tests.factories import open_survey
+from surveys.tests.factories import cases_of, open_survey
 
 AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
 
@@ -217,6 +217,7 @@ def world(db, settings) -> dict[str, int]:
             message=Message.objects.get(member=member), kind="open", at=AT, minute=AT, looks="unsure", method="GET"
         ).pk,
         **journey_of(member),
+        **cases_of(member),
         "surveys_survey": open_survey().pk,
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,

@@ -207,6 +207,22 @@ ACCESS: dict[str, set[str]] = {
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
     **dict.fromkeys((f"surveys_survey_{page}" for page in ("reach", "invitations", "posters")), MARKETER_UP),
+    **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP, board=MARKETER_UP, act=MARKETER_UP),
+    **pages("surveys_improvementaction", MARKETER_UP, add=MARKETER_UP, move=MARKETER_UP, effect=MARKETER_UP),
+    **pages("surveys_suggestion", MARKETER_UP),
+    **dict(
+        page
+        for model in ("category", "rootcause", "cannedreply", "caserule")
+        for page in pages(f"surveys_{model}", MARKETER_UP, add=MARKETER_UP).items()
+    ),
+    **dict(
+        page
+        for model in ("caretarget", "remedylimit")
+        for page in pages(f"surveys_{model}", MARKETER_UP, add=ONLY_MANAGER).items()
+    ),
+    **pages("surveys_caresettings", MARKETER_UP),  # there are some already: nobody adds others
+    **pages("surveys_openinghours", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),
+    **pages("surveys_holiday", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),
     **pages("surveys_survey", MARKETER_UP, add=MARKETER_UP, ready=MARKETER_UP, check=MARKETER_UP),
     **dict.fromkeys(
         (

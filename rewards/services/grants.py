@@ -63,11 +63,13 @@ def grant_points(
     unit: Unit = Unit.POINTS,
     note: str = "",
     expires_at: datetime | None = None,
+    most: int | None = None,
 ) -> Transfer | GrantRequest:
     """Gives a member points (or credit, in minor units): the transfer, or the request that waits for another person.
 
-    `reason` is for staff, `note` for the member. The same key with the same content gives the same answer, KeyReused
-    with another. MemberGone; TooLate; ValueError for less than 1 or no reason.
+    `reason` is for staff, `note` for the member. More than `most` waits, too, whatever the settings allow. The same key
+    with the same content gives the same answer, KeyReused with another. MemberGone; TooLate; ValueError for less than 1
+    or no reason.
     """
     _check(amount, reason)
     lock(f"grants.{actor_id}")  # two tabs of one person, one after the other
@@ -77,6 +79,8 @@ def grant_points(
     if member is None:
         raise MemberGone
     asked = _ask(key, amount, 1, reason, note, unit, at, actor_id, expires_at)
+    if asked.state == GrantState.FREE and most is not None and amount > most:
+        asked.state, asked.why = GrantState.WAITING, {"code": "role", "limit": most, "points": amount}
     asked.member = member
     asked.save()
     if asked.state == GrantState.WAITING:

@@ -1,9 +1,11 @@
 from surveys.admin import (
+    cases,
     reach,
     survey,
 )
 
 __all__ = [
+    "cases",
     "reach",
     "survey",
 ]

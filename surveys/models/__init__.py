@@ -1,3 +1,16 @@
+from surveys.models.action import ImprovementAction, Suggestion, SuggestionLike
+from surveys.models.care import (
+    CannedReply,
+    CareSettings,
+    CareTarget,
+    CaseRule,
+    Category,
+    Holiday,
+    OpeningHours,
+    RemedyLimit,
+    RootCause,
+)
+from surveys.models.case import Case, CaseChange, CaseMessage, Remedy
 from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
@@ -7,10 +20,26 @@ from surveys.models.trigger import AskingRule, DueInvitation, SurveyTrigger
 __all__ = [
     "Answer",
     "AskingRule",
+    "CannedReply",
+    "CareSettings",
+    "CareTarget",
+    "Case",
+    "CaseChange",
+    "CaseMessage",
+    "CaseRule",
+    "Category",
     "DueInvitation",
+    "Holiday",
+    "ImprovementAction",
     "Invitation",
+    "OpeningHours",
     "Quota",
+    "Remedy",
+    "RemedyLimit",
     "Response",
+    "RootCause",
+    "Suggestion",
+    "SuggestionLike",
     "Survey",
     "SurveyPicture",
     "SurveyPlace",

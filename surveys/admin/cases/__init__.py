@@ -1,0 +1,1 @@
+from surveys.admin.cases import admin, desk  # noqa: F401  these register

@@ -1,0 +1,77 @@
+"""Reads of the service desk: its clock, its targets, who may give what, who is told when a case is late."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Max, Q, QuerySet
+
+from members.models import User
+from members.queries import get_programme
+from surveys.clock import Hours
+from surveys.enums_cases import CaseState, Severity
+from surveys.models import CareSettings, CareTarget, Case, Holiday, OpeningHours, RemedyLimit
+
+# Business minutes to the first answer and until it is put right, where the shop has not said otherwise.
+TARGETS: dict[str, tuple[int, int]] = {
+    Severity.URGENT: (60, 480),
+    Severity.HIGH: (240, 960),
+    Severity.NORMAL: (480, 2400),
+    Severity.LOW: (960, 4800),
+}
+COUPONS = 1  # for one case, of who has no limit of a role
+
+
+def desk_hours() -> Hours:
+    """When the desk is open, in the programme's time zone."""
+    return Hours(
+        zone=ZoneInfo(get_programme().time_zone),
+        openings=tuple(OpeningHours.objects.values_list("weekday", "opens", "closes")),
+        holidays=frozenset(Holiday.objects.values_list("day", flat=True)),
+    )
+
+
+def target(severity: str) -> tuple[int, int]:
+    """Business minutes to the first answer and until it is put right."""
+    own = CareTarget.objects.filter(severity=severity).first()
+    return (own.answer_minutes, own.resolve_minutes) if own else TARGETS[severity]
+
+
+def care_settings() -> CareSettings:
+    return CareSettings.objects.filter(pk=1).first() or CareSettings(pk=1)
+
+
+def remedy_limit(user_id: int) -> tuple[int | None, int]:
+    """What a person may give for one case: points (None: as gifts by hand), coupons."""
+    found = RemedyLimit.objects.filter(role__user=user_id).aggregate(points=Max("points"), coupons=Max("coupons"))
+    if found["points"] is None:
+        return None, COUPONS
+    return found["points"], found["coupons"]
+
+
+def told_when_late() -> list[User]:
+    """Who hears of cases that are late: as the settings say, else all who may change these settings."""
+    chosen = care_settings().escalate_to
+    if chosen is not None and chosen.is_active:
+        return [chosen]
+    may = Q(groups__permissions__codename="change_caresettings", groups__permissions__content_type__app_label="surveys")
+    return list(User.objects.filter(may, is_staff=True, is_active=True).distinct().order_by("pk"))
+
+
+def staff() -> QuerySet[User]:
+    """Who a case can be given to."""
+    may = Q(groups__permissions__codename="change_case", groups__permissions__content_type__app_label="surveys")
+    return User.objects.filter(may | Q(is_superuser=True), is_staff=True, is_active=True).distinct().order_by("email")
+
+
+def late(at: datetime) -> Q:
+    """Cases on which somebody should have acted by now."""
+    return Q(state__in=[CaseState.NEW, CaseState.OPEN]) & (
+        Q(answered_at=None, answer_due_at__lte=at) | Q(answered_at__isnull=False, resolve_due_at__lte=at)
+    )
+
+
+def standing_for(case: Case) -> Case:
+    """The case that a merged one went into, at the end of the chain; itself where it is none."""
+    while case.merged_into is not None:
+        case = case.merged_into
+    return case

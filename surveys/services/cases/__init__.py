@@ -1,0 +1,1 @@
+"""Cases: opened, talked about, put right, and their causes done away with. docs/cases.md."""

@@ -1,0 +1,76 @@
+"""Which answers open a case."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext, override
+
+from members.models import PRESENT, Member
+from surveys.definition import said
+from surveys.enums import TEXTS, QuestionKind
+from surveys.enums_cases import CaseChannel, CaseKind, CaseSource, Severity
+from surveys.logic import in_words
+from surveys.models import Case, CaseRule, Response
+from surveys.queries import given_in, reading
+from surveys.services.answering import DETRACTOR
+from surveys.services.cases.opening import MOST, open_case
+
+_WEIGHT = [Severity.LOW, Severity.NORMAL, Severity.HIGH, Severity.URGENT]
+
+
+@transaction.atomic
+def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
+    """Opens a case, one for each response at most, by the rule of the highest severity that its answers fit. None where
+    none fits, or nobody is known."""
+    response = Response.objects.select_related("survey", "member").get(pk=response_id)
+    member_id = response.member_id
+    if member_id is None or not Member.objects.filter(PRESENT, pk=member_id).exists():
+        return None
+    rules = CaseRule.objects.filter(Q(survey=None) | Q(survey=response.survey_id), active=True)
+    read, given = reading(response.version_id), given_in(response)
+    hits: list[tuple[int, CaseRule, int]] = []
+    for rule in rules:
+        for question in read.questions():
+            number = given[question.id].number if question.id in given else None
+            limit = (
+                rule.at_most
+                if rule.question == question.id
+                else None
+                if rule.question
+                else DETRACTOR.get(QuestionKind(question.kind))
+            )
+            if number is not None and limit is not None and number <= limit:
+                hits.append((_WEIGHT.index(Severity(rule.severity)), rule, int(number)))
+                break
+    if not hits:
+        return None
+    _weight, rule, score = max(hits, key=lambda hit: (hit[0], hit[1].survey_id is not None, -hit[1].pk))
+    language = response.member.language if response.member else response.language
+    with override(language):
+        words = [
+            f"{said(question.title, language)}\n{in_words(question, given[question.id], language)}"
+            for question in read.questions()
+            if question.id in given and (given[question.id].text or given[question.id].number is not None)
+        ]
+        own = next(
+            (given[q.id].text for q in read.questions() if q.kind in TEXTS and q.id in given and given[q.id].text), ""
+        )
+        subject = own[:80] or gettext("%(score)d in “%(survey)s”") % {"score": score, "survey": response.survey.name}
+    return open_case(
+        kind=CaseKind.COMPLAINT,
+        text="\n\n".join(words)[:MOST],
+        subject=" ".join(subject.split()),
+        source=CaseSource.SURVEY,
+        channel=CaseChannel.SURVEY,
+        member_id=member_id,
+        severity=rule.severity,
+        category_id=rule.category_id,
+        owner_id=rule.owner_id,
+        purchase_id=response.purchase_id if response.purchase and response.purchase.member_id == member_id else None,
+        response_id=response.pk,
+        score=score,
+        store=str(response.traits.get("store", ""))[:80],
+        key=f"response:{response.pk}",
+        at=at,
+    )
