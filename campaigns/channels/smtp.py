@@ -6,6 +6,7 @@ envelope goes with the last bytes of the one before, so that each mail costs one
 database takes down that the one before may leave.
 """
 
+import re
 import smtplib
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from django.core.mail import get_connection
 from campaigns.channels import Begin, Outgoing, Refusal
 from campaigns.channels.answers import of_exception, refusal
 
+_UNFIT = re.compile(r'[<>\\"(), ]')
 _REUSED_BY_SERVERS = 100  # mails by a connection: many servers close it after so many
 
 
@@ -103,14 +105,14 @@ class SmtpLine:
     def _accepted(self, smtp: smtplib.SMTP, message: Outgoing) -> None:
         """Up to the 354 of DATA. Refusal."""
         assert smtp.sock is not None
-        steps, replies = _steps(smtp, message), []
+        replies = []
         if self.pipelining:
             if self.announced is None:
-                smtp.sock.sendall("".join(f"{step}\r\n" for step in steps).encode())
+                smtp.sock.sendall("".join(f"{step}\r\n" for step in _steps(smtp, message)).encode())
             self.announced = None
-            replies = [smtp.getreply() for _step in steps]
+            replies = [smtp.getreply() for _step in range(3)]
         else:
-            for step in steps:
+            for step in _steps(smtp, message):
                 smtp.sock.sendall(f"{step}\r\n".encode())
                 replies.append(smtp.getreply())
                 if replies[-1][0] >= 400:
@@ -141,7 +143,7 @@ def _steps(smtp: smtplib.SMTP, message: Outgoing) -> list[str]:
 
 def _bare(address: str) -> str:
     """An address fit for an envelope. ValueError for one that would be something else there."""
-    if not address or any(letter in '<>\\"(), \r\n\t\0' or not letter.isprintable() for letter in address):
+    if not address.isprintable() or _UNFIT.search(address):
         raise ValueError("not an address")
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or "@" in local:

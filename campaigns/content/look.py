@@ -1,6 +1,9 @@
 """How messages look and where they come from: the brand and the programme, read once for many messages."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,8 +74,22 @@ def get_brand() -> Brand:
     return Brand.objects.filter(pk=1).first() or Brand()
 
 
+_one: ContextVar[Look | None] = ContextVar("one_look", default=None)
+
+
 def look() -> Look:
-    return Look(get_brand(), get_programme())
+    """As it is now; within `one_look`, as it was when that began."""
+    return _one.get() or Look(get_brand(), get_programme())
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """For messages that are written together the brand and the programme are read once."""
+    before = _one.set(look())
+    try:
+        yield
+    finally:
+        _one.reset(before)
 
 
 def picture_path(name: str) -> str:

@@ -11,11 +11,14 @@ from typing import TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext, StrictUndefined
 from liquid.builtin.content import ContentNode, Literal
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import Output, OutputNode
 from liquid.exceptions import OutputStreamLimitError
+from liquid.expression import Expression
 from liquid.stream import TokenStream
 from liquid.stringify import to_liquid_string
 from liquid.token import TOKEN_CONTENT, Token
+from markupsafe import escape
 
 from campaigns.merge import FILTERS, TAGS
 
@@ -75,7 +78,20 @@ class _QuotedLiteral(Literal):
 class _QuotedOutputNode(OutputNode):
     """What one member's field says."""
 
+    def __init__(self, token: Token, expression: Expression) -> None:
+        super().__init__(token, expression)
+        whole = isinstance(expression, FilteredExpression) and not expression.filters
+        path = expression.left if whole else None  # type: ignore[attr-defined]  # told by `whole`
+        named = isinstance(path, Path) and all(isinstance(name, str) for name in path.path)
+        self.names: tuple[str, ...] = tuple(path.path) if named else ()  # type: ignore[union-attr,arg-type]
+
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        if self.names:  # most are a text by its name: Liquid's way to it takes three times as long
+            said = context.scope.get(self.names[0])
+            for name in self.names[1:]:
+                said = said.get(name) if type(said) is dict else None
+            if type(said) is str:
+                return buffer.write(quoted(str(escape(said)) if context.autoescape else said))
         said = to_liquid_string(self.expression.evaluate(context), context.autoescape)
         return buffer.write(quoted(str(said)))
 

@@ -15,6 +15,7 @@ from liquid.exceptions import LiquidError
 from campaigns import events, merge
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
+from campaigns.content.look import one_look
 from campaigns.enums import CampaignKind, Medium, MessageState, SkipReason
 from campaigns.merge import Recipient
 from campaigns.models import Campaign, Message, Sender
@@ -68,6 +69,7 @@ WHERE message.id = new.id AND member.id = message.member_id
 """
 
 
+@one_look()
 @transaction.atomic
 def freeze(*, ids: Sequence[int], token: UUID, at: datetime, lease: datetime, sender: Sender) -> list[Outgoing]:
     """Makes claimed messages ready to leave, and says so in their rows; the others are settled: skipped, put off or

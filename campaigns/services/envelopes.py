@@ -12,13 +12,13 @@ from django.core.mail import EmailMultiAlternatives
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
 from campaigns.content.links import Measure
+from campaigns.content.look import look
 from campaigns.enums import Medium
 from campaigns.models import Campaign, Sender
 from campaigns.services.objections import Held
 from campaigns.services.tracking import measure_of, token_of, utm_of
 from campaigns.services.unsubscribe import unsubscribe_url
 from common.mail import sender as from_header
-from members.queries import get_programme
 
 _NOT_IN_NAMES = dict.fromkeys(map(ord, '"\\<>'))  # an address would end where they stand
 
@@ -50,7 +50,7 @@ class Envelope:
     """What all mails of a sender share."""
 
     def __init__(self, sender: Sender) -> None:
-        programme = get_programme()
+        programme = look().programme
         self.sender = sender
         self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
         self.name = " ".join((sender.name or programme.name).split())
