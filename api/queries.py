@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 
-from common.sql import fetch_prepared
+from common.sql import Params, fetch_prepared
 from members.enums import OWN_CARD, OWN_EMAIL, OWN_PHONE
 from members.models import Programme
 from members.services.identities import clean_identity
@@ -73,6 +73,16 @@ def find_members(refs: Iterable[Ref]) -> dict[Ref, int]:
         rows = fetch_prepared(_present(system), {"system": system, "values": sorted(named)})
         found |= {Ref(system, value): id_ for value, id_ in rows}
     return found
+
+
+def finding(ref: Ref) -> tuple[str, Params]:
+    """The same for one, as a statement of the id alone, which is NULL where there is none."""
+    return _one(ref.system), {"system": ref.system, "values": [ref.value]}
+
+
+@lru_cache
+def _one(system: str) -> str:
+    return f"SELECT min(id) FROM ({_present(system)}) AS present (value, id)"
 
 
 class Standing(NamedTuple):

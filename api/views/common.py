@@ -14,11 +14,12 @@ from ninja import Router
 from api.auth import ApiKey
 from api.enums import Scope
 from api.errors import Refused, respond
-from api.queries import find_members, read_ref
+from api.queries import find_members, finding, read_ref
 from api.schemas import Error
 from api.services.answers import Done, KeyReused, MemberErased, once, once_new
 from api.services.keys import Caller
 from common.money import minor_digits, to_minor
+from common.sql import Params
 
 PROBLEMS = dict.fromkeys((400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503), Error)
 
@@ -47,6 +48,14 @@ def member_of(request: HttpRequest, ref: str) -> int:
     if member_id is None:
         raise unknown_member()
     return member_id
+
+
+def finding_of(request: HttpRequest, ref: str) -> tuple[str, Params]:
+    """The statement that finds them, see `finding`."""
+    found = read_ref(ref, caller(request).source)
+    if found is None:
+        raise unknown_member()
+    return finding(found)
 
 
 def unknown_member() -> Refused:

@@ -20,6 +20,7 @@ from api.views.common import (
     answer_once,
     call,
     caller,
+    finding_of,
     guessers,
     key_reused,
     member_erased,
@@ -37,7 +38,7 @@ from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refus
 from rewards.services.coupons.guessing import let_through
 
 router = Router(tags=[gettext_noop("Purchases")])
-_CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404}
+_CONFLICTS = {"key_reused": 409, "member": 404, "member_gone": 404, "no_such_member": 404}
 
 
 @call(
@@ -63,7 +64,9 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         return Done(201 if is_new else 200, _told(receipt, body.key, body.dry_run), receipt.member_id)
 
     def act(keep: Keep | None = None) -> Done:
-        basket = basket_of(body, member_of(request, body.member), source)
+        # Who buys with money alone is looked up with all that the checkout begins with.
+        find = None if body.coupons or body.pay_with or body.dry_run else finding_of(request, body.member)
+        basket = basket_of(body, 0 if find else member_of(request, body.member), source)
         kept: list[Done] = []
 
         def keep_receipt(receipt: Receipt) -> tuple[str, Params]:
@@ -73,7 +76,7 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         if body.dry_run:
             (answer,) = check_out(baskets=[basket], at=at, dry_run=True)
         else:  # what is raised undoes it
-            answer = check_out_within(basket=basket, at=at, keep=keep_receipt if keep else None)
+            answer = check_out_within(basket=basket, at=at, find=find, keep=keep_receipt if keep else None)
         if isinstance(answer, Refusal):
             raise from_refusal(answer)
         return kept[0] if kept else done(answer)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from common.deadlocks import again_after_deadlock
-from common.sql import Params
+from common.sql import Params, fetch_prepared
 from members.services.purchases import RecordedPurchase, known_purchase, record_each
 from rewards.earning.basket import Basket, BasketLine, Priced, Refusal, price
 from rewards.earning.triggers import PURCHASE
@@ -21,7 +21,7 @@ from rewards.queries_cards import CardPaid, paid_by_cards
 from rewards.services.cards import spend
 from rewards.services.coupons.using import attach
 from rewards.services.earning.at_once import AtOnce, begin, write_at_once
-from rewards.services.earning.live import Opened, opened
+from rewards.services.earning.live import Find, Opened, opened
 from rewards.services.earning.posting import units_given
 from rewards.services.earning.rewarding import give_new
 from rewards.services.ledger import InsufficientPoints, PointsOutOfRange, lock_followed
@@ -61,43 +61,52 @@ def check_out(
 
 
 def check_out_within(
-    *, basket: Basket, at: datetime, actor_id: int | None = None, keep: Keep | None = None
+    *, basket: Basket, at: datetime, find: Find | None = None, actor_id: int | None = None, keep: Keep | None = None
 ) -> Receipt | Refusal:
     """As check_out, in the transaction of a caller who undoes all of it where the answer is a Refusal.
 
+    `find` is a statement for the id of who buys, which is then asked with all the rest, whatever the basket says.
     `keep` makes of a receipt the statement that keeps it. It is used where the statement can be sent with the last that
     is needed; then the purchase must be new (IntegrityError), and the transaction may be committed when this returns.
     """
     try:
-        return _check_out([basket], at, actor_id, alone=True, keep=keep)[0]
+        return _check_out([basket], at, actor_id, alone=True, keep=keep, find=find)[0]
     except Refused as refused:
         return refused.refusal
 
 
 def _check_out(
-    baskets: Sequence[Basket], at: datetime, actor_id: int | None, *, alone: bool = False, keep: Keep | None = None
+    baskets: Sequence[Basket],
+    at: datetime,
+    actor_id: int | None,
+    *,
+    alone: bool = False,
+    keep: Keep | None = None,
+    find: Find | None = None,
 ) -> list[Receipt | Refusal]:
     answers: dict[int, Receipt | Refusal] = {}
     sales: dict[int, Sale] = {}
     seen: set[tuple[str, str]] = set()
     again: list[int] = []
     prices = [price(basket, at) for basket in baskets]
-    begun = _begun(baskets, prices, at)
+    members, begun = _begun(baskets, prices, at, find)
     people, line = begun.people, 0
     for n, basket in enumerate(baskets):
         if (basket.source, basket.key) in seen:
             again.append(n)
             continue
         seen.add((basket.source, basket.key))
-        priced = prices[n]
-        if isinstance(priced, Refusal):
+        priced, member_id = prices[n], members[n]
+        if find and not member_id:
+            answers[n] = Refusal("no_such_member", gettext("There is no such member."), "member")
+        elif isinstance(priced, Refusal):
             answers[n] = priced
-        elif basket.member_id not in people:
+        elif member_id not in people:
             answers[n] = Refusal("member", gettext("There is no such member."), "member")
-        elif people[basket.member_id] is None:
+        elif people[member_id] is None:
             answers[n] = Refusal("member_gone", gettext("This member's data were erased."), "member")
         else:
-            sales[n] = Sale(priced, people[basket.member_id] or 0)
+            sales[n] = Sale(priced, people[member_id] or 0)
             line, first = line + len(basket.lines), line
             sales[n].drawn = RecordedPurchase(begun.purchase_ids[n], True, line_ids=tuple(begun.line_ids[first:line]))
     plain = {n: sale for n, sale in sales.items() if sale.basket.is_plain}
@@ -119,11 +128,21 @@ def _check_out(
     return [answers[n] for n in range(len(baskets))]
 
 
-def _begun(baskets: Sequence[Basket], prices: Sequence[Priced | Refusal], at: datetime) -> Opened:
+def _begun(
+    baskets: Sequence[Basket], prices: Sequence[Priced | Refusal], at: datetime, find: Find | None
+) -> tuple[list[int], Opened]:
+    """Whose each basket is, and what their checkout begins with."""
     lines = sum([len(basket.lines) for basket in baskets])
+    members = [basket.member_id for basket in baskets]
     if len(baskets) == 1 and baskets[0].is_plain and isinstance(prices[0], Priced):
-        return begin(baskets[0].member_id, prices[0].at, at, lines=lines)
-    return opened(PURCHASE, {basket.member_id for basket in baskets}, purchases=len(baskets), lines=lines)
+        member_id, begun = begin(find or (_BY_ID, members), prices[0].at, at, lines=lines)
+        return [member_id], begun
+    if find:
+        members = [row[0] or 0 for row in fetch_prepared(*find)] or [0]
+    return members, opened(PURCHASE, set(members), purchases=len(baskets), lines=lines)
+
+
+_BY_ID = "SELECT %s::bigint"
 
 
 def _settle(sales: dict[int, Sale], begun: Opened, at: datetime, actor_id: int | None) -> dict[int, Receipt | Refusal]:

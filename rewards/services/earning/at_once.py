@@ -31,7 +31,7 @@ from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.queries_having import Having, having
 from rewards.services.earning.facts import MergedMeanwhile, asking, read_standings
-from rewards.services.earning.live import Opened, opening, read_opened
+from rewards.services.earning.live import Find, Opened, buyer, of_buyer, opening, read_opened
 from rewards.services.earning.posting import Case, Granted, consider, units_given
 from rewards.services.ledger import PointsOutOfRange, touch
 
@@ -134,21 +134,24 @@ Ending = Callable[[AtOnce], tuple[str, Params]]
 _lately: dict[bool, list[Rule]] = {}
 
 
-def begin(member_id: int, moment: datetime, at: datetime, *, lines: int) -> Opened:
-    """What the checkout of one purchase begins with, and in the same go, under the lock, where the member stands: it is
-    asked as the rules of the purchase before would have it, and not known where they are others by now."""
+def begin(find: Find, moment: datetime, at: datetime, *, lines: int) -> tuple[int, Opened]:
+    """Who buys, 0 for nobody, and what the checkout of one purchase begins with; in the same go, under the lock, where
+    the member stands: it is asked as the rules of the purchase before would have it, and not known where they are
+    others by now."""
     chinese = (get_language() or "").startswith("zh")
     before = _lately.get(chinese, [])
-    told = [opening(PURCHASE, [member_id], purchases=1, lines=lines), asking(before, [member_id], [moment], having=at)]
-    begun_rows, standing_rows = fetch_together(told)
+    opens, opens_with = opening(PURCHASE, (), purchases=1, lines=lines)
+    asks, asks_with = asking(before, (), [moment], having=at)
+    told = [(buyer(find[0]), find[1]), (of_buyer(opens), opens_with), (of_buyer(asks), asks_with)]
+    ((member_id,),), begun_rows, standing_rows = fetch_together(told)
     begun = read_opened(begun_rows)
     now = _lately[chinese] = [live.rule for live in begun.rules]
     if begun.people.get(member_id) != member_id or len(now) != len(before) or not all(map(is_, now, before)):
-        return begun
+        return member_id, begun
     try:
-        return begun._replace(known=read_standings([member_id], standing_rows))
+        return member_id, begun._replace(known=read_standings([member_id], standing_rows))
     except MergedMeanwhile:
-        return begun
+        return member_id, begun
 
 
 def happening_of(told: NewPurchase, was: RecordedPurchase, otherwise: int | None = None) -> Happening:

@@ -2,7 +2,8 @@
 versions there are, and whether their rules are live, is asked each time."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language
 
-from common.sql import fetch_prepared
+from common.sql import Params, fetch_prepared
 from members.services.purchases import DRAWN
 from rewards.earning.definition import parse
 from rewards.earning.facts import Rule, Standing
@@ -26,26 +27,34 @@ class LiveRule(NamedTuple):
     budget_left: int | None
 
 
+# One row: all that tells what they are, as JSON, and what is left of each one's budget.
 _LIVE = f"""
-SELECT rule.id, version.id, version.number, rule.name_en, rule.name_zh_hans, version.definition::text, rule.trigger,
-       rule.unit, version.valid_from, version.valid_until, {LEFT}
+SELECT json_agg(json_build_array(
+           rule.id, version.id, version.number, rule.name_en, rule.name_zh_hans, version.definition, rule.trigger,
+           rule.unit, version.valid_from, version.valid_until
+       ) ORDER BY rule.position, rule.id, version.number)::text AS told,
+       array_agg({LEFT} ORDER BY rule.position, rule.id, version.number) AS budgets
 FROM rewards_earningrule AS rule JOIN rewards_ruleversion AS version ON version.rule_id = rule.id
-WHERE rule.state = 'live' AND rule.trigger = ANY(%s) AND version.state = 'published'
-ORDER BY rule.position, rule.id, version.number
+WHERE rule.state = 'live' AND rule.trigger = ANY(%(triggers)s) AND version.state = 'published'
 """
 
 
 def live_rules(*triggers: str) -> list[LiveRule]:
     """All published versions of the live rules of these triggers, whenever they are in force."""
-    return _rules(fetch_prepared(_LIVE, [list(triggers)]))
+    return _live(*fetch_prepared(_LIVE, {"triggers": list(triggers)})[0])
 
 
-def _rules(rows: Iterable[Sequence[Any]]) -> list[LiveRule]:
+def _live(told: str | None, budgets: list[int | None] | None) -> list[LiveRule]:
     chinese = (get_language() or "").startswith("zh")
-    return [LiveRule(_rule(chinese, *row), left) for *row, left in rows]
+    return list(map(LiveRule, _rules(chinese, told or "[]"), budgets or ()))
 
 
-# What is kept of a version is looked up by all that was read of it: whatever is edited is read anew.
+# What was read is kept by all that was told of it: whatever is edited is read anew.
+@lru_cache(maxsize=64)
+def _rules(chinese: bool, told: str) -> list[Rule]:
+    return [_rule(chinese, *row[:5], json.dumps(row[5]), *row[6:]) for row in json.loads(told)]
+
+
 @lru_cache(maxsize=4096)
 def _rule(
     chinese: bool,
@@ -57,8 +66,8 @@ def _rule(
     definition: str,
     trigger: str,
     unit: str,
-    since: datetime | None,
-    until: datetime | None,
+    since: str | None,
+    until: str | None,
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -66,8 +75,8 @@ def _rule(
         number=number,
         name=(zh if chinese else en) or en or zh or "",
         definition=parse(json.loads(definition), trigger, unit),
-        since=since,
-        until=until,
+        since=datetime.fromisoformat(since) if since else None,
+        until=datetime.fromisoformat(until) if until else None,
     )
 
 
@@ -109,14 +118,29 @@ class Opened(NamedTuple):
 _PEOPLE = f""", (
     SELECT array_agg(ARRAY[id, coalesce(merged_into_id, id), (erased_at IS NULL)::int])
     FROM members_member WHERE id = ANY(%(people)s)
-), (SELECT array_agg(ARRAY[id, member_id, (unit = 'points')::int]) FROM locked WHERE kind = 'wallet'), {DRAWN}"""
-# The first row has the programme, the people and their wallets, the others a rule each.
+), (SELECT array_agg(ARRAY[id, member_id, (unit = 'points')::int]) FROM locked WHERE kind = 'wallet'), {DRAWN},
+live.told, live.budgets"""
 _OPENED = f"""
-WITH live AS ({_LIVE.replace("%s", "%(triggers)s")}), locked AS MATERIALIZED ({LOCK.replace("members", "people")})
-SELECT programme.*, NULL::bigint, NULL::bigint, NULL::int, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text,
-       NULL::timestamptz, NULL::timestamptz, NULL::bigint FROM ({_HOME.format(more=_PEOPLE)}) AS programme
-UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, live.* FROM live
+WITH locked AS MATERIALIZED ({LOCK.replace("members", "people")})
+{_HOME.format(more=_PEOPLE)} CROSS JOIN ({_LIVE}) AS live
 """
+
+
+# A statement for the id of a member, NULL for nobody.
+Find = tuple[str, Params]
+_BUYER = "SELECT set_config('crm.buyer', coalesce(({}), 0)::text, true)::bigint"
+
+
+@lru_cache(maxsize=64)
+def buyer(find: str) -> str:
+    """Finds who buys, and says it to the statements after it, until the transaction ends. It answers 0 for nobody."""
+    return _BUYER.format(find)
+
+
+@lru_cache(maxsize=64)
+def of_buyer(statement: str) -> str:
+    """A statement about `people`, or `members`, as one about the buyer whom a statement before it has found."""
+    return re.sub(r"%\((people|members)\)s", "ARRAY[current_setting('crm.buyer')::bigint]", statement)
 
 
 def opened(trigger: str, people: Collection[int], *, purchases: int = 0, lines: int = 0) -> Opened:
@@ -130,10 +154,9 @@ def opening(trigger: str, people: Collection[int], *, purchases: int, lines: int
 
 
 def read_opened(rows: list[tuple]) -> Opened:
-    programme = next(row for row in rows if row[7] is None)
-    zone, currency, multiplies, known, wallets, purchase_ids, line_ids = programme[:7]
+    zone, currency, multiplies, known, wallets, purchase_ids, line_ids, told, budgets = rows[0]
     return Opened(
-        _rules(row[7:] for row in rows if row[7] is not None),
+        _live(told, budgets),
         Home(ZoneInfo(zone), currency, multiplies),
         {id_: now if there else None for id_, now, there in known or ()},
         {(member_id, Unit.POINTS if points else Unit.CREDIT): id_ for id_, member_id, points in wallets or ()},
