@@ -2,13 +2,13 @@
 
 import logging
 from datetime import datetime, timedelta, tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
-from django.urls import get_resolver
+from django.urls import ResolverMatch, get_resolver
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -65,6 +65,12 @@ class ShopTime(tzinfo):
         return str(self.zone)
 
 
+@lru_cache(maxsize=256)
+def _match(path: str) -> ResolverMatch:
+    """Which call an address means: tills call few of them, again and again."""
+    return get_resolver("api.urls").resolve(path)
+
+
 class ApiMiddleware:
     """Answers what lies under ROOT before any other middleware is asked."""
 
@@ -84,7 +90,7 @@ class ApiMiddleware:
                 return refusal(error).response()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        match = get_resolver("api.urls").resolve(request.path_info)
+        match = _match(request.path_info)
         response = match.func(request, *match.args, **match.kwargs)
         if response.status_code == 405:
             allow = {"Allow": response["Allow"]}

@@ -23,7 +23,15 @@ Every POST has a `key` of yours: the same key with the same body gives the same 
 effect; with another body it is refused with 409 and nothing is changed. So a call that was not answered may always be
 sent again. Errors: {"error": {"code", "message", "field"?}}, the message in the language of Accept-Language."""
 
-api = NinjaAPI(
+
+class _Api(NinjaAPI):
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """For calls that add headers to it. Ours answer with a response of their own, so that one serves all."""
+        return _UNUSED
+
+
+_UNUSED = HttpResponse()
+api = _Api(
     title="Loyalty CRM",
     version="1",
     description=_ABOUT,

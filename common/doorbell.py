@@ -11,6 +11,10 @@ log = structlog.get_logger(__name__)
 _rung: dict[str, float] = {}
 
 
+def _lately(task: str, every: float) -> bool:
+    return bool(every) and monotonic() - _rung.get(task, -every) < every
+
+
 def ring(task: str, *args, every: float = 0) -> None:
     """Sends a task after the commit. A broker that is down is logged in a line and costs nothing but time.
 
@@ -18,12 +22,14 @@ def ring(task: str, *args, every: float = 0) -> None:
     With `every`, this process rings for it once in so many seconds at most: one answer serves many calls. And a
     transaction rings once for the same, however often it is asked to.
     """
+    if _lately(task, every):
+        return
     bell = (task, args)
     if any(getattr(hook[1], "bell", None) == bell for hook in transaction.get_connection().run_on_commit):
         return
 
     def send() -> None:
-        if every and monotonic() - _rung.get(task, -every) < every:
+        if _lately(task, every):  # meanwhile
             return
         _rung[task] = monotonic()
         try:
