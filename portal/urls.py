@@ -12,6 +12,7 @@ from portal.views import (
     redemptions,
     rewards,
     survey_doors,
+    survey_preview,
     tier,
 )
 
@@ -55,6 +56,8 @@ urlpatterns = [
     path("join/card/", joining.claim, name="claim"),
     path("join/card/code/", joining.claim_code, name="claim_code"),
     path("s/<str:code>/", survey_doors.public, name="survey"),
+    path("s/preview/<int:pk>/", survey_preview.preview, name="survey_preview"),
+    path("s/picture/<int:pk>/", survey_preview.picture, name="survey_picture"),
     path("s/i/<uuid:uid>/", survey_doors.invited, name="invited"),
     path("s/for/<str:token>/", survey_doors.asked, name="survey_for"),
     path("s/p/<str:token>/", survey_doors.at_place, name="survey_place"),

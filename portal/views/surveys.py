@@ -4,6 +4,7 @@ A page that is opened writes nothing: mail services open every link before a per
 ("?q1=9") is shown as chosen, and counts when it is sent. Who is in the middle of it is known by a cookie of this page.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,11 @@ class Visit:
     @property
     def read(self) -> Definition:
         return reading(self.version_id)
+
+    @property
+    def known(self) -> dict[str, Given]:
+        """What was answered so far."""
+        return given_in(self.response) if self.response else {}
 
     @property
     def seed(self) -> str:
@@ -166,7 +172,7 @@ def _over(visit: Visit, reason: str) -> HttpResponse:
 def _show(
     visit: Visit, *, at: int | None = None, given: dict[str, Given] | None = None, wrong: dict[str, str] | None = None
 ) -> HttpResponse:
-    known = given_in(visit.response) if visit.response else {}
+    known = visit.known
     found = screens(visit.read, known, visit.fits(), visit.seed)
     if not found:
         return _finish(visit)
@@ -174,12 +180,30 @@ def _show(
     if at is None:
         at = int(asked_for) if asked_for.isdecimal() and len(asked_for) < 4 else len(found) - 1
     at = min(at, len(found) - 1)
-    shown = known | _chosen_in_mail(visit, found[at]) | (given or {})
+    context = page_of(visit, found, at, given or {}, wrong or {}, known)
+    return show(visit.request, context, wrong)
+
+
+def show(request: HttpRequest, context: dict[str, Any], wrong: Mapping[str, str] | None) -> HttpResponse:
+    return render(request, "portal/surveys/screen.html", context, status=422 if wrong else 200)
+
+
+def page_of(
+    visit: Visit,
+    found: list[list[Question]],
+    at: int,
+    given: Mapping[str, Given],
+    wrong: Mapping[str, str],
+    known: Mapping[str, Given] | None = None,
+) -> dict[str, Any]:
+    """What the template of a screen is given."""
+    known = visit.known if known is None else known
+    shown = {**known, **_chosen_in_mail(visit, found[at]), **given}
     last = list(visit.read.questions())[-1].id in {question.id for question in found[at]}
     total = max(1, sum(1 for _ in visit.read.questions()))
-    context = {
+    return {
         "survey": visit.survey,
-        "questions": [_asked(visit, question, shown.get(question.id, NOTHING), wrong or {}) for question in found[at]],
+        "questions": [_asked(visit, question, shown.get(question.id, NOTHING), wrong, known) for question in found[at]],
         "at": at,
         "back": at - 1 if at else None,
         "last": last,
@@ -194,7 +218,6 @@ def _show(
         "may_decline": visit.invitation is not None and visit.way == Way.LINK,
         "has_photo": any(question.kind == QuestionKind.PHOTO for question in found[at]),
     }
-    return render(visit.request, "portal/surveys/screen.html", context, status=422 if wrong else 200)
 
 
 def _section(visit: Visit, first: Question) -> str:
@@ -213,10 +236,11 @@ def _chosen_in_mail(visit: Visit, screen: list[Question]) -> dict[str, Given]:
     return chosen
 
 
-def _asked(visit: Visit, question: Question, given: Given, wrong: dict[str, str]) -> dict[str, Any]:
+def _asked(
+    visit: Visit, question: Question, given: Given, wrong: Mapping[str, str], known: Mapping[str, Given]
+) -> dict[str, Any]:
     """A question as its template shows it."""
     language = visit.language
-    known = given_in(visit.response) if visit.response else {}
 
     def words(texts: Any) -> str:
         return piped(said(texts, language), visit.read, known, language=language, name=visit.name)

@@ -10,17 +10,21 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from surveys.admin import acts, tabs
+from members.enums import Language
+from rewards.services.pictures import PictureRefused
+from surveys.admin import acts, editor, tabs
 from surveys.definition import BadSurvey, Problem
 from surveys.models import Survey
 from surveys.parser import parse
 from surveys.ready import READY
-from surveys.services.publishing import known_for, make_survey, save_draft
+from surveys.services.publishing import known_for, make_survey, read_draft, save_draft
+from surveys.services.uploads import add_picture
 
 EMPTY: dict[str, Any] = {"sections": [{"id": "s1", "questions": []}]}
 
@@ -78,16 +82,10 @@ def build(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         if not may:
             raise PermissionDenied
         if form.is_valid():
-            given = form.cleaned_data
-            save_draft(survey_id=survey.pk, name=given["name"], definition=given["definition"], at=now())
-            if problems_of(survey, given["definition"]):
-                messages.warning(
-                    request, gettext("Saved as a draft. Something has to be mended before it can be asked.")
-                )
-            else:
-                messages.success(request, gettext("“%(name)s” is saved as a draft.") % {"name": given["name"]})
-            return redirect("admin:surveys_survey_change", survey.pk)
+            return _saved(request, survey, form.cleaned_data)
     definition = form.cleaned_data.get("definition") if form.is_bound else survey.draft
+    problems = problems_of(survey, definition)
+    changed = _changed(survey)
     return tabs.draw(
         model_admin,
         request,
@@ -96,11 +94,28 @@ def build(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         tab="change",
         form=form,
         may=may,
-        problems=problems_of(survey, definition),
-        acts=acts.offered(survey, changed=_changed(survey)) if may else [],
-        is_changed=bool(survey.number) and _changed(survey),
+        problems=problems,
+        acts=acts.offered(survey, changed=changed) if may else [],
+        is_changed=changed,
+        script_words=editor.script_words(),
+        script_settings=editor.settings(survey, may=may, problems=problems),
         back_url=reverse("admin:surveys_survey_changelist"),
     )
+
+
+def _saved(request: HttpRequest, survey: Survey, given: dict[str, Any]) -> HttpResponse:
+    save_draft(survey_id=survey.pk, name=given["name"], definition=given["definition"], at=now())
+    wrong = problems_of(survey, given["definition"])
+    if wrong:
+        words = gettext("Saved as a draft. Something has to be mended before it can be asked.")
+        messages.warning(request, words)
+    else:
+        messages.success(request, gettext("“%(name)s” is saved as a draft.") % {"name": given["name"]})
+    if "preview" in request.POST:
+        return redirect("admin:surveys_survey_preview", survey.pk)
+    if "go" in request.POST and not wrong:
+        return redirect(f"admin:surveys_survey_{'publish' if survey.number else 'open'}", survey.pk)
+    return redirect("admin:surveys_survey_change", survey.pk)
 
 
 def _changed(survey: Survey) -> bool:
@@ -116,6 +131,49 @@ def check(model_admin: Any, request: HttpRequest) -> HttpResponse:
     except (ValueError, RecursionError):
         given = None
     given = given if isinstance(given, dict) else {}
-    survey = Survey.objects.filter(pk=given["survey"]).first() if isinstance(given.get("survey"), int) else None
-    found = problems_of(survey or Survey(languages=["en", "zh-hans"]), given.get("definition"))
+    pk = given.get("survey")
+    survey = Survey.objects.filter(pk=pk).first() if isinstance(pk, int) else None
+    found = problems_of(survey or Survey(languages=list(Language.values)), given.get("definition"))
     return JsonResponse({"problems": [{"path": one.path, "sentence": one.sentence} for one in found]})
+
+
+def upload(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse:
+    """Takes a picture to choose, and says where it is shown."""
+    file = request.FILES.get("picture")
+    if request.method != "POST":
+        return redirect("admin:surveys_survey_change", survey.pk)
+    if file is None or file.file is None:
+        return JsonResponse({"sentence": gettext("Please choose a picture.")}, status=400)
+    try:
+        picture = add_picture(survey_id=survey.pk, file=file.file, at=now())
+    except PictureRefused as refused:
+        return JsonResponse({"sentence": str(refused.args[0])}, status=400)
+    return JsonResponse({"id": picture.pk, "url": reverse("portal:survey_picture", args=[picture.pk])})
+
+
+def preview(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse:
+    """The draft as members will see it, in a frame; walked through without a trace (portal.views.survey_preview)."""
+    asked = request.GET
+    language = asked.get("language", "")
+    language = language if language in survey.languages else survey.languages[0]
+    wide, dark, fits = asked.get("width") == "wide", asked.get("look") == "dark", "fits" in asked
+    source = {"language": language, "look": "dark" if dark else "light"} | ({"fits": "1"} if fits else {})
+    names = dict(Language.choices)
+    return tabs.draw(
+        model_admin,
+        request,
+        survey,
+        "surveys/admin/preview.html",
+        tab="preview",
+        source=f"{reverse('portal:survey_preview', args=[survey.pk])}?{urlencode(source)}",
+        languages=[(code, names[Language(code)]) for code in survey.languages],
+        language=language,
+        wide=wide,
+        dark=dark,
+        fits=fits,
+        asks_who=bool(not problems_of(survey, survey.draft) and read_draft(survey).trees),
+    )
+
+
+tabs.register_page("preview/", preview, "preview", tab=_("Preview"), order=15)
+tabs.register_page("upload/", upload, "upload", permission="change")
