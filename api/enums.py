@@ -13,6 +13,7 @@ class Scope(models.TextChoices):
     COUPONS_READ = "coupons:read", _("check coupons")
     COUPONS_WRITE = "coupons:write", _("use and release coupons")
     EVENTS_WRITE = "events:write", _("tell what members did")
+    SURVEYS_WRITE = "surveys:write", _("read surveys and answer them")
 
 
 class Call(models.TextChoices):
@@ -25,3 +26,4 @@ class Call(models.TextChoices):
     COUPONS_REDEEM = "coupons.redeem", _("Use a coupon")
     COUPONS_RELEASE = "coupons.release", _("Release a coupon")
     EVENTS = "events", _("Tell what a member did")
+    SURVEYS = "surveys", _("Answer a survey")

@@ -1,7 +1,7 @@
 """Callers that cost little beside what they call: one thread, a socket for each client with one request under way.
 Prints how many were done, and the seconds.
 
-python -m bench._calls PORT KEY CLIENTS SECONDS purchase|batch|member MEMBERS
+python -m bench._calls PORT KEY CLIENTS SECONDS purchase|batch|member|CODE-OF-A-SURVEY MEMBERS
 """
 
 import json
@@ -34,7 +34,7 @@ def _told(run: str, n: int, member: int) -> str:
 def requests(what: str, key: str, members: int) -> Callable[[], bytes]:
     """What makes the next request, for a member by chance, under a key of its own."""
     method, path = {"member": ("GET", "/members/key:%d"), "purchase": ("POST", "/purchases")}.get(
-        what, ("POST", "/purchases/batch")
+        what, ("POST", "/purchases/batch" if what == "batch" else f"/surveys/{what}/answers")
     )
     head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -56,7 +56,14 @@ def requests(what: str, key: str, members: int) -> Callable[[], bytes]:
         body = f'{{"purchases": [{", ".join([next_purchase() for _ in range(AT_ONCE)])}]}}'
         return (head % (len(body), body)).encode()
 
-    return {"member": member, "purchase": one, "batch": many}[what]
+    def answers() -> bytes:
+        nonlocal n
+        n += 1
+        told = ", ".join(f'"q{k}": {1 + (n + k) % 5}' for k in range(1, 10))
+        body = f'{{"key": "{run}-{n}", "answers": {{{told}, "q10": "Quick and friendly, but a little loud."}}}}'
+        return (head % (len(body), body)).encode()
+
+    return {"member": member, "purchase": one, "batch": many}.get(what, answers)
 
 
 def answer(connection: socket.socket) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.base import migrated, product_on
 
-ALL = "members:read members:write purchases:write refunds:write redemptions:write coupons:read coupons:write"
+ALL = "members:read members:write purchases:write refunds:write redemptions:write coupons:read coupons:write surveys:write"
 
 
 class Failed(Exception):
