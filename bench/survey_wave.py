@@ -55,7 +55,8 @@ def run(server: str) -> Iterator[Row]:
         question = {"id": "q1", "kind": "nps", "title": {"en": "Would you?", "zh-hans": "会吗？"}}
         survey = make_survey(name="Bench", definition={"sections": [{"id": "s1", "questions": [question]}]}, at=AT)
         move(survey_id=survey.pk, to="open", at=AT)
-        execute(FILL)
+        with psycopg.connect(url) as filling:
+            filling.execute(FILL)
         execute(BEFORE, {"survey": survey.pk, "at": AT})
         with psycopg.connect(url, autocommit=True) as resting:
             resting.execute("VACUUM ANALYZE")

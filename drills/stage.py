@@ -15,7 +15,8 @@ from typing import Any
 
 from bench.base import migrated, product_on
 
-ALL = "members:read members:write purchases:write refunds:write redemptions:write coupons:read coupons:write surveys:write"
+ALL = "members:read members:write purchases:write refunds:write redemptions:write coupons:read coupons:write"
+ALL += " surveys:write"
 
 
 class Failed(Exception):

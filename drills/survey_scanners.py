@@ -26,6 +26,7 @@ def run(server: str) -> Iterator[str]:
     from surveys.services.publishing import make_survey, move
 
     with stage(server, "scanners") as stand:
+        stand.manage("collectstatic", "--noinput", "-v0")  # pages are asked for, not only the API
         at = timezone.now()
         question = {"id": "q1", "kind": "nps", "required": True, "title": {"en": "Would you?", "zh-hans": "会吗？"}}
         survey = make_survey(
@@ -34,7 +35,7 @@ def run(server: str) -> Iterator[str]:
         move(survey_id=survey.pk, to="open", at=at)
         members = make_members(MEMBERS)
         for n, member in enumerate(members):
-            update_profile(member_id=member.pk, at=at, profile={"email": f"m{n}@example.com"})
+            update_profile(member_id=member.pk, at=at, changes={"email": f"m{n}@example.com"})
             state_consent(member_id=member.pk, channel="email", purpose="offers", granted=True, source="drill", at=at)
         done = invite(survey_id=survey.pk, member_ids=[one.pk for one in members], key="wave:1", at=at, days_open=30)
         expect(done.invited == MEMBERS, f"{done.invited} were invited")
