@@ -222,7 +222,8 @@ def complete(*, response_id: int, at: datetime, invitation: UUID | None = None) 
         raise Unfinished(left)
     asked = _answering(response, invitation, at)
     on_way = {question.id for question in path(read, given, response.fits, seed)}
-    Answer.objects.filter(response=response).exclude(question__in=on_way).delete()
+    if given.keys() - on_way:
+        Answer.objects.filter(response=response).exclude(question__in=on_way).delete()
     given = {key: value for key, value in given.items() if key in on_way}
     response.state = ResponseState.COMPLETE if _counted(survey, given, response, at) else ResponseState.OVER_QUOTA
     response.completed_at = response.started_at if survey.anonymous else at
