@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -10,10 +11,11 @@ from loyalty_crm.demo.people import Guest
 from members.enums import Language
 from members.models import PRESENT, Member, User
 from rewards.models import MemberTier
-from surveys.enums import SurveyState, Way
+from surveys.enums import PlaceKind, SurveyState, TriggerEvent, Way
 from surveys.models import Invitation, Survey, Wave
 from surveys.ready import READY, SETS
 from surveys.services.answering import answer, begin, complete
+from surveys.services.doors import make_place, make_trigger
 from surveys.services.mixing import mix_due
 from surveys.services.publishing import make_survey, move, save_draft, save_quota
 
@@ -52,8 +54,23 @@ def ask(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User
     asked = [guest for guest in guests if guest.member.pk in here]
     _recommend(random, asked, at)
     _anonymous(random, asked, at)
+    _reach(at)
     ready = READY["idea"]
     make_survey(name="Cold brew in bottles", definition=deepcopy(ready.definition), at=at - timedelta(days=2))
+
+
+def _reach(at: datetime) -> None:
+    """After purchases one is asked how it was; codes hang on the tables, a tablet stands on the counter."""
+    ready = READY["purchase"]
+    survey = _opened(
+        deepcopy(ready.definition), "How was your visit?", at - timedelta(days=9),
+        ways=[Way.LINK, Way.PORTAL, Way.PUBLIC, Way.KIOSK, Way.PAPER, Way.API], thanks_points=20, ask_every_days=30,
+    )  # fmt: skip
+    make_trigger(survey_id=survey.pk, event=TriggerEvent.PURCHASE, at=at, least_minor=500, share=Decimal(25))
+    make_trigger(survey_id=survey.pk, event=TriggerEvent.REDEMPTION, at=at, after_hours=24)
+    for table in ("1", "2", "Window"):
+        make_place(survey_id=survey.pk, kind=PlaceKind.POSTER, store="Old Town", table=table, at=at)
+    make_place(survey_id=survey.pk, kind=PlaceKind.TABLET, store="Harbour Street", at=at)
 
 
 def _opened(key_or_definition: Any, name: str, at: datetime, **settings: Any) -> Survey:
