@@ -119,6 +119,16 @@ def trigger_words(trigger: Any) -> str:
     return text + " " + gettext("Nobody again within %(n)s days.") % {"n": trigger.cooldown_days}
 
 
+def why_words(key: str) -> str:
+    """What an invitation was for, as people say it."""
+    kind, _colon, rest = key.partition(":")
+    if kind == "wave":
+        return gettext("Wave %(n)s") % {"n": rest}
+    if kind == "open":
+        return gettext("a link in another mail") if rest else gettext("came by themselves")
+    return gettext("a trigger") if kind == "trigger" else key
+
+
 def _states(survey: Survey) -> list[tuple[str, str, int]]:
     found = dict(Invitation.objects.filter(survey=survey).values_list("state").annotate(n=Count("pk")).order_by())
     return [(state.value, str(state.label), found.get(state.value, 0)) for state in InvitationState]
@@ -215,6 +225,8 @@ def invitations(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpR
     if state in InvitationState.values:
         found = found.filter(state=state)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    for one in page.object_list:
+        one.why = why_words(one.key)  # type: ignore[attr-defined]
     context = {"page": page, "state": state, "states": _states(survey)}
     return draw(model_admin, request, survey, "surveys/admin/invitations.html", tab="reach", **context)
 

@@ -10,11 +10,13 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from members.models import TimelineEvent
 from members.tests.factories import make_member
+from members.tests.killed import kill_at_call, killed_in
 from rewards.models import Account, Transfer
 from surveys.answers import Given
 from surveys.enums import ResponseState, SurveyState, Way
 from surveys.models import Answer, Invitation, Response, Survey, SurveyVersion
 from surveys.queries import given_in
+from surveys.services import answering
 from surveys.services.answering import AlreadyAnswered, BadAnswers, NotOpen, Unfinished, answer, begin, complete
 from surveys.services.mixing import mix
 from surveys.services.publishing import Locked, WrongState, move, publish, save_draft, save_quota
@@ -201,3 +203,22 @@ def test_the_last_few_of_an_anonymous_survey_go_with_those_before():
 def test_a_link_of_nobody_is_refused():
     with pytest.raises(Invitation.DoesNotExist):
         begin(survey_id=open_survey().pk, way=Way.LINK, language="en", at=AT, invitation=uuid4())
+
+
+def finish_and_die(response_id: int) -> None:
+    kill_at_call(answering, "give_points", 1)
+    complete(response_id=response_id, at=AT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_between_thanks_and_record_it_is_thanked_once():
+    survey, member = open_survey(thanks_points=50), make_member()
+    asked = invite(survey, member)
+    response = begin(survey_id=survey.pk, way=Way.LINK, language="en", at=AT, invitation=asked.uid)
+    answer(response_id=response.pk, values={"q1": 9}, at=AT)
+    killed_in(finish_and_die, response.pk)
+    asked.refresh_from_db()
+    assert asked.state == "started"
+    assert not Transfer.objects.exists()
+    complete(response_id=response.pk, at=AT)
+    assert Transfer.objects.get().amount == 50
