@@ -11,6 +11,7 @@ from django.utils import timezone
 from api.models import Answer
 from api.services import answers as answers_
 from api.tests.factories import Caller, problem
+from common import sql
 from members.models import Member, Purchase
 from members.services.erasure import erase_member
 from members.services.merging import merge_members
@@ -18,7 +19,7 @@ from members.tests.factories import make_member
 from rewards.models import Transfer
 from rewards.queries import balance
 from rewards.tests.coupons import issue, make_offer
-from rewards.tests.factories import make_rule, make_tiers
+from rewards.tests.factories import make_rule, make_rule_of, make_tiers
 
 pytestmark = pytest.mark.django_db
 LINES = [
@@ -58,6 +59,29 @@ def test_a_purchase_earns_and_says_why_and_twice_is_once(till, anna):
     assert (Purchase.objects.count(), balance(anna.pk)) == (1, 20)
     assert problem(till.post("/purchases", sale(anna, store="Elsewhere"))) == (409, "key_reused", "key")
     assert balance(anna.pk) == 20
+
+
+def test_who_buys_is_asked_first_and_nobody_buys_nothing(till, anna):
+    for more in ({}, {"currency": "XXQ"}, {"at": "2001-01-01T00:00:00Z"}, {"coupons": ["NOPE"]}, {"dry_run": True}):
+        for nobody in ("999999999999", "key:nobody", "email:nobody@example.com", "nothing:of-this"):
+            answer = problem(till.post("/purchases", sale(anna, **more, member=nobody)))
+            assert answer == (404, "no_such_member", "member"), (more, nobody)
+    assert not Answer.objects.exists()
+    assert till.post("/purchases", sale(anna)).status_code == 201  # the key is still free
+
+
+def test_a_purchase_is_three_questions_whoever_bought_before(till, anna, monkeypatch):
+    """Each costs both sides more than many a statement: docs/benchmarks.md."""
+    asked, run = [], sql._Plans.run
+    monkeypatch.setattr(sql._Plans, "run", lambda *told: asked.append(told) or run(*told))
+    till.post("/purchases", sale(make_member(), "p0"))
+    till.post("/purchases", sale(anna))  # which opens their wallet
+    asked.clear()
+    assert till.post("/purchases", sale(anna, "p2")).json()["points"]["spendable"] == balance(anna.pk) == 40
+    assert len(asked) == 3
+    make_rule_of("More", {"effect": {"kind": "fixed", "points": 5}, "conditions": {"not_segments": [*range(1, 31)]}})
+    assert till.post("/purchases", sale(anna, "p3")).json()["points"]["spendable"] == 65
+    assert till.post("/purchases", sale(anna, "p4")).json()["points"]["spendable"] == 90
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(till, anna):
