@@ -70,6 +70,7 @@ class Message(models.Model):
     boot = models.UUIDField(null=True, blank=True, editable=False)  # campaigns.services.boot: marks made since are kept
     dot_at = models.DateTimeField(_("left our hands"), null=True, blank=True)  # before the byte that ends it leaves
     answered_at = models.DateTimeField(_("taken by the server"), null=True, blank=True)
+    taken_id = models.BigIntegerField(null=True, blank=True, editable=False)  # of whom the server had taken at `dot_at`
     error = models.TextField(_("error"), blank=True, db_default="")
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     provider_id = models.CharField(_("id at the provider"), max_length=250, blank=True, db_default="")

@@ -119,6 +119,13 @@ def sweep(*, at: datetime, token: UUID | None = None) -> None:
             """,
             {"at": at, "gone": gone, "boot": boot_uid()},
         )
+        execute(
+            "UPDATE campaigns_message AS message SET answered_at = next.dot_at FROM campaigns_message AS next"
+            " WHERE next.token = ANY(%(gone)s) AND next.state = 'handing_over' AND next.dot_at IS NOT NULL"
+            " AND message.id = next.taken_id AND message.token = next.token AND message.state = 'handing_over'"
+            " AND message.dot_at IS NOT NULL",
+            {"gone": gone},
+        )
         taken = fetch_all(
             "UPDATE campaigns_message SET state = 'sent', sent_at = answered_at, changed_at = %(at)s,"
             " lease_until = NULL, error = '' WHERE token = ANY(%(gone)s) AND state = 'handing_over'"
@@ -155,13 +162,10 @@ _WANTED = f"""campaign.id = message.campaign_id AND campaign.state = 'running'
   AND NOT {SUPPRESSED.format(address="message.address")}
   AND EXISTS (SELECT FROM campaigns_sender AS sender
               WHERE sender.id = message.sender_id AND sender.paused_at IS NULL)"""
+# What the server took before is told by this row: a second row would double the cost.
 _MARK = f"""
-WITH answered AS (
-    UPDATE campaigns_message SET answered_at = %(at)s
-    WHERE id = %(answered)s AND token = %(token)s AND state = 'handing_over' AND dot_at IS NOT NULL
-)
-UPDATE campaigns_message AS message SET dot_at = %(at)s FROM campaigns_campaign AS campaign
-WHERE {_WANTED} RETURNING message.id
+UPDATE campaigns_message AS message SET dot_at = %(at)s, taken_id = nullif(%(answered)s::bigint, 0)
+FROM campaigns_campaign AS campaign WHERE {_WANTED} RETURNING message.id
 """
 _LOOK = f"SELECT message.id FROM campaigns_message AS message, campaigns_campaign AS campaign WHERE {_WANTED}"
 
@@ -193,6 +197,7 @@ class Outcome:
     provider_id: str = ""
     wait: timedelta | None = None  # None: as long as after so many attempts
     tried: bool = True
+    answered_at: datetime | None = None  # when the server took it; None: by now
 
 
 _SETTLE = f"""
@@ -202,7 +207,8 @@ SET state = CASE WHEN new.state = 'queued' AND new.tried AND message.attempts >=
     sent_at = CASE WHEN new.state = 'sent' THEN %(at)s::timestamptz END,
     changed_at = %(at)s, lease_until = NULL, error = new.text,
     provider_id = CASE WHEN new.provider_id <> '' THEN new.provider_id ELSE message.provider_id END,
-    answered_at = CASE WHEN new.state = 'sent' AND message.dot_at IS NOT NULL THEN coalesce(answered_at, %(at)s) END,
+    answered_at = CASE WHEN new.state = 'sent' AND message.dot_at IS NOT NULL
+                       THEN greatest(coalesce(new.answered_at, %(at)s), message.dot_at) END,
     dot_at = CASE WHEN new.state = 'queued' AND NOT (new.tried AND message.attempts >= %(most)s) THEN NULL
                   ELSE message.dot_at END,
     attempts = message.attempts - CASE WHEN new.tried THEN 0 ELSE 1 END,
@@ -211,7 +217,8 @@ SET state = CASE WHEN new.state = 'queued' AND new.tried AND message.attempts >=
                  ELSE message.tries END,
     next_try_at = CASE WHEN new.state = 'queued' THEN %(at)s + coalesce(new.wait, {PAUSE}) ELSE message.next_try_at END
 FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(texts)s::text[], %(provider_ids)s::text[], %(waits)s::interval[],
-            %(trieds)s::boolean[]) AS new (id, state, text, provider_id, wait, tried)
+            %(trieds)s::boolean[], %(answereds)s::timestamptz[])
+     AS new (id, state, text, provider_id, wait, tried, answered_at)
 WHERE message.id = new.id AND message.token = %(token)s
   AND (message.state IN ('claimed', 'handing_over')
        OR (message.state = 'unknown' AND new.tried AND new.state <> 'unknown'))
@@ -242,6 +249,7 @@ def settle(*, outcomes: Sequence[Outcome], token: UUID, at: datetime) -> int:
             "provider_ids": [one.provider_id for one in outcomes],
             "waits": [one.wait for one in outcomes],
             "trieds": [one.tried for one in outcomes],
+            "answereds": [one.answered_at for one in outcomes],
         },
     )
     for state, kind in _TOLD.items():

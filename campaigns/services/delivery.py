@@ -249,7 +249,9 @@ class _Turn:
                 self._refused(message, of_exception(error))
         else:
             self.answered = message.id
-            self._put(message.id, MessageState.SENT, provider_id=provider_id)
+            self.outcomes.append(
+                Outcome(message.id, MessageState.SENT, provider_id=provider_id, answered_at=self.clock())
+            )
             breaker.is_well(sender=self.sender)
 
     def _refused(self, message: Outgoing, refused: Refusal) -> None:
@@ -277,11 +279,10 @@ class _Turn:
         state: MessageState,
         text: str = "",
         *,
-        provider_id: str = "",
         wait: timedelta | None = None,
         tried: bool = True,
     ) -> None:
-        self.outcomes.append(Outcome(message_id, state, text, provider_id, wait, tried))
+        self.outcomes.append(Outcome(message_id, state, text, wait=wait, tried=tried))
 
     def _give_back(self, messages: list[Outgoing], wait: timedelta) -> None:
         """What was not tried; it does not count as an attempt."""

@@ -69,6 +69,17 @@ def test_who_died_while_handing_over_leaves_a_doubt_and_no_second_mail(sink):
     assert states() == ["sent"]
 
 
+def test_what_the_server_took_before_the_last_mark_is_sent_whoever_died(sink):
+    due(3)
+    token, (first, second, third) = written()
+    assert mark(message_id=first.id, answered=0, token=token, at=AT)
+    assert mark(message_id=second.id, answered=first.id, token=token, at=AT + timedelta(seconds=1))
+    run(AT + timedelta(hours=1))
+    assert states() == ["sent", "unknown", "sent"]
+    assert [mail["To"] for mail in sink.kept] == [third.to]
+    assert Message.objects.get(pk=first.id).answered_at == AT + timedelta(seconds=1)
+
+
 def test_a_worker_that_dies_of_a_message_does_not_do_so_for_ever(sink):
     (message,) = due(catch_up_hours=336)
     at = AT
