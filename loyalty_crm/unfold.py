@@ -55,6 +55,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Surveys"), "reviews", "surveys.Survey"),
             (_("Board of cases"), "view_kanban", "surveys.Case:board"),
             (_("Cases"), "support_agent", "surveys.Case"),
+            (_("Figures of care"), "monitor_heart", "surveys.Case:figures"),
             (_("Suggestions"), "lightbulb", "surveys.Suggestion"),
             (_("Improvements"), "build_circle", "surveys.ImprovementAction"),
             (_("Canned replies"), "quickreply", "surveys.CannedReply"),

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from portal.views import (
+    cases,
     coupons,
     history,
     home,
@@ -43,6 +44,11 @@ urlpatterns = [
     path("messages/read/", inbox.read_all, name="messages_read"),
     path("messages/<int:pk>/", inbox.message, name="message"),
     path("messages/<int:pk>/read/", inbox.read, name="message_read"),
+    path("feedback/", cases.cases, name="cases"),
+    path("feedback/new/", cases.tell, name="tell"),
+    path("feedback/ideas/", cases.ideas, name="ideas"),
+    path("feedback/ideas/<int:pk>/like/", cases.like_idea, name="like_idea"),
+    path("feedback/<uuid:uid>/", cases.case, name="case"),
     path("me/", me.me, name="me"),
     path("me/profile/", me.profile, name="profile"),
     path("me/birthday/", me.birthday, name="birthday"),

@@ -8,8 +8,18 @@ class SurveysConfig(AppConfig):
 
     def ready(self) -> None:
         from members.privacy import register_eraser
-        from surveys import events, merging, privacy, reactions, reactions_cases  # noqa: F401  these register
+        from surveys import (  # noqa: F401  these register
+            events,
+            merging,
+            panels_cases,
+            privacy,
+            reactions,
+            reactions_cases,
+            traits_cases,
+            webhooks,
+        )
         from surveys.services import keeping
+        from surveys.services.cases import verifying
         from surveys.services.cases.erasing import erase_cases
         from surveys.services.erasure import erase_answers
 
@@ -18,3 +28,5 @@ class SurveysConfig(AppConfig):
         keeping.register_all()
         register_eraser("surveys", erase_answers)
         register_eraser("cases", erase_cases)
+        panels_cases.register_all()
+        verifying.register_all()

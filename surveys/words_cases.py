@@ -61,7 +61,8 @@ def change_words(change: CaseChange, names: Mapping[str, Mapping[Any, str]]) -> 
             return gettext("refused: %(kind)s") % kind
         return gettext("made good: %(kind)s") % kind
     if change.what == "facts":
-        return "; ".join(_fact(name, told, names) for name, told in data.items()) or gettext("changed what it is about")
+        facts = "; ".join(_fact(name, told, names) for name, told in data.items())
+        return gettext("set %(facts)s") % {"facts": facts}
     return change.what
 
 

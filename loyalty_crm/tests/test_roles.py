@@ -208,6 +208,7 @@ ACCESS: dict[str, set[str]] = {
     ),
     **dict.fromkeys((f"surveys_survey_{page}" for page in ("reach", "invitations", "posters")), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP, board=MARKETER_UP, act=MARKETER_UP),
+    **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
     **pages("surveys_improvementaction", MARKETER_UP, add=MARKETER_UP, move=MARKETER_UP, effect=MARKETER_UP),
     **pages("surveys_suggestion", MARKETER_UP),
     **dict(

@@ -14,7 +14,7 @@ from portal.tests.conftest import make_user, signed_in
 from rewards.tests.factories import adjust, post
 
 OWN = ["home", "card", "history", "purchases", "me", "profile", "birthday", "consents", "data"]
-OWN += ["rewards", "redemptions", "coupons", "tier", "credit", "expiring", "pin"]
+OWN += ["rewards", "redemptions", "coupons", "tier", "credit", "expiring", "pin", "cases", "tell", "ideas"]
 
 
 @pytest.mark.parametrize("name", [*(name for name in OWN if name != "home"), "leave"])

@@ -140,6 +140,9 @@ class CaseRule(models.Model):
         limit_choices_to={"is_staff": True, "is_active": True},
     )  # fmt: skip
     active = models.BooleanField(_("active"), default=True)
+    since = models.DateTimeField(
+        _("for answers since"), null=True, blank=True, help_text=_("Empty: also those that were given before.")
+    )
 
     class Meta:
         verbose_name = _("rule for cases")

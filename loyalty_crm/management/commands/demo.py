@@ -43,6 +43,7 @@ class Command(BaseCommand):
             benefits,
             calendar,
             calls,
+            cases,
             desk,
             files,
             gifts,
@@ -126,6 +127,7 @@ class Command(BaseCommand):
         rules.try_out(at, staff["Marketer"])
         wishes.keep_wishes(at, SEED)
         surveys.ask(Random(SEED), guests, at, staff)  # noqa: S311
+        cases.keep_cases(at, SEED)
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
         calls.call(Random(SEED), guests, at)  # noqa: S311

@@ -50,6 +50,8 @@ def do(name: str, case: Case, request: HttpRequest, at: datetime) -> str:
         raise ValidationError(gettext("Please write something, at most %(most)s characters.") % most) from error
     except MemberGone as error:
         raise ValidationError(gettext("This member is not there any more.")) from error
+    except improving.NoSuggestion as error:
+        raise ValidationError(gettext("Only suggestions are shown to members.")) from error
     except KeyReused as error:
         raise ValidationError(
             gettext("This form was sent before with something else. Look at what is there.")

@@ -19,7 +19,7 @@ from common.admin import ExportAdmin, Labelled, PlainResource, Tones, found_or_4
 from common.moments import format_moment
 from members.models import PRESENT, Member
 from members.queries import search
-from surveys.admin.cases import acts, page
+from surveys.admin.cases import acts, figures, page
 from surveys.admin.cases.forms import NewCaseForm
 from surveys.enums_cases import UNDONE, CaseSource, CaseState, Severity
 from surveys.models import Case
@@ -88,6 +88,12 @@ class CaseAdmin(ExportAdmin):
     )
     list_filter = (WhoseFilter, "state", "kind", "severity", "category", "cause", "source", "opened_at", "answered_at")
     list_select_related = ("member", "owner", "category")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Also what the figures lead here by."""
+        more = ("opened_at__gte", "reopened__gte", "member__id__exact")
+        return lookup in more or super().lookup_allowed(lookup, value, request)
+
     search_fields = ("subject",)
     search_help_text = _("Words of the subject, C-12, or a member's name, phone, card number or e-mail")
     ordering = ("-opened_at", "-id")
@@ -104,6 +110,8 @@ class CaseAdmin(ExportAdmin):
 
         return [
             own("board/", self.board, "board"),
+            own("figures/", self.figures, "figures"),
+            own("figures/file/", figures.file, "figures_file"),
             own("<int:object_id>/act/", self.act, "act", "change"),
             *super().get_urls(),
         ]
@@ -125,6 +133,9 @@ class CaseAdmin(ExportAdmin):
     # --- Pages --------------------------------------------------------------------------------------------------
     def board(self, request: HttpRequest) -> HttpResponse:
         return self.page(request, "board", title=_("Board of cases"), **page.board(request, at=now()))
+
+    def figures(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, "figures", title=_("Figures of care"), **figures.context(request))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         case = self._case(request, object_id)

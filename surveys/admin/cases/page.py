@@ -29,7 +29,7 @@ from surveys.enums_cases import (
     RemedyKind,
     Severity,
 )
-from surveys.logic import in_words
+from surveys.logic import in_words, piped
 from surveys.models import CannedReply, Case, CaseMessage, Category, ImprovementAction, RootCause
 from surveys.queries import given_in, reading
 from surveys.queries_desk import remedy_limit, staff, standing_for
@@ -147,9 +147,12 @@ def _chosen(case: Case, request: HttpRequest, language: str) -> str:
 
 
 def _purchases(case: Case) -> list[tuple[int, str]]:
+    """The newest purchases of the member, and the one it is about."""
     if case.member_id is None:
         return []
-    bought = Purchase.objects.filter(member=case.member_id).order_by("-purchased_at")[:20]
+    bought = list(Purchase.objects.filter(member=case.member_id).order_by("-purchased_at")[:20])
+    if case.purchase is not None and case.purchase not in bought:
+        bought.append(case.purchase)
     return [
         (one.pk, f"{format_money(one.amount_minor, one.currency)} · {one.purchased_at:%Y-%m-%d} {one.store}")
         for one in bought
@@ -200,11 +203,15 @@ def _history(case: Case) -> list[dict[str, Any]]:
 def _answers(case: Case, language: str) -> list[tuple[str, str]]:
     if case.response is None:
         return []
-    survey = reading(case.response.version_id)
+    survey, given = reading(case.response.version_id), given_in(case.response)
+    name = case.member.name if case.member else ""
     return [
-        (said(question.title, language), in_words(question, given, language) or "–")
-        for key, given in given_in(case.response).items()
-        if (question := survey.question(key)) is not None
+        (
+            piped(said(question.title, language), survey, given, language=language, name=name),
+            in_words(question, given[question.id], language) or "–",
+        )
+        for question in survey.questions()
+        if question.id in given
     ]
 
 

@@ -27,7 +27,8 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
     member_id = response.member_id
     if member_id is None or not Member.objects.filter(PRESENT, pk=member_id).exists():
         return None
-    rules = CaseRule.objects.filter(Q(survey=None) | Q(survey=response.survey_id), active=True)
+    begun = Q(since=None) | Q(since__lte=response.completed_at or at)
+    rules = CaseRule.objects.filter(begun, Q(survey=None) | Q(survey=response.survey_id), active=True)
     read, given = reading(response.version_id), given_in(response)
     hits: list[tuple[int, CaseRule, int]] = []
     for rule in rules:

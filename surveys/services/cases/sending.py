@@ -72,6 +72,9 @@ def _mail(case: Case, message: CaseMessage, address: str) -> EmailMessage:
     foot = []
     if back:
         foot.append(gettext("You can simply answer this mail; please write above this line."))
+    if case.member is not None and case.member.user_id is not None:
+        link = settings.SITE_URL + reverse("portal:case", args=[case.uid])
+        foot.append(gettext("The whole conversation: %(link)s") % {"link": link})
     body = "\n\n".join([message.text, f"{LINE} {' '.join([programme, '·', case.number])}", *foot]) + "\n"
     domain = settings.SITE_URL.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"
     return EmailMessage(
