@@ -207,7 +207,8 @@ ACCESS: dict[str, set[str]] = {
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
     **dict.fromkeys((f"surveys_survey_{page}" for page in ("reach", "invitations", "posters")), MARKETER_UP),
-    **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP, board=MARKETER_UP, act=MARKETER_UP),
+    **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
+    **dict.fromkeys(("surveys_case_board", "surveys_case_act"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
     **pages("surveys_improvementaction", MARKETER_UP, add=MARKETER_UP, move=MARKETER_UP, effect=MARKETER_UP),
     **pages("surveys_suggestion", MARKETER_UP),
