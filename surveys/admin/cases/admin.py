@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from import_export.fields import Field
 from unfold.decorators import display
@@ -225,13 +225,13 @@ class CaseAdmin(ExportAdmin):
     def shown_owner(self, case: Case) -> str:
         return name_of(case.owner) or "–"
 
-    @display(description=_("due"))
+    @display(description=pgettext_lazy("case", "due"))
     def due(self, case: Case) -> str:
         at, due = now(), case.next_due
         if due is None:
             return "–"
         return format_html('<span class="{}">{}</span>', "desk-bad" if due <= at else "", until_words(due, at))
 
-    @display(description=_("opened"))
+    @display(description=pgettext_lazy("case", "opened"))
     def opened(self, case: Case) -> str:
         return format_moment(case.opened_at)
