@@ -40,6 +40,12 @@ from members.services.custom_events import NewEvent, record_custom_events
 from members.services.pins import set_pin
 from members.services.profile import create_member, link_account
 from members.tests.factories import make_member, new_purchase
+from referrals.enums import Source
+from referrals.models import Invite, Trace
+from referrals.services.advocates import advocate_of, set_wishes
+from referrals.services.attribution import Came, attribute
+from referrals.services.qualifying import settle_due
+from referrals.tests.factories import live_programme, newcomer
 from rewards.models import (
     Benefit,
     Coupon,
@@ -103,6 +109,7 @@ def plant(at: datetime) -> m.Member:
     _messages(member, at)
     _wishes(member, at)
     _answered(member, at)
+    _referred(member, at)
     Answer.objects.create(
         call="members", source="till", key="1", fingerprint=b"1", status=201, body={"name": WORD}, member=member
     )
@@ -294,6 +301,19 @@ def _answered(member: m.Member, at: datetime) -> None:
         case=case, title_en=WORD, title_zh_hans=WORD, answer_en=WORD, answer_zh_hans=WORD, changed_at=at
     )
     SuggestionLike.objects.create(suggestion=idea, member=member, at=at)
+
+
+def _referred(member: m.Member, at: datetime) -> None:
+    """A member who brought a friend, had another invited, and objected once."""
+    live_programme(qualifies={"by": "sign_up"}, hold_days=0)
+    set_wishes(member_id=member.pk, shows_name=True, nickname=WORD, is_listed=True, at=at)
+    advocate = advocate_of(member_id=member.pk, at=at)
+    friend = newcomer(at=at)
+    referral = attribute(friend_id=friend.pk, came=[Came(advocate.code, Source.CODE, at)], at=at)
+    settle_due(at=at)
+    type(referral).objects.filter(pk=referral.pk).update(objection=f"I am {WORD}", reason="")
+    Invite.objects.create(advocate=advocate, mark="0" * 64, address=f"friend.{EMAIL}", language="en", created_at=at)
+    Trace.objects.create(member=member, kind="network", mark="1" * 64, seen_at=at)
 
 
 def _merged(member: m.Member, at: datetime) -> None:

@@ -67,6 +67,11 @@ WHOLE_TABLES = {
     "surveys_surveytrigger": "the same",
     "surveys_surveyplace": "stores and tables",
     "surveys_dueinvitation": "made of numbers, and deleted",
+    "referrals_programme": "what marketers write to all",
+    "referrals_programmeversion": "the same",
+    "referrals_block": "whom the shop keeps out",
+    "referrals_former": "keyed hashes of who is no member any more",
+    "referrals_unwilling": "the same, of who wants no invitations",
     "campaigns_journey": "what marketers write to all",
     "campaigns_journeyversion": "the same",
     "campaigns_journeylog": "names of steps, numbers and codes",
@@ -113,6 +118,16 @@ COLUMNS = {
     "campaigns_trackevent.method": "a word of HTTP",
     "campaigns_message.occurrence": "the day, or the step of a journey",
     "surveys_invitation.key": "made of numbers",
+    "referrals_advocate.code": "made of chance",
+    "referrals_invite.language": "a language",
+    "referrals_invite.mark": "a keyed hash",
+    "referrals_trace.kind": "names of our own",
+    "referrals_trace.mark": "a keyed hash",
+    "referrals_referral.why": "names of signals, numbers",
+    "referrals_referral.reason": "words of the shop",
+    "referrals_referralstep.note": "words of the shop",
+    "referrals_thanksgiven.key": "made of numbers",
+    "referrals_thanksgiven.what": "names of our own",
     "surveys_response.language": "a language",
     "surveys_answer.question": "names of our own",
     "surveys_answer.rows": "names of choices",
@@ -261,7 +276,7 @@ def test_who_is_erased_is_found_nowhere_and_the_ledger_holds(canary, at, capfd):
 
 
 def test_others_keep_what_is_theirs(canary, at):
-    other = Member.objects.exclude(pk=canary.pk).get(merged_into=None)
+    other = Member.objects.exclude(pk=canary.pk).filter(merged_into=None, referral=None).get()
     post(other, at)
     before = Member.objects.filter(pk=other.pk).values().get(), TimelineEvent.objects.filter(member=other).count()
     erase_member(member_id=canary.pk, at=at)

@@ -8,11 +8,15 @@ from typing import Any
 
 from django.db import transaction
 
+from common.sql import fetch_all
 from members.events import record_selected
-from rewards.enums import AccountKind, TransferKind
+from members.queries import merged_into
+from rewards.enums import AccountKind, RefundPolicy, TransferKind, Unit
 from rewards.events import POINTS_GIFTED
 from rewards.models import Transfer
-from rewards.services.ledger import credit, lock_wallets
+from rewards.queries import reward_settings
+from rewards.services.ledger import credit, debit, lock_wallets, owe
+from rewards.services.moved_points import CHAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,16 @@ FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(ex
             %(reasons)s::text[], %(whys)s::jsonb[]) AS gift (key, member_id, amount, expires_at, reason, why)
 """
 _EVENTS = """
-SELECT wallet.member_id, gift.at, jsonb_build_object('points', gift.amount, 'reason', gift.reason)
+SELECT wallet.member_id, gift.at, jsonb_build_object('points', gift.amount, 'unit', wallet.unit, 'reason', gift.reason)
 FROM rewards_transfer AS gift JOIN rewards_account AS wallet ON wallet.id = gift.credit_id
 WHERE gift.id = ANY(%(gifts)s) ORDER BY gift.id
 """
 
 
 @transaction.atomic
-def give_points(*, gifts: Sequence[Gift], at: datetime) -> dict[str, int]:
-    """Gives points; the id of the transfer by the gift's key. A key that was given before keeps what it gave then.
+def give_points(*, gifts: Sequence[Gift], at: datetime, unit: Unit = Unit.POINTS) -> dict[str, int]:
+    """Gives points, or credit in minor units; the id of the transfer by the gift's key. A key that was given before
+    keeps what it gave then.
 
     ValueError where a key stands twice in one call. An amount below 1 is refused by the database.
     """
@@ -54,10 +59,11 @@ def give_points(*, gifts: Sequence[Gift], at: datetime) -> dict[str, int]:
         raise ValueError("a key stands twice in one call")
     if not gifts:
         return {}
-    lock_wallets(gift.member_id for gift in gifts)
+    lock_wallets((gift.member_id for gift in gifts), units=[unit])
     posted = credit(
         kind=TransferKind.GIFT,
         source=AccountKind.ISSUED,
+        unit=unit,
         select=_GIVE,
         params={
             "at": at,
@@ -75,3 +81,70 @@ def give_points(*, gifts: Sequence[Gift], at: datetime) -> dict[str, int]:
     if len(ids) < len(keys):
         ids |= dict(Transfer.objects.filter(key__in=keys).values_list("key", "pk"))
     return {gift.key: ids[key] for gift, key in zip(gifts, keys, strict=True)}
+
+
+# Each gift that stands yet, whose wallet it is in, and the lots that its points are in now.
+_GIVEN = f"""
+SELECT earn.id, wallet.member_id, wallet.unit, earn.amount, array(SELECT id FROM ({CHAIN}) AS chain),
+       coalesce((
+           SELECT sum(remaining) FROM ({CHAIN}) AS chain WHERE chain.expires_at <= %(at)s
+       ), 0) + coalesce((
+           SELECT sum(used.amount) FROM ({CHAIN}) AS chain
+           JOIN rewards_lotuse AS used ON used.lot_id = chain.id
+           JOIN rewards_transfer AS gone ON gone.id = used.transfer_id AND gone.kind = 'expire'
+       ), 0)
+FROM rewards_transfer AS earn JOIN rewards_account AS wallet ON wallet.id = earn.credit_id
+WHERE earn.id = ANY(%(gifts)s) AND earn.kind = 'gift'
+  AND NOT EXISTS (SELECT FROM rewards_transfer AS back WHERE back.reverses_id = earn.id)
+ORDER BY earn.id
+"""
+_TAKE = """
+SELECT %(key)s, %(member)s::bigint, %(amount)s::bigint, %(at)s::timestamptz, %(reason)s, %(why)s::jsonb,
+       %(actor)s::bigint, NULL::bigint, %(gift)s::bigint
+"""
+
+
+@transaction.atomic
+def take_back_gifts(
+    *, transfer_ids: Sequence[int], reason: str, at: datetime, actor_id: int | None = None
+) -> dict[int, int]:
+    """Takes gifts back: how much of each, by the id of its transfer. What has expired since is left. What was spent is
+    taken out of other points, and where they do not cover it, is owed if refunds let members owe. A gift that was taken
+    back before is left out."""
+    owners = dict(Transfer.objects.filter(pk__in=transfer_ids).values_list("pk", "credit__member_id"))
+    lock_wallets([owner for owner in owners.values() if owner is not None])
+    lets_owe = reward_settings().refund_policy == RefundPolicy.ARREARS
+    taken = {}
+    for gift, owner, unit, amount, lots, expired in fetch_all(_GIVEN, {"gifts": list(transfer_ids), "at": at}):
+        asked = amount - int(expired)
+        member = merged_into([owner]).get(owner, owner)
+        why, key = {"gift": gift, "gave": amount, "asked": asked}, f"gift_back:{gift}"
+        if asked <= 0:
+            continue
+        params = {"key": key, "member": member, "amount": asked, "at": at, "reason": reason, "why": json.dumps(why)}
+        posted = debit(
+            kind=TransferKind.REVERSE,
+            target=AccountKind.ISSUED,
+            select=_TAKE,
+            params=params | {"actor": actor_id, "gift": gift},
+            unit=Unit(unit),
+            partly=True,
+            first=lots,
+        )
+        took = sum(transfer.amount for transfer in posted)
+        if lets_owe and took < asked:
+            owe(
+                kind=TransferKind.REVERSE,
+                target=AccountKind.ISSUED,
+                key=f"{key}:owed",
+                member_id=member,
+                amount=asked - took,
+                at=at,
+                unit=Unit(unit),
+                reason=reason,
+                why=why,
+                actor_id=actor_id,
+                reverses_id=gift,
+            )
+        taken[gift] = took
+    return taken

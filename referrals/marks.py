@@ -1,0 +1,30 @@
+"""Keyed hashes of what says who somebody is: they can be compared, and not read."""
+
+from ipaddress import ip_address, ip_network
+
+from django.utils.crypto import salted_hmac
+
+from members.similarity import mailbox
+
+
+def mark(kind: str, value: str) -> str:
+    """HMAC-SHA-256 under the site's secret, 64 hexadecimal digits."""
+    return salted_hmac(f"referrals.{kind}", value, algorithm="sha256").hexdigest()
+
+
+def mail_mark(address: str) -> str:
+    """Of the mailbox: case, dots and +tags that its provider ignores do not count."""
+    return mark("mail", mailbox(address))
+
+
+def phone_mark(number: str) -> str:
+    return mark("phone", number)
+
+
+def network_mark(address: str) -> str:
+    """Of the /24 or /48 that an IP address is in; "" for none."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return ""
+    return mark("network", str(ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False)))

@@ -1,0 +1,44 @@
+"""What is forgotten with time, and with a member."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from members.models import Member
+from referrals.marks import mail_mark, phone_mark
+from referrals.models import Advocate, Former, Invite, Referral, Trace
+
+
+def _delete(rows: QuerySet, limit: int) -> int:
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
+    return rows.model.objects.filter(pk__in=ids).delete()[0]
+
+
+def age_traces(*, before: datetime, limit: int) -> int:
+    """Deletes traces last seen before that; how many."""
+    return _delete(Trace.objects.filter(seen_at__lt=before), limit)
+
+
+def age_invites(*, before: datetime, limit: int) -> int:
+    """Deletes invitations asked for before that, sent or not; how many."""
+    return _delete(Invite.objects.filter(created_at__lt=before), limit)
+
+
+def age_marks(*, before: datetime, limit: int) -> int:
+    """Deletes marks of former members from before that; how many."""
+    return _delete(Former.objects.filter(at__lt=before), limit)
+
+
+def erase_referrals(member_ids: Sequence[int], at: datetime) -> None:
+    """Takes out what says who they were: nickname, traces, invitations, what they wrote. The referral stays, as
+    nobody's; their addresses stay as keyed hashes until they age out."""
+    for email, phone in Member.objects.filter(pk__in=member_ids).values_list("email", "phone"):
+        marks = [mail_mark(email)] if email else []
+        marks += [phone_mark(str(phone))] if phone else []
+        Former.objects.bulk_create([Former(mark=mark, at=at) for mark in marks], ignore_conflicts=True)
+    Advocate.objects.filter(member__in=member_ids).update(shows_name=False, nickname="", is_listed=False)
+    Invite.objects.filter(advocate__member__in=member_ids).delete()
+    Trace.objects.filter(member__in=member_ids).delete()
+    Referral.objects.filter(giver__in=member_ids).update(objection="")
+    Referral.objects.filter(friend__in=member_ids).update(friend_shows_name=False)
