@@ -200,6 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "judge-requests": {"task": "campaigns.tasks.judge_requests", "schedule": crontab()},
     "run-journeys": {"task": "campaigns.tasks.run_journeys", "schedule": crontab()},
+    "send-invites": {"task": "referrals.tasks.send_invites", "schedule": crontab()},
     "settle-referrals": {"task": "referrals.tasks.settle_referrals", "schedule": crontab()},
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},

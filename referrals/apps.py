@@ -9,10 +9,10 @@ class ReferralsConfig(AppConfig):
     def ready(self) -> None:
         from members.privacy import register_eraser
         from referrals import events, merging, privacy, reactions  # noqa: F401  events, reactions register
-        from referrals.services import verify
-        from referrals.services.ageing import erase_referrals
+        from referrals.services import ageing, verify
 
         merging.register_all()
         privacy.register_all()
-        register_eraser("referrals", erase_referrals)
+        register_eraser("referrals", ageing.erase_referrals)
+        ageing.register_all()
         verify.register_all()

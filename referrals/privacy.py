@@ -5,9 +5,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from members.privacy import Retention, exempt, register_export, register_retention
-from referrals.models import Advocate, Former, Invite, Referral, ThanksGiven, Trace
-from referrals.services.ageing import age_invites, age_marks, age_traces
+from members.privacy import exempt, register_export
+from referrals.models import Advocate, Invite, Referral, ThanksGiven, Trace
 
 
 def _advocate(member_id: int) -> list[dict[str, Any]]:
@@ -61,36 +60,3 @@ def register_all() -> None:
                     models=["referrals.Trace"], order=84)  # fmt: skip
     exempt("referrals.ProgrammeVersion", _("what is offered to all; a member of staff published it"))
     exempt("referrals.Block", _("whom the shop keeps out; a member of staff wrote it down"))
-    register_retention(
-        Retention(
-            "referral_traces",
-            _("Networks and devices of members"),
-            _("Keyed hashes, kept to tell who brings themselves."),
-            90,
-            due=lambda before: Trace.objects.filter(seen_at__lt=before).count(),
-            sample=lambda before: [],
-            apply=lambda before, limit: age_traces(before=before, limit=limit),
-        )
-    )
-    register_retention(
-        Retention(
-            "referral_invites",
-            _("Invitations to friends"),
-            _("The keyed hash by which a friend is known when they join."),
-            90,
-            due=lambda before: Invite.objects.filter(created_at__lt=before).count(),
-            sample=lambda before: [],
-            apply=lambda before, limit: age_invites(before=before, limit=limit),
-        )
-    )
-    register_retention(
-        Retention(
-            "referral_former",
-            _("Marks of former members"),
-            _("Keyed hashes of addresses of who was forgotten, so that nobody is brought as new again and again."),
-            365,
-            due=lambda before: Former.objects.filter(at__lt=before).count(),
-            sample=lambda before: [],
-            apply=lambda before, limit: age_marks(before=before, limit=limit),
-        )
-    )

@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from common.sql import fetch_all
 from members.queries import get_programme
 from referrals.definition import Definition, Known, parse
 from referrals.enums import ProgrammeState, ReferralState
-from referrals.models import Advocate, Programme, ProgrammeVersion, Referral
+from referrals.models import Advocate, Programme, ProgrammeVersion, Referral, ThanksGiven
 from rewards.enums import OfferState
 from rewards.models import MembershipPlan, Offer, Tier
 
@@ -125,3 +126,28 @@ def brought(member_id: int, programme_id: int) -> int:
     return Referral.objects.filter(
         giver=member_id, programme=programme_id, state=ReferralState.REWARDED, is_capped=False
     ).count()
+
+
+class Leader(NamedTuple):
+    """Somebody on the leaderboard, under the name that they chose."""
+
+    nickname: str
+    friends: int
+
+
+def leaderboard(*, limit: int = 10) -> list[Leader]:
+    """Who brought most friends that counted, of those who want to be listed."""
+    listed = (
+        Advocate.objects.filter(is_listed=True)
+        .annotate(friends=Count("member__referrals_made", filter=Q(member__referrals_made__state="rewarded")))
+        .filter(friends__gt=0)
+        .order_by("-friends", "created_at")
+    )
+    return [Leader(one.nickname, one.friends) for one in listed[:limit]]
+
+
+def thanks_of(member_id: int) -> list[dict[str, Any]]:
+    """What a member got for bringing friends and stands, by what it is: points and credit summed, the rest counted."""
+    given = ThanksGiven.objects.filter(member=member_id, taken_at=None).exclude(role="friend")
+    rows = given.values("what").annotate(n=Count("pk"), amount=Sum("amount")).order_by("what")
+    return [dict(row) for row in rows]

@@ -8,3 +8,11 @@ def settle_referrals() -> int:
     from referrals.services.qualifying import settle_due
 
     return settle_due(at=timezone.now())
+
+
+@shared_task
+def send_invites() -> int:
+    """Mails that members asked us to send to friends."""
+    from referrals.services.inviting import send_waiting
+
+    return send_waiting(at=timezone.now())

@@ -12,13 +12,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from members.enums import Channel
+from members.models import Member
 from members.queries import get_programme
 from members.services.claims import CodeExpired, CodeWrong, TooManyClaims, confirm_claim, start_claim
 from members.services.joining import join as join_club
 from members.services.profile import AlreadyLinked
+from portal import touches
 from portal.forms import ClaimCodeForm, ClaimForm, JoinForm
 from portal.queries import card_elsewhere, current_wordings
 from portal.views.access import AccountRequest
+from referrals.queries import reading
+from referrals.services.attribution import NotReferred, attribute
+from referrals.words import gift_of
 
 CLAIM_KEY = "card_claim"
 
@@ -56,8 +61,26 @@ def join(request: AccountRequest) -> HttpResponse:
         except AlreadyLinked:
             return redirect("portal:home")
         messages.success(request, _("Welcome! This is your card: show it whenever you pay."))
-        return redirect("portal:home")
+        response = redirect("portal:home")
+        _note_who_brought(request, response)
+        return response
     return render(request, "portal/join.html", {"form": form})
+
+
+def _note_who_brought(request: AccountRequest, response: HttpResponse) -> None:
+    """By whose link they came, if any; where it does not count, they have joined all the same."""
+    member, at = Member.objects.filter(user=request.user).first(), timezone.now()
+    came = touches.read(request)
+    if member is None or not came:
+        return
+    touches.forget(response)
+    try:
+        referral = attribute(friend_id=member.pk, came=came, at=at)
+    except NotReferred:
+        return
+    gift = gift_of(reading(referral.version_id))
+    if gift:
+        messages.info(request, _("From your friend, for you: %(gift)s.") % {"gift": gift})
 
 
 @never_cache

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from members.models import Member
+from members.privacy import Retention, register_retention
 from referrals.marks import mail_mark, phone_mark
 from referrals.models import Advocate, Former, Invite, Referral, Trace
 
@@ -42,3 +44,40 @@ def erase_referrals(member_ids: Sequence[int], at: datetime) -> None:
     Trace.objects.filter(member__in=member_ids).delete()
     Referral.objects.filter(giver__in=member_ids).update(objection="")
     Referral.objects.filter(friend__in=member_ids).update(friend_shows_name=False)
+
+
+def register_all() -> None:
+    """What a manager can give a time to."""
+    register_retention(
+        Retention(
+            "referral_traces",
+            _("Networks and devices of members"),
+            _("Keyed hashes, kept to tell who brings themselves."),
+            90,
+            due=lambda before: Trace.objects.filter(seen_at__lt=before).count(),
+            sample=lambda before: [],
+            apply=lambda before, limit: age_traces(before=before, limit=limit),
+        )
+    )
+    register_retention(
+        Retention(
+            "referral_invites",
+            _("Invitations to friends"),
+            _("The keyed hash by which a friend is known when they join."),
+            90,
+            due=lambda before: Invite.objects.filter(created_at__lt=before).count(),
+            sample=lambda before: [],
+            apply=lambda before, limit: age_invites(before=before, limit=limit),
+        )
+    )
+    register_retention(
+        Retention(
+            "referral_former",
+            _("Marks of former members"),
+            _("Keyed hashes of addresses of who was forgotten, so that nobody is brought as new again and again."),
+            365,
+            due=lambda before: Former.objects.filter(at__lt=before).count(),
+            sample=lambda before: [],
+            apply=lambda before, limit: age_marks(before=before, limit=limit),
+        )
+    )

@@ -46,6 +46,7 @@ class Command(BaseCommand):
             cases,
             desk,
             files,
+            friends,
             gifts,
             letters,
             news,
@@ -128,6 +129,7 @@ class Command(BaseCommand):
         wishes.keep_wishes(at, SEED)
         surveys.ask(Random(SEED), guests, at, staff)  # noqa: S311
         cases.keep_cases(at, SEED)
+        friends.bring_friends(at, [guest.member for guest in guests[:12]])
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
         calls.call(Random(SEED), guests, at)  # noqa: S311
