@@ -6,12 +6,13 @@
      "milestones": [{"friends": 3, "thanks": <thanks>}],
      "limits": [{"period": "month", "most": 5}],
      "review": {"from": 50, "days": 7, "then": "approve"},
-     "texts": {"headline": {"en": "…", "zh-hans": "…"}, "text": {…}, "share": {…}, "terms": {…}}}
+     "texts": {"headline": {"en": "…", "zh-hans": "…"}, "text": {…}, "welcome": {…}, "share": {…}, "terms": {…}}}
 
     thanks := {"points": 200, "points_days": 365, "credit": "5.00", "offer": 3, "tier": 2, "tier_days": 30, "plan": 4}
 
 `least` is money of the programme's currency, after discounts and without what was paid with points or credit. Every
-thanks may be empty. `share` may hold {name}, {gift} and {link}.
+thanks may be empty. `text` is read by members who bring friends,
+`welcome` by the friend who comes. `share` may hold {name}, {gift} and {link}.
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,8 @@ from django.utils.translation import gettext as _
 from common.money import to_minor
 from referrals.enums import Period, Qualifies, Touch, Verdict
 
-TEXTS = ("headline", "text", "share", "terms")
-LONGEST = {"headline": 120, "text": 600, "share": 400, "terms": 20_000}
+TEXTS = ("headline", "text", "welcome", "share", "terms")
+LONGEST = {"headline": 120, "text": 600, "welcome": 600, "share": 400, "terms": 20_000}
 PLACES = ("{name}", "{gift}", "{link}")
 MOST_POINTS, MOST_DAYS, MOST_FRIENDS, MOST_ROWS = 10_000_000, 3_650, 100_000, 20
 

@@ -9,6 +9,7 @@ from django.utils.translation import get_language, gettext, ngettext
 
 from common.money import format_money
 from members.queries import get_programme
+from members.similarity import is_chinese
 from referrals.definition import Definition, Thanks
 from referrals.enums import Qualifies, ShareChannel
 from referrals.models import Referral
@@ -103,8 +104,11 @@ def share_links(definition: Definition, *, name: str, link: str) -> Iterable[tup
 
 
 def first_name(name: str) -> str:
-    """What friends may be called: the first word of a name, or all of one without spaces."""
-    return name.split()[0] if name.split() else ""
+    """What friends may be called: the first word of a name; of a Chinese one what follows the family name."""
+    words = name.split()
+    if len(words) == 1 and is_chinese(name) and 2 <= len(words[0]) <= 4:
+        return words[0][-2:] if len(words[0]) > 2 else words[0][-1:]
+    return words[0] if words else ""
 
 
 def standing(referral: Referral) -> str:

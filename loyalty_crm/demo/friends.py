@@ -32,6 +32,10 @@ DEFINITION = {
             "en": "Bring a friend: both of you get points.",
             "zh-hans": "邀请好友加入，双方都得积分。",
         },
+        "welcome": {
+            "en": "Join for free, show your card when you pay, and collect points with every cup.",
+            "zh-hans": "免费加入，付款时出示会员卡，每一杯都能攒积分。",
+        },
         "share": {
             "en": "I collect points at Corner Café. Join with my link and get {gift}: {link}",
             "zh-hans": "我在街角咖啡攒积分。用我的链接加入，你可得{gift}：{link}",
@@ -39,8 +43,7 @@ DEFINITION = {
         "terms": {
             "en": "For new members. Your friend's first purchase of at least €15.00 within 90 days counts, and we "
             "thank both of you 14 days later. At most ten friends a month.",
-            "zh-hans": "仅限新会员。好友须在90天内完成首次满15欧元的消费，14天后双方获得感谢积分。"
-            "每月最多计10位好友。",
+            "zh-hans": "仅限新会员。好友须在90天内完成首次满15欧元的消费，14天后双方获得感谢积分。每月最多计10位好友。",
         },
     },
 }

@@ -1,5 +1,6 @@
 """Bringing friends: the member's own page, and the page that a friend sees first."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +101,8 @@ def friends(request: MemberRequest) -> HttpResponse:
         for one in made_by(member.pk)[:SHOWN]
     ]
     context["earned"] = thanks_of(member.pk)
-    context["brought_by"] = Referral.objects.filter(friend=member).exists()
+    is_new = running is not None and member.joined_at > at - timedelta(days=running[1].claim_days)
+    context["may_claim"] = is_new and not Referral.objects.filter(friend=member).exists()
     if running:
         programme, definition = running
         context |= {
@@ -262,7 +264,7 @@ def referral(request: HttpRequest, code: str) -> HttpResponse:
         "name": first_name(advocate.member.name) if advocate.shows_name else "",
         "channel": touches.channel_of(request.GET.get("c", "")),
         "headline": text(definition, "headline"),
-        "text": text(definition, "text"),
+        "text": text(definition, "welcome"),
         "terms": text(definition, "terms"),
         "gift": gift_of(definition),
         "days": definition.cookie_days,

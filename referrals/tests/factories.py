@@ -22,7 +22,13 @@ _numbers = count(1)
 
 def definition(**changes: Any) -> dict[str, Any]:
     """200 points for who brings, 100 for the friend, after a first purchase of 20.00 and 14 days."""
-    texts = {"headline": "A gift", "text": "For you", "share": "Come too: {link}", "terms": "One each."}
+    texts = {
+        "headline": "A gift",
+        "text": "Bring them",
+        "welcome": "Come in",
+        "share": "Come too: {link}",
+        "terms": "One each.",
+    }
     return {
         "qualifies": {"by": "purchase", "least": "20.00"},
         "giver": {"points": 200},
