@@ -92,6 +92,9 @@ _MARKETER = {
     "surveys.holiday": "view",
     "surveys.remedylimit": "view",
     "surveys.caresettings": "view",
+    "referrals.programme": "view add change",
+    "referrals.referral": "view change",
+    "referrals.block": "view add delete",
 }
 # Role → model → what they may do there. "add" on a transfer is adjusting points, on a refund giving money back,
 # on a purchase working at the till page.

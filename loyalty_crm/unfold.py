@@ -70,6 +70,15 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         ),
     ),
     (
+        _("Referral"),
+        (
+            (_("Programmes"), "group_add", "referrals.Programme"),
+            (_("Who brought whom"), "diversity_3", "referrals.Referral"),
+            (_("What it is worth"), "query_stats", "referrals.Programme:figures"),
+            (_("Blocking list"), "block", "referrals.Block"),
+        ),
+    ),
+    (
         _("Reward"),
         (
             (_("Rewards"), "redeem", "rewards.Reward"),

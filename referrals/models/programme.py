@@ -42,6 +42,10 @@ class Programme(models.Model):
                 name="referrals_programme_dates",
                 condition=Q(starts_at=None) | Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
             ),
+            models.CheckConstraint(
+                name="referrals_programme_budget",
+                condition=Q(budget_minor=None) | Q(spent_minor__lte=F("budget_minor")),
+            ),
             models.CheckConstraint(name="referrals_programme_published", condition=Q(state="draft") | Q(number__gte=1)),
         ]
 

@@ -13,22 +13,27 @@ from referrals.enums import BlockKind
 from referrals.models import Block
 
 
-def block(*, kind: BlockKind, value: str, reason: str, at: datetime, actor_id: int | None = None) -> Block:
-    """Puts somebody on the list; who stands there already stays as they are. ValidationError."""
+def cleaned(kind: BlockKind, value: str) -> str:
+    """What is meant, as the list keeps it. ValidationError."""
     value = value.strip()
     if kind == BlockKind.NETWORK:
         try:
-            value = str(ip_network(value, strict=False))
+            return str(ip_network(value, strict=False))
         except ValueError:
             raise ValidationError({"value": _("Please give a network, such as 203.0.113.0/24.")}) from None
-    elif kind == BlockKind.MAIL:
+    if kind == BlockKind.MAIL:
         if "@" not in value or value.endswith("@"):
             raise ValidationError({"value": _("Please give a mail address, or @ and a domain.")})
-        value = value.lower() if value.startswith("@") else mailbox(value)
-    elif not value:
+        return value.lower() if value.startswith("@") else mailbox(value)
+    if not value:
         raise ValidationError({"value": _("Please say who.")})
+    return "".join(value.split()) if kind == BlockKind.MEMBER else value
+
+
+def block(*, kind: BlockKind, value: str, reason: str, at: datetime, actor_id: int | None = None) -> Block:
+    """Puts somebody on the list; who stands there already stays as they are. ValidationError."""
     return Block.objects.get_or_create(
-        kind=kind, value=value, defaults={"reason": reason, "created_at": at, "actor_id": actor_id}
+        kind=kind, value=cleaned(kind, value), defaults={"reason": reason, "created_at": at, "actor_id": actor_id}
     )[0]
 
 

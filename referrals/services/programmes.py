@@ -1,5 +1,6 @@
 """Referral programmes made, published, run and ended."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from referrals.definition import Definition, parse
 from referrals.enums import ProgrammeState
 from referrals.models import Programme, ProgrammeVersion
 from referrals.queries import known
+from rewards.models import Tier
 
 _STEPS = {
     ProgrammeState.DRAFT: {ProgrammeState.LIVE},
@@ -32,6 +34,24 @@ def make_programme(*, name: str, definition: Any, at: datetime, **settings: Any)
     """A new draft; it may be wrong still."""
     tiers = settings.pop("tiers", ())
     programme = Programme.objects.create(name=name, draft=definition, created_at=at, changed_at=at, **settings)
+    programme.tiers.set(tiers)
+    return programme
+
+
+@transaction.atomic
+def save_programme(
+    *, programme_id: int | None, name: str, definition: Any, tiers: Sequence[Tier], at: datetime, **settings: Any
+) -> Programme:
+    """Saves the draft and the settings of a programme, or makes one. Who came stays with the version they came by; the
+    settings (dates, gates, budget) hold from now on. The budget may be set below what is spent: then nobody new
+    qualifies."""
+    if programme_id is None:
+        return make_programme(name=name, definition=definition, tiers=tiers, at=at, **settings)
+    programme = Programme.objects.select_for_update(no_key=True).get(pk=programme_id)
+    programme.name, programme.draft, programme.changed_at = name, definition, at
+    for key, value in settings.items():
+        setattr(programme, key, value)
+    programme.save(update_fields=["name", "draft", "changed_at", *settings])
     programme.tiers.set(tiers)
     return programme
 

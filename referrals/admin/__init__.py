@@ -1,0 +1,3 @@
+from referrals.admin import blocks, programmes, referrals
+
+__all__ = ["blocks", "programmes", "referrals"]
