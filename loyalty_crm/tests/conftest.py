@@ -48,6 +48,9 @@ from members.services.segments import save_list, save_segment
 from members.services.tags import save_tag
 from members.services.tasks import add_task
 from members.tests.factories import make_member
+from referrals.models import Block, Referral
+from referrals.services.programmes import make_programme
+from referrals.tests.factories import bring, definition, live_programme, newcomer
 from rewards.enums import CouponState
 from rewards.models import (
     Benefit,
@@ -118,6 +121,21 @@ def coupons_of(member: Member) -> dict[str, int]:
         "rewards_couponuse": used.pk,
         "rewards_couponjob": job.pk,
         "giftcard_in_stock": Coupon.objects.create(offer=cards, code="CARDCARDCARDCARD", state=CouponState.STOCK).pk,
+    }
+
+
+def _friends(member: Member) -> dict[str, int]:
+    """A programme, and a referral that somebody has to look at."""
+    programme = live_programme()
+    referral = bring(member, newcomer(email="somebody@mailinator.com"))
+    Referral.objects.filter(pk=referral.pk).update(state="review", qualified_at=AT)
+    draft = make_programme(name="Next", definition=definition(), at=AT)
+    block = Block.objects.create(kind="mail", value="@example.invalid", reason="Robots", created_at=AT)
+    return {
+        "referrals_programme": programme.pk,
+        "referrals_draft": draft.pk,
+        "referrals_referral": referral.pk,
+        "referrals_block": block.pk,
     }
 
 
@@ -218,6 +236,7 @@ def world(db, settings) -> dict[str, int]:
         ).pk,
         **journey_of(member),
         **cases_of(member),
+        **_friends(member),
         "surveys_survey": open_survey().pk,
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,

@@ -225,6 +225,10 @@ ACCESS: dict[str, set[str]] = {
     **pages("surveys_caresettings", MARKETER_UP),  # there are some already: nobody adds others
     **pages("surveys_openinghours", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),
     **pages("surveys_holiday", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),
+    **pages("referrals_programme", MARKETER_UP, add=MARKETER_UP, figures=MARKETER_UP),
+    **dict.fromkeys((f"referrals_programme_{page}" for page in ("publish", "live", "pause", "end")), MARKETER_UP),
+    **pages("referrals_referral", MARKETER_UP, approve=MARKETER_UP, refuse=MARKETER_UP, tree=MARKETER_UP),
+    **pages("referrals_block", MARKETER_UP, add=MARKETER_UP, delete=MARKETER_UP),
     **pages("surveys_survey", MARKETER_UP, add=MARKETER_UP, ready=MARKETER_UP, check=MARKETER_UP),
     **dict.fromkeys(
         (
@@ -266,6 +270,8 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "campaigns_journey_ready": ["welcome"],
         "campaigns_template_ready": ["welcome"],
         "surveys_survey_ready": ["nps"],
+        "referrals_programme_live": [world["referrals_draft"]],
+        "referrals_referral_tree": [world["members_member"]],
         "campaigns_template_version": [world["campaigns_template"], 1],
         "campaigns_occasion_date": [world["campaigns_occasiondate"]],
         "campaigns_occasion_put_back": [world["campaigns_occasiondate"]],

@@ -56,6 +56,7 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
     since = f"joined_at__gte={start.date().isoformat()}"
 
     def lines(by: str) -> list[dict[str, Any]]:
+        only = "programme__id__exact" if by == "programme_id" else "channel__exact"
         rows = funnel(**span, by=by, segment_id=segment.pk if segment else None)
         return [
             {
@@ -64,7 +65,7 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
                 "conversion": "–" if row.conversion is None else percent(row.conversion),
                 "cost": money(row.cost_minor),
                 "each": "–" if row.cost_each is None else money(row.cost_each),
-                "link": f"{listed}?{'programme__id__exact' if by == 'programme_id' else 'channel__exact'}={row.name}&{since}",
+                "link": f"{listed}?{only}={row.name}&{since}",
             }
             for row in rows
         ]

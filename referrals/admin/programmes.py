@@ -18,8 +18,8 @@ from common.money import format_money
 from members.queries import get_programme
 from referrals.admin.figures import figures
 from referrals.definition import BadProgramme
-from referrals.enums import Period, ProgrammeState
-from referrals.forms import STEPS, TEXTS, WHOSE, ProgrammeForm, thanks_fields
+from referrals.enums import ProgrammeState
+from referrals.forms import STEPS, TEXTS, WHOSE, ProgrammeForm
 from referrals.models import Programme
 from referrals.queries_figures import counts
 from referrals.services.programmes import WrongState, move, publish, read_draft, save_programme
@@ -113,37 +113,42 @@ class ProgrammeAdmin(DeskAdmin):
     search_fields = ("name",)
     ordering = ("position", "pk")
     sortable_by = ()
+    list_select_related = ("segment",)
     actions_detail = ("publish", "live", "pause", "end")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **{**kwargs, "fields": ProgrammeForm.Meta.fields})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        def thanks(name: str) -> tuple[str, ...]:
-            return tuple(thanks_fields(name))
+        def thanks(name: str) -> tuple[Any, ...]:
+            pairs: list[tuple[str, ...]] = [
+                (f"{name}_points", f"{name}_points_days"),
+                (f"{name}_credit", f"{name}_offer"),
+            ]
+            if name in WHOSE:
+                pairs += [(f"{name}_tier", f"{name}_tier_days"), (f"{name}_plan",)]
+            return tuple(pairs)
 
         texts = tuple(f"text_{name}_{language}" for name in TEXTS for language in ("en", "zh-hans"))
-        steps = tuple(one for n in range(STEPS) for one in (f"step{n}_friends", tuple(thanks_fields(f"step{n}"))))
+        steps = tuple(one for n in range(STEPS) for one in (f"step{n}_friends", *thanks(f"step{n}")))
+        limits = (("limit_day", "limit_week"), ("limit_month", "limit_year"), "limit_ever")
+        counts_when = (
+            ("qualifies_by", "event"),
+            ("least", "count"),
+            ("window_days", "hold_days"),
+            ("claim_days", "cookie_days"),
+            ("touch", "invites_per_day"),
+        )
+        folded = ("collapse",)
         return (
             (None, {"fields": ("name", ("starts_at", "ends_at"), ("segment", "tiers"), ("budget", "position"))}),
-            (
-                _("When it counts"),
-                {
-                    "fields": (
-                        ("qualifies_by", "least", "count"), "event", ("window_days", "hold_days"),
-                        ("claim_days", "cookie_days"), ("touch", "invites_per_day"),
-                    )
-                },
-            ),
-            *((words, {"fields": (thanks(name),)}) for name, words in WHOSE.items()),
-            (_("Milestones"), {"fields": steps, "classes": ("collapse",)}),
-            (
-                _("At most so many friends are thanked for"),
-                {"fields": (tuple(f"limit_{period}" for period in Period),), "classes": ("collapse",)},
-            ),
-            (_("Fairness"), {"fields": (("review_from", "review_days", "review_then"),)}),
+            (_("When it counts"), {"fields": counts_when}),
+            *((words, {"fields": thanks(name)}) for name, words in WHOSE.items()),
+            (_("Milestones"), {"fields": steps, "classes": folded}),
+            (_("At most so many friends are thanked for"), {"fields": limits, "classes": folded}),
+            (_("Fairness"), {"fields": ("review_from", ("review_days", "review_then"))}),
             (_("Texts"), {"fields": texts}),
-        )  # fmt: skip
+        )
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view(guarded(self, lambda request: figures(self, request)))

@@ -111,6 +111,9 @@ class RefuseView(_DecideView):
 
 @admin.register(Referral)
 class ReferralAdmin(ReadOnlyAdmin):
+    class Media:
+        css = {"all": ["desk/referrals.css"]}
+
     list_display = ("came", "giver", "friend", "shown_state", "programme", "channel", "score", "due")
     list_filter = ("state", CountedFilter, "programme", "source", "channel", "joined_at")
     list_select_related = ("giver", "friend", "programme")
@@ -193,7 +196,8 @@ class ReferralAdmin(ReadOnlyAdmin):
 
     @display(description=_("due"))
     def due(self, one: Referral) -> str:
-        return date_format(localtime(one.due_at).date(), "SHORT_DATE_FORMAT") if one.due_at else "–"
+        day = date_format(localtime(one.due_at).date(), "SHORT_DATE_FORMAT") if one.due_at else "–"
+        return format_html('<span class="desk-nowrap">{}</span>', day)
 
     @display(description=_("brought by"))
     def giver_link(self, one: Referral) -> SafeString:
