@@ -104,6 +104,15 @@ class Error(Out):
 # --- members
 
 
+class Referred(Out):
+    """What became of a referral code that came with a call."""
+
+    accepted: bool
+    state: str = ""
+    reason: str = ""
+    message: str = ""
+
+
 class NewMember(In):
     key: Key = Field(description=gettext_noop("The member's number in your system; `key:…` finds them again."))
     name: str = Field("", max_length=120)
@@ -126,6 +135,7 @@ class Member(Out):
     phone: str
     language: str
     birthday: str | None
+    referral: Referred | None = Field(None, description=gettext_noop("Where a code came with the call."))
 
 
 class Expiring(Out):
@@ -291,6 +301,7 @@ class NewPurchase(In):
     lines: list[PurchaseLine] = Field(min_length=1, max_length=MOST_LINES)
     coupons: list[Annotated[str, StringConstraints(min_length=1, max_length=60)]] = Field([], max_length=20)
     pay_with: PayWith | None = None
+    referral_code: str = Field("", max_length=60, description=gettext_noop("By whose code the member came."))
     dry_run: bool = Field(False, description=gettext_noop("Say what would be, and write nothing."))
 
 
@@ -325,6 +336,7 @@ class Receipt(Out):
     tier: str | None
     tier_changed: bool
     cards: list[CardPaid] = Field([], description=gettext_noop("What gift cards among the coupons paid."))
+    referral: Referred | None = Field(None, description=gettext_noop("Where a code came with the call."))
 
 
 class AnsweredPurchase(Out):

@@ -18,6 +18,7 @@ from api.queries import Standing, read_ref, standing
 from api.queries_usable import NOTHING, usable
 from api.services.answers import Done
 from api.views.common import answer_once, call, caller, from_validation, rfc3339, unknown_member
+from api.views.referrals import referred
 from common.money import to_major
 from members.models import Member
 from members.queries import get_programme
@@ -88,6 +89,9 @@ def add_member(request: HttpRequest, body: schemas.NewMember) -> HttpResponse:
         if body.referral_code:
             told = NewEvent(member.pk, system, f"referral:{body.key}"[:120], REFERRED, at, {"code": body.referral_code})
             post_events(told=[told], at=at)
+            return Done(
+                201, _told(member) | {"referral": referred(request, member.pk, body.referral_code, at)}, member.pk
+            )
         return Done(201, _told(member), member.pk)
 
     return answer_once(request, "members", body.key, act)

@@ -30,6 +30,7 @@ from api.views.common import (
     too_many_guesses,
     unknown_member,
 )
+from api.views.referrals import referred
 from common.money import to_major
 from common.sql import Params
 from members.queries import get_programme
@@ -59,14 +60,19 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     if body.coupons and (wait := let_through(guessers(request, [body.member]), [body.coupons], at)[0]):
         raise too_many_guesses(wait)
 
+    came: dict[str, Any] = {}
+
     def done(receipt: Receipt) -> Done:
         is_new = receipt.is_new and not body.dry_run
-        return Done(201 if is_new else 200, _told(receipt, body.key, body.dry_run), receipt.member_id)
+        return Done(201 if is_new else 200, _told(receipt, body.key, body.dry_run) | came, receipt.member_id)
 
     def act(keep: Keep | None = None) -> Done:
         # Who buys with money alone is looked up with all that the checkout begins with.
-        find = None if body.coupons or body.pay_with or body.dry_run else finding_of(request, body.member)
+        plain = not (body.coupons or body.pay_with or body.dry_run or body.referral_code)
+        find = finding_of(request, body.member) if plain else None
         basket = basket_of(body, 0 if find else member_of(request, body.member), source)
+        if body.referral_code and not body.dry_run:
+            came["referral"] = referred(request, basket.member_id, body.referral_code, at)
         kept: list[Done] = []
 
         def keep_receipt(receipt: Receipt) -> tuple[str, Params]:
@@ -85,7 +91,9 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         said = act()
         return respond(said.status, said.body)
     # A purchase's own key keeps it from being recorded twice. Who guesses codes is told at once what they were told.
-    return answer_once(request, "purchases", body.key, act, new=not (body.coupons or body.pay_with))
+    return answer_once(
+        request, "purchases", body.key, act, new=not (body.coupons or body.pay_with or body.referral_code)
+    )
 
 
 @call(
@@ -134,6 +142,9 @@ class _Batch:
         if body.dry_run:
             message = _("In a batch there is no dry_run.")
             self.answers[n] = _problem(key, Refused(422, "invalid", message, field="dry_run"))
+        elif body.referral_code:
+            message = _("A referral code comes with a single purchase.")
+            self.answers[n] = _problem(key, Refused(422, "invalid", message, field="referral_code"))
         elif body.key not in self.bodies:
             self.bodies[body.key], self.read_[body.key], self.places[body.key] = told, body, [n]
         elif self.bodies[body.key] == told:

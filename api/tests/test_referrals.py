@@ -1,0 +1,86 @@
+"""Referral codes: checked, told with a member or a purchase, and read."""
+
+import pytest
+from django.utils import timezone
+
+from api.tests.factories import Caller, problem
+from members.models import Member
+from members.tests.factories import make_member
+from referrals.models import Referral
+from referrals.services.advocates import advocate_of, set_wishes
+from referrals.tests.factories import live_programme, newcomer
+from rewards.tests.factories import make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def till() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def anna() -> Member:
+    live_programme(welcome={"points": 50})
+    return make_member(name="Anna Berger")
+
+
+@pytest.fixture
+def code(anna) -> str:
+    return advocate_of(member_id=anna.pk, at=timezone.now()).code
+
+
+def bought(member: Member, **more) -> dict:
+    lines = [{"sku": "tea", "quantity": 1, "unit_price": "25.00"}]
+    return {"key": "r-1", "member": member.card_number, "currency": "EUR", "lines": lines, **more}
+
+
+def test_a_code_is_checked_and_says_what_it_brings(till, anna, code):
+    told = till.get(f"/referral-codes/{code.lower()}").json()
+    assert told["valid"]
+    assert (told["name"], told["gift"]) == ("", "50 points and later 100 points")
+    assert told["link"].endswith(f"/r/{code}/")
+    set_wishes(member_id=anna.pk, shows_name=True, nickname="", is_listed=False, at=timezone.now())
+    assert till.get(f"/referral-codes/{code}").json()["name"] == "Anna"
+    assert till.get("/referral-codes/NONSENSE").json()["valid"] is False
+
+
+def test_who_guesses_codes_is_slowed_down(till, code):
+    for n in range(10):
+        till.get(f"/referral-codes/0000000{n}")
+    assert problem(till.get(f"/referral-codes/{code}")) == (429, "too_many_guesses", None)
+
+
+def test_a_new_member_comes_by_a_code_once_however_often_it_is_told(till, anna, code):
+    body = {"key": "c-1", "name": "Lee", "email": "lee@example.org", "referral_code": code}
+    first = till.post("/members", body)
+    assert first.json()["referral"] == {"accepted": True, "state": "joined"}
+    assert till.post("/members", body).json() == first.json()
+    assert Referral.objects.get().giver == anna
+    wrong = till.post("/members", {"key": "c-2", "name": "Kim", "referral_code": "NONSENSE"})
+    assert wrong.status_code == 201
+    assert wrong.json()["referral"]["reason"] == "unknown"
+
+
+def test_a_code_said_at_a_purchase_is_noted_with_it(till, anna, code):
+    make_rule()
+    friend = newcomer(at=timezone.now())
+    answer = till.post("/purchases", bought(friend, referral_code=code))
+    assert answer.json()["referral"] == {"accepted": True, "state": "joined"}
+    assert till.post("/purchases", bought(friend, referral_code=code)).json() == answer.json()
+    assert Referral.objects.get().friend == friend
+    old = till.post("/purchases", bought(make_member(), key="r-2", referral_code=code))
+    assert old.status_code == 201
+    assert old.json()["referral"]["reason"] == "too_late"
+    many = till.post("/purchases/batch", {"purchases": [bought(friend, key="r-3", referral_code=code)]})
+    assert many.json()["answers"][0]["error"]["field"] == "referral_code"
+
+
+def test_what_a_member_brought_is_told_without_names_that_were_not_given(till, anna, code):
+    friend = till.post("/members", {"key": "c-1", "name": "Lee Wu", "referral_code": code}).json()
+    told = till.get(f"/referrals/{anna.card_number}").json()
+    assert (told["running"], told["gives"]) == (True, "200 points")
+    assert [(one["state"], one["name"]) for one in told["friends"]] == [("joined", "")]
+    other = till.get(f"/referrals/{friend['card']}").json()
+    assert (other["code"], other["friends"]) == ("", [])
+    assert problem(till.get("/referrals/999999999999"))[:2] == (404, "no_such_member")
