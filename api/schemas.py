@@ -113,6 +113,9 @@ class Referred(Out):
     message: str = ""
 
 
+_SEEN = gettext_noop("Your mark of it, kept as a keyed hash alone, to tell who brings themselves.")
+
+
 class NewMember(In):
     key: Key = Field(description=gettext_noop("The member's number in your system; `key:…` finds them again."))
     name: str = Field("", max_length=120)
@@ -126,6 +129,8 @@ class NewMember(In):
         max_length=10,
     )
     referral_code: str = Field("", max_length=60, description=gettext_noop("By whose code they came."))
+    device: str = Field("", max_length=200, description=_SEEN)
+    payment: str = Field("", max_length=200, description=_SEEN)
 
 
 class Member(Out):
@@ -302,6 +307,8 @@ class NewPurchase(In):
     coupons: list[Annotated[str, StringConstraints(min_length=1, max_length=60)]] = Field([], max_length=20)
     pay_with: PayWith | None = None
     referral_code: str = Field("", max_length=60, description=gettext_noop("By whose code the member came."))
+    device: str = Field("", max_length=200, description=_SEEN)
+    payment: str = Field("", max_length=200, description=_SEEN)
     dry_run: bool = Field(False, description=gettext_noop("Say what would be, and write nothing."))
 
 

@@ -1,16 +1,20 @@
 """What a browser remembers of the codes by which somebody came: signed, and only once they pressed "take the gift"."""
 
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse
 
 from referrals.enums import ShareChannel, Source
+from referrals.services import traces
 from referrals.services.attribution import Came
 
 COOKIE, DAYS, MOST = "came_by", 90, 5
+BROWSER = "shares"  # set where somebody shares their link: who joins in the same browser is looked at
 _signer = TimestampSigner(salt="portal.touches")
 
 
@@ -46,3 +50,16 @@ def forget(response: HttpResponse) -> None:
 def channel_of(raw: str) -> str:
     """A channel as a link names it; "" for none of ours."""
     return raw if raw in ShareChannel.values else ""
+
+
+def note(request: HttpRequest, response: HttpResponse, *, member_id: int, at: datetime) -> None:
+    """Keeps, as keyed hashes, the network and the browser in which a member shares their link or joins by one."""
+    browser = request.COOKIES.get(BROWSER, "")[:64]
+    if not browser:
+        browser = token_urlsafe(16)
+        response.set_cookie(
+            BROWSER, browser, max_age=DAYS * 24 * 3600, secure=settings.SESSION_COOKIE_SECURE, httponly=True,
+            samesite="Lax",
+        )  # fmt: skip
+    address = get_adapter().get_client_ip(request)
+    traces.note(member_id=member_id, seen={"network": address, "browser": browser}, at=at)

@@ -84,3 +84,12 @@ def test_what_a_member_brought_is_told_without_names_that_were_not_given(till, a
     other = till.get(f"/referrals/{friend['card']}").json()
     assert (other["code"], other["friends"]) == ("", [])
     assert problem(till.get("/referrals/999999999999"))[:2] == (404, "no_such_member")
+
+
+def test_who_pays_with_the_givers_card_brings_themselves_and_an_honest_friend_does_not(till, anna, code):
+    make_rule()
+    till.post("/purchases", bought(anna, payment="card-1"))
+    body = {"key": "c-1", "name": "Lee", "payment": "card-1", "referral_code": code}
+    assert till.post("/members", body).json()["referral"]["reason"] == "self"
+    honest = {"key": "c-2", "name": "Kim", "payment": "card-2", "device": "phone-2", "referral_code": code}
+    assert till.post("/members", honest).json()["referral"]["accepted"]

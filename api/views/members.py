@@ -25,6 +25,7 @@ from members.queries import get_programme
 from members.services.custom_events import NewEvent
 from members.services.identities import clean_identity
 from members.services.profile import create_member
+from referrals.services import traces
 from rewards.services.earning.events import post_events
 
 REFERRED = "referral_code"  # the kind of event that keeps by whose code somebody came
@@ -86,6 +87,8 @@ def add_member(request: HttpRequest, body: schemas.NewMember) -> HttpResponse:
             member = create_member(at=at, profile=profile, identity=(system, body.key), source=system)
         except ValidationError as error:
             raise _refusal(error) from None
+        if body.device or body.payment:
+            traces.note(member_id=member.pk, seen={"device": body.device, "payment": body.payment}, at=at)
         if body.referral_code:
             told = NewEvent(member.pk, system, f"referral:{body.key}"[:120], REFERRED, at, {"code": body.referral_code})
             post_events(told=[told], at=at)

@@ -34,6 +34,7 @@ from api.views.referrals import referred
 from common.money import to_major
 from common.sql import Params
 from members.queries import get_programme
+from referrals.services import traces
 from rewards.enums import Unit
 from rewards.services.checkout import Basket, BasketLine, Earned, Receipt, Refusal, check_out, check_out_within
 from rewards.services.coupons.guessing import let_through
@@ -68,9 +69,12 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
 
     def act(keep: Keep | None = None) -> Done:
         # Who buys with money alone is looked up with all that the checkout begins with.
-        plain = not (body.coupons or body.pay_with or body.dry_run or body.referral_code)
+        seen = {"device": body.device, "payment": body.payment}
+        plain = not (body.coupons or body.pay_with or body.dry_run or body.referral_code or any(seen.values()))
         find = finding_of(request, body.member) if plain else None
         basket = basket_of(body, 0 if find else member_of(request, body.member), source)
+        if any(seen.values()) and not body.dry_run:
+            traces.note(member_id=basket.member_id, seen=seen, at=at)
         if body.referral_code and not body.dry_run:
             came["referral"] = referred(request, basket.member_id, body.referral_code, at)
         kept: list[Done] = []

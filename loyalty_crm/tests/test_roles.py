@@ -233,7 +233,19 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (
             f"surveys_survey_{page}"
-            for page in ("preview", "upload", "settings", "quotas", "versions", "publish", "open", "pause", "close", "archive", "copy")
+            for page in (
+                "preview",
+                "upload",
+                "settings",
+                "quotas",
+                "versions",
+                "publish",
+                "open",
+                "pause",
+                "close",
+                "archive",
+                "copy",
+            )
         ),
         MARKETER_UP,
     ),

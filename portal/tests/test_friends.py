@@ -11,10 +11,12 @@ from django.utils import timezone
 from members.models import Member
 from portal.tests.conftest import make_user, signed_in
 from portal.tests.test_joining import WORDING_SHOWN
-from portal.touches import COOKIE
+from portal.touches import BROWSER, COOKIE
+from referrals.fairness import score
 from referrals.models import Invite, Referral, Traffic
 from referrals.services.advocates import advocate_of, set_wishes
 from referrals.services.inviting import send_waiting
+from referrals.services.signals import signals_of
 from referrals.tests.factories import definition, live_programme
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +136,19 @@ def test_without_a_programme_the_pages_say_so(as_anna, client, anna):
 def test_the_terms_and_texts_are_those_of_the_language(client, anna, programme, code):
     page = client.get(reverse("portal:referral", args=[code]), headers={"accept-language": "zh-hans"}).content.decode()
     assert definition()["texts"]["headline"]["zh-hans"] in page
+
+
+@pytest.mark.parametrize(("same", "doubt"), [(True, {"device", "network"}), (False, {"network"})])
+def test_who_joins_in_the_browser_that_shared_is_looked_at_and_who_has_the_same_network_is_not(
+    client, anna, code, same, doubt
+):
+    giver = signed_in(anna.user)
+    giver.post(reverse("portal:friends_shared"), {"channel": "copy"})
+    if same:
+        client.cookies[BROWSER] = giver.cookies[BROWSER].value
+    client.post(reverse("portal:referral_take", args=[code]))
+    client.force_login(make_user("lee@example.com", first_name="Lee"))
+    client.post(reverse("portal:join"), {"versions": WORDING_SHOWN, "old_enough": "on"})
+    referral = Referral.objects.get()
+    assert signals_of([referral.pk])[referral.pk].keys() == doubt
+    assert (score(doubt) >= 50) == same

@@ -132,8 +132,10 @@ def friends(request: MemberRequest) -> HttpResponse:
 @members_only
 def start(request: MemberRequest) -> HttpResponse:
     """The member wants a code."""
-    advocate_of(member_id=request.member.pk, at=timezone.now())
-    return redirect("portal:friends")
+    at, response = timezone.now(), redirect("portal:friends")
+    advocate_of(member_id=request.member.pk, at=at)
+    touches.note(request, response, member_id=request.member.pk, at=at)
+    return response
 
 
 @require_GET
@@ -161,9 +163,11 @@ def shared(request: MemberRequest) -> HttpResponse:
     """Counts that the link was shared by a way; told by the page's script."""
     advocate = Advocate.objects.filter(member=request.member).first()
     channel, at = touches.channel_of(request.POST.get("channel", "")), timezone.now()
+    response = HttpResponse(status=204)
     if advocate and channel and not too_often("shared", request.member.pk, 20, at):
         count(what="shares", advocate_ids=[advocate.pk], channel=channel, day=timezone.localdate(at))
-    return HttpResponse(status=204)
+        touches.note(request, response, member_id=request.member.pk, at=at)
+    return response
 
 
 @require_POST

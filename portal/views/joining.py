@@ -74,6 +74,7 @@ def _note_who_brought(request: AccountRequest, response: HttpResponse) -> None:
     if member is None or not came:
         return
     touches.forget(response)
+    touches.note(request, response, member_id=member.pk, at=at)
     try:
         referral = attribute(friend_id=member.pk, came=came, at=at)
     except NotReferred:
