@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.timezone import get_current_timezone_name
+
 from common.sql import fetch_all
 from surveys.definition import Question
 from surveys.enums import QuestionKind
@@ -13,7 +15,17 @@ from surveys.models import Survey
 from surveys.scores import Score, ces, csat, mean, nps, share
 
 EVERYBODY = ""
-BY = {"language": "response.language", "way": "response.way", "version": "version.number::text"}
+BY = {
+    "language": "response.language",
+    "way": "response.way",
+    "version": "version.number::text",
+    "month": "to_char(response.completed_at AT TIME ZONE %(zone)s::text, 'YYYY-MM')",
+    "wave": "CASE WHEN invitation.key LIKE 'wave:%%' THEN substr(invitation.key, 6) ELSE '' END",
+}
+_JOINS = {
+    "version": "JOIN surveys_surveyversion AS version ON version.id = response.version_id",
+    "wave": "LEFT JOIN surveys_invitation AS invitation ON invitation.id = response.invitation_id",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,17 @@ class Asked:
     survey_id: int
     since: datetime | None = None
     until: datetime | None = None
-    by: str = ""  # "language", "way", "version", a trait kept with the response, "segment:5"
+    by: str = ""  # "language", "way", "version", "month", "wave", a trait kept with the response, "segment:5"
+    version: int | None = None  # a number
+    way: str = ""
+    segment: int | None = None
+    traits: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether only a part is asked for. Of an anonymous survey none is: two parts that differ by one would tell
+        that one's answer."""
+        return bool(self.since or self.until or self.version or self.way or self.segment or self.traits)
 
 
 @dataclass(slots=True)
@@ -39,6 +61,10 @@ class Tally:
     choices: dict[str, int] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Narrowed(Exception):
+    """A part of an anonymous survey was asked for."""
 
 
 Report = dict[str, dict[str, Tally]]  # by group, by question
@@ -60,18 +86,33 @@ def _parts(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]
     params: dict[str, Any] = {"survey": asked.survey_id, "since": asked.since, "until": asked.until}
     if survey.anonymous:
         where.append("response.mixed_at IS NOT NULL")
+        if asked.narrowed:
+            raise Narrowed
     if asked.since:
         where.append("response.completed_at >= %(since)s")
     if asked.until:
         where.append("response.completed_at < %(until)s")
+    if asked.version:
+        params["version"] = asked.version
+        where.append(
+            "response.version_id = (SELECT id FROM surveys_surveyversion"
+            " WHERE survey_id = %(survey)s AND number = %(version)s)"
+        )
+    if asked.way:
+        params["way"] = asked.way
+        where.append("response.way = %(way)s")
+    if asked.segment:
+        params["only"] = asked.segment
+        where.append("response.member_id IN (SELECT member_id FROM members_segmentmember WHERE segment_id = %(only)s)")
+    if asked.traits:
+        params["who"] = json.dumps(dict(asked.traits))
+        where.append("response.traits @> %(who)s::jsonb")
     joins = ""
     if not asked.by:
         group = "''"
     elif asked.by in BY:
-        group = BY[asked.by]
-        joins = (
-            "JOIN surveys_surveyversion AS version ON version.id = response.version_id" if asked.by == "version" else ""
-        )
+        group, joins = BY[asked.by], _JOINS.get(asked.by, "")
+        params["zone"] = get_current_timezone_name()
     elif asked.by.startswith("segment:"):
         params["segment"] = int(asked.by.removeprefix("segment:"))
         joins = (
@@ -85,14 +126,25 @@ def _parts(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]
     return {"group": group, "joins": joins, "where": " AND ".join(where)}, params
 
 
+def shown_of(sizes: Mapping[str, int], smallest: int) -> dict[str, int]:
+    """The groups that can be shown: none below the smallest, and so many left out that all of those left out together,
+    which anybody can tell by subtraction, are not below it either."""
+    order = sorted(sizes, key=lambda who: (sizes[who], who))
+    hidden = 0
+    while order and (sizes[order[0]] < smallest or 0 < hidden < smallest):
+        hidden += sizes[order.pop(0)]
+    return {who: n for who, n in sizes.items() if who in order}
+
+
 def report(asked: Asked) -> tuple[Report, dict[str, int]]:
     """The tallies, and how many answered in each group. Of an anonymous survey groups below its smallest are left out
-    whole: what is left of a sum would tell them."""
+    whole, and with them as many more as it takes that what is left of the sum is no smaller group either. Narrowed
+    where a part of an anonymous survey is asked for."""
     survey = Survey.objects.get(pk=asked.survey_id)
     parts, params = _parts(asked, survey)
     sizes = dict(fetch_all(_SIZES.format(**parts), params))
     if survey.anonymous:
-        sizes = {who: n for who, n in sizes.items() if n >= survey.smallest_group}
+        sizes = shown_of(sizes, survey.smallest_group)
     found: Report = {who: {} for who in sizes}
     for who, question, number, choices, rows, n, said in fetch_all(_COUNTS.format(**parts), params):
         if who not in found:

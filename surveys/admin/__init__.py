@@ -1,11 +1,13 @@
 from surveys.admin import (
     cases,
     reach,
+    report,
     survey,
 )
 
 __all__ = [
     "cases",
     "reach",
+    "report",
     "survey",
 ]
