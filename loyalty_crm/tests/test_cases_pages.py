@@ -152,14 +152,14 @@ def test_the_page_of_a_case_does_all_that_is_to_be_done(as_anna, anna, desk):
         "closed", purchase, "high", "A new machine",
     )  # fmt: skip
     assert sorted(Remedy.objects.values_list("kind", "state")) == [("apology", "given"), ("points", "given")]
-    for name, form in (
+    for name, wrong in (
         ("move", {"to": "waiting"}),
         ("remedy", {"kind": "points", "points": "-5", "key": str(uuid4())}),
         ("merge", {"into": case.pk}),
         ("publish", {"title_en": "x"}),
         ("facts", facts | {"kind": "no"}),
     ):
-        with_problem = act(staff, case, name, **form)
+        with_problem = act(staff, case, name, **wrong)
         assert with_problem.status_code == 422, name
     assert act(staff, case, "nothing").status_code == 404
     page = staff.get(reverse("admin:surveys_improvementaction_effect", args=[case.actions.get().pk]))
