@@ -32,7 +32,7 @@ class TriggerKind(TextChoices):
     EXPIRING = "expiring", _("Points are about to expire")
     AFFORDABLE = "affordable", _("Has enough points for a reward")
     CUSTOM = "custom", _("Another system tells an event")
-    REFERRAL = "referral", _("A friend they referred joined in")
+    REFERRAL = "referral", _("A friend they brought became a customer")
     DETRACTOR = "detractor", _("Was unhappy in a survey")
     CART = "cart", _("Left a basket behind")
 
@@ -61,7 +61,7 @@ EVENTS: dict[str, str] = {
     TriggerKind.JOINED: "member.joined",
     TriggerKind.PURCHASE: "purchase.paid",
     TriggerKind.CUSTOM: "event.told",
-    TriggerKind.REFERRAL: "referral.converted",
+    TriggerKind.REFERRAL: "referral.qualified",
     TriggerKind.DETRACTOR: "survey.detractor",
     TriggerKind.CART: "cart.abandoned",
 }
@@ -72,7 +72,8 @@ OWN_DAYS = {"birthday": _("Birthday"), "joined": _("Day of joining"), "first_pur
 WAITABLE = (
     "purchase.paid", "event.told", "segment.entered", "segment.left", "tier.changed", "tier.will_drop",
     "reward.redeemed", "coupon.used", "member.profile_changed", "member.signed_in", "consent.withdrawn", "tag.added",
-    "referral.converted", "survey.answered", "survey.detractor", "cart.abandoned",
+    "referral.joined", "referral.qualified", "referral.rewarded", "survey.answered", "survey.detractor",
+    "cart.abandoned",
 )  # fmt: skip
 
 
