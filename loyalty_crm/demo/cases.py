@@ -230,7 +230,9 @@ def keep_cases(at: datetime, seed: int) -> None:
     buyers = Member.objects.filter(PRESENT, pk__in=Purchase.objects.values("member")).exclude(email="").order_by("pk")
     CaseRule.objects.update(since=at)  # who was unhappy before has no case now
     unhappy = _happier_since()
-    members = random.sample(list(buyers.exclude(pk__in=[one.member_id for one in unhappy])[:150]), len(CASES))
+    others = list(buyers.exclude(pk__in=[one.member_id for one in unhappy])[:150])
+    random.shuffle(others)
+    members = [others[place % len(others)] for place in range(len(CASES))]
     for place, (told, member) in enumerate(zip(CASES, members, strict=True)):
         response = unhappy[place - 1] if 1 <= place <= len(unhappy) else None
         _case(told, place, member, response, people, causes, categories, at, random)
@@ -365,7 +367,7 @@ def _ideas(members, at, random) -> None:
             case_id=case.pk, title_en=en, title_zh_hans=zh, answer_en=answer, answer_zh_hans=answer_zh, state=state,
             at=case.opened_at + timedelta(days=1), actor_id=None,
         )  # fmt: skip
-        for member in random.sample(members, likes):
+        for member in random.sample(members, min(likes, len(members))):
             like(suggestion_id=idea.pk, member_id=member.pk, wanted=True, at=at - timedelta(days=random.randint(0, 5)))
 
 
