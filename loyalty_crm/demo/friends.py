@@ -5,9 +5,9 @@ from random import Random
 
 from django.db import transaction
 
-from members.models import Member
+from members.models import PRESENT, Member
 from members.services.profile import create_member
-from members.services.purchases import NewPurchase
+from members.services.purchases import NewLine, NewPurchase
 from referrals.enums import ProgrammeState, Source
 from referrals.services.advocates import advocate_of, count, set_wishes
 from referrals.services.attribution import Came, NotReferred, attribute
@@ -51,6 +51,11 @@ _NAMES = ("Lena", "Tom", "小雨", "Amir", "Sofia", "志强", "Paul", "晓燕", 
 _WAYS = ("whatsapp", "wechat", "copy", "qr", "mail", "line", "invite")
 
 
+def givers(member_ids: list[int]) -> list[Member]:
+    """The first twelve of them who are members still."""
+    return list(Member.objects.filter(PRESENT, pk__in=member_ids).order_by("pk")[:12])
+
+
 def bring_friends(at: datetime, givers: list[Member]) -> int:
     """A live programme, and what `givers`, the first first of all, brought by `at`; how many friends."""
     begun = at - timedelta(days=120)
@@ -92,9 +97,10 @@ def _bring(chance: Random, giver: Member, day: datetime, n: int, at: datetime) -
     except NotReferred:
         return 0
     if n % 5 != 3 and (bought := day + timedelta(days=chance.randint(0, 10))) < at:
+        beans = NewLine(chance.randint(1_500, 6_000), sku="beans-500", name="House blend, 500 g", category="Beans")
         new = NewPurchase(
             member_id=friend.pk, source="till", key=f"friend-{n}", purchased_at=bought, currency="EUR",
-            amount_minor=chance.randint(1_500, 6_000),
+            amount_minor=beans.amount_minor, lines=(beans,),
         )  # fmt: skip
         post_purchases(purchases=[new], at=bought)
         with transaction.atomic():
