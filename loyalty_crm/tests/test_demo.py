@@ -57,9 +57,9 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(smal
     assert 0 < card.balance < 1000
     assert EarningRule.objects.exclude(budget_money=None).get().budget_spent > 0
     assert [check for check in verify() if check.difference] == []
-    assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 2  # birthdays of few guests: it depends on the day
+    assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 2  # as birthdays fall
     assert Message.objects.filter(state=MessageState.SKIPPED).exists()
-    assert MemberScore.objects.count() == 0  # too few customers to compare: 42
+    assert MemberScore.objects.count() == 0  # too few customers to compare
     listed = run("--accounts")
     assert small.endswith(listed)
     *accounts, till = listed.splitlines()
