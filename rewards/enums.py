@@ -33,7 +33,7 @@ class TransferKind(models.TextChoices):
     GIFT = "gift", _("Gift")
     ADJUST = "adjust", _("Adjustment")
     REDEEM = "redeem", _("Redeemed")
-    PAY = "pay", _("Paid with")
+    PAY = "pay", pgettext_lazy("movement", "Paid with")
     RETURN = "return", _("Given back")
     EXPIRE = "expire", _("Expired")
     REINSTATE = "reinstate", _("Reinstated")
@@ -211,7 +211,7 @@ class CouponState(models.TextChoices):
     """Of a code. A code in stock is nobody's yet; what has expired is told by its date."""
 
     STOCK = "stock", _("In stock")
-    ISSUED = "issued", _("Issued")
+    ISSUED = "issued", pgettext_lazy("of a coupon", "Issued")
     RESERVED = "reserved", _("Reserved")
     USED = "used", _("Used")
     VOID = "void", _("Void")

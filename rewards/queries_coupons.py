@@ -10,7 +10,7 @@ from rewards.codes import shown
 from rewards.coupons.definition import Definition, parse
 from rewards.coupons.words import condition_words, effect_words, rest_words
 from rewards.enums import CouponState, CouponUseState, OfferKind, OfferState
-from rewards.models import Coupon, CouponUse, Offer
+from rewards.models import Coupon, CouponUse, Offer, RuleVersion
 from rewards.queries_cards import rests
 
 _LIVE = (CouponUseState.RESERVED, CouponUseState.USED)
@@ -127,3 +127,21 @@ def take_up(offers: QuerySet[Offer]) -> QuerySet[Offer]:
     issued = coupons.exclude(state=CouponState.STOCK).filter(member__isnull=False).annotate(n=Count("pk")).values("n")
     stock = coupons.filter(state=CouponState.STOCK).annotate(n=Count("pk")).values("n")
     return offers.annotate(issued=issued, stock=stock, used=uses.annotate(n=Count("pk")).values("n"))
+
+
+def rule_coupon_keys(purchase_id: int) -> dict[str, int]:
+    """Under which keys rules may have given a coupon for a purchase, and which rule each is of."""
+    versions = RuleVersion.objects.filter(definition__effect__kind="coupon", published_at__isnull=False)
+    rules = versions.order_by().values_list("rule_id", flat=True).distinct()
+    return {f"rule:{rule_id}:purchase:{purchase_id}": rule_id for rule_id in rules}
+
+
+def coupons_of_purchase(purchase_id: int) -> tuple[dict[int, str], dict[int, str]]:
+    """The offers' names, by use, of what a purchase was made with; and, by coupon, of what it brought and nobody has
+    used."""
+    used = CouponUse.objects.filter(purchase=purchase_id, state__in=_LIVE).select_related("offer")
+    given = Coupon.objects.filter(issue_key__in=list(rule_coupon_keys(purchase_id)), state=CouponState.ISSUED)
+    return (
+        {one.pk: str(one.offer) for one in used.order_by("pk")},
+        {one.pk: str(one.offer) for one in given.select_related("offer").order_by("pk")},
+    )

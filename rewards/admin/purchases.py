@@ -35,6 +35,7 @@ from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
 from rewards.enums import TransferKind
 from rewards.models import Transfer
 from rewards.queries import points_text
+from rewards.queries_coupons import coupons_of_purchase
 from rewards.services.refund_lines import bought_lines
 from rewards.services.refunds import RefundResult, RefundTooLarge, refund_purchase
 
@@ -68,6 +69,23 @@ class RefundForm(forms.Form):
         self.fields["lines"].choices = choices  # type: ignore[attr-defined]
         if not choices:
             del self.fields["lines"]
+        for line in purchase.lines.filter(pk__in=self.bought):
+            if (left := self.bought[line.pk].left_quantity) > 1:
+                self.fields[self.quantity_of(line.pk)] = forms.DecimalField(
+                    label=gettext("How many of “%(article)s”") % {"article": line.name or line.sku},
+                    required=False,
+                    max_digits=12,
+                    decimal_places=3,
+                    min_value=Decimal("0.001"),
+                    widget=UnfoldAdminDecimalFieldWidget,
+                    help_text=gettext("Empty: all %(n)s, if it is chosen above.") % {"n": floatformat(left, -3)},
+                )
+        self.order_fields(["lines", *(name for name in self.fields if name.startswith("quantity_"))])
+
+    @staticmethod
+    def quantity_of(line_id: int) -> str:
+        """The field that says how many pieces of a line came back."""
+        return f"quantity_{line_id}"
 
     def _said(self, line: PurchaseLine, currency: str) -> str:
         left = self.bought[line.pk]
@@ -76,15 +94,25 @@ class RefundForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         told = super().clean() or {}
-        if "amount" not in self.errors and not told.get("lines") and told.get("amount") is None:
+        if not self.errors and not self.pieces and told.get("amount") is None:
             self.add_error("amount", gettext("How much, or which articles?"))
         return told
+
+    @property
+    def pieces(self) -> list[tuple[int, Decimal]]:
+        """The lines that came back, with how many pieces: those chosen, and those a number was typed for."""
+        ticked, found = self.cleaned_data.get("lines") or (), []
+        for line_id, line in self.bought.items():
+            typed = self.cleaned_data.get(self.quantity_of(line_id))
+            if typed is not None or str(line_id) in ticked:
+                found.append((line_id, line.left_quantity if typed is None else typed))
+        return found
 
     def what(self, currency: str) -> dict[str, Any]:
         """What the refund is of: lines with their quantities, or an amount in minor units. ValueError where the
         currency has no such fraction."""
-        if chosen := self.cleaned_data.get("lines"):
-            return {"lines": [(int(pk), self.bought[int(pk)].left_quantity) for pk in chosen]}
+        if self.pieces:
+            return {"lines": self.pieces}
         return {"amount_minor": to_minor(self.cleaned_data["amount"], currency)}
 
 
@@ -131,8 +159,9 @@ class RefundView(ConfirmView):
 
     def _refund(self, form: Any) -> RefundResult:
         currency = self.purchase.currency
+        used, given = coupons_of_purchase(self.purchase.pk)
         try:
-            return refund_purchase(
+            result = refund_purchase(
                 purchase_id=self.purchase.pk,
                 source="admin",
                 key=str(form.cleaned_data["key"]),
@@ -146,12 +175,21 @@ class RefundView(ConfirmView):
                 {"amount": gettext("%(currency)s has no such fraction.") % {"currency": currency}}
             ) from error
         except RefundTooLarge as error:
+            if (field := form.quantity_of(error.line_id)) in form.fields:
+                left = floatformat(error.left_quantity, -3)
+                raise ValidationError(
+                    {field: gettext("Only %(left)s can still be given back.") % {"left": left}}
+                ) from error
             left = format_money(error.left_minor, currency)
             raise ValidationError(
                 {"amount": gettext("Only %(left)s can still be given back.") % {"left": left}}
             ) from error
         except KeyReused as error:
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
+        still_used, still_given = coupons_of_purchase(self.purchase.pk)
+        self.coupons_back = [name for pk, name in used.items() if pk not in still_used]
+        self.coupons_withdrawn = [name for pk, name in given.items() if pk not in still_given]
+        return result
 
     def _words(self, form: Form, result: RefundResult) -> list[str]:
         money = format_money(result.amount_minor, self.purchase.currency)
@@ -163,6 +201,13 @@ class RefundView(ConfirmView):
             paid_out = {"money": format_money(result.money_minor, self.purchase.currency)}
             sentences.append(
                 gettext("Of that, %(money)s is to be paid out; the rest returns as points and credit.") % paid_out
+            )
+        if self.coupons_back:
+            sentences.append(gettext("Can be used again: %(coupons)s.") % {"coupons": "; ".join(self.coupons_back)})
+        if self.coupons_withdrawn:
+            sentences.append(
+                gettext("Withdrawn, as it came with this purchase: %(coupons)s.")
+                % {"coupons": "; ".join(self.coupons_withdrawn)}
             )
         if result.points_short:
             text = ngettext(

@@ -13,6 +13,8 @@ from members.models import Purchase, Refund, User
 from members.services.purchases import NewLine
 from members.tests.factories import make_member
 from rewards import queries
+from rewards.services.checkout import Basket, BasketLine, check_out
+from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_rule, make_tiers, post
 
 NOW = datetime.now(UTC)
@@ -76,6 +78,29 @@ def test_articles_are_given_back_for_what_they_cost(manager):
     assert "Bun" not in text(manager.get(reverse("admin:members_purchase_refund", args=[purchase.pk])))
     nothing = {"amount": "", "reason": "x", "key": "2c7d2f0e-7a53-4a61-9b4d-4a1f4a1f4a1f"}
     assert "How much, or which articles?" in text(refunding(manager, purchase, **nothing))
+
+
+def test_of_an_article_as_many_are_given_back_as_came_back_and_its_coupons_are_named(manager):
+    make_rule()
+    ben = make_member(name="Ben")
+    coupon = issue(make_offer("amount", {"currency": "EUR", "amount": "1"}, name_en="One off"), ben, NOW)
+    tea = BasketLine(Decimal(3), quantity=Decimal(3), sku="Tea", name="Tea")
+    told = Basket(member_id=ben.pk, source="till", key="b", currency="EUR", lines=(tea,), coupons=(coupon.code,))
+    purchase = Purchase.objects.get(pk=check_out(baskets=[told], at=NOW)[0].purchase_id)
+    field = f"quantity_{purchase.lines.get().pk}"
+    form = {"amount": "8", "reason": "Cold", "key": KEY}
+    assert "How many of “Tea”" in text(manager.get(reverse("admin:members_purchase_refund", args=[purchase.pk])))
+    assert "Only 3 can still be given back." in text(refunding(manager, purchase, **form, **{field: "4"}))
+    part = text(refunding(manager, purchase, **form, **{field: "1"}))
+    assert "Ben gets €2.66 back" in part
+    assert "Can be used again" not in part
+    for _click in range(2):
+        refunding(manager, purchase, **form, **{field: "1"}, confirmed="1")
+    assert Refund.objects.get().amount_minor == 266
+    rest = {**form, "key": "2c7d2f0e-7a53-4a61-9b4d-4a1f4a1f4a1f", "lines": [str(purchase.lines.get().pk)]}
+    whole = text(refunding(manager, purchase, **rest))
+    assert "Ben gets €5.34 back" in whole
+    assert "Can be used again: One off." in whole
 
 
 def test_points_spent_already_are_said_before_the_refund(bought, manager):

@@ -15,6 +15,7 @@ from members.services.purchases import NewLine
 from members.tests.factories import make_member
 from rewards.coupons.pricing import Line
 from rewards.models import Coupon, CouponJob, Offer
+from rewards.services.checkout import Basket, BasketLine, check_out
 from rewards.services.coupons.jobs import run_job
 from rewards.services.coupons.using import redeem
 from rewards.tests.coupons import issue, make_offer
@@ -162,6 +163,26 @@ def test_a_coupon_is_found_and_withdrawn_with_a_reason(desk):
     coupon.refresh_from_db()
     assert coupon.state == "void"
     assert "Printed wrongly" in desk.get(url("coupon_change", coupon.pk)).content.decode()
+
+
+def test_the_list_says_what_is_left_on_gift_cards_and_their_pages_name_receipts(desk):
+    ben, at = make_member(name="Ben"), timezone.now()
+    card = issue(make_offer("card", {"currency": "EUR", "amount": "10.00"}), ben, at)
+    told = Basket(ben.pk, "till", "R-7 · x", "EUR", (BasketLine(Decimal(4)),), coupons=(card.code,))
+    check_out(baskets=[told], at=at)
+    assert "€6.00" in desk.get(url("coupon_changelist")).content.decode()
+    assert ">Receipt R-7<" in desk.get(url("coupon_change", card.pk)).content.decode()
+    issue(make_offer(), ben, at)
+
+    def queries():
+        with CaptureQueriesContext(connection) as done:
+            desk.get(url("coupon_changelist"))
+        return len(done)
+
+    two = queries()
+    for _n in range(2):
+        issue(make_offer("card", {"currency": "EUR", "amount": "10.00"}), make_member(), at)
+    assert queries() == two
 
 
 def test_the_member_page_issues_and_withdraws(desk):

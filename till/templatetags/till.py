@@ -5,6 +5,7 @@ from django import template
 from django.utils.translation import get_language, to_locale
 
 from common.money import format_money
+from rewards.codes import shown
 from rewards.queries import points_text
 
 register = template.Library()
@@ -26,3 +27,9 @@ def money(minor: int, currency: str) -> str:
 def in_points(points: int) -> str:
     """A number of points in words: "1,240 points"."""
     return points_text(points)
+
+
+@register.filter
+def code(stored: str) -> str:
+    """A code in groups, as the member's page shows it."""
+    return shown(stored)

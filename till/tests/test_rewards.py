@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from members.services.pins import set_pin
+from rewards.codes import shown
 from rewards.enums import Fulfilment, PlanState, RedemptionState
 from rewards.models import Benefit, BenefitUse, MembershipPlan, PlanMembership, Redemption, RewardSession
 from rewards.queries import balance
@@ -35,6 +36,7 @@ def test_a_reward_is_taken_handed_over_and_undone(till, anna):
     assert balance(anna.pk) == 50
     again = till.post(url, {**form, "key": "0" * 36}).content.decode()
     assert "Nothing is left of it." in again
+    assert shown(taken.code) in till.get(reverse("till:redemption", args=[taken.pk])).content.decode()
     till.post(reverse("till:undo"), {"act_id": f"redemption:{taken.pk}"})
     taken.refresh_from_db()
     assert (taken.state, balance(anna.pk)) == (RedemptionState.REFUNDED, 150)

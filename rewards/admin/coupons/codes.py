@@ -4,14 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.forms import Form
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from import_export.fields import Field
 from unfold.decorators import action, display
@@ -29,6 +29,7 @@ from common.admin import (
 )
 from common.moments import format_moment
 from common.money import format_money, to_major
+from members.models import Purchase
 from members.queries import get_programme, search
 from rewards.codes import candidates, shown
 from rewards.enums import CouponState, OfferKind, OfferState
@@ -37,6 +38,7 @@ from rewards.queries_cards import rests
 from rewards.services.coupons.issuing import OfferNotRunning, activate_card, void_coupons
 
 _TONES = {"stock": "", "issued": "info", "reserved": "warning", "used": "success", "void": "danger", "expired": ""}
+_UUID = 36  # characters: what a till made up where no receipt number was typed
 
 
 class CouponResource(PlainResource):
@@ -98,11 +100,17 @@ def card_uses(coupon: Coupon) -> str:
             format_moment(one.at),
             one.get_kind_display(),
             f"{'+' if one.credit.coupon_id else '−'}{format_money(one.amount, currency)}",
-            record_link("members_purchase", one.purchase_id, one.purchase) if one.purchase_id else "",
+            record_link("members_purchase", one.purchase_id, _receipt(one.purchase)) if one.purchase_id else "",
         )
         for one in moved
     ]
     return format_html_join("", "{} · {} · {} {}<br>", rows) or "–"
+
+
+def _receipt(purchase: Purchase) -> str:
+    """The number that the receipt has, as people know a purchase by it; a till's own key stands behind the dot."""
+    number = purchase.key.split(" · ")[0]
+    return gettext("Receipt %(number)s") % {"number": number} if len(number) < _UUID else gettext("Purchase")
 
 
 class VoidForm(forms.Form):
@@ -144,9 +152,8 @@ class VoidView(ConfirmView):
 class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     resource_classes = [CouponResource]
     export_permission = "rewards.change_coupon"
-    list_display = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires")
+    list_display = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires", "rest_listed")
     list_filter = ("state", "issued_by", "offer")
-    list_select_related = ("offer", "member")
     search_fields = ("code",)
     search_help_text = _("A code; or a member's name, phone, card number or e-mail")
     ordering = ("-pk",)
@@ -157,7 +164,8 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     actions_detail = ("sell", "void")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
-        return super().get_queryset(request).select_related("account")
+        found = super().get_queryset(request).select_related("account", "offer", "member")
+        return found.annotate(currency=Value(get_programme().currency))
 
     def get_urls(self) -> list:
         def confirm(request: HttpRequest, object_id: int) -> Any:
@@ -242,11 +250,20 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
             return "–"
         return format_money(rests([coupon.pk], now()).get(coupon.pk, 0), get_programme().currency)
 
+    @display(description=_("left on the gift card"))
+    def rest_listed(self, coupon: Coupon) -> str:
+        """As the wallet keeps it, which costs the list no query; of one that has expired nothing can be spent."""
+        card = getattr(coupon, "account", None)
+        if card is None:
+            return "–"
+        over = coupon.expires_at is not None and coupon.expires_at <= now()
+        return format_money(0 if over else card.balance or 0, coupon.currency)  # type: ignore[attr-defined]
+
     @display(description=_("withdrawn"))
     def withdrawn(self, coupon: Coupon) -> str:
         return coupon.why.get("void", {}).get("reason") or "–"
 
-    @display(description=_("uses"))
+    @display(description=pgettext_lazy("of a coupon", "uses"))
     def uses(self, coupon: Coupon) -> str:
         if coupon.offer.kind == OfferKind.CARD:
             return card_uses(coupon)
@@ -293,4 +310,4 @@ class CouponUseAdmin(ReadOnlyAdmin):
 
     @display(description=_("purchase"))
     def bought(self, use: CouponUse) -> str:
-        return record_link("members_purchase", use.purchase_id, use.purchase) if use.purchase_id else "–"
+        return record_link("members_purchase", use.purchase_id, _receipt(use.purchase)) if use.purchase_id else "–"
