@@ -186,7 +186,7 @@
       el("div", { class: "sur-menu" },
         el("div", { class: "sur-kinds" }, settings.kinds.map((one) => el("button", { type: "button", onclick: () => add(s, fresh(one.kind)) }, icon(one.icon), one.label))),
         el("p", { class: "sur-label" }, words.sets),
-        el("div", { class: "sur-kinds" }, settings.sets.map((one) => el("button", { type: "button", onclick: () => addSet(s, one.questions) }, icon(one.icon), one.label)))));
+        el("div", { class: "sur-kinds" }, settings.sets.map((one) => el("button", { type: "button", onclick: () => addSet(s, one.questions) }, icon(one.icon), one.name)))));
     menu.addEventListener("keydown", (event) => { if (event.key === "Escape") { menu.open = false; menu.firstChild.focus(); } });
     return menu;
   }
@@ -262,6 +262,9 @@
   }
   function changed() {
     dirty = true;
+    const title = root.querySelector(".sur-is-open .sur-said")?.firstChild;
+    const now = survey.sections.flatMap((section) => section.questions).find((one) => one.id === open);
+    if (title && now) title.textContent = said(now.title) || words.untitled;
     stored.value = JSON.stringify(survey);
     clearTimeout(waiting);
     waiting = setTimeout(judge, 350);
