@@ -51,7 +51,7 @@ class Comparison(models.TextChoices):
 
 class SurveyState(models.TextChoices):
     DRAFT = "draft", _("Draft")
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("survey", "Open")
     PAUSED = "paused", _("Paused")
     CLOSED = "closed", _("Closed")
     ARCHIVED = "archived", _("Archived")

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ConfirmView
@@ -94,7 +94,7 @@ class MoveView(SurveyAct):
 
 class OpenView(MoveView):
     title = _("Open this survey")
-    act_label = _("Open")
+    act_label = pgettext_lazy("act", "Open")
     to = SurveyState.OPEN
 
     def preview(self, form: forms.Form) -> list[str]:
@@ -215,7 +215,7 @@ def offered(survey: Survey, *, changed: bool) -> list[tuple[str, Any]]:
     if survey.number and changed:
         acts.append(("publish", _("Publish the changes")))
     acts += {
-        SurveyState.DRAFT: [("open", _("Open"))],
+        SurveyState.DRAFT: [("open", _("Open this survey"))],
         SurveyState.OPEN: [("pause", _("Pause")), ("close", _("Close"))],
         SurveyState.PAUSED: [("open", _("Open again")), ("close", _("Close"))],
         SurveyState.CLOSED: [("open", _("Open again")), ("archive", _("Put away"))],

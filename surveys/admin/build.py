@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -154,7 +154,7 @@ def upload(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespon
 def preview(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse:
     """The draft as members will see it, in a frame; walked through without a trace (portal.views.survey_preview)."""
     asked = request.GET
-    language = asked.get("language", "")
+    language = asked.get("language") or get_language() or ""
     language = language if language in survey.languages else survey.languages[0]
     wide, dark, fits = asked.get("width") == "wide", asked.get("look") == "dark", "fits" in asked
     source = {"language": language, "look": "dark" if dark else "light"} | ({"fits": "1"} if fits else {})

@@ -87,7 +87,7 @@ class SurveyAdmin(DeskAdmin):
         words = {"percent": f"{rate:.0f}", "n": survey.standing.asked}
         return gettext("%(percent)s %% of %(n)d asked") % words
 
-    @display(description=_("open"))
+    @display(description=_("when open"))
     def shown_dates(self, survey: Survey) -> str:
         begins = format_moment(survey.opens_at) if survey.opens_at else ""
         ends = format_moment(survey.closes_at) if survey.closes_at else ""
