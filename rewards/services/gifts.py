@@ -41,7 +41,8 @@ FROM unnest(%(keys)s::text[], %(members)s::bigint[], %(amounts)s::bigint[], %(ex
             %(reasons)s::text[], %(whys)s::jsonb[]) AS gift (key, member_id, amount, expires_at, reason, why)
 """
 _EVENTS = """
-SELECT wallet.member_id, gift.at, jsonb_build_object('points', gift.amount, 'unit', wallet.unit, 'reason', gift.reason)
+SELECT wallet.member_id, gift.at, jsonb_build_object('points', gift.amount, 'reason', gift.reason)
+       || CASE wallet.unit WHEN 'points' THEN '{}' ELSE jsonb_build_object('unit', wallet.unit) END
 FROM rewards_transfer AS gift JOIN rewards_account AS wallet ON wallet.id = gift.credit_id
 WHERE gift.id = ANY(%(gifts)s) ORDER BY gift.id
 """
