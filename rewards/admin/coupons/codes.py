@@ -100,7 +100,7 @@ def card_uses(coupon: Coupon) -> str:
             format_moment(one.at),
             one.get_kind_display(),
             f"{'+' if one.credit.coupon_id else '−'}{format_money(one.amount, currency)}",
-            record_link("members_purchase", one.purchase_id, _receipt(one.purchase)) if one.purchase_id else "",
+            record_link("members_purchase", one.purchase_id, _receipt(one.purchase)) if one.purchase else "",
         )
         for one in moved
     ]
@@ -310,4 +310,4 @@ class CouponUseAdmin(ReadOnlyAdmin):
 
     @display(description=_("purchase"))
     def bought(self, use: CouponUse) -> str:
-        return record_link("members_purchase", use.purchase_id, _receipt(use.purchase)) if use.purchase_id else "–"
+        return record_link("members_purchase", use.purchase_id, _receipt(use.purchase)) if use.purchase else "–"
