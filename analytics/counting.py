@@ -33,7 +33,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PaperFigures:
-    """The figures of the dashboard. `stores`: purchases now and before, by store."""
+    """The figures of the dashboard. `answers`: messages of the period that were opened and clicked by people.
+    `stores`: purchases now and before, by store."""
 
     comparable: bool
     joined: Figure
@@ -44,6 +45,7 @@ class PaperFigures:
     outstanding: Figure
     expiring: int
     messages: Figure
+    answers: dict[str, int] | None
     stores: dict[str, tuple[int, int]]
 
     @classmethod
@@ -61,6 +63,7 @@ class PaperFigures:
             outstanding=queries.outstanding(period, flows),
             expiring=queries.expiring(period.at),
             messages=queries.messages_sent(period),
+            answers=queries.messages_answered(period),
             stores=queries.purchases_by_store(period),
         )
 
@@ -71,7 +74,8 @@ class PaperFigures:
         told: dict[str, Any] = {**plain, **{name: Figure(**data[name]) for name in names}}
         revenue = {currency: Figure(**figure) for currency, figure in data["revenue"].items()}
         flows = PointFlows(**{name: Figure(**figure) for name, figure in data["flows"].items()})
-        return cls(**told, revenue=revenue, flows=flows)
+        # Figures that were kept before this was counted do without.
+        return cls(**told, revenue=revenue, flows=flows, answers=data.get("answers"))
 
 
 @dataclass(frozen=True)

@@ -235,3 +235,14 @@ def messages_sent(period: Period) -> Figure:
     """Messages handed over."""
     sent = "AND sent_at IS NOT NULL"
     return _by_step(period, table="campaigns_message", moment="sent_at", amount="1", where=sent)[""]
+
+
+def messages_answered(period: Period) -> dict[str, int]:
+    """Messages of the period that people `opened` and `clicked` until now (campaigns.services.verdicts judges who is
+    one). Opens are known only of campaigns that measure them."""
+    row = fetch_one(
+        "SELECT count(opened_at) AS opened, count(clicked_at) AS clicked FROM campaigns_message"
+        " WHERE sent_at >= %(start)s AND sent_at <= %(at)s",
+        {"start": period.start, "at": period.at},
+    )
+    return {"opened": row.opened, "clicked": row.clicked}

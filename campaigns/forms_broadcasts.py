@@ -21,6 +21,7 @@ from unfold.widgets import (
 
 from campaigns import merge
 from campaigns.enums import BroadcastWhen, CampaignPurpose, HourPassed, Medium, Metric, OccasionKind
+from campaigns.forms_measures import MEASURES, MeasuresFields
 from campaigns.models import Broadcast, Occasion, Template, Topic
 from campaigns.services.broadcasts.control import Version
 from campaigns.services.templates import newest_version
@@ -255,7 +256,7 @@ class ContentForm(Step):
         return {"broadcast": {name: data[name] for name in names}, "versions": versions}
 
 
-class WhenForm(Step):
+class WhenForm(MeasuresFields, Step):
     """When it goes out, how fast, and what is measured."""
 
     when = _choice(_("Goes out"), BroadcastWhen.choices)
@@ -303,10 +304,9 @@ class WhenForm(Step):
         widget=UnfoldAdminIntegerFieldWidget(attrs={"step": "0.5"}),
         help_text=_("Drawn by lot. They get nothing, which shows what the others would have bought anyway. 0: nobody."),
     )
-    goal_days = _whole(_("A purchase counts within (days)"), low=1, high=365)
 
     BROADCAST = ("when", "send_at", "day", "occasion", "days_after", "hour", "hour_passed", "late_hours")
-    CAMPAIGN = ("quiet_from", "quiet_until", "rate_per_minute", "holdout_percent", "goal_days")
+    CAMPAIGN = ("quiet_from", "quiet_until", "rate_per_minute", "holdout_percent", *MEASURES)
     sections = (
         ("", "when", ""),
         ("", "send_at", "moment"),
@@ -314,7 +314,7 @@ class WhenForm(Step):
         ("", "day", "local"),
         ("", "hour hour_passed", "local occasion"),
         (_("How late and how fast"), "late_hours quiet_from quiet_until rate_per_minute", ""),
-        (_("What is measured"), "holdout_percent goal_days", ""),
+        (_("What is measured"), f"holdout_percent {' '.join(MEASURES)}", ""),
     )
 
     @classmethod

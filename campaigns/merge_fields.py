@@ -242,18 +242,18 @@ def register_all() -> None:
             "name": Field(_("the member's name"), "Mei Lin"),
             "city": Field(_("the member's city"), "Hangzhou"),
             "card_number": Field(_("card number"), "8123 4567 8901"),
-            "joined_on": Field(_("the day of joining"), "12 May 2024"),
+            "joined_on": Field(_("the day of joining"), _("12 May 2024")),
             "years": Field(_("full years as a member"), Number(2)),
         },
         _member,
     )
     register("attribute", _attribute_fields, _attributes)
-    register("birthday", {"date": Field(_("the day of the birthday"), "12 May 2026")}, _occasion)
+    register("birthday", {"date": Field(_("the day of the birthday"), _("12 May 2026"))}, _occasion)
     register(
         "gift",
         {
             "points": Field(_("points given with this message"), Number(100)),
-            "expires_on": Field(_("the last day of the gift; empty if it never expires"), "11 July 2026"),
+            "expires_on": Field(_("the last day of the gift; empty if it never expires"), _("11 July 2026")),
         },
         _gift,
     )
@@ -262,7 +262,7 @@ def register_all() -> None:
         {
             "balance": Field(_("points to spend, the gift included"), Number(1250)),
             "expiring": Field(_("points that expire next; 0 if none do"), Number(120)),
-            "expires_on": Field(_("the last day on which those can be spent; empty if none"), "31 August 2026"),
+            "expires_on": Field(_("the last day on which those can be spent; empty if none"), _("31 August 2026")),
         },
         _points,
     )
@@ -271,7 +271,7 @@ def register_all() -> None:
         {
             "why": Field(_("why the newest points or credit came; empty if none"), _("Bought for €17.50, points × 2")),
             "points": Field(_("how many points these were; 0 if it was credit"), Number(35)),
-            "on": Field(_("the day on which they were earned; empty if none"), "11 July 2026"),
+            "on": Field(_("the day on which they were earned; empty if none"), _("11 July 2026")),
         },
         _award,
     )
@@ -293,7 +293,7 @@ def register_all() -> None:
             "points_to_next": Field(_("points missing for the next tier"), Number(240)),
             "missing": Field(_("all that is missing for the next tier"), "240 points"),
             "kept_until": Field(
-                _("the last day on the tier if nothing more comes; empty if it stays"), "31 December 2026"
+                _("the last day on the tier if nothing more comes; empty if it stays"), _("31 December 2026")
             ),
             "missing_to_keep": Field(_("what is missing to keep the tier"), "120 points"),
         },
@@ -303,7 +303,7 @@ def register_all() -> None:
         "membership",
         {
             "name": Field(_("the membership that the member holds; empty for none"), "Plus"),
-            "until": Field(_("the day on which it ends"), "31 December 2026"),
+            "until": Field(_("the day on which it ends"), _("31 December 2026")),
         },
         _membership,
     )
@@ -317,7 +317,7 @@ def register_all() -> None:
         {
             "code": Field(_("the code of the member's newest coupon; empty without one"), "9KPM-T4XC-0RQ7D"),
             "name": Field(_("what the offer is called"), "A free cookie"),
-            "expires_on": Field(_("the last day of the coupon; empty if it never expires"), "11 July 2026"),
+            "expires_on": Field(_("the last day of the coupon; empty if it never expires"), _("11 July 2026")),
         },
         _coupon,
     )

@@ -14,8 +14,8 @@ from analytics.counting import PaperFigures
 from analytics.periods import STEPS, Period
 from analytics.queries import Figure
 from analytics.services.snapshots import QUICK, figures
-from campaigns.enums import BreakerState, MessageState
-from campaigns.models import Message, Sender
+from campaigns.enums import BreakerState, CampaignState, MessageState, RunState
+from campaigns.models import Broadcast, JourneyRun, Message, Sender
 from common.money import format_money, to_major
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.enums import ImportState
@@ -80,6 +80,22 @@ def duties(request: HttpRequest) -> list[tuple[str, str]]:
         n = Message.objects.filter(state=MessageState.FAILED, changed_at__gte=recent).count()
         text = ngettext("%(n)d message could not be sent", "%(n)d messages could not be sent", n)
         found.append((n, text, list_of("campaigns_message", state__exact=MessageState.FAILED)))
+        n = Sender.objects.exclude(paused_at=None).count()
+        text = ngettext("%(n)d sender is paused by hand", "%(n)d senders are paused by hand", n)
+        found.append((n, text, list_of("campaigns_sender")))
+    if request.user.has_perm("campaigns.approve_broadcast"):
+        waiting = Broadcast.objects.filter(campaign__state=CampaignState.WAITING).exclude(asked_by=request.user.pk)
+        n = waiting.count()
+        text = ngettext("%(n)d broadcast waits for your approval", "%(n)d broadcasts wait for your approval", n)
+        found.append((n, text, list_of("campaigns_broadcast", state=CampaignState.WAITING)))
+    if request.user.has_perm("campaigns.view_broadcast"):
+        n = Broadcast.objects.filter(campaign__state=CampaignState.PAUSED).count()
+        text = ngettext("%(n)d broadcast is paused", "%(n)d broadcasts are paused", n)
+        found.append((n, text, list_of("campaigns_broadcast", state=CampaignState.PAUSED)))
+    if request.user.has_perm("campaigns.view_journeyrun"):
+        n = JourneyRun.objects.filter(state=RunState.STUCK).count()
+        text = ngettext("%(n)d member is stuck on a journey", "%(n)d members are stuck on journeys", n)
+        found.append((n, text, list_of("campaigns_journeyrun", state__exact=RunState.STUCK)))
     for model in (PurchaseImport, CustomerImport):
         page = f"members_{model._meta.model_name}"
         if not request.user.has_perm(f"members.view_{model._meta.model_name}"):
@@ -106,7 +122,7 @@ class Paper(Teller):
         self.bought = sum(figure.events_now for figure in self.revenue.values())
         self.bought_before = sum(figure.events_before for figure in self.revenue.values())
         self.flows, self.outstanding, self.expiring = figures.flows, figures.outstanding, figures.expiring
-        self.messages = figures.messages
+        self.messages, self.answers = figures.messages, figures.answers
 
     # --- The sentence -----------------------------------------------------------------------------------------------
     def headline(self) -> str:
@@ -190,9 +206,17 @@ class Paper(Teller):
                 gettext("Messages sent"),
                 self.messages,
                 f"{self.in_period('campaigns_message', 'sent_at')}&state__exact=sent",
+                note=self._read(),
                 good=None,
             ),
         ]
+
+    def _read(self) -> str:
+        """What became of the messages of the period; "" where it was not counted yet."""
+        if self.answers is None:
+            return ""
+        words = {"opened": number(self.answers["opened"]), "clicked": number(self.answers["clicked"])}
+        return gettext("%(opened)s opened, %(clicked)s clicked, by people") % words
 
     def _currencies(self) -> list[tuple[str, Figure]]:
         """Revenue by currency, the programme's own first, even where it has none."""

@@ -65,10 +65,12 @@ def return_of(lift: Lift, cost: Cost) -> Return | None:
     return Return(left, low, high, left / cost.whole if cost.whole else None)
 
 
-def set_measures(*, campaign_id: int, clicks: bool, opens: bool, utm_campaign: str, goal_days: int) -> Campaign:
+def set_measures(
+    *, campaign_id: int, measure_clicks: bool, measure_opens: bool, utm_campaign: str, goal_days: int
+) -> Campaign:
     """What is measured of the mails that are written from now on, and until when a purchase counts, for all of them."""
     campaign = Campaign.objects.get(pk=campaign_id)
-    campaign.measure_clicks, campaign.measure_opens = clicks, opens
+    campaign.measure_clicks, campaign.measure_opens = measure_clicks, measure_opens
     campaign.utm_campaign, campaign.goal_days = utm_campaign, goal_days
     campaign.save(update_fields=["measure_clicks", "measure_opens", "utm_campaign", "goal_days"])
     return campaign

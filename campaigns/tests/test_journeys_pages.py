@@ -54,6 +54,7 @@ def form(definition, **values) -> dict:
         "purpose": "offers",
         "holdout_percent": "0",
         "channel": "email",
+        "goal_days": "14",
         "definition": json.dumps(definition),
     }
     return {**told, **values}
@@ -79,6 +80,10 @@ def test_a_draft_may_be_wrong_and_says_where_but_never_runs(desk):
     desk.post(page("add"), form({"trigger": {"kind": "joined"}, "steps": []}, publish="1"))
     made = Journey.objects.get()
     assert "A journey needs a step." in desk.get(page("change", made.pk)).content.decode()
+    said = {"save": "1", "goal_days": "7", "measure_opens": "on", "utm_campaign": "hello"}
+    desk.post(page("change", made.pk), form({"trigger": {"kind": "joined"}, "steps": []}, **said))
+    kept = Campaign.objects.values_list("goal_days", "measure_clicks", "measure_opens", "utm_campaign")
+    assert kept.get(pk=made.pk) == (7, False, True, "hello")
     desk.post(page("publish", made.pk), {"confirmed": "1"})
     made.refresh_from_db()
     assert (made.number, made.campaign.state) == (0, "draft")

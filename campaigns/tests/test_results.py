@@ -9,6 +9,7 @@ from campaigns.admin.results.words import story
 from campaigns.models import Campaign, Message, Sender, TrackEvent
 from campaigns.queries_measure import came, lifts
 from campaigns.queries_trace import known_of
+from campaigns.services.broadcasts import control
 from campaigns.services.measuring import cost_of, return_of
 from campaigns.services.verdicts import judge
 from campaigns.tests import factories, test_broadcasts, test_journeys
@@ -132,8 +133,39 @@ def test_those_who_missed_a_birthday_mail_get_it_after_all(admin_client):
 def test_what_is_measured_is_changed_after_a_question(admin_client):
     reader(email="a@example.com")
     made = test_broadcasts.scheduled()
-    address, data = f"/admin/campaigns/campaign/{made.pk}/measures/", {"opens": "on", "goal_days": 30}
+    address, data = f"/admin/campaigns/campaign/{made.pk}/measures/", {"measure_opens": "on", "goal_days": 30}
     assert "Opens are measured." in admin_client.post(address, data).content.decode()
     admin_client.post(address, data | {"confirmed": "1"})
     campaign = Campaign.objects.get(pk=made.pk)
     assert (campaign.measure_clicks, campaign.measure_opens, campaign.goal_days) == (False, True, 30)
+
+
+def test_what_is_measured_is_chosen_where_it_is_set_up_and_goes_on_to_who_missed_it(admin_client):
+    reader(email="a@example.com")
+    made = test_broadcasts.draft()
+    address = f"/admin/campaigns/broadcast/{made.pk}/when/"
+    assert 'name="measure_opens"' in admin_client.get(address).content.decode()
+    data = {"when": "now", "hour_passed": "skip", "late_hours": 24, "holdout_percent": 0, "goal_days": 21}
+    admin_client.post(address, data | {"measure_opens": "on", "utm_campaign": "spring"})
+    again = control.follow_up(campaign_id=made.pk, at=AT, actor_id=None)
+    for pk in (made.pk, again.pk):
+        one = Campaign.objects.get(pk=pk)
+        assert (one.measure_clicks, one.measure_opens, one.utm_campaign, one.goal_days) == (False, True, "spring", 21)
+
+
+def test_who_approves_sees_what_it_says_and_doubt_is_told_only_where_there_is_some(admin_client):
+    reader(email="a@example.com")
+    made = test_broadcasts.scheduled()
+    Campaign.objects.filter(pk=made.pk).update(state="waiting")
+    page = admin_client.get(f"/admin/campaigns/broadcast/{made.pk}/change/").content.decode()
+    assert "Who gets it, as things are now" in page
+    assert "cast-look" in page
+    counted = admin_client.get(f"/admin/campaigns/broadcast/{made.pk}/estimate/").content.decode()
+    assert "1" in counted
+    Campaign.objects.filter(pk=made.pk).update(state="scheduled")
+    beat()
+    address = f"/admin/campaigns/broadcast/{made.pk}/follow/"
+    Message.objects.update(state="missed")
+    assert "in doubt" not in admin_client.post(address, {}).content.decode()
+    Message.objects.update(state="unknown", frozen_at=AT)
+    assert "in doubt" in admin_client.post(address, {}).content.decode()

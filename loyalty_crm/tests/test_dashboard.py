@@ -1,5 +1,6 @@
 """The first page: what it says, to whom, and when it rather says nothing."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,8 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
+from analytics.counting import PaperFigures
 from analytics.periods import Period
-from campaigns.enums import MessageState
+from campaigns.enums import CampaignState, MessageState, RunState
+from campaigns.models import Campaign, Journey, JourneyRun, JourneyVersion, Message
+from campaigns.services.broadcasts import control
 from loyalty_crm.dashboard import Paper
 from loyalty_crm.telling import Stat
 from loyalty_crm.tests.conftest import message
@@ -150,11 +154,39 @@ def test_what_waits_for_a_person_is_listed_for_those_who_can_see_to_it(programme
     doubtful = message(member)
     type(doubtful).objects.filter(pk=doubtful.pk).update(state=MessageState.UNKNOWN, frozen_at=AT)
     PurchaseImport.objects.create(source="till", currency="EUR", state=ImportState.DONE, problems=3)
+    for state in (CampaignState.WAITING, CampaignState.PAUSED):
+        made = control.create(name=state, actor_id=None)
+        Campaign.objects.filter(pk=made.pk).update(state=state)
+    way = Campaign.objects.create(kind="journey", purpose="offers", name="Way", state="running")
+    journey = Journey.objects.create(campaign=way, draft={}, changed_at=AT)
+    version = JourneyVersion.objects.create(journey=journey, number=1, definition={}, at=AT)
+    when = dict.fromkeys(("entered_at", "arrived_at", "should_at"), AT)
+    JourneyRun.objects.create(journey=journey, version=version, member=member, key="k", state=RunState.STUCK, **when)
     page = desk("Marketer").get(reverse("admin:index"))
     assert "Needs somebody" in page.content.decode()
     assert [text for text, _link in page.context["duties"]] == [
         "1 reaction was given up",
         "1 message may or may not have gone out",
+        "1 broadcast is paused",
+        "1 member is stuck on a journey",
         "1 import left bad rows behind",
     ]
+    assert "1 broadcast waits for your approval" in desk("Manager").get(reverse("admin:index")).content.decode()
     assert "Needs somebody" not in desk("Till").get(reverse("admin:index")).content.decode()
+
+
+def test_messages_are_told_with_what_people_did(programme):
+    for n in range(3):
+        one = message(make_member())
+        Message.objects.filter(pk=one.pk).update(
+            state="sent",
+            frozen_at=AT,
+            sent_at=AT - timedelta(days=40 * (n == 2)),
+            opened_at=AT,
+            clicked_at=[AT, None, AT][n],
+        )
+    assert stat(paper(programme), "Messages sent").note == "2 opened, 1 clicked, by people"
+    kept = PaperFigures.count(Period(30, AT, ZoneInfo(programme.time_zone)))
+    older = {name: value for name, value in asdict(kept).items() if name != "answers"}
+    assert PaperFigures.read(asdict(kept)) == kept
+    assert PaperFigures.read(older).answers is None

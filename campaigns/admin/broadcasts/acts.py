@@ -185,11 +185,13 @@ class FollowView(BroadcastView):
         lost = progress(self.broadcast.pk, at=self.at)
         states = {state: lost.states.get(state, 0) for state in ("missed", "failed", "unknown", "cancelled")}
         told = gettext(", ").join(f"{MessageState(state).label} {number(n)}" for state, n in states.items() if n)
-        return [
-            gettext("A new draft with the same content, for those who missed it or for whom it failed."),
-            *([gettext("That is, as of now: %(states)s.") % {"states": told}] if told else []),
-            gettext("Messages in doubt are among them: settle those first, or their members may get it twice."),
-        ]
+        said = [gettext("A new draft with the same content, for those who missed it or for whom it failed.")]
+        if told:
+            said.append(gettext("That is, as of now: %(states)s.") % {"states": told})
+        if states["unknown"]:
+            doubt = gettext("Messages in doubt are among them: settle those first, or their members may get it twice.")
+            said.append(doubt)
+        return said
 
     def act(self, form: Form) -> str:
         self.made = self.guarded(control.follow_up, at=self.at, actor_id=self.request.user.pk)

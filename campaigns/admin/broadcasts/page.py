@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext
 
-from campaigns.admin.broadcasts.steps import broadcast_or_404, url
+from campaigns.admin.broadcasts.steps import broadcast_or_404, looked_at, url
 from campaigns.admin.broadcasts.words import (
     arm_words,
     gift_words,
@@ -23,7 +23,7 @@ from campaigns.admin.broadcasts.words import (
     who_words,
 )
 from campaigns.enums import CampaignState, Medium, MessageState, SkipReason
-from campaigns.models import Broadcast, Message
+from campaigns.models import Broadcast, Campaign, Message
 from campaigns.queries_broadcast_results import Progress, VersionFigures, figures, gifts, lift, progress
 from campaigns.queries_broadcasts import answer_for
 from campaigns.services.broadcasts import control
@@ -47,6 +47,7 @@ def show(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
     if campaign.state == CampaignState.DRAFT:
         return redirect(url("check", broadcast.pk))
     variants = list(broadcast.variants.select_related("version__template"))
+    before = campaign.state in (CampaignState.WAITING, CampaignState.SCHEDULED)
     request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
     context = {
         **model_admin.admin_site.each_context(request),
@@ -65,7 +66,9 @@ def show(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
         "people": _people(broadcast),
         **_progress(broadcast, at),
         **_results(broadcast, variants, at),
-        "variants": variants,
+        # Who approves sees what it says and who gets it; later the messages themselves tell.
+        "variants": [looked_at(variant, at) for variant in variants] if before else [],
+        "estimate_url": url("estimate", broadcast.pk),
         "why": _why(broadcast, request.GET.get("q", ""), at),
         "q": request.GET.get("q", ""),
     }
@@ -164,7 +167,11 @@ def _results(broadcast: Broadcast, variants: list[Any], at: Any) -> dict[str, An
     found, given = lift(broadcast, at=at), gifts(broadcast)
     arms = {arm.number: arm_words(arm) for arm in arm_rates(broadcast)}
     return {
-        "versions": [_version(row, arms.get(row.variant, "")) for row in rows if row.variant == 0 or len(variants) > 1],
+        "versions": [
+            _version(broadcast.campaign, row, arms.get(row.variant, ""))
+            for row in rows
+            if row.variant == 0 or len(variants) > 1
+        ],
         "verdict": verdict_words(broadcast) if len(variants) > 1 else "",
         "lift": lift_words(found, at=at),
         "got": found.got,
@@ -178,15 +185,18 @@ def _results(broadcast: Broadcast, variants: list[Any], at: Any) -> dict[str, An
     }
 
 
-def _version(row: VersionFigures, arm: str) -> dict[str, Any]:
-    def cell(n: int) -> tuple[str, str]:
+def _version(campaign: Campaign, row: VersionFigures, arm: str) -> dict[str, Any]:
+    def cell(n: int, unseen: bool) -> tuple[str, str]:
+        if unseen and not n:
+            return "–", gettext("not measured")
         return number(n), percent(n / row.sent) if row.sent else ""
 
+    unseen = {"opened": not campaign.measure_opens, "clicked": not campaign.measure_clicks}
     columns = ("delivered", "bounced", "opened", "clicked", "complained", "unsubscribed")
     return {
         "name": gettext("Version %(letter)s") % {"letter": "ABCD"[row.variant - 1]} if row.variant else gettext("All"),
         "sent": number(row.sent),
-        "cells": [cell(getattr(row, name)) for name in columns],
+        "cells": [cell(getattr(row, name), unseen.get(name, False)) for name in columns],
         "arm": arm,
     }
 

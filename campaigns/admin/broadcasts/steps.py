@@ -120,14 +120,14 @@ def check(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespons
         "when": when_words(broadcast, at=at),
         "gift": gift_words(broadcast),
         "test": test_words(broadcast, variants),
-        "variants": [_looked_at(variant, at) for variant in variants],
+        "variants": [looked_at(variant, at) for variant in variants],
         "problems": control.problems(broadcast, at=at),
         "estimate_url": url("estimate", broadcast.pk),
     }
     return TemplateResponse(request, "campaigns/admin/broadcasts/check.html", context)
 
 
-def _looked_at(variant: BroadcastVariant, at: Any) -> BroadcastVariant:
+def looked_at(variant: BroadcastVariant, at: Any) -> BroadcastVariant:
     """A version with its subjects and its looks in both languages, as a made-up member gets it."""
     made: list[tuple[str, Any, Any]] = []
     said = variant.version.content

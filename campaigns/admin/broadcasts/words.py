@@ -1,6 +1,7 @@
 """Broadcasts said in words."""
 
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format, time_format
@@ -22,6 +23,11 @@ def number(n: int) -> str:
 
 def percent(share: float) -> str:
     return gettext("%(n)s %%") % {"n": number_format(round(100 * share, 1), 1)}
+
+
+def amount(minor: float | Decimal, currency: str) -> str:
+    """Money, with a minus from which no line breaks."""
+    return format_money(round(minor), currency).replace("-", "\N{MINUS SIGN}")
 
 
 def members(n: int) -> str:
@@ -155,8 +161,13 @@ def verdict_words(broadcast: Broadcast) -> str:
         letter = "ABCD"[verdict["winner"] - 1]
         p = verdict["p"]
         shown = f"< {number_format(0.001, 3)}" if p < 0.001 else f"= {number_format(round(p, 3), 3)}"
-        return gettext("Version %(letter)s is better (p %(shown)s).") % {"letter": letter, "shown": shown}
-    return _REASONS[verdict["reason"]]()
+        said = gettext("Version %(letter)s is better (p %(shown)s).") % {"letter": letter, "shown": shown}
+    else:
+        said = _REASONS[verdict["reason"]]()
+    if broadcast.test_percent == 100:
+        return said
+    rest = {"said": said, "letter": "ABCD"[verdict["rest"] - 1]}
+    return gettext("%(said)s The others get version %(letter)s.") % rest
 
 
 def arm_words(arm: Arm) -> str:
@@ -176,7 +187,7 @@ def lift_words(found: Lift, *, at: datetime) -> list[str]:
         return [gettext("Not enough data to tell what it brought from what was bought anyway.")]
 
     def money(minor: float) -> str:
-        return format_money(round(minor), found.currency)
+        return amount(minor, found.currency)
 
     gap = found.difference
     each = gettext("Who got it spent %(got)s each, who was held out %(held)s.") % {

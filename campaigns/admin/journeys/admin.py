@@ -19,11 +19,12 @@ from unfold.decorators import display
 from campaigns.admin.journeys import acts, editor
 from campaigns.admin.journeys.forms import JourneyForm, TryForm, WhoForm
 from campaigns.enums import CampaignState
+from campaigns.forms_measures import MEASURES
 from campaigns.journeys.definition import BadJourney
 from campaigns.journeys.parser import parse
 from campaigns.journeys.ready import READY
 from campaigns.journeys.words import step_words, trigger_words
-from campaigns.models import Journey
+from campaigns.models import Campaign, Journey
 from campaigns.queries_journeys import at_steps, figures
 from campaigns.services.journeys.definitions import known, save_journey
 from campaigns.services.journeys.ready import take_ready
@@ -163,6 +164,7 @@ class JourneyAdmin(DeskAdmin):
             "name": campaign.name if campaign else "",
             "purpose": campaign.purpose if campaign else "offers",
             "holdout_percent": campaign.holdout_percent if campaign else 5,
+            **{name: getattr(campaign or Campaign(), name) for name in MEASURES},
             **dict(zip(("channel", "otherwise", "last"), campaign.channels if campaign else ["email"], strict=False)),
             "definition": json.dumps(journey.draft if journey else editor.EMPTY, ensure_ascii=False, indent=1),
         }
@@ -211,6 +213,7 @@ class JourneyAdmin(DeskAdmin):
             definition=given["definition"],
             holdout_percent=given["holdout_percent"],
             channels=form.channels,
+            **{name: given[name] for name in MEASURES},
             at=now(),
             actor_id=request.user.pk,
         )

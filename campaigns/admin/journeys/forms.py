@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from campaigns.enums import Medium
+from campaigns.forms_measures import MeasuresFields
 from campaigns.journeys.definition import BadJourney, Problem
 from campaigns.journeys.parser import parse
 from campaigns.services.journeys.definitions import known
@@ -22,7 +23,7 @@ from members.enums import Purpose
 _CHANNELS = [(one.value, one.label) for one in Medium if one is not Medium.WEBHOOK]
 
 
-class JourneyForm(forms.Form):
+class JourneyForm(MeasuresFields):
     name = forms.CharField(label=_("Name"), max_length=120, widget=UnfoldAdminTextInputWidget)
     purpose = forms.ChoiceField(
         label=_("What members agreed to"), choices=Purpose.choices, widget=UnfoldAdminSelectWidget

@@ -70,7 +70,7 @@ class JourneyRunAdmin(ReadOnlyAdmin):
     @display(description=_("step"))
     def shown_step(self, run: Any) -> str:
         if run.state == RunState.STUCK:
-            return format_html('<span class="seg-cell">{}<span class="desk-bad">{}</span></span>', run.words, run.error)
+            return format_html('{}<br><span class="desk-bad">{}</span>', run.words, run.error)
         return run.words or "–"
 
     @display(description=_("goes on"))

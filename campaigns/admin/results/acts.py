@@ -8,10 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campaigns.admin.broadcasts.words import number
 from campaigns.enums import CampaignKind, MessageState
+from campaigns.forms_measures import MEASURES, MeasuresFields
 from campaigns.models import Campaign, Message
 from campaigns.services.measuring import set_measures
 from campaigns.services.messages import send_again
@@ -25,37 +26,6 @@ MAY = {
     CampaignKind.JOURNEY: "campaigns.change_journey",
     CampaignKind.BIRTHDAY: "campaigns.change_birthdaygreeting",
 }
-
-
-class MeasuresForm(forms.Form):
-    clicks = forms.BooleanField(
-        label=_("Measure clicks"),
-        required=False,
-        widget=UnfoldBooleanSwitchWidget,
-        help_text=_("Links lead through this site, which counts them. Service messages are never measured."),
-    )
-    opens = forms.BooleanField(
-        label=_("Measure opens"),
-        required=False,
-        widget=UnfoldBooleanSwitchWidget,
-        help_text=_(
-            "A picture that cannot be seen tells when a mail is opened. Off unless you need it: it watches people at"
-            " home, and many programs open mails by themselves. In some countries members must agree to it."
-        ),
-    )
-    utm_campaign = forms.SlugField(
-        label=_("Name in web statistics"),
-        required=False,
-        max_length=60,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("Links carry it as utm_campaign. Empty: made of the campaign's name."),
-    )
-    goal_days = forms.IntegerField(
-        label=_("A purchase counts within (days)"),
-        min_value=1,
-        max_value=365,
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
 
 
 class CampaignView(ConfirmView):
@@ -81,22 +51,16 @@ class CampaignView(ConfirmView):
 class MeasuresView(CampaignView):
     title = _("What is measured")
     act_label = _("Save")
-    form_class = MeasuresForm
+    form_class = MeasuresFields
 
     def get_initial(self) -> dict[str, Any]:
-        one = self.campaign
-        return {
-            "clicks": one.measure_clicks,
-            "opens": one.measure_opens,
-            "utm_campaign": one.utm_campaign,
-            "goal_days": one.goal_days,
-        }
+        return {name: getattr(self.campaign, name) for name in MEASURES}
 
     def preview(self, form: forms.Form) -> list[str]:
         told = form.cleaned_data
         said = [
-            gettext("Clicks are measured.") if told["clicks"] else gettext("Clicks are not measured."),
-            gettext("Opens are measured.") if told["opens"] else gettext("Opens are not measured."),
+            gettext("Clicks are measured.") if told["measure_clicks"] else gettext("Clicks are not measured."),
+            gettext("Opens are measured.") if told["measure_opens"] else gettext("Opens are not measured."),
             gettext("That holds for mails that are sent from now on."),
         ]
         if told["goal_days"] != self.campaign.goal_days:

@@ -12,14 +12,13 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
-from campaigns.admin.broadcasts.words import number, percent
+from campaigns.admin.broadcasts.words import amount, number, percent
 from campaigns.admin.results import page, table, trace
 from campaigns.admin.results.acts import MeasuresView, ResendView
 from campaigns.enums import CampaignKind, CampaignState
 from campaigns.models import Campaign
 from campaigns.queries_measure import came, lifts
 from common.admin import Labelled, QuickChangeList, ReadOnlyAdmin, Tones, guarded
-from common.money import format_money
 
 COLOURS = Tones({CampaignState.RUNNING: "info", CampaignState.PAUSED: "warning", CampaignState.DONE: "success"})
 NOT_SERVICE = ~Q(kind=CampaignKind.SERVICE) & ~Q(state__in=[CampaignState.DRAFT, CampaignState.WAITING])
@@ -123,7 +122,7 @@ class CampaignAdmin(ReadOnlyAdmin):
         lift = campaign.lift
         if lift.brought is None:
             return gettext("not enough data") if lift.held.members else gettext("nobody held out")
-        said = format_money(lift.brought, lift.currency)
+        said = amount(lift.brought, lift.currency)
         return said if lift.difference.clear else gettext("%(money)s (may be chance)") % {"money": said}
 
     def _share(self, campaign: Any, n: int) -> str:

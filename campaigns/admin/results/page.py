@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext
 
-from campaigns.admin.broadcasts.words import lift_words, number, percent
+from campaigns.admin.broadcasts.words import amount, lift_words, number, percent
 from campaigns.admin.results.acts import AGAIN, MAY
 from campaigns.admin.results.table import answer, money_cells
 from campaigns.content import places as named_places
@@ -133,7 +133,7 @@ def _leads(url: str) -> str:
 
 def _sides(lift: Lift) -> list[dict[str, str]]:
     def money(minor: float) -> str:
-        return format_money(round(minor), lift.currency)
+        return amount(minor, lift.currency)
 
     return [
         {
@@ -151,7 +151,7 @@ def _cost(cost: Cost, gave: Any, currency: str) -> list[tuple[str, str, str]]:
     """(what, how many, money)."""
 
     def money(minor: Decimal) -> str:
-        return format_money(round(minor), currency)
+        return amount(minor, currency)
 
     coupons, used = sum(gave.coupons.values()), sum(gave.used.values())
     rows = [(gettext("Points given"), number(gave.points), money(cost.points))]
@@ -170,16 +170,17 @@ def _remains(found: Return | None, cost: Cost, lift: Lift) -> list[str]:
         return [gettext("Not enough data to say whether it paid.")]
 
     def money(minor: Decimal) -> str:
-        return format_money(round(minor), lift.currency)
+        return amount(minor, lift.currency)
 
     words = {"left": money(found.left), "low": money(found.low), "high": money(found.high)}
     said = [gettext("After its cost %(left)s remain, between %(low)s and %(high)s (95 %%).") % words]
-    if found.each is not None:
+    clear = lift.difference is not None and lift.difference.clear
+    if found.each is not None and clear:  # a quotient of chance says nothing, in many digits
         each = number_format(round(found.each, 2), 2)
         said.append(gettext("For each %(one)s put in, that is %(each)s.") % {
             "one": format_money(10 ** _digits(lift.currency), lift.currency), "each": each,
         })  # fmt: skip
-    if lift.difference is not None and not lift.difference.clear:
+    if not clear:
         said.append(gettext("That may be chance."))
     return said
 

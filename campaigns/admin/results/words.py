@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.urls import reverse
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.journeys.runs import REASONS, WHATS
 from campaigns.admin.verdict_words import because
@@ -18,6 +19,14 @@ from common.moments import format_moment
 from common.money import format_money
 from members.events import describe
 from rewards.queries import explain, points_text
+
+# Where our own pages heard of a consent; other systems stand there by their names.
+_PLACES = {
+    "portal": _("on the member's pages"),
+    "admin": _("by staff, here"),
+    "till-page": _("at the till"),
+    "unsubscribe link": _("by the link in a mail"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def story(found: Known) -> list[Moment]:
     for said in found.consents:
         words = gettext("Agreed: %(what)s") if said.granted else gettext("Said no: %(what)s")
         what = f"{said.get_purpose_display()}, {said.get_channel_display()}"
-        told.append(Moment(said.at, words % {"what": what}, said.source))
+        told.append(Moment(said.at, words % {"what": what}, str(_PLACES.get(said.source, said.source))))
     for coupon in found.coupons:
         if coupon.issued_at:
             words = gettext("Got a coupon of “%(offer)s”") % {"offer": coupon.offer}

@@ -271,6 +271,8 @@ def follow_up(*, campaign_id: int, at: datetime, actor_id: int | None) -> Broadc
         "quiet_from",
         "quiet_until",
         "utm_campaign",
+        "measure_clicks",
+        "measure_opens",
     )
     edit(
         campaign_id=new.pk,
