@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import erfc, exp, inf, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
-LEVEL = 0.95
+from common.intervals import LEVEL, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,6 @@ class Verdict:
     winner: int | None
     reason: str
     p: float | None = None
-
-
-def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """The score interval of a proportion (Wilson 1927, JASA 22:209). Within 0 and 1 also where none or all succeed."""
-    if not trials:
-        return 0.0, 1.0
-    z, rate = _z(level), successes / trials
-    middle = rate + z * z / (2 * trials)
-    spread = z * sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    # By the formula the ends are reached exactly; floating point may miss them by the last bit.
-    low = 0.0 if successes == 0 else max(0.0, (middle - spread) / scale)
-    high = 1.0 if successes == trials else min(1.0, (middle + spread) / scale)
-    return low, high
 
 
 def two_proportions(first: Arm, second: Arm, level: float = LEVEL) -> Difference:

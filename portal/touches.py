@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse
 
+from portal.limits import address_of
 from referrals.enums import ShareChannel, Source
 from referrals.services import traces
 from referrals.services.attribution import Came
@@ -61,5 +61,5 @@ def note(request: HttpRequest, response: HttpResponse, *, member_id: int, at: da
             BROWSER, browser, max_age=DAYS * 24 * 3600, secure=settings.SESSION_COOKIE_SECURE, httponly=True,
             samesite="Lax",
         )  # fmt: skip
-    address = get_adapter().get_client_ip(request)
+    address = address_of(request)
     traces.note(member_id=member_id, seen={"network": address, "browser": browser}, at=at)

@@ -1,9 +1,8 @@
 """Keyed hashes of what says who somebody is: they can be compared, and not read."""
 
-from ipaddress import ip_address, ip_network
-
 from django.utils.crypto import salted_hmac
 
+from common.networks import network_of
 from members.similarity import mailbox
 
 
@@ -23,8 +22,5 @@ def phone_mark(number: str) -> str:
 
 def network_mark(address: str) -> str:
     """Of the /24 or /48 that an IP address is in; "" for none."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return ""
-    return mark("network", str(ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False)))
+    network = network_of(address)
+    return mark("network", network) if network else ""

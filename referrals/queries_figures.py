@@ -4,14 +4,16 @@ docs/referral-figures.md states each formula."""
 from collections.abc import Iterable
 from datetime import datetime
 from math import sqrt
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from django.db.models import Count
 
+from common.intervals import wilson
 from common.sql import fetch_all
 from referrals.models import Referral
 
-Z = 1.959964  # of a 95 % interval
+Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
 
 
 def counts(programme_ids: Iterable[int]) -> dict[int, dict[str, int]]:
@@ -108,12 +110,10 @@ class Worth(NamedTuple):
     @property
     def repeat(self) -> tuple[float, float, float] | None:
         """Of the buyers the share in percent who bought again, with the 95 % interval of Wilson (1927)."""
-        n, p = self.buyers, self.again / self.buyers if self.buyers else 0
-        if not n:
+        if not self.buyers:
             return None
-        middle, width = (p + Z * Z / (2 * n)) / (1 + Z * Z / n), Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-        width /= 1 + Z * Z / n
-        return 100 * p, 100 * max(0.0, middle - width), 100 * min(1.0, middle + width)
+        low, high = wilson(self.again, self.buyers)
+        return 100 * self.again / self.buyers, 100 * low, 100 * high
 
     @property
     def spend(self) -> tuple[float, float, float] | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from common.intervals import wilson
 from surveys.scores import Z
 
 
@@ -52,13 +53,8 @@ def rate_ratio(before: int, base_before: int, after: int, base_after: int) -> Ra
     def odds(share: float) -> float | None:
         return None if share >= 1 else weight * share / (1 - share)
 
-    share = after / total
-    scale = 1 + Z * Z / total
-    middle = (share + Z * Z / (2 * total)) / scale
-    spread = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
-    low = 0.0 if after == 0 else max(0.0, middle - spread)
-    high = 1.0 if before == 0 else min(1.0, middle + spread)
-    return Ratio(formula, odds(share), odds(low), odds(high))
+    low, high = wilson(after, total)
+    return Ratio(formula, odds(after / total), odds(low), odds(high))
 
 
 @dataclass(frozen=True, slots=True)

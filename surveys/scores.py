@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import atanh, erfc, sqrt, tanh
 from statistics import NormalDist
 
-LEVEL = 0.95
+from common.intervals import LEVEL, wilson
+
 Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 FEW = 30  # below this many answers an interval by the normal distribution is too sure of itself
 
@@ -86,13 +87,8 @@ def share(formula: str, some: int, n: int) -> Score:
     """A proportion in percent, with its score interval (Wilson 1927, JASA 22:209)."""
     if not n:
         return Score(formula, 0, None)
-    rate = some / n
-    scale = 1 + Z * Z / n
-    middle = (rate + Z * Z / (2 * n)) / scale
-    spread = Z * sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n)) / scale
-    low = 0.0 if some == 0 else 100 * max(0.0, middle - spread)
-    high = 100.0 if some == n else 100 * min(1.0, middle + spread)
-    return Score(formula, n, 100 * rate, low, high, 100 * sqrt(rate * (1 - rate) / n))
+    rate, (low, high) = some / n, wilson(some, n)
+    return Score(formula, n, 100 * rate, 100 * low, 100 * high, 100 * sqrt(rate * (1 - rate) / n))
 
 
 def mean(formula: str, counts: Mapping[int, int] | Mapping[float, int]) -> Score:

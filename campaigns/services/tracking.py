@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -26,6 +25,7 @@ from campaigns.content.links import TRAP, Measure, with_query
 from campaigns.enums import CampaignPurpose, TrackKind
 from campaigns.models import Campaign
 from campaigns.services.verdicts import looks_like
+from common.networks import network_of
 from common.sql import fetch_all
 
 _SALT, _DIGEST = b"campaigns.links", 9
@@ -87,15 +87,6 @@ class Found:
 
     url: str
     language: str
-
-
-def network_of(address: str) -> str:
-    """The network of an address: /24, or /48; "" for what is none."""
-    try:
-        version = ip_address(address).version
-    except ValueError:
-        return ""
-    return str(ip_network(f"{address}/{24 if version == 4 else 48}", strict=False))
 
 
 _KEEP = """

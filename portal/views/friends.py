@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import touches
 from portal.forms_friends import CameForm, InviteForm, ObjectionForm, WishesForm
+from portal.limits import address_of
 from portal.views.access import MemberRequest, members_only, too_often
 from referrals.codes import readings, shown
 from referrals.definition import Definition
@@ -243,7 +243,7 @@ def objection(request: MemberRequest, pk: int) -> HttpResponse:
 def _met(request: HttpRequest, code: str) -> tuple[Advocate, Definition]:
     """Whose link it is, and what it brings. Who tries many codes waits. 404."""
     at = timezone.now()
-    advocate = guess(who=f"ip:{get_adapter().get_client_ip(request)}", code=code, at=at)
+    advocate = guess(who=f"ip:{address_of(request)}", code=code, at=at)
     if advocate is None:
         raise Http404
     giver = advocate.member.merged_into_id or advocate.member_id

@@ -8,10 +8,11 @@ from django.utils.formats import date_format, number_format, time_format
 from django.utils.translation import gettext, ngettext
 
 from campaigns.enums import BroadcastWhen, Metric
-from campaigns.experiments import Arm, wilson
+from campaigns.experiments import Arm
 from campaigns.models import Broadcast, BroadcastVariant
 from campaigns.queries_measure import Lift
 from campaigns.services.broadcasts.audience import Estimate, NoDate, timing_of
+from common.intervals import wilson
 from common.moments import format_moment
 from common.money import format_money
 from members.queries import get_programme
