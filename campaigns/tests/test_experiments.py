@@ -16,8 +16,8 @@ from campaigns.experiments import (
     t_tail,
     two_proportions,
     welch,
-    wilson,
 )
+from common.intervals import wilson
 
 
 def test_known_values():
