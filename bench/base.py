@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -107,6 +108,43 @@ def side_by_side(ours: Callable[[], float], by_hand: Callable[[], float], times:
     pairs = [(ours(), by_hand()) if n % 2 else (by_hand(), ours())[::-1] for n in range(times)]
     mine, theirs = zip(*pairs, strict=True)
     return statistics.median(mine), statistics.median(theirs)
+
+
+def on_copies(
+    server: str,
+    template: str,
+    act: Callable[[], object],
+    statement: str,
+    params: dict[str, Any],
+    counted: dict[str, str],
+) -> tuple[float, float]:
+    """Medians of an act of the product and of hand-written SQL, each on fresh copies of a database.
+    AssertionError where they do not leave the same (`counted`: queries of one row)."""
+    left: dict[str, dict[str, tuple | None]] = {}
+
+    def ours() -> float:
+        with copied(server, template, f"{template}_ours") as url:
+            with product_on(url):
+                taken = seconds(act)
+            left["ours"] = contents(url, counted)
+            return taken
+
+    def by_hand() -> float:
+        with copied(server, template, f"{template}_hand") as url:
+            with psycopg.connect(url) as connection:
+                cursor = psycopg.ClientCursor(connection)
+
+                def write() -> None:
+                    cursor.execute(statement, params)
+                    connection.commit()
+
+                taken = seconds(write)
+            left["by hand"] = contents(url, counted)
+            return taken
+
+    mine, theirs = side_by_side(ours, by_hand, times=3)
+    assert left["ours"] == left["by hand"], left
+    return mine, theirs
 
 
 def most_memory() -> float:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from bench.base import Row, contents, copied, migrated, most_memory, product_on, seconds, side_by_side
+from bench.base import Row, migrated, most_memory, on_copies
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "1000000"))
@@ -78,28 +78,5 @@ def run(server: str) -> Iterator[Row]:
             connection.execute(FILL)
         with psycopg.connect(template, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
-        left: dict[str, dict] = {}
-
-        def ours() -> float:
-            with copied(server, "bench_expiry", "bench_expiry_ours") as url:
-                with product_on(url):
-                    taken = seconds(lambda: expire_due(at=AT))
-                left["ours"] = contents(url, COUNTED)
-                return taken
-
-        def by_hand() -> float:
-            with copied(server, "bench_expiry", "bench_expiry_hand") as url:
-                with psycopg.connect(url) as connection:
-                    cursor = psycopg.ClientCursor(connection)
-
-                    def write() -> None:
-                        cursor.execute(BY_HAND, {"at": AT})
-                        connection.commit()
-
-                    taken = seconds(write)
-                left["by hand"] = contents(url, COUNTED)
-                return taken
-
-        mine, theirs = side_by_side(ours, by_hand, times=3)
-        assert left["ours"] == left["by hand"], left
+        mine, theirs = on_copies(server, "bench_expiry", lambda: expire_due(at=AT), BY_HAND, {"at": AT}, COUNTED)
         yield Row("expire lots, by date and inactivity", DUE, mine, theirs, at_least=0.5, megabytes=most_memory())

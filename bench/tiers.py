@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from bench.base import Row, contents, copied, migrated, most_memory, product_on, seconds, side_by_side
+from bench.base import Row, migrated, most_memory, on_copies, product_on
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 MEMBERS, AWARDS = int(os.environ.get("BENCH_MEMBERS", "1000000")), 5
@@ -119,28 +119,5 @@ def run(server: str) -> Iterator[Row]:
             connection.execute("VACUUM ANALYZE")
         with product_on(template):
             assert reassess_all(at=AT - timedelta(days=1)) == 0  # the night before: it finds everybody in their place
-        left: dict[str, dict] = {}
-
-        def ours() -> float:
-            with copied(server, "bench_tiers", "bench_tiers_ours") as url:
-                with product_on(url):
-                    taken = seconds(lambda: reassess_all(at=AT))
-                left["ours"] = contents(url, COUNTED)
-                return taken
-
-        def by_hand() -> float:
-            with copied(server, "bench_tiers", "bench_tiers_hand") as url:
-                with psycopg.connect(url) as connection:
-                    cursor = psycopg.ClientCursor(connection)
-
-                    def write() -> None:
-                        cursor.execute(BY_HAND, {"at": AT})
-                        connection.commit()
-
-                    taken = seconds(write)
-                left["by hand"] = contents(url, COUNTED)
-                return taken
-
-        mine, theirs = side_by_side(ours, by_hand, times=3)
-        assert left["ours"] == left["by hand"], left
+        mine, theirs = on_copies(server, "bench_tiers", lambda: reassess_all(at=AT), BY_HAND, {"at": AT}, COUNTED)
         yield Row("assess tiers, a night", MEMBERS, mine, theirs, at_least=0.5, megabytes=most_memory())
