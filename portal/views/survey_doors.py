@@ -11,8 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from members.models import PRESENT, Member
+from portal.survey_visit import Visit, begun
 from portal.views.access import MemberRequest, members_only
-from portal.views.surveys import Visit, begun, visit_of
+from portal.views.surveys import visit_of
 from surveys.enums import PlaceKind, SurveyState, Way
 from surveys.links import BadLink, read_member_link
 from surveys.models import Invitation, Response, Survey, SurveyPlace

@@ -18,7 +18,8 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.forms_surveys import raw_values
-from portal.views.surveys import Visit, page_of, show
+from portal.survey_visit import Visit
+from portal.views.surveys import page_of, show
 from surveys.answers import Given, Refused, clean
 from surveys.definition import BadSurvey, said
 from surveys.definition import Survey as Definition

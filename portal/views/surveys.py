@@ -5,27 +5,24 @@ A page that is opened writes nothing: mail services open every link before a per
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext, override
 
-from members.models import Member
 from portal.forms_surveys import raw_values
 from portal.limits import address_of, within
+from portal.survey_visit import COOKIE, KEPT, TooMany, Visit
 from rewards.services.pictures import PictureRefused
 from surveys.answers import NOTHING, Given, Refused, clean
 from surveys.definition import Question, said
-from surveys.definition import Survey as Definition
 from surveys.enums import InvitationState, QuestionKind, ResponseState, Way
 from surveys.logic import choices_for, piped, screens
-from surveys.models import Invitation, Response, Survey, SurveyPlace
-from surveys.queries import fitting, given_in, reading
+from surveys.models import Invitation, Response
+from surveys.queries import given_in
 from surveys.services.answering import (
     AlreadyAnswered,
     BadAnswers,
@@ -38,91 +35,7 @@ from surveys.services.answering import (
 )
 from surveys.services.uploads import add_upload
 
-COOKIE, KEPT = "survey", 30 * 24 * 3600  # seconds
 MOST_BEGUN, A_WHILE = 40, 600  # begun from one network in so many seconds: a full café behind one address is fewer
-
-
-class TooMany(Exception):
-    """More answers are begun from one network than people could be there."""
-
-
-@dataclass
-class Visit:
-    """Somebody at a survey: by which way, whose invitation, and what they have begun."""
-
-    request: HttpRequest
-    survey: Survey
-    way: Way
-    invitation: Invitation | None = None
-    response: Response | None = None
-    member: Member | None = None  # who comes without an invitation: by their pages, or a link in any mail
-    asked_for: str = "open"
-    place: SurveyPlace | None = None
-    sheet: str = ""  # its number, on paper
-
-    @property
-    def person(self) -> Member | None:
-        return self.invitation.member if self.invitation else self.member
-
-    @property
-    def version_id(self) -> int:
-        if self.response:
-            return self.response.version_id
-        return self.survey.versions.get(number=self.survey.number).pk
-
-    @property
-    def read(self) -> Definition:
-        return reading(self.version_id)
-
-    @property
-    def known(self) -> dict[str, Given]:
-        """What was answered so far."""
-        return given_in(self.response) if self.response else {}
-
-    @property
-    def seed(self) -> str:
-        """Of what is in random order: from the first page on, before there is a response."""
-        if self.response:
-            return str(self.response.uid)
-        return ""
-
-    def fits(self) -> list[bool]:
-        if self.response:
-            return self.response.fits
-        member_id = self.person.pk if self.person and not self.survey.anonymous else None
-        return fitting(self.read.trees, member_id=member_id, at=timezone.now())
-
-    @property
-    def language(self) -> str:
-        asked = self.request.GET.get("language") or (self.response.language if self.response else "")
-        if not asked and self.person:
-            asked = self.person.language
-        asked = asked or getattr(self.request, "LANGUAGE_CODE", "en")
-        return asked if asked in self.survey.languages else self.survey.languages[0]
-
-    @property
-    def name(self) -> str:
-        return self.person.name if self.person and not self.survey.anonymous else ""
-
-    @property
-    def tablet(self) -> bool:
-        return self.way == Way.KIOSK
-
-    @property
-    def again(self) -> str:
-        """Where the next one begins, at a tablet or with the next sheet of paper."""
-        return f"{self.request.path}?new" if self.way in (Way.KIOSK, Way.PAPER) else ""
-
-
-def begun(request: HttpRequest, survey: Survey) -> Response | None:
-    """What this browser has begun, of which nothing but its cookie tells. With "?new" it begins anew."""
-    if "new" in request.GET and request.method != "POST":
-        return None
-    told = request.get_signed_cookie(COOKIE, default="", max_age=KEPT)
-    try:
-        return Response.objects.filter(survey=survey, uid=UUID(told)).first()
-    except ValueError:
-        return None
 
 
 def visit_of(visit: Visit) -> HttpResponse:
