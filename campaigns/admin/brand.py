@@ -20,9 +20,9 @@ from unfold.widgets import (
 )
 
 from campaigns.content import colours
-from campaigns.content.blocks import parse
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import Look, get_brand, picture_path
+from campaigns.content.reading import parse
 from campaigns.content.ready import READY
 from campaigns.models import Brand
 from campaigns.services.brand import judge, save_brand

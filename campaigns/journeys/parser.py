@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from campaigns.journeys.checks import costs, ways
 from campaigns.journeys.definition import (
     END,
     EVENTS,
@@ -15,7 +16,6 @@ from campaigns.journeys.definition import (
     MOST_WAYS,
     OWN_DAYS,
     WAITABLE,
-    WAITS,
     Again,
     BadJourney,
     Journey,
@@ -93,8 +93,8 @@ class _Reader:
             self.number(raw, "", "cap_cost_minor", 1, 10**12, usual=None),
         )
         if not self.problems:
-            self.check_ways(journey)
-            self.check_costs(journey)
+            self.problems.extend(ways(journey))
+            self.problems.extend(costs(journey, self.known))
         return journey
 
     # --- How members come in ------------------------------------------------------------------------------------
@@ -383,44 +383,6 @@ class _Reader:
             return usual
         return float(value)
 
-    # --- Ways ---------------------------------------------------------------------------------------------------
-    def check_ways(self, journey: Journey) -> None:
-        """No circle without a wait, none without a way out, and no step that nobody comes to."""
-        reached = _reached(journey.steps, [journey.first])
-        for step in journey.steps.values():
-            if step.id not in reached:
-                self.problem(step.path, gettext("Nobody ever comes to this step."))
-        for step in journey.steps.values():
-            if step.kind is not StepKind.GO_TO:
-                continue
-            if step.id in _reached(journey.steps, step.exits.values(), through=lambda one: one.kind not in WAITS):
-                self.problem(step.path, gettext("This goes in a circle without ever waiting."))
-            elif END not in _reached(journey.steps, [step.id]) and journey.goal is None and not journey.exits:
-                self.problem(step.path, gettext("Nobody ever gets out: give a goal, or a way that ends."))
-
-    def check_costs(self, journey: Journey) -> None:
-        """A cap in money can be kept only where it is known what each coupon costs."""
-        if journey.cap_cost_minor is None:
-            return
-        for step in journey.steps.values():
-            if step.kind is StepKind.COUPON and self.known.costs.get(step.told["offer"]) is None:
-                words = {"offer": self.known.offers.get(step.told["offer"], "?")}
-                sentence = gettext("Please say at the offer “%(offer)s” what one use costs the shop: the cap needs it.")
-                self.problem(f"{step.path}/offer", sentence % words)
-
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and len(value) <= 200 and "\0" not in value
-
-
-def _reached(steps: Mapping[str, Step], first: Any, through: Any = lambda step: True) -> set[str]:
-    """The ids that can be come to from some, END among them; only on through steps that `through` lets pass."""
-    rest, seen = list(first), set()
-    while rest:
-        name = rest.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name != END and through(steps[name]):
-            rest.extend(steps[name].exits.values())
-    return seen

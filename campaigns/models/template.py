@@ -54,7 +54,7 @@ class TemplateVersion(models.Model):
 
     @property
     def content(self) -> dict:
-        """What campaigns.content.blocks parses."""
+        """What campaigns.content.reading parses."""
         return {"subject": self.subject, "preheader": self.preheader, "sms": self.sms, "blocks": self.blocks}
 
 

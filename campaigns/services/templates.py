@@ -15,9 +15,10 @@ from django.utils.translation import gettext
 from liquid.exceptions import LiquidError
 
 from campaigns import merge
-from campaigns.content.blocks import BadContent, Known, Problem, complete_languages, parse, walk
+from campaigns.content.blocks import BadContent, Known, Problem, complete_languages, walk
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
+from campaigns.content.reading import parse
 from campaigns.content.sources import sample_values
 from campaigns.content.survey_block import sample as survey_sample
 from campaigns.models import BirthdayGreeting, Link, MailPicture, Snippet, Template, TemplateVersion

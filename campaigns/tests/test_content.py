@@ -12,10 +12,11 @@ from liquid.exceptions import LiquidError
 
 from campaigns import merge
 from campaigns.content import blocks, colours, markup, sms
-from campaigns.content.blocks import BadContent, Problem, closest, parse
+from campaigns.content.blocks import BadContent, Problem, closest
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import Look
 from campaigns.content.quoted import quoted
+from campaigns.content.reading import parse
 from campaigns.content.ready import READY
 from campaigns.models import Brand
 from campaigns.services.templates import example

@@ -13,9 +13,10 @@ from liquid.exceptions import LiquidError
 
 from campaigns import merge
 from campaigns.content import blocks, places, sms
-from campaigns.content.blocks import BadContent, Problem, parse
+from campaigns.content.blocks import BadContent, Problem
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look, picture_path
+from campaigns.content.reading import parse
 from campaigns.enums import TemplateKind
 from campaigns.models import Snippet
 from campaigns.services.templates import add_picture, known

@@ -12,7 +12,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from campaigns.content.blocks import BadContent, Problem, parse
+from campaigns.content.blocks import BadContent, Problem
+from campaigns.content.reading import parse
 from campaigns.enums import TemplateKind
 from campaigns.services.templates import known
 

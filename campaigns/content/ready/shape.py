@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A ready template: `when` says what it is for; `content` is what campaigns.content.blocks parses."""
+    """A ready template: `when` says what it is for; `content` is what campaigns.content.reading parses."""
 
     key: str
     name: Promise
