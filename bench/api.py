@@ -83,10 +83,10 @@ def _purchases(url: str, stand: Stage) -> Iterator[Row]:
         return _calls(stand, "purchase")
 
     def batch() -> float:
-        return _calls(stand, "batch", clients=2)
+        return _calls(stand, "batch")
 
     def many_by_hand() -> float:
-        return by_thousands(url, members=MEMBERS, clients=2, seconds=SECONDS)
+        return by_thousands(url, members=MEMBERS, clients=2, seconds=SECONDS)  # its best
 
     ours = _per_purchase(url, single)  # warms it, too, and leaves what the SQL by hand writes again
     with one_by_one(url, members=MEMBERS, clients=CLIENTS, seconds=SECONDS) as by_hand:

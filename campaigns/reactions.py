@@ -28,7 +28,7 @@ def send_invitations(events: list[TimelineEvent]) -> None:
     plan(invitation_ids=[event.data["invitation"] for event in events], at=timezone.now())
 
 
-@reacts_to(*sorted({*EVENTS.values(), *WAITABLE}), unless="import")
+@reacts_to(*sorted({*EVENTS.values(), *WAITABLE}), unless="import", where="EXISTS (SELECT FROM campaigns_journey)")
 def move_journeys(events: list[TimelineEvent]) -> None:
     """What happened lets members into journeys, and wakes those who wait for it."""
     hear(events=events, at=timezone.now())

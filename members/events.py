@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
@@ -53,6 +54,7 @@ _kinds: dict[str, Kind] = {}
 _groups: dict[str, Group] = {}
 _reactions: dict[str, Reaction] = {}
 _subscribed: dict[str, list[tuple[str, str]]] = {}
+_conditions: dict[str, str] = {}
 
 
 def kind(
@@ -107,8 +109,10 @@ def describe(event: "TimelineEvent", labels: dict[str, str] | None = None) -> st
         return str(known.label)
 
 
-def reacts_to(*names: str, unless: str = "") -> Callable[[Reaction], Reaction]:
-    """Subscribes `f(events)` to kinds of event; `unless` their data have this key ("import": a file told it).
+def reacts_to(*names: str, unless: str = "", where: str = "") -> Callable[[Reaction], Reaction]:
+    """Subscribes `f(events)` to kinds of event; `unless` their data have this key ("import": a file told it), and only
+    `where` there is somebody to listen: SQL without parameters that is asked as an event is written. It must hold from
+    before the first event that counts ("there is a journey", not "one runs").
 
     The reaction gets a list of one or more events and runs in a transaction with the removal of their rows: all it
     writes happens exactly once. It must not do anything that a rollback does not undo.
@@ -117,6 +121,8 @@ def reacts_to(*names: str, unless: str = "") -> Callable[[Reaction], Reaction]:
     def subscribe(function: Reaction) -> Reaction:
         key = f"{function.__module__}.{function.__name__}"
         _reactions[key] = function
+        if where:
+            _conditions[key] = where
         for name in names:
             _subscribed.setdefault(name, []).append((key, unless))
         return function
@@ -129,8 +135,9 @@ def reaction(key: str) -> Reaction | None:
     return _reactions.get(key)
 
 
-# Parts of a statement, after `source (member_id, at, data)`.
-RECORDING = """
+_LISTENING = "/* listening */"
+# Parts of a statement, after `source (member_id, at, data)`; `complete` fills in who listens.
+RECORDING = f"""
 event AS (
     INSERT INTO members_timelineevent (member_id, kind, at, data, actor_id)
     SELECT member_id, %(kind)s, at, data, %(actor_id)s::bigint FROM source
@@ -143,10 +150,21 @@ pending AS (
     INSERT INTO members_pendingreaction (event_id, reaction)
     SELECT event.id, subscribed.reaction
     FROM event, unnest(%(reactions)s::text[], %(unless)s::text[]) AS subscribed (reaction, unless)
-    WHERE NOT event.data ? subscribed.unless
+    WHERE NOT event.data ? subscribed.unless {_LISTENING}
 )
 """
 _RECORD = f"WITH source (member_id, at, data) AS ({{select}}), {RECORDING} SELECT WHERE false"
+
+
+@cache
+def complete(statement: str) -> str:
+    """A statement with RECORDING in it, once all apps have subscribed. Only reactions to which somebody listens get a
+    row: that spares the writer little, and a worker all that it would look up for nothing."""
+    told = ""
+    for condition in sorted(set(_conditions.values())):
+        keys = ", ".join(sorted(f"'{key}'" for key, where in _conditions.items() if where == condition))
+        told += f"AND (subscribed.reaction NOT IN ({keys}) OR {condition}) "
+    return statement.replace(_LISTENING, told)
 
 
 def record_selected(
@@ -155,7 +173,7 @@ def record_selected(
     """Records one event for each row (member_id, at, data) of an SQL query, in one statement; `often`: one whose text
     is always the same, and tells the types of its parameters."""
     given = recording(kind, actor_id)
-    (fetch_prepared if often else execute)(_RECORD.format(select=select), {**params, **given})
+    (fetch_prepared if often else execute)(complete(_RECORD).format(select=select), {**params, **given})
 
 
 def recording(kind: str, actor_id: int | None) -> dict[str, Any]:

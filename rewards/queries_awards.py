@@ -34,13 +34,14 @@ def award_sentence(transfer: Transfer) -> str:
     return award_words(transfer.why, name or str(transfer.get_kind_display()))
 
 
-def award_words(why: dict[str, Any], rule: str) -> str:
-    """As award_sentence, from what an award keeps and its rule's name."""
+def award_words(why: dict[str, Any], rule: str, language: str | None = None) -> str:
+    """As award_sentence, from what an award keeps and its rule's name; `language` is the active one, where known."""
     if "effect" not in why:  # before rules had versions
         return _bought(why["amount_minor"], why["currency"], str(why.get("multiplier", 1)))
     effect, paid = why["effect"], sum([basis for _line, basis, _exact in why["lines"]])
     percent, cut = effect.get("percent"), bool(why["cut"])
-    return _sentence(get_language(), effect["kind"], rule, paid, why["currency"], why["factor"], percent, cut)
+    language = language or get_language()
+    return _sentence(language, effect["kind"], rule, paid, why["currency"], why["factor"], percent, cut)
 
 
 @lru_cache(maxsize=10_000)  # a shop's prices are the same ones again and again

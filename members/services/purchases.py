@@ -362,7 +362,7 @@ def record_selected(*, select: str, params: dict[str, Any], actor_id: int | None
 def _record(answer: str, select: str, params: dict[str, Any], actor_id: int | None) -> list[tuple]:
     fetch = fetch_prepared if select is _TOLD else fetch_all
     told = events.recording(events.PURCHASE_PAID, actor_id)
-    return fetch(_RECORD.format(select=select, answer=answer), {**params, **told})
+    return fetch(events.complete(_RECORD).format(select=select, answer=answer), {**params, **told})
 
 
 def _earlier_fingerprints(told: NewPurchase) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from members import events
-from members.models import PendingReaction, TimelineEvent
+from members.models import PendingReaction, Tag, TimelineEvent
 from members.services.reactions import DIED, MAX_ATTEMPTS, pause, retry, run_due
 from members.tests.factories import make_member
 from members.tests.killed import killed_in
@@ -143,3 +143,20 @@ def test_an_event_that_is_rolled_back_leaves_no_reaction(at):
         happen(member, at, 1)
         transaction.set_rollback(True)
     assert not PendingReaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_only_what_somebody_listens_to_waits_for_an_answer(at, monkeypatch):
+    key = f"{note.__module__}.{note.__name__}"
+    monkeypatch.setattr(events, "_conditions", {key: "EXISTS (SELECT FROM members_tag WHERE name = 'heard')"})
+    events.complete.cache_clear()
+    try:
+        member = make_member()
+        happen(member, at, 1)
+        assert not PendingReaction.objects.exists()
+        Tag.objects.create(name="heard")
+        happen(member, at, 2)
+        assert run_due(at=at + timedelta(days=365)) == 1
+        assert seen == [[2]]
+    finally:
+        events.complete.cache_clear()

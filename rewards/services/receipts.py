@@ -150,7 +150,7 @@ def _stands(rows: Iterable[tuple]) -> dict[int, Stand]:
 
 def earned_now(granted: Granted, at: datetime) -> list[Earned]:
     """What was just given, `at` now."""
-    found = []
+    found, language = [], get_language()  # asked once: asking costs more than the sentence
     for award in granted.outcome.awards:
         rule = award.rule
         coupon = award.offer is not None
@@ -167,7 +167,7 @@ def earned_now(granted: Granted, at: datetime) -> list[Earned]:
                 name=rule.name,
                 unit=rule.definition.unit,
                 amount=1 if coupon else award.points,
-                why=rule.name if coupon else award_words(award.why, rule.name),
+                why=rule.name if coupon else award_words(award.why, rule.name, language),
                 state=state,
                 available_from=_by_itself(award.available_from),
                 waits_for=award.why.get("waits", {}).get("for", ""),

@@ -17,6 +17,7 @@ from psycopg.errors import NumericValueOutOfRange
 from pydantic_core import to_json
 
 from common.sql import Params, fetch_prepared, fetch_together
+from members.events import complete
 from members.services.purchases import (
     WRITING,
     WRITING_ALONE,
@@ -215,9 +216,9 @@ def write_at_once(
         if ending is not None and len(purchases) == 1 and done.staying:
             alone = {name: params[name][0] for name in ("counted", "until", "since")}
             params |= writing_alone(purchases[0], drawn[0], actor_id) | alone
-            fetch_together([(_WRITE_ALONE, params), ending(done)], last=True)
+            fetch_together([(complete(_WRITE_ALONE), params), ending(done)], last=True)
             return done
-        rows = fetch_prepared(_WRITE, writing(purchases, drawn, actor_id) | params)
+        rows = fetch_prepared(complete(_WRITE), writing(purchases, drawn, actor_id) | params)
     if len(rows) < len(purchases):
         return AtOnce(written(purchases, drawn, {row[0] for row in rows}))
     if acts:
