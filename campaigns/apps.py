@@ -8,7 +8,17 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import events, merging, panels_preferences, panels_trace, privacy, reactions, traits, webhooks  # noqa: F401  these register
+        from campaigns import (  # noqa: F401  these register
+            events,
+            merging,
+            panels_preferences,
+            panels_trace,
+            panels_winback,
+            privacy,
+            reactions,
+            traits,
+            webhooks,
+        )
         from campaigns.content import sources, survey_block
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
@@ -35,6 +45,7 @@ class CampaignsConfig(AppConfig):
         opt_in.register()
         panels_preferences.register_all()
         panels_trace.register_all()
+        panels_winback.register_all()
         keeping.register_all()
         verify.register_all()
         writing.register()

@@ -188,6 +188,25 @@ class RunState(models.TextChoices):
     GONE = "gone", _("Merged or erased")
 
 
+BY_HAND = "hand:"  # how the key of a way begins that staff began
+
+
+class Obstacle(models.TextChoices):
+    """What keeps staff from leading a member into a journey, as a sentence."""
+
+    GONE = "gone", _("The member was merged into another, or erased.")
+    NOT_BY_HAND = "not_by_hand", _("Staff do not start this journey.")
+    NOT_RUNNING = "not_running", _("The journey does not run now.")
+    INSIDE = "inside", _("Is inside now, and nobody is inside twice.")
+    BEFORE = "before", _("Was inside before, and each member comes in once only.")
+    TOO_SOON = "too_soon", _("Was inside a short while ago, and may not come in again yet.")
+    FULL = "full", _("As many members have come in as may.")
+    AUDIENCE = "audience", _("Does not belong to the journey’s audience.")
+    NO_CONSENT = "no_consent", _("Has not agreed to such messages, so nothing would arrive.")
+    NO_ADDRESS = "no_address", _("Has no address for such messages.")
+    SUPPRESSED = "suppressed", _("The member’s address stands on the suppression list.")
+
+
 class Pace(models.TextChoices):
     """How often a member wants to hear of us at most."""
 

@@ -49,6 +49,13 @@ def _topic(data: dict[str, Any]) -> str:
     return text % words
 
 
+group("journey", _("Journeys"), "route")
+JOURNEY_STARTED = any_kind(
+    "journey.started",
+    _("Journey started by staff"),
+    lambda data: gettext("Staff started “%(journey)s”") % {"journey": data.get("name") or "?"},
+    about=("campaigns.journeyrun", "run"),
+)
 CONSENT_ASKED = any_kind("consent.asked", _("Consent to be confirmed"), _asked)
 TOPIC_CHOSEN = any_kind("consent.topic", _("Topic chosen"), _topic)
 PACE_CHOSEN = any_kind("consent.pace", _("How often"), lambda data: str(Pace(data["pace"]).label))

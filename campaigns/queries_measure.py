@@ -94,7 +94,8 @@ class Lift:
 
 
 # Everybody who was drawn to get it counts, whether the mail arrived or not: only so are both groups alike but for the
-# draw. Of a journey each member's first way counts. Net of refunds, in the programme's currency.
+# draw. Of a journey each member's first way counts, but none that staff began: nobody drew for it. Net of refunds, in
+# the programme's currency.
 _LIFT = """
 WITH drawn AS (
     SELECT message.campaign_id, message.member_id, message.state = 'held' AS held, message.due_at AS since
@@ -105,6 +106,7 @@ WITH drawn AS (
     SELECT * FROM (
         SELECT DISTINCT ON (journey_id, member_id) journey_id, member_id, state = 'held', entered_at
         FROM campaigns_journeyrun WHERE journey_id = ANY(%(ids)s::bigint[]) AND state <> 'missed'
+          AND key NOT LIKE 'hand:%%'
         ORDER BY journey_id, member_id, entered_at
     ) AS way
 ), spent AS (

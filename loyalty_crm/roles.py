@@ -71,7 +71,7 @@ _MARKETER = {
     "campaigns.trackevent": "view",
     "campaigns.campaign": "view",
     "campaigns.journey": "view add change",
-    "campaigns.journeyrun": "view",
+    "campaigns.journeyrun": "view add",  # to add one is to start a journey for a member
     "campaigns.occasion": "view add change",
     "campaigns.topic": "view add change",
     "campaigns.cap": "view",

@@ -60,6 +60,8 @@ def change_words(change: CaseChange, names: Mapping[str, Mapping[Any, str]]) -> 
         if change.what == "remedy_refused":
             return gettext("refused: %(kind)s") % kind
         return gettext("made good: %(kind)s") % kind
+    if change.what == "offered":
+        return gettext("started “%(name)s” for the member") % {"name": data["name"]}
     if change.what == "facts":
         facts = "; ".join(_fact(name, told, names) for name, told in data.items())
         return gettext("set %(facts)s") % {"facts": facts}

@@ -4,7 +4,7 @@
      "steps": [{"id": "s1", "kind": "wait", "days": 3}, {"id": "s2", "kind": "send", "template": 7}, …],
      "goal": {"event": "purchase.paid"}, "exits": [{"event": "consent.withdrawn"}],
      "again": {"rule": "never"}, "catch_up_hours": 48, "entry_limit": null, "cap_points": null, "cap_coupons": null,
-     "cap_cost_minor": null}
+     "cap_cost_minor": null, "by_hand": false}
 
 Steps follow one another. `if` has the lists "yes" and "no", `split` has "ways" with a share each, `wait_for` has "then"
 and "else"; what comes to the end of such a list goes on behind it. `go_to` leads to another step, `end` out.
@@ -35,6 +35,7 @@ class TriggerKind(TextChoices):
     REFERRAL = "referral", _("A friend they brought became a customer")
     DETRACTOR = "detractor", _("Was unhappy in a survey")
     CART = "cart", _("Left a basket behind")
+    HAND = "hand", _("Nobody by themselves: staff start it")
 
 
 class StepKind(TextChoices):
@@ -174,6 +175,11 @@ class Journey:
     cap_points: int | None
     cap_coupons: int | None
     cap_cost_minor: int | None
+    by_hand: bool = False  # besides, staff may start it for a member
+
+    @property
+    def starts_by_hand(self) -> bool:
+        return self.by_hand or self.kind is TriggerKind.HAND
 
     @property
     def kind(self) -> TriggerKind:

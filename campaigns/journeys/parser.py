@@ -30,7 +30,7 @@ from campaigns.journeys.definition import (
 _ID = re.compile(r"[a-z0-9_-]{1,20}")
 _LISTS = {StepKind.IF: ("yes", "no"), StepKind.WAIT_FOR: ("then", "else")}
 _KEYS = ("trigger", "audience", "steps", "goal", "exits", "again", "catch_up_hours", "entry_limit", "cap_points",
-         "cap_coupons", "cap_cost_minor")  # fmt: skip
+         "cap_coupons", "cap_cost_minor", "by_hand")  # fmt: skip
 YEAR = 366
 OF_DAYS = {"birthday": "", "expiry": "", "coupon": ""}
 
@@ -91,6 +91,7 @@ class _Reader:
             self.number(raw, "", "cap_points", 1, 10**12, usual=None),
             self.number(raw, "", "cap_coupons", 1, 10**9, usual=None),
             self.number(raw, "", "cap_cost_minor", 1, 10**12, usual=None),
+            raw.get("by_hand") is True,
         )
         if not self.problems:
             self.problems.extend(ways(journey))

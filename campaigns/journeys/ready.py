@@ -139,6 +139,7 @@ READY: dict[str, Ready] = {
                 "again": {"rule": "after", "days": 180},
                 "cap_coupons": 3_000,
                 "cap_cost_minor": {"money": 2_000},
+                "by_hand": True,
             },
         ),
         Ready(

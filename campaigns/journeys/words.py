@@ -226,6 +226,8 @@ def rules_words(journey: Journey, known: Known) -> list[str]:
             n = journey.again_days
             sentence = ngettext("Again after %(n)d day at the earliest.", "Again after %(n)d days at the earliest.", n)
             said.append(sentence % {"n": n})
+    if journey.by_hand:
+        said.append(gettext("Staff may start it for a member too, from a case."))
     n = journey.catch_up_hours
     late = ngettext("What is more than %(n)d hour late is missed.", "What is more than %(n)d hours late is missed.", n)
     said.append(late % {"n": n})

@@ -1,13 +1,20 @@
-"""The café's journeys: three that have run for two days, with members on them, and two still being drafted."""
+"""The café's journeys: three that have run for two days, with members on them, one of whom staff led in from a case,
+and two still being drafted."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from campaigns.models import Campaign
+from django.test.utils import override_settings
+
+from campaigns.models import Campaign, Journey, Message
+from campaigns.services.delivery import deliver
+from campaigns.services.journeys.by_hand import choices, start_by_hand
 from campaigns.services.journeys.definitions import publish_journey
 from campaigns.services.journeys.entering import hear
 from campaigns.services.journeys.ready import take_ready
 from campaigns.services.journeys.running import run
 from members.models import TimelineEvent, User
+from surveys.models import Case
 
 _RUNNING, _DRAFTS = ("welcome", "thanks", "win-back"), ("festival", "expiring")
 
@@ -27,3 +34,25 @@ def lead(at: datetime, marketer: User) -> None:
         )
         hear(events=list(told.order_by("at", "id")), at=until)
         run(at=until)
+
+
+def win_back(at: datetime, marketer: User) -> None:
+    """Somebody who was unhappy is led into the win-back ladder from their case, and has opened its first mail."""
+    ladder = Journey.objects.get(campaign__name="Win back")
+    begun = at - timedelta(hours=20)
+    for case in Case.objects.filter(member__isnull=False, kind="complaint", opened_at__lt=begun).order_by("-opened_at"):
+        assert case.member is not None
+        if any(one.journey == ladder and one.obstacle is None for one in choices(member=case.member, at=begun)):
+            break
+    else:
+        return
+    way = start_by_hand(
+        journey_id=ladder.pk, member_id=case.member.pk, key=UUID(int=2000), at=begun, actor_id=marketer.pk,
+        case_id=case.pk,
+    )  # fmt: skip
+    run(at=begun)
+    with override_settings(EMAIL_BACKEND="loyalty_crm.demo.post.Postman"):
+        deliver(clock=lambda: begun)
+    Message.objects.filter(campaign=ladder.pk, member=way.member_id, state="sent").update(
+        delivered_at=begun, opened_at=begun + timedelta(hours=3), clicked_at=begun + timedelta(hours=3, minutes=1)
+    )

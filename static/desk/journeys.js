@@ -160,7 +160,8 @@
       make("div", { "data-path": "/again", class: "jou-fields jou-rule" }, labelled(settings.again, rule),
         again.rule === "after" ? field({ type: "number", name: "days", label: settings.days, least: 1, most: 3660 }, again, changed) : null, make("p", { class: "jou-problem" })),
       make("div", { class: "jou-fields" }, most("catch_up_hours"), most("entry_limit"), most("cap_points"), most("cap_coupons"),
-        field({ type: "money", name: "cap_cost_minor", label: settings.cap_cost_minor }, definition, changed)));
+        field({ type: "money", name: "cap_cost_minor", label: settings.cap_cost_minor }, definition, changed)),
+      make("div", { class: "jou-fields jou-rule" }, field({ type: "check", name: "by_hand", label: settings.by_hand }, definition, changed)));
   }
 
   function draw(focus, said = "", back = "") {

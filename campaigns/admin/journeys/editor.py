@@ -74,6 +74,7 @@ def settings(preview_url: str, *, may: bool) -> dict[str, Any]:
         "days": gettext("days"), "catch_up_hours": gettext("late by at most (hours)"),
         "entry_limit": gettext("members at most"), "cap_points": gettext("points given at most"),
         "cap_coupons": gettext("coupons given at most"), "cap_cost_minor": gettext("cost at most"),
+        "by_hand": gettext("Staff may start it too, from a case"),
         "least": gettext("of at least"), "stores": gettext("at the stores"),
         "suggest": reverse("admin:members_segment_suggest") + "?trait=purchase.count",
         "currency": currency, "digits": minor_digits(currency),
@@ -192,7 +193,7 @@ def catalogue(there: Known) -> dict[str, Any]:
         for kind in TriggerKind
         if kind in TIMED
         or EVENTS.get(kind, "member.joined") in there.events
-        or kind in (TriggerKind.SEGMENT, TriggerKind.TIER)
+        or kind in (TriggerKind.SEGMENT, TriggerKind.TIER, TriggerKind.HAND)
     ]
     return {
         "triggers": [{"kind": k.value, "label": str(k.label), "fields": triggers.get(k, [])} for k in offered],

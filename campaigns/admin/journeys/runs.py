@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from campaigns.enums import RunState
+from campaigns.enums import BY_HAND, RunState
 from campaigns.journeys.words import exit_words, step_words
 from campaigns.models import JourneyLog, JourneyRun
 from campaigns.services.journeys.definitions import known, read_version, read_versions
@@ -99,7 +99,7 @@ class JourneyRunAdmin(ReadOnlyAdmin):
                 "state": RunState(run.state).label,
                 "colour": COLOURS.get(RunState(run.state), ""),
                 "mended": run.why.get("mended", []),
-                "notes": [self._note(note, read, there) for note in JourneyLog.objects.filter(run=run).order_by("id")],
+                "notes": [self._note(note, read, there) for note in run.log.order_by("id")],
             },
         )
 
@@ -107,6 +107,8 @@ class JourneyRunAdmin(ReadOnlyAdmin):
         step = read.steps.get(note.step)
         way = exit_words(step, note.why["exit"]) if step and note.why.get("exit") in step.exits else ""
         why = REASONS.get(note.why.get("reason", ""), "")
+        if note.what == "entered" and note.run.key.startswith(BY_HAND):
+            why = gettext("started by staff")
         if "points" in note.why and note.what == "did":
             why = gettext("%(n)d points given") % {"n": note.why["points"]}
         return {

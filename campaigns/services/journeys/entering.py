@@ -92,6 +92,12 @@ WHERE journey.campaign_id = %(journey)s FOR UPDATE OF journey
 """
 
 
+def door(journey_id: int) -> Door | None:
+    """Locks a journey that runs; None where it does not."""
+    rows = fetch_prepared(_DOOR, {"journey": journey_id})
+    return Door(*rows[0]) if rows else None
+
+
 def let_in(*, journey: Door, who: Source, at: datetime, ids: Sequence[int] | None) -> int:
     """Lets in whom a query gives, as far as the journey's rules allow, in one statement; how many rows were written.
 
@@ -170,8 +176,8 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
         came = fitting(read, events)
         if not came:
             continue
-        doors = fetch_prepared(_DOOR, {"journey": journey.pk})
-        if not doors:
+        entered = door(journey.pk)
+        if entered is None:
             continue
         who = Source(
             "SELECT * FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(ats)s::timestamptz[], %(whys)s::jsonb[])"
@@ -183,7 +189,7 @@ def hear(*, events: Sequence[TimelineEvent], at: datetime) -> None:
                 "whys": [json.dumps({"event": event.pk, "kind": event.kind}) for event in came],
             },
         )
-        let += _try(Door(*doors[0]), who, at, [event.member_id for event in came])
+        let += _try(entered, who, at, [event.member_id for event in came])
     if woken or let:
         ring("campaigns.tasks.run_journeys")
 

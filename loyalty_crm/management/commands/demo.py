@@ -129,6 +129,7 @@ class Command(BaseCommand):
         wishes.keep_wishes(at, SEED)
         surveys.ask(Random(SEED), guests, at, staff)  # noqa: S311
         cases.keep_cases(at, SEED)
+        ways.win_back(at, staff["Marketer"])
         friends.bring_friends(at, friends.givers([guest.member.pk for guest in guests]))
         make_doubles(at, staff["Marketer"])
         make_till_key(staff["Manager"])
