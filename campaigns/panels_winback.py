@@ -10,6 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from campaigns.enums import CampaignState, MessageState, RunState, SkipReason
+from campaigns.journeys.definition import Journey, Step
 from campaigns.journeys.words import step_words
 from campaigns.queries_by_hand import After, after
 from campaigns.services.journeys.by_hand import CannotStart, choices, start_by_hand
@@ -33,7 +34,7 @@ def _context(case: "Case", at: datetime, request: HttpRequest) -> dict[str, Any]
     offered = [
         {
             "journey": one.journey,
-            "steps": [step_words(step, there) for step in one.read.steps.values() if step.kind in _TOLD],
+            "steps": [step_words(step, there) for step in _in_order(one.read) if step.kind in _TOLD],
             "obstacle": one.obstacle.label if one.obstacle else "",
             "waits_until": one.waits_until,
         }
@@ -51,6 +52,11 @@ def _context(case: "Case", at: datetime, request: HttpRequest) -> dict[str, Any]
 
 
 _TOLD = ("send", "points", "coupon", "task")
+
+
+def _in_order(read: Journey) -> list[Step]:
+    """The steps as the editor shows them, from above."""
+    return sorted(read.steps.values(), key=lambda step: [int(part) for part in step.path.split("/") if part.isdigit()])
 
 
 def _told(one: After, there: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from members.models import TimelineEvent, User
 from members.services.consent import state_consent
 from members.services.purchases import KeyReused
 from members.tests.factories import make_member
+from rewards.tests.coupons import make_offer
 from surveys.services.cases.opening import open_case
 
 pytestmark = pytest.mark.django_db
@@ -117,7 +118,9 @@ def test_the_page_of_a_case_starts_it(client, settings):
     client.force_login(user)
     user.groups.add(Group.objects.get_or_create(name="Marketer")[0])
     page, act = reverse("admin:surveys_case_change", args=[case.pk]), reverse("admin:surveys_case_act", args=[case.pk])
-    assert f'name="journey" value="{made.pk}"' in client.get(page).content.decode()
+    offer, shown = make_offer(name_en="Half off"), client.get(page).content.decode()
+    assert f'<option value="{offer.pk}">Half off' in shown  # offers of the shop stand among the remedies
+    assert f'name="journey" value="{made.pk}"' in shown
     form = {"act": "start_journey", "journey": made.pk, "key": str(uuid4())}
     said = client.post(act, form, follow=True).content.decode()
     assert "has begun for" in said

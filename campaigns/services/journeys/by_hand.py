@@ -104,29 +104,29 @@ def _channels(campaign: Campaign, read: Definition) -> list[str]:
 
 
 def _ways(campaign: Campaign, channels: Sequence[str], member: Member) -> dict[str, str]:
-    """The channels that the member agreed to, each with its address. The pages of their own need no consent."""
-    agreed = set(
-        ConsentState.objects.filter(
-            member=member, purpose=campaign.purpose, channel__in=channels, granted=True
-        ).values_list("channel", flat=True)
-    )
+    """The channels that the member agreed to, each with its address. Any yes to the purpose counts for the pages of
+    their own, and any no to the topic against them: so hand-over asks too."""
+    said = ConsentState.objects.filter(member=member, purpose=campaign.purpose, granted=True)
+    agreed = set(said.values_list("channel", flat=True))
+    off: set[str] = set()
     if campaign.topic_id:
-        agreed -= set(
-            TopicChoice.objects.filter(member=member, topic=campaign.topic_id, wanted=False).values_list(
-                "channel", flat=True
-            )
-        )
+        let_go = TopicChoice.objects.filter(member=member, topic=campaign.topic_id, wanted=False)
+        off = set(let_go.values_list("channel", flat=True))
+    if agreed and not off:
+        agreed.add(Medium.APP.value)
     own = {Medium.EMAIL.value: member.email, Medium.SMS.value: member.phone, Medium.APP.value: ""}
-    return {one: own[one] or "" for one in channels if one in own and (one == Medium.APP or one in agreed)}
+    return {one: own[one] or "" for one in channels if one in own and one in agreed - off}
 
 
 def _unreachable(campaign: Campaign, read: Definition, member: Member, at: datetime) -> Obstacle | None:
     channels = _channels(campaign, read)
-    if not channels or Medium.APP.value in channels:
+    if not channels:
         return None
     ways = _ways(campaign, channels, member)
     if not ways:
         return Obstacle.NO_CONSENT
+    if Medium.APP.value in ways:
+        return None
     addressed = {channel: address_key(value) for channel, value in ways.items() if value}
     if not addressed:
         return Obstacle.NO_ADDRESS

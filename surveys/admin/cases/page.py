@@ -178,7 +178,7 @@ def _remedy_form(case: Case, request: HttpRequest) -> dict[str, Any] | None:
     if case.member is None or case.member.erased_at or case.state == CaseState.MERGED:
         return None
     points, coupons = remedy_limit(cast("int", request.user.pk))
-    offers = Offer.objects.filter(state=OfferState.LIVE, shared_code="").exclude(kind=OfferKind.CARD).order_by("name")
+    offers = Offer.objects.filter(state=OfferState.LIVE, shared_code=None).exclude(kind=OfferKind.CARD).order_by("name")
     return {
         "points": None if points is None else number_format(points, use_l10n=True, force_grouping=True),
         "coupons": coupons,
