@@ -12,6 +12,7 @@ from surveys.enums import Comparison
 
 Answers = Mapping[str, Given]
 Item = TypeVar("Item", Question, Choice)
+_CALLED = re.compile(r"^\s*\{\{\s*name\s*\}\}[\s,，、:：]*|[\s,，、]*\{\{\s*name\s*\}\}")
 _PIPE = re.compile(r"\{\{\s*([a-z0-9_-]+)\s*\}\}")
 
 
@@ -137,7 +138,7 @@ def next_screen(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed:
             if screen:
                 break  # seen before, further behind: shown again on the way only if its turn comes
             continue
-        if here is not None and (section is not here or asked_of(question.show_if) & shown):
+        if here is not None and (section is not here or (asked_of(question.show_if) | _told_in(question)) & shown):
             break
         here = section
         screen.append(question)
@@ -159,6 +160,11 @@ def screens(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed: str
     return found
 
 
+def _told_in(question: Question) -> set[str]:
+    """The answers that its words tell: not before they have been given."""
+    return pipes(" ".join((*question.title.values(), *question.help.values())))
+
+
 def _hides(section: Section, shown: set[str], given: Answers, fits: Sequence[bool]) -> bool:
     """Whether a question of the section, not shown, depends on what is shown: its place is here, so the screen ends."""
     return any(
@@ -174,7 +180,11 @@ def unanswered(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed: 
 
 
 def piped(text: str, survey: Survey, given: Answers, *, language: str, name: str = "") -> str:
-    """A text with {{ q1 }} and {{ name }} filled in; plain text, to be escaped by who shows it."""
+    """A text with {{ q1 }} and {{ name }} filled in; plain text, to be escaped by who shows it. Where the name is not
+    known, the comma beside it goes too."""
+    if not name and "name" in pipes(text):
+        text = _CALLED.sub("", text)
+        text = text[:1].upper() + text[1:]
 
     def fill(found: re.Match[str]) -> str:
         if found[1] == "name":

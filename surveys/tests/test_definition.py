@@ -171,6 +171,9 @@ def test_earlier_answers_are_put_into_later_questions():
     read = parse(told, ENGLISH)
     answers = {"q1": Given(choices=("a", "b"))}
     assert piped(read.question("q2").title["en"], read, answers, language="en", name="Anna") == "Why Fine, Poor, Anna?"
+    assert ids(next_screen(read, {})) == ["q1"]  # what is told is answered first
+    assert piped("{{ name }}, how was it?", read, {}, language="en") == "How was it?"
+    assert piped("谢谢您，{{ name }}。", read, {}, language="zh-hans") == "谢谢您。"
 
 
 JUNK = st.recursive(
