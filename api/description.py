@@ -13,7 +13,7 @@ _NAMED: dict[str, Any] = {
     "card": "280000000000", "sku": "coffee-250", "category": "coffee", "brand": "Roast & Co", "store": "Old Town",
     "currency": "EUR", "points": 100, "coupons": ["SUMMER"], "tier": "Gold", "purchase": "r-2026-000123",
     "code": "K7QW-3MPX-9RTN", "kind": "workshop", "referral_code": "", "reason": "", "rule": "A point for each euro",
-    "why": "Bought for €12.50", "offer": "10% off coffee",
+    "why": "Bought for €12.50 · A point for each euro", "offer": "10% off coffee",
 }  # fmt: skip
 
 

@@ -51,10 +51,10 @@ def _sentence(
     """In `language`, which is the active one."""
     match kind:
         case "per_amount":
-            told = _bought(paid, currency, factor)
+            told = f"{_bought(paid, currency, factor)} · {rule}"  # more than one may count the same amount
         case "cashback":
             words = {"percent": percent, "amount": format_money(paid, currency)}
-            told = gettext("%(percent)s%% of %(amount)s back") % words
+            told = f"{gettext('%(percent)s%% of %(amount)s back') % words} · {rule}"
         case "multiplier":
             told = gettext("%(rule)s: points × %(factor)s") % {"rule": rule, "factor": _factor(factor)}
         case _:

@@ -45,7 +45,7 @@ def test_balance_expiry_tier_and_the_last_three_movements(as_anna, anna):
     assert '<p class="balance">1,290</p>' in page
     assert "600 points expire on Jul 16, 2026" in page
     assert page.count('<span class="dot">') == 3
-    assert "Bought for €40.00<" in page
+    assert "Bought for €40.00 · " in page
     assert "Bought for €600.00" not in page
     assert "You are at the top." in page  # 1,290 points in 12 months
     assert "65 days left to keep Gold" in page

@@ -55,7 +55,7 @@ def test_a_basket_is_recorded_and_says_what_it_earned_and_what_not(at):
     answer = taken(at, basket(member))
     assert (answer.total_minor, answer.due_minor, answer.spendable, answer.pending) == (2000, 2000, 27, 0)
     assert [(e.rule_id, e.amount, e.why, e.state) for e in answer.earned] == [
-        (base.pk, 20, "Bought for €20.00", "spendable"),
+        (base.pk, 20, "Bought for €20.00 · Purchases in EUR", "spendable"),
         (drinks.pk, 7, "Double drinks: points × 2", "spendable"),
     ]
     assert answer.unfired == ((tea.pk, "lines", {}),)
@@ -232,7 +232,7 @@ def test_credit_that_was_earned_pays(at):
     make_rule_of("Back", {"effect": {"kind": "cashback", "percent": "10"}}, unit=Unit.CREDIT)
     member = make_member()
     first = taken(at, basket(member))
-    assert (first.credit, first.earned[0].why) == (200, "10% of €20.00 back")
+    assert (first.credit, first.earned[0].why) == (200, "10% of €20.00 back · Back")
     second = taken(at, basket(member, "b2", pay_credit_minor=150))
     assert (second.due_minor, second.credit) == (1850, 200 - 150 + 185)
 

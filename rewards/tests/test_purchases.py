@@ -72,7 +72,7 @@ def test_an_award_keeps_its_why(at):
         "granted": 37,
         "cut": None,
     }
-    assert queries.explain(transfer) == "Bought for €12.50, points × 1.5"
+    assert queries.explain(transfer) == "Bought for €12.50, points × 1.5 · Purchases in EUR"
     assert not Evaluation.objects.exists()  # every rule fired: the transfers say it all
 
 

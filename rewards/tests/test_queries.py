@@ -100,7 +100,7 @@ def test_every_movement_explains_itself(at):
     confirm(key="h3", at=at)
     refund_purchase(purchase_id=bought.id, source="till", key="r", amount_minor=1000, at=at)
     assert sentences(member) == [
-        "Bought for €1,250.00",
+        "Bought for €1,250.00 · Purchases in EUR",
         "Gift for your birthday",
         "Adjustment",
         "Reserved: Coffee",
