@@ -53,6 +53,22 @@ def member_link(member: Member | None) -> str:
     return record_link("members_member", member.pk, member) if member else "–"
 
 
+def _whose(*accounts: Account) -> Member | str | None:
+    """The member that one of these is of, or which gift card: by its last four signs, for the code is money."""
+    for account in accounts:
+        if account.member:
+            return account.member
+        if account.coupon:
+            return gettext("Gift card …%(end)s") % {"end": account.coupon.code[-4:]}
+    return None
+
+
+def _whose_page(*accounts: Account) -> str:
+    card = next((account.coupon_id for account in accounts if account.coupon_id), None)
+    told = _whose(*accounts)
+    return record_link("rewards_coupon", card, told) if isinstance(told, str) else member_link(told)
+
+
 def _moved(was: datetime | None) -> str:
     return gettext("an event") if was and was >= NEVER else format_day(was)
 
@@ -76,7 +92,9 @@ class TransferAdmin(SummedAdmin):
     list_display = ("when", "member", "shown_kind", "change", "sentence", "shown_back", "actor")
     list_filter = ("kind", UnitFilter, FlowFilter, FromFilter, ToFilter, HoldFilter, RuleFilter, "at")
     actions_detail = ("reinstate",)
-    list_select_related = ("debit__member", "credit__member", "actor", "hold", "rule__rule", "purchase")
+    list_select_related = (
+        "debit__member", "credit__member", "debit__coupon", "credit__coupon", "actor", "hold", "rule__rule", "purchase"
+    )  # fmt: skip
     search_fields = ("key",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-at", "-id")
@@ -129,14 +147,13 @@ class TransferAdmin(SummedAdmin):
 
     @display(description=_("member"))
     def member(self, transfer: Transfer) -> Any:
-        return transfer.credit.member or transfer.debit.member or transfer.held_for
+        return _whose(transfer.credit, transfer.debit) or transfer.held_for
 
     @display(description=_("member"))
     def member_page(self, transfer: Transfer) -> str:
-        member = transfer.credit.member or transfer.debit.member
-        if member is None and (hold := Hold.objects.filter(pk=transfer.why.get("hold")).first()):
-            member = hold.account.member
-        return member_link(member)
+        hold = Hold.objects.filter(pk=transfer.why.get("hold")).select_related("account__member").first()
+        accounts = [transfer.credit, transfer.debit, *([hold.account] if hold else [])]
+        return _whose_page(*accounts)
 
     @display(
         description=_("kind"),
@@ -214,7 +231,7 @@ class LotAdmin(SummedAdmin):
     list_display = ("member", "came_in", "left", "shown_reserved", "since", "until", "sentence")
     list_filter = (LotStateFilter, LotUnitFilter, GivenInFilter, "available_from", "expires_at", "transfer__at")
     actions_detail = ("activate", "cancel", "extend")
-    list_select_related = ("account__member", "transfer__rule__rule")
+    list_select_related = ("account__member", "account__coupon", "transfer__rule__rule")
     search_fields = ("id",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-id",)
@@ -299,11 +316,11 @@ class LotAdmin(SummedAdmin):
 
     @display(description=_("member"))
     def member(self, lot: Lot) -> Any:
-        return lot.account.member
+        return _whose(lot.account)
 
     @display(description=_("member"))
     def member_page(self, lot: Lot) -> str:
-        return member_link(lot.account.member)
+        return _whose_page(lot.account)
 
     @display(description=_("why"))
     def sentence(self, lot: Lot) -> str:

@@ -13,8 +13,9 @@ from django.utils import timezone
 from members.models import User
 from members.services.purchases import NewLine
 from members.tests.factories import make_member
+from rewards.codes import shown
 from rewards.coupons.pricing import Line
-from rewards.models import Coupon, CouponJob, Offer
+from rewards.models import Coupon, CouponJob, Lot, Offer
 from rewards.services.checkout import Basket, BasketLine, check_out
 from rewards.services.coupons.jobs import run_job
 from rewards.services.coupons.using import redeem
@@ -172,6 +173,13 @@ def test_the_list_says_what_is_left_on_gift_cards_and_their_pages_name_receipts(
     check_out(baskets=[told], at=at)
     assert "€6.00" in desk.get(url("coupon_changelist")).content.decode()
     assert ">Receipt R-7<" in desk.get(url("coupon_change", card.pk)).content.decode()
+    called = f"Gift card …{card.code[-4:]}"
+    assert called in desk.get(url("lot_changelist")).content.decode()
+    assert called in desk.get(url("lot_change", Lot.objects.get(account__coupon=card).pk)).content.decode()
+    assert called in desk.get(url("transfer_changelist")).content.decode()
+    assert shown(card.code) in desk.get(url("coupon_changelist"), {"offer__kind__exact": "card"}).content.decode()
+    lost = desk.get(url("coupon_changelist"), {"member__name": "Ben"}, follow=True).content.decode()
+    assert "This list has no such filter" in lost
     issue(make_offer(), ben, at)
 
     def queries():

@@ -153,7 +153,7 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
     resource_classes = [CouponResource]
     export_permission = "rewards.change_coupon"
     list_display = ("shown_code", "offer", "shown_state", "whose", "issued_by", "issued", "expires", "rest_listed")
-    list_filter = ("state", "issued_by", "offer")
+    list_filter = ("state", "issued_by", "offer__kind", "offer")
     search_fields = ("code",)
     search_help_text = _("A code; or a member's name, phone, card number or e-mail")
     ordering = ("-pk",)
