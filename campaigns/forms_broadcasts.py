@@ -352,5 +352,16 @@ class TestForm(forms.Form):
     to = forms.EmailField(label=_("Address"), widget=UnfoldAdminEmailInputWidget)
 
 
+class RefuseForm(forms.Form):
+    """Why it does not go out as it is."""
+
+    why = forms.CharField(
+        label=_("Why"),
+        max_length=120,
+        help_text=_("Whoever asked reads it on the draft."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class Nothing(forms.Form):
     """An act that asks nothing but whether."""

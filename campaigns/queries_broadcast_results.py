@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db.models import Count, Min
+
 from campaigns.enums import OPEN, MessageState, Metric
 from campaigns.experiments import Arm
 from campaigns.models import Broadcast, BroadcastVariant, Message
 from campaigns.queries_measure import Lift, lifts
 from common.sql import fetch_all, fetch_one
 
-PACE_OVER = timedelta(minutes=5)  # what the speed is taken from
+PACE_OVER = timedelta(minutes=5)  # what the speed is taken from, or since the first of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Progress:
 
     @property
     def over(self) -> int:
-        return self.meant - self.waiting
+        return self.meant - self.waiting - self.states.get("cancelled", 0)
 
     @property
     def percent(self) -> int:
@@ -55,9 +57,12 @@ def progress(campaign_id: int, *, at: datetime) -> Progress:
         if reason:
             reasons[reason] += count
     lately = Message.objects.filter(campaign=campaign_id, state=MessageState.SENT, sent_at__gt=at - PACE_OVER)
-    sent = lately.count() if states.get("queued") else 0
+    sent, first = 0, None
+    if states.get("queued"):
+        told = lately.aggregate(n=Count("pk"), first=Min("sent_at"))
+        sent, first = told["n"], told["first"]
     waiting = sum(states.get(state, 0) for state in OPEN)
-    ends_at = at + PACE_OVER * (waiting / sent) if sent and waiting else None
+    ends_at = at + (at - first) * (waiting / sent) if first and waiting else None
     return Progress(states, reasons, sent, ends_at)
 
 

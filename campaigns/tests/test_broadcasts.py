@@ -9,6 +9,7 @@ from campaigns.content.ready import READY
 from campaigns.enums import CampaignState, SuppressionReason
 from campaigns.models import Broadcast, Campaign, Message, Suppression, Topic
 from campaigns.queries import address_key
+from campaigns.queries_broadcast_results import progress
 from campaigns.queries_broadcasts import answer_for
 from campaigns.services.broadcasts import control, planning
 from campaigns.services.broadcasts.audience import estimate, plan_of, timing_of
@@ -253,9 +254,16 @@ def test_pause_resume_and_cancel():
     control.pause(campaign_id=made.pk, why="looking")
     beat()
     assert rows(made) == {}
-    control.resume(campaign_id=made.pk)
+    control.resume(campaign_id=made.pk, at=AT)
     beat()
     assert len(rows(made)) == 3
+    # What a pause takes from a worker's hands waits a minute, as if the server were in trouble; not when it goes on.
+    Message.objects.update(next_try_at=AT + timedelta(minutes=1))
+    put_off = Message.objects.order_by("pk").last()
+    Message.objects.filter(pk=put_off.pk).update(attempts=1)
+    control.pause(campaign_id=made.pk, why="")
+    control.resume(campaign_id=made.pk, at=AT)
+    assert list(Message.objects.order_by("pk").values_list("next_try_at", flat=True)) == [AT, AT, put_off.next_try_at]
     execute(
         "UPDATE campaigns_message SET state = 'claimed', lease_until = now(), token = gen_random_uuid()"
         " WHERE id = (SELECT min(id) FROM campaigns_message)"
@@ -263,8 +271,9 @@ def test_pause_resume_and_cancel():
     control.cancel(campaign_id=made.pk, at=AT)
     beat()
     assert set(rows(made).values()) == {("cancelled", "campaign_cancelled")}
+    assert (progress(made.pk, at=AT).over, progress(made.pk, at=AT).meant) == (0, 3)  # nobody got it
     with pytest.raises(control.WrongState):
-        control.resume(campaign_id=made.pk)
+        control.resume(campaign_id=made.pk, at=AT)
 
 
 def test_many_need_a_second_person(django_user_model):
@@ -277,6 +286,12 @@ def test_many_need_a_second_person(django_user_model):
     assert state(made) == CampaignState.WAITING
     with pytest.raises(control.SamePerson):
         control.approve(campaign_id=made.pk, at=AT, actor_id=asks.pk)
+    control.take_back(campaign_id=made.pk, why="Wrong day")  # the second person said no
+    made.campaign.refresh_from_db()
+    assert (made.campaign.state, made.campaign.paused_why) == (CampaignState.DRAFT, "Wrong day")
+    control.ask(campaign_id=made.pk, at=AT, actor_id=asks.pk)
+    made.campaign.refresh_from_db()
+    assert (made.campaign.state, made.campaign.paused_why) == (CampaignState.WAITING, "")
     control.approve(campaign_id=made.pk, at=AT, actor_id=says.pk)
     beat()
     assert len(rows(made)) == 1

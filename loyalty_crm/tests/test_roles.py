@@ -116,6 +116,7 @@ ACCESS: dict[str, set[str]] = {
         add=MARKETER_UP,
         approve=ONLY_MANAGER,
         refuse=ONLY_MANAGER,
+        refuse=ONLY_MANAGER,
         withdraw=NOBODY,
         stop=NOBODY,
     ),

@@ -11,7 +11,7 @@ from liquid.exceptions import LiquidError
 from campaigns.admin.broadcasts.steps import broadcast_or_404, url
 from campaigns.admin.broadcasts.words import gift_words, members, number, when_words, who_words
 from campaigns.enums import CampaignState, MessageState
-from campaigns.forms_broadcasts import Nothing, TestForm
+from campaigns.forms_broadcasts import Nothing, RefuseForm, TestForm
 from campaigns.models import Broadcast
 from campaigns.queries_broadcast_results import progress
 from campaigns.services.broadcasts import control
@@ -129,6 +129,27 @@ class TakeBackView(BroadcastView):
         return gettext("It is a draft again.")
 
 
+class RefuseView(BroadcastView):
+    """The second person says no, and why."""
+
+    form_class = RefuseForm  # type: ignore[assignment]
+    title = _("Refuse")
+    act_label = _("Refuse it")
+    permission_required = "campaigns.approve_broadcast"
+
+    def preview(self, form: Form) -> list[str]:
+        if self.broadcast.campaign.state != CampaignState.WAITING:
+            raise ValidationError(gettext("It does not wait for approval."))
+        return [gettext("It is a draft again, and says why. Nothing goes out until it is sent off anew.")]
+
+    def act(self, form: Form) -> str:
+        if self.broadcast.campaign.state != CampaignState.WAITING:
+            raise ValidationError(gettext("It does not wait for approval."))
+        words = {"name": self.request.user, "why": form.cleaned_data["why"]}
+        self.guarded(control.take_back, why=gettext("Refused by %(name)s: %(why)s") % words)
+        return gettext("It is refused.")
+
+
 class PauseView(BroadcastView):
     title = _("Pause")
     act_label = _("Pause")
@@ -152,7 +173,7 @@ class ResumeView(BroadcastView):
         return [gettext("It goes on where it stopped.")]
 
     def act(self, form: Form) -> str:
-        self.guarded(control.resume)
+        self.guarded(control.resume, at=self.at)
         return gettext("It goes on.")
 
 

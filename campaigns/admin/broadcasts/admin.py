@@ -89,6 +89,7 @@ class BroadcastAdmin(DeskAdmin):
             own("<int:object_id>/live/", self.live, "live", "view"),
             confirm("ask", acts.AskView),
             confirm("approve", acts.ApproveView, "view"),
+            confirm("refuse", acts.RefuseView, "view"),
             confirm("take_back", acts.TakeBackView),
             confirm("pause", acts.PauseView),
             confirm("resume", acts.ResumeView),
@@ -135,7 +136,7 @@ class BroadcastAdmin(DeskAdmin):
     # --- Columns ----------------------------------------------------------------------------------------------------
     @display(description=_("broadcast"))
     def shown_name(self, broadcast: Broadcast) -> str:
-        said = broadcast.campaign.paused_why if broadcast.campaign.state == CampaignState.PAUSED else ""
+        said = broadcast.campaign.paused_why
         if not said and broadcast.versions > 1:  # type: ignore[attr-defined]
             said = gettext("%(n)d versions") % {"n": broadcast.versions}  # type: ignore[attr-defined]
         cell = "<strong>{}</strong><br><span class='desk-muted'>{}</span>"

@@ -88,13 +88,14 @@ def _acts(broadcast: Broadcast, request: HttpRequest, may_change: bool) -> list[
     asked = broadcast.asked_by_id == request.user.pk
     if state == CampaignState.WAITING and request.user.has_perm("campaigns.approve_broadcast") and not asked:
         found.append((url("approve", broadcast.pk), gettext("Approve…"), "primary"))
+        found.append((url("refuse", broadcast.pk), gettext("Refuse…"), "default"))
     if not may_change:
         return found
     if state == CampaignState.PAUSED:
         found.append((url("resume", broadcast.pk), gettext("Go on…"), "primary"))
     if state in (CampaignState.SCHEDULED, CampaignState.RUNNING):
         found.append((url("pause", broadcast.pk), gettext("Pause…"), "default"))
-    if state in (CampaignState.WAITING, CampaignState.SCHEDULED):
+    if state == CampaignState.SCHEDULED or (state == CampaignState.WAITING and len(found) < 2):
         found.append((url("take_back", broadcast.pk), gettext("Back to the draft…"), "default"))
     if state in (CampaignState.WAITING, *control.ALIVE):
         found.append((url("cancel", broadcast.pk), gettext("Cancel…"), "danger"))
@@ -140,7 +141,7 @@ def _progress(broadcast: Broadcast, at: Any) -> dict[str, Any]:
         "states": states,
         "reasons": reasons,
         "lost": lost if lost and not alive else 0,
-        "ends": format_moment(done.ends_at),
+        "ends": format_moment(done.ends_at) if broadcast.campaign.state == CampaignState.RUNNING else "",
         "planning": broadcast.campaign.state == CampaignState.RUNNING and broadcast.planned_at is None,
         "moves": broadcast.campaign.state in (CampaignState.SCHEDULED, CampaignState.RUNNING),
         "waits_for": _waits_for(broadcast, at),

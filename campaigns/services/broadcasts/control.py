@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -155,9 +155,9 @@ def ask(*, campaign_id: int, at: datetime, actor_id: int | None) -> Broadcast:
         raise NotReady([str(error)]) from error
     held.estimate = told.kept()
     if needs_approval(told.reached):
-        held.campaign.state = CampaignState.WAITING
+        held.campaign.state, held.campaign.paused_why = CampaignState.WAITING, ""
         held.save()
-        held.campaign.save(update_fields=["state"])
+        held.campaign.save(update_fields=["state", "paused_why"])
         return held
     return _schedule(held, at)
 
@@ -167,8 +167,8 @@ def _schedule(held: Broadcast, at: datetime) -> Broadcast:
     held.starts_at = max(timing.start, at) if held.when != "moment" else timing.start
     held.occurrence_key = timing.key
     held.save()
-    held.campaign.state = CampaignState.SCHEDULED
-    held.campaign.save(update_fields=["state"])
+    held.campaign.state, held.campaign.paused_why = CampaignState.SCHEDULED, ""
+    held.campaign.save(update_fields=["state", "paused_why"])
     ring(TASK)
     return held
 
@@ -189,14 +189,14 @@ def approve(*, campaign_id: int, at: datetime, actor_id: int) -> Broadcast:
 
 
 @transaction.atomic
-def take_back(*, campaign_id: int) -> Broadcast:
-    """Makes a draft again of what waits or is scheduled: to change it, or because a second person said no."""
+def take_back(*, campaign_id: int, why: str = "") -> Broadcast:
+    """Makes a draft again of what waits or is scheduled: to change it, or because a second person said no, and why."""
     held = _held(campaign_id, CampaignState.WAITING, CampaignState.SCHEDULED)
     held.asked_at = held.asked_by = held.approved_by = held.approved_at = held.starts_at = None
     held.occurrence_key, held.estimate = "", {}
     held.save()
-    held.campaign.state = CampaignState.DRAFT
-    held.campaign.save(update_fields=["state"])
+    held.campaign.state, held.campaign.paused_why = CampaignState.DRAFT, why[:200]
+    held.campaign.save(update_fields=["state", "paused_why"])
     return held
 
 
@@ -223,7 +223,7 @@ def pause(*, campaign_id: int, why: str) -> None:
 
 
 @transaction.atomic
-def resume(*, campaign_id: int) -> None:
+def resume(*, campaign_id: int, at: datetime) -> None:
     """Goes on where it stopped. What became too late meanwhile is listed as missed."""
     held = _held(campaign_id, CampaignState.PAUSED)
     begun = bool(held.versions_of_segments) or held.cursor > 0 or held.planned_at is not None
@@ -233,6 +233,11 @@ def resume(*, campaign_id: int) -> None:
     held.campaign.state = CampaignState.RUNNING if begun else CampaignState.SCHEDULED
     held.campaign.paused_why = ""
     held.campaign.save(update_fields=["state", "paused_why"])
+    # What a worker had in hand when it was paused waits a minute, untried.
+    Message.objects.filter(
+        campaign=campaign_id, state=MessageState.QUEUED, attempts=0, due_at__lte=at,
+        next_try_at__gt=at, next_try_at__lte=at + timedelta(minutes=1),
+    ).update(next_try_at=at)  # fmt: skip
     ring(TASK)
     ring("campaigns.tasks.deliver_messages")
 
