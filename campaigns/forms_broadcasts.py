@@ -356,7 +356,7 @@ class RefuseForm(forms.Form):
     """Why it does not go out as it is."""
 
     why = forms.CharField(
-        label=_("Why"),
+        label=_("Reason"),
         max_length=120,
         help_text=_("Whoever asked reads it on the draft."),
         widget=UnfoldAdminTextInputWidget,

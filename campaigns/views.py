@@ -31,16 +31,18 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Asks on GET; on POST withdraws the consent, or with `undo` gives it back."""
     try:
         if request.method != "POST":
-            step, subscription = "ask", service.read_token(token)
+            subscription = service.read_token(token)
         elif "undo" in request.POST:
-            step, subscription = "undone", service.resubscribe(token=token, at=timezone.now())
+            subscription = service.resubscribe(token=token, at=timezone.now())
         else:
-            step, subscription = "done", service.unsubscribe(token=token, at=timezone.now())
+            subscription = service.unsubscribe(token=token, at=timezone.now())
+        granted, can_undo = service.standing(subscription)
+        step = "done" if not granted else "ask" if request.method != "POST" else "undone"
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
     with override(language := language_of(request, subscription)):
         context = {"step": step, "greetings": subscription.purpose == Purpose.GREETINGS, "token": token}
-        response = render(request, "campaigns/unsubscribe.html", context)
+        response = render(request, "campaigns/unsubscribe.html", {**context, "can_undo": can_undo})
         response["Content-Language"] = language
         return response
 

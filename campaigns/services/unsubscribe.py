@@ -74,6 +74,13 @@ def resubscribe(*, token: str, at: datetime) -> Subscription:
     return subscription
 
 
+def standing(subscription: Subscription) -> tuple[bool, bool]:
+    """Whether its member agrees, and whether a link may give back what a link took."""
+    last = consent_state(subscription.member.pk).get((subscription.channel, subscription.purpose))
+    granted = last is not None and last.granted
+    return granted, last is not None and not granted and last.source == SOURCE
+
+
 def what_is_on(subscription: Subscription) -> list[tuple[str, str]]:
     """(channel, purpose) of all that the link's member has agreed to and can stop, personalised treatment included."""
     said = consent_state(subscription.member.pk)

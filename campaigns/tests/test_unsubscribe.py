@@ -53,6 +53,7 @@ def test_post_acts_at_once_and_twice_is_once(client):
         assert "You are unsubscribed" in client.post(link(member)).content.decode()
     assert not agreed(member)
     assert Consent.objects.filter(member=member).count() == 2
+    assert "You are unsubscribed" in client.get(link(member)).content.decode()  # it asks no second time
 
 
 def test_it_can_be_undone(client):
@@ -68,8 +69,10 @@ def test_a_link_gives_no_consent_that_it_did_not_take(client):
     assert not agreed(never)
     elsewhere = celebrant(5, 12)
     agree(elsewhere, at=utc(2026, 1, 1), granted=False)
-    client.post(link(elsewhere), {"undo": "1"})
+    said = client.post(link(elsewhere), {"undo": "1"}).content.decode()
     assert not agreed(elsewhere)
+    assert "You are unsubscribed" in said  # nor does it say so
+    assert "keep sending them" not in said
 
 
 @pytest.mark.parametrize("change", [lambda url: url[:-6] + "/", lambda url: url.replace("/u/", "/u/9")])
