@@ -6,6 +6,8 @@ what became of it and each member's timeline. One process and one connection eac
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,16 +47,17 @@ def run(server: str) -> Iterator[Row]:
     logging.disable(logging.WARNING)
     with migrated(server, "bench_mail") as url, product_on(url), running() as port, mail_to(port):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            yield from _measure(server, port, Path(folder) / "mails")
+            yield from _measure(server, url, port, Path(folder) / "mails")
 
 
-def _measure(server: str, port: int, mails: Path) -> Iterator[Row]:
+def _measure(server: str, url: str, port: int, mails: Path) -> Iterator[Row]:
     from campaigns.services.delivery import deliver
     from common.sql import execute
     from loyalty_crm.celery import settle_down
 
-    execute(_FILL, None)
-    written(mails, _plan_and_make())
+    # In a process of its own: who sends does not compile templates, and its memory is what is told here.
+    argv = [sys.executable, "-W", "ignore", "-m", "bench.mail", str(mails)]
+    subprocess.run(argv, env={**os.environ, "DATABASE_URL": url}, check=True)
     size = sum(len(frame) for batch in batches_of(mails) for _to, frame in batch) / MAILS
     settle_down()
 
@@ -139,3 +142,19 @@ def _plan_and_make() -> Iterator[list[tuple[str, bytes]]]:
     BroadcastVariant.objects.all().delete()
     Broadcast.objects.all().delete()
     Campaign.objects.filter(pk=campaign).delete()
+
+
+def make(mails: Path) -> None:
+    """Members, a template, and the mails that it makes for them."""
+    from common.sql import execute
+
+    execute(_FILL, None)
+    written(mails, _plan_and_make())
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_crm.settings")
+    import django
+
+    django.setup()
+    make(Path(sys.argv[1]))

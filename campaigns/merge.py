@@ -122,12 +122,23 @@ def values(
     return found
 
 
-def revived(values: Any) -> Any:
+class Said(dict[str, Any]):
+    """Values whose numbers read in the active language."""
+
+    def __or__(self, more: Mapping[str, Any]) -> "Said":  # type: ignore[override]
+        return Said({**self, **revived(more)})
+
+
+def revived(values: Mapping[str, Any]) -> Said:
     """Values that were kept as JSON, so that numbers read in the active language again."""
+    return values if isinstance(values, Said) else Said(_revived(values))
+
+
+def _revived(values: Any) -> Any:
     if isinstance(values, dict):
-        return {name: value if type(value) is str else revived(value) for name, value in values.items()}
+        return {name: value if type(value) is str else _revived(value) for name, value in values.items()}
     if isinstance(values, list):
-        return [revived(value) for value in values]
+        return [_revived(value) for value in values]
     return Number(values) if type(values) is int else values
 
 

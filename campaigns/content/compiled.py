@@ -124,8 +124,8 @@ class Compiled:
             return " ".join(self._sms.render(**merge.revived(values)).split())
 
     def subject(self, values: Mapping[str, Any]) -> str:
-        with override(self.language):
-            return self._line(self._subject, merge.revived(values))
+        """In the template's language, which must be the active one: to switch to it takes as long as to say it."""
+        return self._line(self._subject, merge.revived(values))
 
     def _line(self, template: BoundTemplate, said: Mapping[str, Any]) -> str:
         return " ".join(template.render(**said).split())[:400]

@@ -186,8 +186,10 @@ def _write_by(writer: Writer, messages: Sequence[Held], members: Mapping[int, Me
     for message, said in zip(messages, writer(rows, at), strict=True):
         message.version_id, message.language, message.values = said.version_id, said.language, said.values
         message.gift_id = said.gift_id if said.gift_id is not None else message.gift_id
+        template = found(said.version_id, said.language)
         try:
-            _say(found(said.version_id, said.language), message, said.subject)
+            with override(template.language):
+                _say(template, message, said.subject)
         except LiquidError as error:
             errors[message.id] = str(error)
     if errors:  # the gift stays the member's, and its message knows of it
@@ -227,17 +229,21 @@ def _write_version(
     recipients = [
         Recipient(members[one.member_id], template.language, at, one.occurrence_day or at.date()) for one in messages
     ]
-    for message, said in zip(messages, merge.values(recipients, template.spaces), strict=True):
-        message.values = said
-        try:
-            _say(template, message)
-        except LiquidError as error:
-            errors[message.id] = str(error)
+    all_said = merge.values(recipients, template.spaces)
+    with override(template.language):
+        for message, said in zip(messages, all_said, strict=True):
+            message.values = said
+            try:
+                _say(template, message)
+            except LiquidError as error:
+                errors[message.id] = str(error)
     return errors
 
 
 def _say(template: Compiled, message: Held, subject: str = "") -> None:
-    """The parts that are kept beside the values: the subject, and the text of what is not a mail. LiquidError."""
+    """The parts that are kept beside the values: the subject, and the text of what is not a mail. The template's
+    language is active. LiquidError."""
+    message.values = merge.revived(message.values)
     if subject:
         with override(message.language):
             line = merge.environment.from_string(subject).render(**merge.revived(message.values | links_of(message)))

@@ -7,12 +7,14 @@ that dies leaves in doubt only a message whose mark is there and whose answer is
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import connection, connections
 
 from campaigns.channels import Fate, Line, Outgoing, Refusal, Stopped
 from campaigns.channels.answers import is_an_answer, of_exception
@@ -123,10 +125,13 @@ class _Turn:
         self.bad: list[tuple[str, str]] = []  # addresses that do not exist, and who said so
         self.deadline = clock() + TURN
         self.halted = False
+        self.sent = 0
+        self.beside = ThreadPoolExecutor(1)  # with a connection of its own
+        self.settling: Future[int] | None = None
 
     def run(self) -> tuple[int, bool]:
         """How many were sent, and whether there may be more to do at once."""
-        sent, more = 0, True
+        more = True
         try:
             while more and not self.halted and self.clock() < self.deadline:
                 limit = breaker.how_many(self.sender, self.clock(), CHUNK)
@@ -140,13 +145,19 @@ class _Turn:
                 more = bool(ids)
                 if ids:
                     breaker.trying(sender=self.sender)
-                    sent += self._chunk(ids)
+                    self._chunk(ids, whole=len(ids) == CHUNK)
         finally:
-            self.line.close()
-        return sent, more and not self.halted
+            try:
+                self._settled()
+            finally:
+                self.beside.submit(connections.close_all).result()
+                self.beside.shutdown()
+                self.line.close()
+        return self.sent, more and not self.halted
 
-    def _chunk(self, ids: list[int]) -> int:
+    def _chunk(self, ids: list[int], *, whole: bool) -> None:
         ready = self._freeze(ids)
+        self._settled()  # before the first mark of this chunk: so a dead worker leaves one message in doubt, not two
         # The marks are one statement, planned once: planning it takes longer than doing it.
         execute("SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan", None)
         try:
@@ -154,11 +165,23 @@ class _Turn:
         finally:
             execute("RESET synchronous_commit; RESET plan_cache_mode", None)
         outcomes, self.outcomes, self.answered = self.outcomes, [], 0
-        sent = settle(outcomes=outcomes, token=self.token, at=self.clock())
         bad, self.bad = self.bad, []
+        if whole and not connection.in_atomic_block:  # more will come: while it is claimed and written
+            self.settling = self.beside.submit(self._settle, outcomes, bad, self.clock())
+        else:
+            self.sent += self._settle(outcomes, bad, self.clock())
+
+    def _settle(self, outcomes: list[Outcome], bad: list[tuple[str, str]], at: datetime) -> int:
+        sent = settle(outcomes=outcomes, token=self.token, at=at)
         for value, said in bad:  # after the message itself says failed: it would be skipped else
-            suppress_bad_address(channel=self.sender.channel, value=value, note=said, at=self.clock())
+            suppress_bad_address(channel=self.sender.channel, value=value, note=said, at=at)
         return sent
+
+    def _settled(self) -> None:
+        """Waits until the chunk before is settled."""
+        settling, self.settling = self.settling, None
+        if settling is not None:
+            self.sent += settling.result()
 
     def _freeze(self, ids: list[int]) -> list[Outgoing]:
         """Writes a chunk. If one message breaks it, each goes by itself and the bad one waits."""

@@ -59,21 +59,25 @@ class Envelope:
         self.measured: dict[int, tuple[Measure, str]] = {}
         self.host = urlsplit(settings.SITE_URL).hostname
 
-    def template(self, message: Held) -> tuple[Compiled, dict[str, dict[str, str]]]:
-        """Looked up once for a chunk: whether the brand has changed is a question to the database. With it the links
-        of this one message."""
+    def template(self, message: Held) -> Compiled:
+        """Looked up once for a chunk: whether the brand has changed is a question to the database."""
         if message.campaign_id not in self.measured:
             campaign = Campaign.objects.get(pk=message.campaign_id)
             named = utm_of(campaign.kind, campaign.name, campaign.utm_campaign, message.channel)
             self.measured[message.campaign_id] = (measure_of(campaign), named)
-        measure, named = self.measured[message.campaign_id]
+        measure, _named = self.measured[message.campaign_id]
         key = (message.version_id or 0, message.language, measure)
         if key not in self.templates:
             self.templates[key] = compiled(*key)
+        return self.templates[key]
+
+    def links(self, message: Held) -> dict[str, dict[str, str]]:
+        """Of this one message, once its template was looked up."""
         links = links_of(message)
         if links:
+            _measure, named = self.measured[message.campaign_id]
             links["links"] |= {"token": token_of(message.id), "utm": named}
-        return self.templates[key], links
+        return links
 
     def headers(self, message: Held, at: datetime) -> dict[str, str]:
         """Those of every attempt: the moment is that of writing."""
@@ -109,13 +113,12 @@ class Envelope:
 
     def frame(self, message: Held, at: datetime) -> bytes:
         """The whole mail. ValueError for an address that no mail can be made for; LiquidError."""
-        template, links = self.template(message)
+        template = self.template(message)
         headers = self.headers(message, at) | {"Subject": message.subject}
-        return template.mime(message.values | links, headers)
+        return template.mime(message.values | self.links(message), headers)
 
     def mail(self, message: Held, at: datetime) -> EmailMultiAlternatives:
-        template, links = self.template(message)
-        made = template.render(message.values | links)
+        made = self.template(message).render(message.values | self.links(message))
         headers = self.headers(message, at)
         mail = EmailMultiAlternatives(message.subject, made.text, from_header(self.name), [message.to], headers=headers)
         if self.sender.address:
