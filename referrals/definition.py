@@ -1,6 +1,6 @@
 """What a referral programme asks for and gives, read.
 
-    {"qualifies": {"by": "purchase", "least": "20.00", "count": 1, "event": "", "survey": null},
+    {"qualifies": {"by": "purchase", "least": "20.00", "count": 1, "event": ""},
      "window_days": 90, "hold_days": 14, "claim_days": 14, "cookie_days": 30, "touch": "last", "invites_per_day": 10,
      "giver": <thanks>, "friend": <thanks>, "welcome": <thanks>, "second": <thanks>,
      "milestones": [{"friends": 3, "thanks": <thanks>}],
@@ -27,7 +27,6 @@ from referrals.enums import Period, Qualifies, Touch, Verdict
 
 TEXTS = ("headline", "text", "welcome", "share", "terms")
 LONGEST = {"headline": 120, "text": 600, "welcome": 600, "share": 400, "terms": 20_000}
-PLACES = ("{name}", "{gift}", "{link}")
 MOST_POINTS, MOST_DAYS, MOST_FRIENDS, MOST_ROWS = 10_000_000, 3_650, 100_000, 20
 
 Texts = Mapping[str, str]
@@ -58,7 +57,6 @@ class Known:
     offers: frozenset[int] = frozenset()
     tiers: frozenset[int] = frozenset()
     plans: frozenset[int] = frozenset()
-    surveys: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,6 @@ class Definition:
     least: int = 0
     count: int = 1
     event: str = ""
-    survey: int | None = None
     window_days: int = 90
     hold_days: int = 14
     claim_days: int = 14
@@ -238,17 +235,13 @@ def parse(raw: Any, known: Known) -> Definition:
     review = reader.table(table.get("review"), "/review")
     by = reader.one_of(asked.get("by"), "/qualifies/by", Qualifies, Qualifies.PURCHASE)
     event = asked.get("event") or ""
-    survey = reader.known_id(asked.get("survey"), "/qualifies/survey", known.surveys)
     if by == Qualifies.EVENT and (not isinstance(event, str) or not event.strip() or len(event) > 60):
         reader.wrong("/qualifies/event", _("Please say which event it is, as the other system calls it."))
-    if by == Qualifies.SURVEY and survey is None:
-        reader.wrong("/qualifies/survey", _("Please say which survey it is."))
     definition = Definition(
         by=by,
         least=reader.money(asked.get("least"), "/qualifies/least"),
         count=reader.number(asked.get("count"), "/qualifies/count", 1, 1_000, 1) if by == Qualifies.PURCHASES else 1,
         event=str(event).strip() if by == Qualifies.EVENT else "",
-        survey=survey if by == Qualifies.SURVEY else None,
         window_days=reader.number(table.get("window_days"), "/window_days", 1, MOST_DAYS, 90),
         hold_days=reader.number(table.get("hold_days"), "/hold_days", 0, 365, 14),
         claim_days=reader.number(table.get("claim_days"), "/claim_days", 0, 365, 14),

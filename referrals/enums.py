@@ -122,7 +122,6 @@ class Signal(models.TextChoices):
     VELOCITY = "velocity", _("Many friends in a short time")
     DISPOSABLE = "disposable", _("The mail address is a throw-away one")
     REFUNDED = "refunded", _("The purchase was given back in part soon after")
-    ALIKE = "alike", _("The purchase is only just large enough")
 
 
 class BlockKind(models.TextChoices):

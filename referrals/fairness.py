@@ -15,10 +15,8 @@ WEIGHTS: dict[Signal, int] = {
     Signal.REFUNDED: 35,
     Signal.NETWORK: 25,  # a café, an office, a home: by itself never enough
     Signal.NAME: 20,  # families share names
-    Signal.ALIKE: 10,
 }
 MANY_A_DAY = 5  # friends of one giver within 24 hours, from which it is many
-SOON = 7  # days after which a part given back is nothing to think about
 
 
 def score(signals: Iterable[Signal]) -> int:

@@ -37,7 +37,7 @@ class _Anything(frozenset):
 def _read(version_id: int, currency: str) -> Definition:
     raw = ProgrammeVersion.objects.values_list("definition", flat=True).get(pk=version_id)
     there = _Anything()
-    return parse(raw, Known(currency=currency, offers=there, tiers=there, plans=there, surveys=there))
+    return parse(raw, Known(currency=currency, offers=there, tiers=there, plans=there))
 
 
 def reading(version_id: int) -> Definition:

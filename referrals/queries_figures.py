@@ -204,8 +204,7 @@ SELECT count(*) FILTER (WHERE EXISTS (
        count(*) FILTER (WHERE state = 'refused'),
        count(*) FILTER (WHERE objected_at IS NOT NULL),
        count(*) FILTER (WHERE objected_at IS NOT NULL AND state <> 'refused'),
-       count(*) FILTER (WHERE state = 'reversed'),
-       coalesce(sum((why->'qualified'->>'minor')::bigint) FILTER (WHERE state = 'refused'), 0)::bigint
+       count(*) FILTER (WHERE state = 'reversed')
 FROM referrals_referral AS referral WHERE joined_at >= %(start)s AND joined_at < %(end)s
 """
 
@@ -218,7 +217,6 @@ class Fair(NamedTuple):
     objected: int
     upheld: int
     reversed: int
-    refused_minor: int
 
 
 def fairness(*, start: datetime, end: datetime) -> Fair:

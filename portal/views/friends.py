@@ -211,6 +211,7 @@ def came(request: MemberRequest) -> HttpResponse:
             came=[Came(form.cleaned_data["code"], Source.CLAIM, at)],
             at=at,
             friend_shows_name=form.cleaned_data["shows_name"],
+            address=address_of(request),
         )
     except TooManyGuesses:
         messages.error(request, _("Those were many codes. Please wait a minute."))

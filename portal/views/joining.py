@@ -19,6 +19,7 @@ from members.services.joining import join as join_club
 from members.services.profile import AlreadyLinked
 from portal import touches
 from portal.forms import ClaimCodeForm, ClaimForm, JoinForm
+from portal.limits import address_of
 from portal.queries import card_elsewhere, current_wordings
 from portal.views.access import AccountRequest
 from referrals.queries import reading
@@ -76,7 +77,7 @@ def _note_who_brought(request: AccountRequest, response: HttpResponse) -> None:
     touches.forget(response)
     touches.note(request, response, member_id=member.pk, at=at)
     try:
-        referral = attribute(friend_id=member.pk, came=came, at=at)
+        referral = attribute(friend_id=member.pk, came=came, at=at, address=address_of(request))
     except NotReferred:
         return
     gift = gift_of(reading(referral.version_id))

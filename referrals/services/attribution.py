@@ -17,7 +17,7 @@ from referrals.events import REFERRAL_CAME, REFERRAL_JOINED
 from referrals.marks import mail_mark, phone_mark
 from referrals.models import Advocate, Former, Invite, Referral, ReferralStep, Trace
 from referrals.queries import find_advocates, is_above, open_to, reading, running
-from referrals.services.blocks import is_blocked
+from referrals.services.blocks import is_blocked, is_network_blocked
 from referrals.services.qualifying import consider
 from referrals.services.thanking import welcome
 
@@ -44,11 +44,18 @@ class Came:
 
 @transaction.atomic
 def attribute(
-    *, friend_id: int, came: Sequence[Came], at: datetime, actor_id: int | None = None, friend_shows_name: bool = False
+    *,
+    friend_id: int,
+    came: Sequence[Came],
+    at: datetime,
+    actor_id: int | None = None,
+    friend_shows_name: bool = False,
+    address: str = "",
 ) -> Referral:
     """Notes who brought a member. Of several signs, a code that was typed goes before links and invitations; of these,
     the first or the last, as the programme says. Who was attributed stays so: the same giver again is answered as
-    before. NotReferred, and nothing is written."""
+    before. `address` is the IP address from which the friend says so, where there is one. NotReferred, and nothing is
+    written."""
     # NO KEY: a purchase that is being posted goes on.
     friend = Member.objects.select_for_update(no_key=True).get(pk=friend_id)
     signs = [*came, *_invited(friend, at)]
@@ -70,6 +77,8 @@ def attribute(
     definition = reading(programme[1])
     if reason := _refusal(friend, giver, sign, definition, at):
         raise NotReferred(reason)
+    if is_network_blocked(address):
+        raise NotReferred(Refusal.BLOCKED)
     referral = Referral.objects.create(
         programme_id=programme[0],
         version_id=programme[1],

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from members.models import Member
 from members.similarity import mailbox
 from referrals.enums import BlockKind
-from referrals.models import Block
+from referrals.marks import mark
+from referrals.models import Block, Trace
 
 
 def cleaned(kind: BlockKind, value: str) -> str:
@@ -38,7 +39,8 @@ def block(*, kind: BlockKind, value: str, reason: str, at: datetime, actor_id: i
 
 
 def is_blocked(members: Iterable[Member]) -> bool:
-    """Whether any of them stands on the list, by themselves, their card or their mailbox."""
+    """Whether any of them stands on the list, by themselves, their card, their mailbox or a device that was told of."""
+    members = list(members)
     values: list[tuple[str, str]] = []
     for member in members:
         values += [(BlockKind.MEMBER, member.card_number)]
@@ -48,7 +50,11 @@ def is_blocked(members: Iterable[Member]) -> bool:
             domains = ["@" + ".".join(parts[n:]) for n in range(len(parts) - 1)]
             values += [(BlockKind.MAIL, one) for one in (box, *domains)]
     known = set(Block.objects.filter(value__in=[value for _kind, value in values]).values_list("kind", "value"))
-    return any(one in known for one in values)
+    if any(one in known for one in values):
+        return True
+    devices = Block.objects.filter(kind=BlockKind.DEVICE).values_list("value", flat=True)
+    marks = [mark("device", value) for value in devices]
+    return bool(marks) and Trace.objects.filter(member__in=members, kind="device", mark__in=marks).exists()
 
 
 def is_network_blocked(address: str) -> bool:

@@ -83,8 +83,7 @@ def _fulfilled(
         case Qualifies.EVENT:
             return {"by": "event", "event": definition.event} if data.get("kind") == definition.event else None
         case Qualifies.SURVEY:
-            mine = happened == "survey.answered" and definition.survey in (None, data.get("survey"))
-            return {"by": "survey", "survey": data.get("survey")} if mine else None
+            return {"by": "survey", "survey": data.get("survey")} if happened == "survey.answered" else None
     rows = fetch_all(_BOUGHT, {"ids": [referral.pk], "window": definition.window_days})
     enough = [(purchase, net) for _id, purchase, _at, net in rows if net >= max(definition.least, 1)]
     if len(enough) < definition.count:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop
 from members.models import PRESENT, Member
 from members.queries import get_programme, merged_into
 from referrals.definition import Definition, Thanks
-from referrals.enums import Occasion, ReferralState, Role
+from referrals.enums import Occasion, Role
 from referrals.models import MilestoneReached, Programme, Referral, ThanksGiven
 from referrals.queries import brought
 from rewards.enums import IssuedBy, PlanState, Unit
@@ -231,8 +231,3 @@ def _take(given: list[ThanksGiven], at: datetime, reason: str) -> None:
                 except (AlreadyOver, LaterMembership):
                     continue
     ThanksGiven.objects.filter(pk__in=[one.pk for one in given]).update(taken_at=at)
-
-
-def is_over(referral: Referral) -> bool:
-    """Whether nothing more becomes of it."""
-    return referral.state in (ReferralState.LAPSED, ReferralState.REFUSED, ReferralState.REVERSED)

@@ -4,23 +4,26 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from members.models import Member, TimelineEvent
+from members.models import Household, Member, TimelineEvent
 from members.services.erasure import erase_members
 from members.services.merging import merge_members
 from members.tests.factories import make_member
 from referrals.definition import BadProgramme, parse
-from referrals.enums import ReferralState, Refusal, Source, Verdict
+from referrals.enums import BlockKind, ReferralState, Refusal, Source, Verdict
+from referrals.fairness import MANY_A_DAY
 from referrals.models import Programme, Referral, ThanksGiven
 from referrals.queries import known, tree
 from referrals.services.attribution import Came, NotReferred, attribute
-from referrals.services.qualifying import NotOpen, ObjectedBefore, decide, object_to, refunded, settle_due
+from referrals.services.blocks import block
+from referrals.services.qualifying import NotOpen, ObjectedBefore, consider, decide, object_to, refunded, settle_due
+from referrals.services.traces import note
 from referrals.tests.factories import AT, bring, buys, code_of, definition, live_programme, newcomer
 from rewards.models import Transfer
 from rewards.queries import balance
 from rewards.services.refunds import refund_purchase
-from rewards.tests.factories import adjust
+from rewards.tests.factories import adjust, post
 
 pytestmark = pytest.mark.django_db
 LATER = AT + timedelta(days=14)
@@ -315,3 +318,136 @@ def test_a_merged_giver_is_thanked_as_who_they_are_now(giver):
     merge_members(survivor_id=other.pk, merged_id=giver.pk, at=AT)
     settle_due(at=LATER)
     assert gift_points(other) == 200
+
+
+STREET = {"street": "Old Street 5", "postal_code": "20095", "city": "Hamburg"}
+
+
+def _signs(giver: Member, friend: Member) -> set[str]:
+    """What there is to doubt once the friend has bought."""
+    referral = bring(giver, friend)
+    buys(friend)
+    referral.refresh_from_db()
+    return set(referral.why["signals"])
+
+
+@pytest.mark.parametrize(
+    ("signal", "cheat", "honest"),
+    [
+        ("name", {"name": "Anna Schmidt"}, {"name": "Hanna Schmitz"}),
+        ("address", {"email": "anna.schmidt2@web.example"}, {"email": "anna.s@web.example"}),
+        ("street", STREET, STREET | {"street": "Old Street 7"}),
+        ("disposable", {"email": "any@mailinator.com"}, {"email": "any@mailinator.example"}),
+    ],
+)
+def test_what_a_profile_gives_away_and_what_it_does_not(signal, cheat, honest):
+    live_programme()
+    giver = make_member(name="Anna Schmidt", email="anna.schmidt1@web.example", **STREET)
+    assert _signs(giver, newcomer(**cheat)) == {signal}
+    assert _signs(giver, newcomer(**honest)) == set()
+
+
+@pytest.mark.parametrize(
+    ("signal", "seen", "other"),
+    [
+        ("network", {"network": "203.0.113.7"}, {"network": "203.0.114.7"}),
+        ("device", {"browser": "b"}, {"browser": "c"}),
+    ],
+)
+def test_the_same_network_or_browser_is_told_and_another_is_not(giver, signal, seen, other):
+    live_programme()
+    note(member_id=giver.pk, seen=seen, at=AT)
+    for friend, with_what, found in ((newcomer(), seen, {signal}), (newcomer(), other, set())):
+        note(member_id=friend.pk, seen=with_what, at=AT)
+        assert _signs(giver, friend) == found
+
+
+def test_many_friends_in_a_day_are_told_and_as_many_in_a_week_are_not(giver):
+    live_programme()
+    for n in range(MANY_A_DAY):
+        bring(giver, newcomer(at=AT - timedelta(hours=n)), at=AT - timedelta(hours=n))
+    assert _signs(giver, newcomer()) == {"velocity"}
+    calm = make_member()
+    for n in range(MANY_A_DAY):
+        bring(calm, newcomer(at=AT - timedelta(days=n + 1)), at=AT - timedelta(days=n + 1))
+    assert _signs(calm, newcomer()) == set()
+
+
+def test_a_part_given_back_before_it_counted_is_told_and_a_purchase_kept_is_not(giver):
+    live_programme(review={"from": 30, "days": 7, "then": "approve"})
+    friend = newcomer()
+    purchase = post(friend, AT, amount_minor=2_500, purchased_at=AT).id
+    give_back(purchase, 300)
+    referral = bring(giver, friend, source=Source.CLAIM)
+    assert (referral.state, set(referral.why["signals"])) == (ReferralState.REVIEW, {"refunded"})
+    assert _signs(giver, newcomer()) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "seen", "address"),
+    [
+        ("network", "203.0.113.0/24", {}, "203.0.113.9"),
+        ("device", "till-app-77", {"device": "till-app-77"}, ""),
+        ("mail", "@bad.example", {}, ""),
+    ],
+)
+def test_the_list_keeps_out_whom_it_names_and_nobody_else(giver, kind, value, seen, address):
+    live_programme()
+    block(kind=BlockKind(kind), value=value, reason="Cheated", at=AT)
+    bad = newcomer(email="some.body@bad.example" if kind == "mail" else "some.body@good.example")
+    note(member_id=bad.pk, seen=seen, at=AT)
+    with pytest.raises(NotReferred) as refused:
+        bring(giver, bad, address=address)
+    assert refused.value.reason == Refusal.BLOCKED
+    honest = newcomer()
+    note(member_id=honest.pk, seen={one: f"{told}-other" for one, told in seen.items()}, at=AT)
+    assert bring(giver, honest, address="203.0.114.9").friend_id == honest.pk
+
+
+@pytest.mark.parametrize("kind", ["device", "payment"])
+def test_one_device_or_means_of_payment_is_one_person(giver, kind):
+    live_programme()
+    note(member_id=giver.pk, seen={kind: "x"}, at=AT)
+    same, other = newcomer(), newcomer()
+    note(member_id=same.pk, seen={kind: "x"}, at=AT)
+    note(member_id=other.pk, seen={kind: "y"}, at=AT)
+    with pytest.raises(NotReferred) as refused:
+        bring(giver, same)
+    assert refused.value.reason == Refusal.SELF
+    assert bring(giver, other).state == ReferralState.JOINED
+
+
+def test_answering_a_survey_is_enough_where_the_programme_says_so(giver):
+    live_programme(qualifies={"by": "survey"})
+    friend = newcomer()
+    referral = bring(giver, friend)
+    buys(friend)
+    referral.refresh_from_db()
+    assert referral.state == ReferralState.JOINED
+    with transaction.atomic():
+        consider(friend_ids=[friend.pk], at=AT, happened="survey.answered", data={"survey": 3})
+    referral.refresh_from_db()
+    assert referral.state == ReferralState.HELD
+
+
+def test_a_household_brings_nobody_of_its_own_and_neighbours_may(giver):
+    live_programme()
+    home = Household.objects.create(name="Lee")
+    Member.objects.filter(pk=giver.pk).update(household=home)
+    giver.refresh_from_db()
+    same = newcomer()
+    Member.objects.filter(pk=same.pk).update(household=home)
+    with pytest.raises(NotReferred) as refused:
+        bring(giver, same)
+    assert refused.value.reason == Refusal.HOUSEHOLD
+    assert bring(giver, newcomer()).state == ReferralState.JOINED
+
+
+def test_who_had_an_account_before_is_no_new_customer(giver):
+    live_programme()
+    before = newcomer(email="was.here@web.example")
+    erase_members(member_ids=[before.pk], at=AT, why="staff")
+    with pytest.raises(NotReferred) as refused:
+        bring(giver, newcomer(email="was.here@web.example"))
+    assert refused.value.reason == Refusal.FORMER
+    assert bring(giver, newcomer(email="was.there@web.example")).state == ReferralState.JOINED
