@@ -15,23 +15,17 @@ from loyalty_crm.roles import MANAGER, MARKETER
 from members.models import User
 from members.services.erasure import erase_member
 from members.services.profile import link_account
-from members.services.reactions import run_due
 from members.tests.factories import make_member
 from rewards.tests.factories import post
-from surveys.enums import Way
 from surveys.models import (
     CannedReply,
     Case,
     CaseMessage,
     Category,
-    ImprovementAction,
-    Invitation,
     Remedy,
     RootCause,
 )
-from surveys.services.answering import answer, begin, complete
 from surveys.services.cases.opening import open_case
-from surveys.tests.factories import open_survey
 
 pytestmark = pytest.mark.django_db
 NASTY = '<script>alert(1)</script>\n=HYPERLINK("http://x","y")'
@@ -218,39 +212,3 @@ def test_mail_that_arrives_at_the_webhook_is_put_to_its_case(as_anna, settings):
     message.replace_header("Message-ID", "<c@d>")
     inbound.send(sender=None, event=AnymailInboundEvent(event_type="inbound", message=message), esp_name="Test")
     assert case.messages.count() == 2
-
-
-def test_from_a_low_score_to_a_cause_that_is_gone_and_a_customer_who_is_back(as_anna, anna, desk):
-    """The whole way: answered low, helped, its cause done away with, asked again, and the recovery is shown."""
-    survey, at = open_survey(ask_every_days=0), timezone.now() - timedelta(days=40)
-
-    def answered(score: int, moment, key: str) -> None:
-        asked = Invitation.objects.create(survey=survey, member=anna, key=key, created_at=moment)
-        response = begin(survey_id=survey.pk, way=Way.LINK, language="en", at=moment, invitation=asked.uid)
-        answer(response_id=response.pk, values={"q1": score}, at=moment)
-        complete(response_id=response.pk, at=moment)
-
-    answered(3, at, "wave:1")
-    run_due(at=timezone.now())
-    case, staff, cause = Case.objects.get(member=anna), desk(MARKETER), RootCause.objects.create(name_en="Old machine")
-    assert (case.score, case.source) == (3, "survey")
-    assert act(staff, case, "reply", text="Sorry!", channel="portal", then="open").status_code == 302
-    assert act(staff, case, "plan", title="A new machine", cause=cause.pk).status_code == 302
-    assert act(staff, case, "move", to="resolved").status_code == 302
-    Case.objects.filter(pk=case.pk).update(resolved_at=at + timedelta(days=1))  # as if it had been done then
-    action = case.actions.get()
-    assert (
-        staff.post(reverse("admin:surveys_improvementaction_move", args=[action.pk]), {"to": "done"}).status_code == 302
-    )
-    ImprovementAction.objects.filter(pk=action.pk).update(done_at=at + timedelta(days=2), check_days=7)
-    post(anna, at + timedelta(days=5), purchased_at=at + timedelta(days=5))
-    answered(10, at + timedelta(days=20), "wave:2")
-    staff.post(reverse("admin:surveys_improvementaction_move", args=[action.pk]), {"check": "1"})
-    action.refresh_from_db()
-    assert (action.found["before"][0], action.found["after"][0], action.found["bought"]) == (1, 0, 1)
-    assert (action.found["asked"], action.found["happier"]) == (1, 1)
-    page = staff.get(reverse("admin:surveys_improvementaction_effect", args=[action.pk])).content.decode()
-    assert "3.0 → 10.0" in page
-    told_after = staff.get(reverse("admin:surveys_case_change", args=[case.pk])).content.decode()
-    assert "Gave 3 then, and 10 since." in told_after
-    assert "Bought 1 time since" in told_after
