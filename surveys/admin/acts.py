@@ -97,6 +97,10 @@ class OpenView(MoveView):
     act_label = pgettext_lazy("act", "Open")
     to = SurveyState.OPEN
 
+    def get_success_url(self) -> str:
+        """An open survey waits for people: on to how they come to it."""
+        return reverse("admin:surveys_survey_reach", args=[self.survey.pk])
+
     def preview(self, form: forms.Form) -> list[str]:
         survey = self.survey
         if survey.number == 0:
