@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from campaigns.admin.verdict_words import because
+from campaigns.admin.verdict_words import because, program
 from campaigns.enums import Verdict
 from campaigns.models import TrackEvent
 from common.admin import ReadOnlyAdmin
@@ -15,7 +15,7 @@ COLOURS = {Verdict.PERSON: "success", Verdict.PROXY: "info", Verdict.SCANNER: "w
 
 @admin.register(TrackEvent)
 class TrackEventAdmin(ReadOnlyAdmin):
-    list_display = ("happened", "kind", "shown_verdict", "shown_rule", "message", "link", "agent", "times")
+    list_display = ("happened", "kind", "shown_verdict", "shown_rule", "message", "link", "shown_program", "times")
     list_filter = ("kind", "verdict", "message__campaign", "at")
     list_select_related = ("message__campaign", "link")
     ordering = ("-at", "-id")
@@ -41,3 +41,7 @@ class TrackEventAdmin(ReadOnlyAdmin):
     @display(description=_("because"))
     def shown_rule(self, event: TrackEvent) -> str:
         return because(event.rule)
+
+    @display(description=_("program"))
+    def shown_program(self, event: TrackEvent) -> str:
+        return program(event.agent) or "–"

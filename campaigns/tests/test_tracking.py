@@ -9,6 +9,7 @@ from django.core import mail
 from django.db import ProgrammingError, transaction
 from django.test import Client
 
+from campaigns.admin.verdict_words import program
 from campaigns.content.links import CARD
 from campaigns.models import Campaign, Link, Message, TrackEvent
 from campaigns.services.templates import save_template
@@ -145,6 +146,22 @@ def test_people_proxies_and_scanners_are_told_apart(sent):
     assert TrackEvent.objects.latest("id").times == 3
     sent.refresh_from_db()
     assert sent.clicked_at == AT + timedelta(hours=2)
+
+
+def test_programs_are_called_as_people_call_them():
+    webkit = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    agents = {
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) {webkit} Mobile/15E148": "iPhone Mail",
+        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) {webkit} Version/18.0 Safari/604.1": "Safari on iPhone",
+        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {webkit}": "Mac Mail",
+        "Mozilla/5.0": "Apple Mail, by its proxy",
+        "Mozilla/5.0 (Windows NT 10.0) Chrome/129.0 Safari/537.36 Edg/129.0": "Edge on Windows",
+        FIREFOX: "Firefox on Linux",
+        GMAIL: "Gmail, by its proxy",
+        "curl/8.5.0": "curl/8.5.0",
+        "": "",
+    }
+    assert {agent: program(agent) for agent in agents} == agents
 
 
 def test_who_does_not_want_it_is_led_on_and_not_counted(sent, django_assert_num_queries):

@@ -1,9 +1,10 @@
-"""The café's broadcasts: one that is over, with two subjects compared, one for a festival to come, one that waits for a
-second person, and a draft."""
+"""The café's broadcasts: one with three subjects whose best one went to the rest, and that clearly paid; one with two
+subjects compared; one for a festival to come, one that waits for a second person, and a draft."""
 
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
 from django.test.utils import override_settings
 from django.utils.timezone import localtime
 from django.utils.translation import override
@@ -17,7 +18,10 @@ from campaigns.services.delivery import deliver
 from campaigns.services.templates import newest_version
 from campaigns.services.tracking import Request, keep
 from campaigns.services.verdicts import judge
-from members.models import Segment, User
+from loyalty_crm.demo import data
+from members.models import Purchase, Segment, User
+from members.services.purchases import NewLine, NewPurchase
+from rewards.services.purchases import post_purchases
 
 _SUBJECTS: tuple[dict[str, str], ...] = (
     {},
@@ -28,6 +32,7 @@ _SUBJECTS: tuple[dict[str, str], ...] = (
 def broadcast(at: datetime, marketer: User) -> None:
     """As the marketer left them on the day of the demo. Those with an audience of today count it now."""
     with override_settings(EMAIL_BACKEND="loyalty_crm.demo.post.Postman"):
+        _autumn(at - timedelta(days=20), marketer)
         _new_arrivals(at - timedelta(days=12), marketer)
         _on_their_pages(at, marketer)
     _festival(at, marketer)
@@ -47,6 +52,50 @@ def _draft(name: str, template: str, marketer: User, subjects: tuple[dict[str, s
     version = newest_version(Template.objects.get(name=name).pk)
     versions = [control.Version(version.pk, subject) for subject in subjects]
     return control.edit(campaign_id=made.pk, versions=versions)
+
+
+_ROAST: tuple[dict[str, str], ...] = (
+    {"en": "Our autumn roast is here", "zh-hans": "秋季烘焙上市"},
+    {"en": "Autumn in a cup: from Monday", "zh-hans": "一杯秋天，周一上市"},
+    {"en": "{{ member.name }}, the first cup is 20 points back", "zh-hans": "{{ member.name }}，首杯返20积分"},
+)
+
+
+def _autumn(at: datetime, marketer: User) -> None:
+    """Three subjects, of which the last is opened and followed the most, so the rest got that one; and half of those
+    who got the mail came for a cup that they would not have had."""
+    made = _draft("Autumn roast", "new-arrivals", marketer, _ROAST)
+    control.edit(
+        campaign_id=made.pk,
+        broadcast={"everybody": True, "minimum": 30, "test_hours": 24, "test_percent": 90, "gift_points": 20},
+        campaign={"holdout_percent": 20, "goal_days": 7, "measure_opens": True},
+    )
+    control.ask(campaign_id=made.pk, at=at, actor_id=marketer.pk)
+    run_broadcasts(clock=lambda: at)
+    deliver(clock=lambda: at)
+    sent = Message.objects.filter(campaign=made.pk, state="sent")
+    _read(sent, at, best=3, follow=8)
+    for hours in (25, 26):
+        then = at + timedelta(hours=hours)
+        run_broadcasts(clock=lambda then=then: then)  # type: ignore[misc]
+        deliver(clock=lambda then=then: then)  # type: ignore[misc]
+    bought = Purchase.objects.filter(member=OuterRef("member"))  # customers they were before
+    cups = [
+        NewPurchase(
+            member_id=message.member_id,
+            source="till",
+            key=f"demo-roast-{n}",
+            purchased_at=at + timedelta(hours=27 + 5 * (n % 20)),
+            currency=data.CURRENCY,
+            amount_minor=1_450,
+            store=data.STORES[n % 2],
+            channel="store",
+            lines=(NewLine(amount_minor=1_450, sku="ROAST", name="Autumn roast 250 g", category="Beans"),),
+        )
+        for n, message in enumerate(sent.filter(Exists(bought)).order_by("pk"))
+        if n % 2
+    ]
+    post_purchases(purchases=cups, at=at + timedelta(days=6))
 
 
 def _new_arrivals(at: datetime, marketer: User) -> None:
@@ -81,18 +130,19 @@ def _on_their_pages(at: datetime, marketer: User) -> None:
 
 _PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 _GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-_OPENERS = (_PHONE, _GMAIL, "Mozilla/5.0", _PHONE, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/130.0")
+_DESK = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_OPENERS = (_PHONE, _GMAIL, "Mozilla/5.0", _DESK, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/130.0")
 
 
-def _read(sent, at: datetime) -> None:
+def _read(sent, at: datetime, best: int = 2, follow: int = 3) -> None:
     """Most arrived, some were opened, by people and by programs; fewer led to a click; a scanner looks at every mail to
     one company."""
     links = list(Link.objects.filter(version__in=sent.values("version")).order_by("pk").values_list("pk", flat=True))
     for n, message in enumerate(sent.order_by("pk")):
         sent.filter(pk=message.pk).update(delivered_at=at + timedelta(minutes=2))
-        if n % 5 < 2 + (message.variant == 2):
+        if n % 5 < 2 + (message.variant == best):
             _ask(message.pk, TrackKind.OPEN, at + timedelta(hours=1 + n % 9), _OPENERS[n % len(_OPENERS)])
-        if n % 20 < 1 + 3 * (message.variant == 2):
+        if n % 20 < 1 + follow * (message.variant == best):
             link = links[n % len(links)] if links else None
             _ask(message.pk, TrackKind.CLICK, at + timedelta(hours=2 + n % 9), _PHONE, link)
         if n % 25 == 7:

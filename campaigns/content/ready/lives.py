@@ -157,11 +157,11 @@ READY = (
         _("Tier reached"),
         _("Somebody has just reached a higher tier."),
         message(
-            both("You are {{ tier.name }} now", "恭喜您晋升为{{ tier.name }}会员"),
+            both("You are {{ tier.name }} now", "恭喜您晋升为{{ tier.name }}"),
             both("What is yours from today.", "从今天起，您享有这些礼遇。"),
             both(
                 "Congratulations: you are {{ tier.name }} now! {{ programme.url }}",
-                "恭喜您晋升为{{ tier.name }}会员！{{ programme.url }}",
+                "恭喜您晋升为{{ tier.name }}！{{ programme.url }}",
             ),
             banner("★", "night", "Congratulations!", "恭喜晋级！"),
             text(
@@ -169,7 +169,7 @@ READY = (
                 " you here.\n\n{% if benefits.left != '' %}Yours from today: {{ benefits.left }}.{% endif %}\n\n"
                 "{% if tier.kept_until != '' %}You keep it until {{ tier.kept_until }}, and longer if you go on like"
                 " this.{% endif %}",
-                f"{NIN}，您好！\n\n您已晋升为**{{{{ tier.name }}}}**会员，感谢您一路以来的支持。"
+                f"{NIN}，您好！\n\n您已晋升为**{{{{ tier.name }}}}**，感谢您一路以来的支持。"
                 "\n\n{% if benefits.left != '' %}从今天起您享有：{{ benefits.left }}。{% endif %}\n\n"
                 "{% if tier.kept_until != '' %}等级有效期至{{ tier.kept_until }}，继续光临即可延续。{% endif %}",
             ),

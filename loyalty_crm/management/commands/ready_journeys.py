@@ -15,6 +15,7 @@ from campaigns.journeys.ready import READY
 from campaigns.models import Campaign, JourneyLog, Message, Template
 from members.models import Member, TimelineEvent
 from members.queries import get_programme
+from rewards.models import Tier
 
 DAY = timedelta(days=1)
 DAYS = 45  # the longest of them is over by then
@@ -113,6 +114,7 @@ class Command(BaseCommand):
         from campaigns.services.journeys.entering import hear
         from members.events import record
         from members.services.purchases import NewPurchase, record_purchases
+        from rewards.services.tier_lifts import lift_tier
 
         hour = int((at - start) / timedelta(hours=1))
         buys = {"welcome": 50, "thanks": 3, "festival": 75}.get(key)
@@ -121,7 +123,13 @@ class Command(BaseCommand):
                 told = NewPurchase(pk, "shown", f"b{pk}", at, get_programme().currency, 2350)
                 record_purchases(purchases=[told])
         if key == "tier" and hour == 3:
+            tier = Tier.objects.filter(rank__gt=0).order_by("rank").last()
             for pk in ids:
+                if tier is not None:
+                    last = (at + 2 * DAYS * DAY).date()
+                    lift_tier(member_id=pk, tier_id=tier.pk, last_day=last, reason="Shown", key=f"shown:{pk}", at=at,
+                              actor_id=None)  # fmt: skip
+                    continue
                 data = {"from": 1, "to": 2, "up": True, "name": {"en": "Gold", "zh-hans": "金卡"}}
                 record(member_id=pk, kind="tier.changed", at=at, data=data)
         events = TimelineEvent.objects.filter(member__in=ids, at__gt=at - timedelta(hours=1), at__lte=at)
