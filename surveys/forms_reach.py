@@ -78,7 +78,7 @@ class PlaceForm(_Desk):
 
 
 class TestForm(_Desk):
-    to = forms.EmailField(label=_("to"))
+    to = forms.EmailField(label=_("e-mail address to try it with"))
 
 
 class RestForm(_Desk):

@@ -65,7 +65,16 @@ def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page,
     # built, opened and sent
     desk.goto(live_server.url + "/admin/surveys/survey/add/")
     desk.get_by_role("button", name="Would you recommend us?").click()
+    desk.locator(".sur-add summary").click()
+    desk.get_by_role("button", name="Short text").click()
+    verdict = desk.locator("[data-survey=verdict]")
+    expect(verdict).to_have_text("The new question is not finished yet.")  # and nothing is red yet
+    desk.keyboard.type("What else?")  # the focus is there
+    desk.keyboard.press("Tab")
+    desk.keyboard.type("还有呢？")
+    expect(verdict).to_have_text("Everything is complete: it can be asked.")
     accessible(desk)
+    desk.get_by_role("button", name="Save the draft").click()
     survey = Survey.objects.get()
     desk.goto(f"{live_server.url}/admin/surveys/survey/{survey.pk}/settings/")
     desk.get_by_label("Points as thanks").fill("20")

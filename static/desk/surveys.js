@@ -18,6 +18,7 @@
   }
   const kinds = new Map(settings.kinds.map((one) => [one.kind, one]));
   let open = survey.sections[0]?.questions[0]?.id ?? null;
+  let young = null; // just added: while it is being written, its gaps are not held against it
   let problems = settings.problems;
   let dirty = false;
   form.closest("#content, body").classList.add("sur-live");
@@ -61,7 +62,7 @@
   }
   function add(s, question, at = survey.sections[s].questions.length) {
     survey.sections[s].questions.splice(at, 0, question);
-    open = question.id;
+    open = young = question.id;
     redraw(`/sections/${s}/questions/${at}/title/${settings.languages[0][0]}`);
     announce(words.added);
   }
@@ -180,8 +181,9 @@
     parts.push(logic, slot(path));
     return el("div", { class: "sur-question-body" }, parts);
   }
+  const bare = () => survey.sections.every((section) => !section.questions.length);
   function drawAdd(s) {
-    const menu = el("details", { class: "sur-add" },
+    const menu = el("details", { class: "sur-add", open: bare() },
       el("summary", { class: "seg-button", "data-control": `add-${survey.sections[s].id}` }, icon("add"), words.add),
       el("div", { class: "sur-menu" },
         el("div", { class: "sur-kinds" }, settings.kinds.map((one) => el("button", { type: "button", onclick: () => add(s, fresh(one.kind)) }, icon(one.icon), one.label))),
@@ -230,7 +232,9 @@
     document.querySelectorAll(".seg-problem[data-path]").forEach((one) => { one.textContent = ""; });
     document.querySelectorAll(".sur-wrong").forEach((one) => one.classList.remove("sur-wrong"));
     const left = [];
-    for (const problem of problems) {
+    const writes = young === open && root.querySelector(".sur-is-open")?.dataset.path;
+    const found = bare() ? [] : problems.filter((one) => !(writes && `${one.path}/`.startsWith(`${writes}/`)));
+    for (const problem of found) {
       let path = problem.path;
       let place = null;
       while (path && !place) {
@@ -243,8 +247,8 @@
     }
     document.querySelector("[data-survey=problems]").replaceChildren(...[...new Set(left)].map((text) => el("li", {}, text)));
     const told = document.querySelector("[data-survey=verdict]");
-    if (told) told.textContent = problems.length ? say(problems.length === 1 ? "wrong_one" : "wrong", { n: problems.length }) : words.fine;
-    told?.classList.toggle("desk-bad", problems.length > 0);
+    if (told) told.textContent = bare() ? words.begin : !found.length && problems.length ? words.writing : found.length ? say(found.length === 1 ? "wrong_one" : "wrong", { n: found.length }) : words.fine;
+    told?.classList.toggle("desk-bad", found.length > 0);
   }
   let waiting = 0;
   let asked = 0;

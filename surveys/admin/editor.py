@@ -89,6 +89,8 @@ _WORDS = {
     "empty": _("No question yet."),
     "thanks": _("At the end"),
     "sure": _("Remove this section with its questions (%(n)s)?"),
+    "begin": _("Choose a first question."),
+    "writing": _("The new question is not finished yet."),
     "wrong": _("%(n)s things are to be mended. They are marked."),
     "wrong_one": _("One thing is to be mended. It is marked."),
     "fine": _("Everything is complete: it can be asked."),
