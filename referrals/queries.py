@@ -1,13 +1,14 @@
 """Reads of referrals: what runs, who may take part, who brought whom."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from common.sql import fetch_all
+from members.models import Member
 from members.queries import get_programme
 from referrals.definition import Definition, Known, parse
 from referrals.enums import ProgrammeState, ReferralState
@@ -50,6 +51,13 @@ def running(at: datetime) -> QuerySet[Programme]:
     return Programme.objects.filter(
         Q(starts_at=None) | Q(starts_at__lte=at), Q(ends_at=None) | Q(ends_at__gt=at), state=ProgrammeState.LIVE
     ).order_by("position", "pk")
+
+
+def may_still_say(member: Member, at: datetime) -> bool:
+    """Whether a member is new enough to say who brought them, as some programme that runs has it, and has not."""
+    newest = ProgrammeVersion.objects.filter(programme__in=running(at).order_by(), number=F("programme__number"))
+    days = max([reading(pk).claim_days for pk in newest.values_list("pk", flat=True)], default=0)
+    return member.joined_at > at - timedelta(days=days) and not Referral.objects.filter(friend=member).exists()
 
 
 # The first programme that each of some members takes part in, with its newest version.

@@ -13,6 +13,7 @@ from common.money import format_money, minor_digits
 from members.models import Member
 from members.queries import get_programme
 from members.services.pins import TooManyCodes, has_pin
+from referrals.queries import may_still_say
 from rewards.queries import amount_text, reward_settings
 from rewards.queries_coupons import Usable, usable_coupons
 from rewards.services.checkout import Basket, Receipt
@@ -166,6 +167,7 @@ def _shown(
         "categories": categories(),
         "focus": _focus(request, form, more),
         "pays_points": bool(for_one),
+        "may_say_who": may_still_say(member, timezone.now()),
         "points_worth_most": worth_minor,
         **more,
     }
