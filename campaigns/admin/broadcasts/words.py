@@ -28,7 +28,7 @@ def percent(share: float) -> str:
 
 def amount(minor: float | Decimal, currency: str) -> str:
     """Money, with a minus from which no line breaks."""
-    return format_money(round(minor), currency).replace("-", "\N{MINUS SIGN}")
+    return format_money(round(minor), currency).replace("-", "\N{MINUS SIGN}\N{WORD JOINER}")
 
 
 def members(n: int) -> str:
