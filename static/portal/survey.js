@@ -15,6 +15,8 @@ for (const field of document.querySelectorAll("[data-slider]")) {
     field.value = told.textContent = slider.value;
   });
 }
+// Who copies sheets of paper types on at once; what is wrong comes first.
+document.querySelector("[data-copies] :is(input:not([type=hidden]), select, textarea)")?.focus();
 document.querySelector(".survey-form .wrong :is(input, select, textarea)")?.focus();
 
 // Without a network nothing that was typed is lost: it is sent when the network is back.
