@@ -5,16 +5,19 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from common.sql import execute
 from members.models import Household, Member, TimelineEvent
 from members.services.erasure import erase_members
 from members.services.merging import merge_members
 from members.tests.factories import make_member
+from members.tests.killed import kill_at_call, killed_in
 from referrals.definition import BadProgramme, parse
 from referrals.enums import BlockKind, ReferralState, Refusal, Source, Verdict
 from referrals.fairness import MANY_A_DAY
 from referrals.models import Programme, Referral, ThanksGiven
-from referrals.queries import known, tree
+from referrals.queries import is_above, known, tree
 from referrals.services.attribution import Came, NotReferred, attribute
 from referrals.services.blocks import block
 from referrals.services.qualifying import NotOpen, ObjectedBefore, consider, decide, object_to, refunded, settle_due
@@ -451,3 +454,67 @@ def test_who_had_an_account_before_is_no_new_customer(giver):
         bring(giver, newcomer(email="was.here@web.example"))
     assert refused.value.reason == Refusal.FORMER
     assert bring(giver, newcomer(email="was.there@web.example")).state == ReferralState.JOINED
+
+
+def test_a_chain_of_ten_thousand_is_no_circle_and_is_drawn_by_its_first_levels(giver):
+    live_programme(claim_days=30)
+    last = newcomer()
+    bring(giver, last)
+    like = Referral.objects.values("version", "programme").get()
+    execute(
+        """
+        WITH member AS (
+            INSERT INTO members_member (name, email, phone, language, time_zone, city, birthday_calendar,
+                                        birthday_leap_month, leap_day_rule, joined_at)
+            SELECT 'Link ' || n, '', '', 'en', 'UTC', '', 'solar', false, 'feb28', %(at)s
+            FROM generate_series(1, 10000) AS n RETURNING id
+        ), link AS (SELECT id, coalesce(lag(id) OVER (ORDER BY id), %(last)s) AS giver FROM member)
+        INSERT INTO referrals_referral (version_id, programme_id, giver_id, friend_id, source, state, touched_at,
+                                        joined_at, due_at, why, is_capped, friend_shows_name)
+        SELECT %(version)s, %(programme)s, giver, id, 'code', 'joined', %(at)s, %(at)s, %(at)s + interval '90 days',
+               '{}', false, false FROM link
+        """,
+        {"at": AT, "last": last.pk, **like},
+    )
+    end = Member.objects.latest("pk")
+    with pytest.raises(NotReferred) as refused:
+        bring(end, giver, source=Source.CLAIM)
+    assert refused.value.reason == Refusal.CIRCLE
+    assert is_above(giver.pk, end.pk)
+    assert not is_above(end.pk, giver.pk)
+    with CaptureQueriesContext(connection) as asked:
+        assert [(row[2], row[3]) for row in tree(giver.pk)] == [(1, 1), (2, 1), (3, 1)]
+    assert len(asked) == 1
+    assert bring(end, newcomer()).state == ReferralState.JOINED
+
+
+def _thank_and_die() -> None:
+    """As a worker does that is killed when the points are written and what they are for is not."""
+    from referrals.services import thanking
+
+    kill_at_call(thanking, "give_points", 1)
+    settle_due(at=LATER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_killed_amid_the_thanks_has_given_neither_side_theirs(giver):
+    live_programme()
+    friend = newcomer()
+    bring(giver, friend)
+    buys(friend)
+    killed_in(_thank_and_die)
+    assert (gift_points(giver), gift_points(friend), ThanksGiven.objects.count()) == (0, 0, 0)
+    assert settle_due(at=LATER) == 1
+    assert (gift_points(giver), gift_points(friend), ThanksGiven.objects.count()) == (200, 100, 2)
+
+
+def test_both_sides_qualify_in_the_same_second_and_each_is_thanked_for_their_own(giver):
+    """The giver was brought themselves, and buys in the same moment as the friend whom they brought."""
+    live_programme(hold_days=0, claim_days=30)
+    middle, friend = newcomer(), newcomer()
+    bring(giver, middle)
+    bring(middle, friend)
+    buys(middle)
+    buys(friend)
+    assert settle_due(at=AT) == 2
+    assert (gift_points(giver), gift_points(middle), gift_points(friend)) == (200, 300, 100)
