@@ -32,6 +32,7 @@ class ReportForm(forms.Form):
     """What to break down by, and which part to look at. Of an anonymous survey there are no parts: two that differ by
     one person would tell that one's answer."""
 
+    of_anonymous = frozenset({"by"})  # what can be chosen there
     by = forms.ChoiceField(label=_("Break down by"), required=False)
     since = forms.DateField(
         label=pgettext_lazy("dates", "From"),
@@ -67,7 +68,7 @@ class ReportForm(forms.Form):
             self._choices(trait, [(value, value) for value in known.get(trait, ())])
         self._choices("segment", [(str(pk), name) for pk, name in segments])
         for name in list(self.fields):
-            if (survey.anonymous and name != "by") or (name in TRAITS and name not in known):
+            if (survey.anonymous and name not in self.of_anonymous) or (name in TRAITS and name not in known):
                 del self.fields[name]
         for field in self.fields.values():
             field.widget.attrs["class"] = "desk-input"

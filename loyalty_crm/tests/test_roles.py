@@ -210,6 +210,7 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(
         (f"surveys_survey_{page}" for page in ("reach", "invitations", "posters", "report", "report_file")), MARKETER_UP
     ),
+    **dict.fromkeys(("surveys_survey_verbatims", "surveys_survey_verbatims_file"), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
     **dict.fromkeys(("surveys_case_board", "surveys_case_act"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
@@ -288,6 +289,7 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "referrals_programme_live": [world["referrals_draft"]],
         "referrals_referral_tree": [world["members_member"]],
         "surveys_survey_report_file": [world["surveys_survey"], "json"],
+        "surveys_survey_verbatims_file": [world["surveys_survey"], "json"],
         "campaigns_template_version": [world["campaigns_template"], 1],
         "campaigns_occasion_date": [world["campaigns_occasiondate"]],
         "campaigns_occasion_put_back": [world["campaigns_occasiondate"]],

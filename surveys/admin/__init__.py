@@ -3,6 +3,7 @@ from surveys.admin import (
     reach,
     report,
     survey,
+    verbatims,
 )
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "reach",
     "report",
     "survey",
+    "verbatims",
 ]
