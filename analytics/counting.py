@@ -12,6 +12,7 @@ from analytics.periods import STEPS, Period
 from analytics.quality import count_faults
 from analytics.queries import Figure, PointFlows
 from analytics.queries_rfm import grid, pareto
+from analytics.voices import Voices, voices
 from members.models import PRESENT, Member
 from members.queries import get_programme
 from rewards.enums import Unit
@@ -47,6 +48,7 @@ class PaperFigures:
     messages: Figure
     answers: dict[str, int] | None
     stores: dict[str, tuple[int, int]]
+    voices: Voices | None = None
 
     @classmethod
     def count(cls, period: Period) -> "PaperFigures":
@@ -65,6 +67,7 @@ class PaperFigures:
             messages=queries.messages_sent(period),
             answers=queries.messages_answered(period),
             stores=queries.purchases_by_store(period),
+            voices=voices(period),
         )
 
     @classmethod
@@ -75,7 +78,8 @@ class PaperFigures:
         revenue = {currency: Figure(**figure) for currency, figure in data["revenue"].items()}
         flows = PointFlows(**{name: Figure(**figure) for name, figure in data["flows"].items()})
         # Figures that were kept before this was counted do without.
-        return cls(**told, revenue=revenue, flows=flows, answers=data.get("answers"))
+        said = Voices(**data["voices"]) if data.get("voices") else None
+        return cls(**told, revenue=revenue, flows=flows, answers=data.get("answers"), voices=said)
 
 
 @dataclass(frozen=True)

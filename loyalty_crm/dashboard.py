@@ -17,6 +17,7 @@ from analytics.services.snapshots import QUICK, figures
 from campaigns.enums import BreakerState, CampaignState, MessageState, RunState
 from campaigns.models import Broadcast, JourneyRun, Message, Sender
 from common.money import format_money, to_major
+from loyalty_crm import voices
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.enums import ImportState
 from members.models import CustomerImport, PendingReaction, Programme, PurchaseImport, Task
@@ -122,7 +123,7 @@ class Paper(Teller):
         self.bought = sum(figure.events_now for figure in self.revenue.values())
         self.bought_before = sum(figure.events_before for figure in self.revenue.values())
         self.flows, self.outstanding, self.expiring = figures.flows, figures.outstanding, figures.expiring
-        self.messages, self.answers = figures.messages, figures.answers
+        self.messages, self.answers, self.voices = figures.messages, figures.answers, figures.voices
 
     # --- The sentence -----------------------------------------------------------------------------------------------
     def headline(self) -> str:
@@ -209,7 +210,13 @@ class Paper(Teller):
                 note=self._read(),
                 good=None,
             ),
+            *self._said(),
         ]
+
+    def _said(self) -> list[Stat]:
+        if self.voices is None:
+            return []
+        return voices.stats(self.voices, bought=(self.bought, self.bought_before), days=self.period.days)
 
     def _read(self) -> str:
         """What became of the messages of the period; "" where it was not counted yet."""

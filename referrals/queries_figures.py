@@ -1,5 +1,5 @@
 """What bringing friends is worth: the funnel, what a new customer costs, and how referred customers do beside others.
-docs/referral-figures.md states each formula."""
+docs/referrals.md states each formula."""
 
 from collections.abc import Iterable
 from datetime import datetime

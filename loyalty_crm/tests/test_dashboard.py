@@ -23,6 +23,9 @@ from members.models import PendingReaction, Programme, PurchaseImport, TimelineE
 from members.services.purchases import record_purchases
 from members.tests.factories import make_member, new_purchase
 from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from surveys.services.cases.opening import open_case
+from surveys.tests.factories import open_survey, question
+from surveys.tests.test_report_page import fill
 
 AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
 
@@ -190,3 +193,31 @@ def test_messages_are_told_with_what_people_did(programme):
     older = {name: value for name, value in asdict(kept).items() if name != "answers"}
     assert PaperFigures.read(asdict(kept)) == kept
     assert PaperFigures.read(older).answers is None
+
+
+def test_scores_have_their_interval_and_a_change_is_told_only_where_it_is_one(programme):
+    told = {stat.title for stat in paper(programme).stats()}
+    assert not told & {"Recommendation (NPS)", "Satisfaction (CSAT)", "Complaints per 1,000 purchases", "Referral rate"}
+    survey = open_survey()
+    fill(survey, {10: 70, 8: 20, 3: 10}, at=AT - timedelta(days=2))
+    score = stat(paper(programme), "Recommendation (NPS)")
+    assert (score.value, score.note) == ("+60.0", "between +47.0 and +73.0, 100 answers")
+    assert score.change == "not enough data to compare"
+    fill(survey, {10: 60, 8: 20, 3: 20}, at=AT - timedelta(days=40))
+    score = stat(paper(programme), "Recommendation (NPS)")
+    assert (score.change, score.tone) == ("no clear change on 30 days before", "")
+    fill(survey, {3: 200}, at=AT - timedelta(days=40))
+    score = stat(paper(programme), "Recommendation (NPS)")
+    assert (score.value, score.direction, score.tone) == ("+60.0", "up", "good")
+    few = open_survey({"sections": [{"id": "s1", "questions": [question("q1", "csat")]}]})
+    fill(few, {5: 4}, at=AT - timedelta(days=2))
+    assert stat(paper(programme), "Satisfaction (CSAT)").value == "–"
+
+
+def test_complaints_are_told_by_a_thousand_purchases(programme):
+    buy(500, 10)
+    for _n in range(3):
+        open_case(kind="complaint", text="Cold soup", source="staff", member_id=make_member().pk, at=AT)
+    told = stat(paper(programme), "Complaints per 1,000 purchases")
+    assert told.value == "6.0"
+    assert told.note.endswith("3 complaints")
