@@ -78,6 +78,7 @@ JOIN surveys_answer AS answer ON answer.response_id = response.id
 WHERE {where}
 GROUP BY 1, 2, 3, 4, 5
 """
+_INSIDE = {True: "in", False: "out"}
 _SIZES = "SELECT {group} AS who, count(*) FROM surveys_response AS response {joins} WHERE {where} GROUP BY 1"
 
 
@@ -119,7 +120,7 @@ def _parts(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]
             "LEFT JOIN members_segmentmember AS inside"
             " ON inside.segment_id = %(segment)s AND inside.member_id = response.member_id"
         )
-        group = "CASE WHEN inside.member_id IS NULL THEN 'out' ELSE 'in' END"
+        group = "inside.member_id IS NOT NULL"  # of which the planner knows that there are two: half the time of a text
     else:
         params["trait"] = asked.by
         group = "coalesce(response.traits ->> %(trait)s::text, '')"
@@ -142,11 +143,12 @@ def report(asked: Asked) -> tuple[Report, dict[str, int]]:
     where a part of an anonymous survey is asked for."""
     survey = Survey.objects.get(pk=asked.survey_id)
     parts, params = _parts(asked, survey)
-    sizes = dict(fetch_all(_SIZES.format(**parts), params))
+    sizes = {_INSIDE.get(who, who): n for who, n in fetch_all(_SIZES.format(**parts), params)}
     if survey.anonymous:
         sizes = shown_of(sizes, survey.smallest_group)
     found: Report = {who: {} for who in sizes}
     for who, question, number, choices, rows, n, said in fetch_all(_COUNTS.format(**parts), params):
+        who = _INSIDE.get(who, who)
         if who not in found:
             continue
         tally = found[who].setdefault(question, Tally())

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from common.cells import plain_cell
 from surveys.admin.tabs import draw, register_page
 from surveys.definition import Question, said
-from surveys.enums import SCALES, QuestionKind, Way
+from surveys.enums import SCALES, TEXTS, QuestionKind, Way
 from surveys.forms_report import SCOPES, ReportForm, asked_by
 from surveys.models import Survey
 from surveys.queries_figures import drivers_of, main_of, questions_of
@@ -85,6 +85,7 @@ def card(question: Question, tally: Tally | None) -> dict[str, Any]:
         "asked": tally.asked,
         "answered": tally.answered,
         "passed": tally.asked - tally.answered,
+        "words": question.kind in TEXTS,
         "score": score,
         "formula": FORMULAS.get(score.formula if score else "share:1", ""),
         "percent": bool(score and score.formula == "csat-top2:1"),
@@ -244,6 +245,11 @@ def _chart(points: list[dict[str, Any]]) -> dict[str, Any]:
         if score.low is not None and score.high is not None:
             mark |= {"low": up(score.low), "high": up(score.high)}
         marks.append(mark)
+    # On a phone letters are twice as large in the drawing: as many names as stand beside each other there.
+    longest = max((sum(20 if letter > "\u2e80" else 12 for letter in mark["name"]) for mark in marks), default=1)
+    every = -(-len(marks) // max(1, int(WIDE / longest)))
+    for place, mark in enumerate(reversed(marks)):
+        mark["named"] = place % every == 0
     return {"marks": marks, "lines": [" ".join(one) for one in [*lines, line] if len(one) > 1]}
 
 

@@ -38,6 +38,8 @@ def test_they_are_narrowed_by_score_words_and_who(desk, django_assert_max_num_qu
     def told(**chosen) -> list[str]:
         return [line["text"] for line in json.loads(desk.get(address(survey, "json/"), chosen).content)]
 
+    report = desk.get(address(survey).replace("verbatims", "report")).content.decode()
+    assert f'href="{address(survey)}?question=q2"' in report
     assert told(level="low") == ["Cold coffee"]
     assert told(words="COFFEE", store="Harbour") == ["Fine coffee", "Cold coffee"]
     assert len(told(words="排队", language="zh-hans", level="high")) == 30
