@@ -50,17 +50,18 @@ class Funnel(NamedTuple):
 
 _FUNNEL = """
 WITH came AS (
-    SELECT referral.{by} AS name, count(*) AS joined,
+    SELECT {name} AS name, count(*) AS joined,
            count(*) FILTER (WHERE referral.qualified_at IS NOT NULL
                             AND referral.state IN ('review', 'held', 'rewarded')) AS qualified,
            count(*) FILTER (WHERE referral.state = 'rewarded') AS rewarded
-    FROM referrals_referral AS referral
+    FROM referrals_referral AS referral {tier}
     WHERE referral.joined_at >= %(start)s AND referral.joined_at < %(end)s {segment}
     GROUP BY 1
 ),
 cost AS (
-    SELECT referral.{by} AS name, sum(thanks.cost_minor)::bigint AS minor
+    SELECT {name} AS name, sum(thanks.cost_minor)::bigint AS minor
     FROM referrals_thanksgiven AS thanks JOIN referrals_referral AS referral ON referral.id = thanks.referral_id
+    {tier}
     WHERE referral.joined_at >= %(start)s AND referral.joined_at < %(end)s AND thanks.taken_at IS NULL {segment}
     GROUP BY 1
 ),
@@ -82,17 +83,22 @@ _UNSEEN = (
 _OF_SEGMENT = """AND EXISTS (SELECT FROM members_segmentmember AS inside
     WHERE inside.segment_id = %(segment)s AND inside.member_id = referral.giver_id)"""
 
+_TIER = "coalesce(held.tier_id, 0)"
+_HELD = "LEFT JOIN rewards_membertier AS held ON held.member_id = referral.giver_id"
+
 
 def funnel(*, start: datetime, end: datetime, by: str = "channel", segment_id: int | None = None) -> list[Funnel]:
-    """Friends who came in [start, end), by "channel" or by "programme_id", with what became of them until now; and by
-    channel how often links were shared and seen on these days, of all members: links do not know of segments or
+    """Friends who came in [start, end), by "channel", "programme_id" or "tier_id" (the present tier of who brought them,
+    0 for none), with what became of them until now; and by channel how often links were shared and seen on these days, of all members: links do not know of segments or
     programmes."""
-    if by not in ("channel", "programme_id"):
+    if by not in ("channel", "programme_id", "tier_id"):
         raise ValueError(by)
     seen = _SEEN if by == "channel" and segment_id is None else _UNSEEN
     if by == "channel" and segment_id is not None:
         seen = _UNSEEN.replace("NULL::bigint AS name", "NULL::text AS name")
-    sql = _FUNNEL.format(by=by, seen=seen, segment=_OF_SEGMENT if segment_id else "")
+    name = _TIER if by == "tier_id" else f"referral.{by}"
+    tier = _HELD if by == "tier_id" else ""
+    sql = _FUNNEL.format(name=name, tier=tier, seen=seen, segment=_OF_SEGMENT if segment_id else "")
     days = {"first": start.date(), "last": end.date(), "start": start, "end": end, "segment": segment_id}
     return [Funnel(*row) for row in fetch_all(sql, days)]
 

@@ -231,6 +231,7 @@ class IssuedBy(models.TextChoices):
     RULE = "rule", _("Rule")
     REDEMPTION = "redemption", _("Redemption")
     MESSAGE = "message", _("Message")
+    REFERRAL = "referral", _("Bringing friends")
     API = "api", _("Connected system")
 
 

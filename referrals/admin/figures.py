@@ -17,12 +17,13 @@ from members.queries import get_programme
 from referrals.enums import ShareChannel
 from referrals.models import Programme
 from referrals.queries_figures import Worth, fairness, funnel, referral_rate, top_givers, worth
+from rewards.models import Tier
 
 PERIODS = {30: _("30 days"), 90: _("90 days"), 365: _("a year")}
 
 
 def _n(value: float, digits: int = 0) -> str:
-    return number_format(value, digits, use_l10n=True, force_grouping=True)
+    return number_format(round(value, digits), digits, use_l10n=True, force_grouping=True)  # it would cut off
 
 
 def _interval(value: tuple[float, float, float] | None, show: Any) -> str:
@@ -52,16 +53,22 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
         return f"{_n(share, 1)} %"
 
     names = dict(Programme.objects.values_list("pk", "name"))
+    tiers = {tier.pk: str(tier) for tier in Tier.objects.all()}
     listed = reverse("admin:referrals_referral_changelist")
     since = f"joined_at__gte={start.date().isoformat()}"
 
     def lines(by: str) -> list[dict[str, Any]]:
-        only = "programme__id__exact" if by == "programme_id" else "channel__exact"
+        only = {
+            "programme_id": "programme__id__exact",
+            "channel": "channel__exact",
+            "tier_id": "giver__tier_status__tier__id__exact",
+        }[by]
+        called = {"programme_id": names.get, "tier_id": tiers.get}.get(by, lambda name, _other: _channel(name))
         rows = funnel(**span, by=by, segment_id=segment.pk if segment else None)
         return [
             {
                 "row": row,
-                "name": names.get(row.name, "–") if by == "programme_id" else _channel(row.name),
+                "name": called(row.name, "–"),
                 "conversion": "–" if row.conversion is None else percent(row.conversion),
                 "cost": money(row.cost_minor),
                 "each": "–" if row.cost_each is None else money(row.cost_each),
@@ -70,7 +77,7 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
             for row in rows
         ]
 
-    by_channel, by_programme = lines("channel"), lines("programme_id")
+    by_channel, by_programme, by_tier = lines("channel"), lines("programme_id"), lines("tier_id")
     joined = sum(line["row"].joined for line in by_programme)
     qualified = sum(line["row"].qualified for line in by_programme)
     cost = sum(line["row"].cost_minor for line in by_programme)
@@ -101,6 +108,7 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "segment": segment,
         "by_channel": by_channel,
         "by_programme": by_programme,
+        "by_tier": by_tier,
         "tiles": [
             (gettext("Friends who came"), _n(joined), f"{listed}?{since}"),
             (gettext("became customers"), _n(qualified), f"{listed}?{since}&counted=yes"),

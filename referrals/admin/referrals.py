@@ -115,7 +115,7 @@ class ReferralAdmin(ReadOnlyAdmin):
         css = {"all": ["desk/referrals.css"]}
 
     list_display = ("came", "giver", "friend", "shown_state", "programme", "channel", "score", "due")
-    list_filter = ("state", CountedFilter, "programme", "source", "channel", "joined_at")
+    list_filter = ("state", CountedFilter, "programme", "source", "channel", "giver__tier_status__tier", "joined_at")
     list_select_related = ("giver", "friend", "programme")
     search_fields = ("giver__name",)
     search_help_text = _("A member's name, phone, card number or e-mail")

@@ -170,7 +170,7 @@ def _give(referral: Referral, due: list[_Due], at: datetime) -> list[ThanksGiven
                 with transaction.atomic():
                     coupons = issue_coupons(
                         offer_id=one.thanks.offer, member_ids=[member], keys=[f"{one.key}:offer"],
-                        issued_by=IssuedBy.RULE, at=at,
+                        issued_by=IssuedBy.REFERRAL, at=at,
                     )  # fmt: skip
             except (Offer.DoesNotExist, OfferNotRunning, OutOfCodes):
                 coupons = []

@@ -120,6 +120,9 @@ def test_figures_are_those_counted_by_hand(desk):
     assert (line.visits, line.joined, line.qualified, line.rewarded, line.cost_minor) == (7, 4, 3, 3, 900)
     assert (line.conversion, line.cost_each) == (75, 300)
     assert funnel(**span, by="programme_id")[0].joined == 4
+    assert [(one.name, one.joined) for one in funnel(**span, by="tier_id")] == [
+        (0, sum(one.joined for one in funnel(**span, by="programme_id")))
+    ]
     assert referral_rate(**span) == (4, 1)
     both = worth(**span, currency="EUR")
     assert both[True] == Worth(4, 3, 1, 9_000, 4_000**2 + 2 * 2_500**2)
