@@ -88,9 +88,9 @@ _HELD = "LEFT JOIN rewards_membertier AS held ON held.member_id = referral.giver
 
 
 def funnel(*, start: datetime, end: datetime, by: str = "channel", segment_id: int | None = None) -> list[Funnel]:
-    """Friends who came in [start, end), by "channel", "programme_id" or "tier_id" (the present tier of who brought them,
-    0 for none), with what became of them until now; and by channel how often links were shared and seen on these days, of all members: links do not know of segments or
-    programmes."""
+    """Friends who came in [start, end), with what became of them until now, by "channel", "programme_id" or "tier_id"
+    (the present tier of who brought them, 0 for none); and by channel how often links were shared and seen on these
+    days, of all members: links do not know of segments or programmes."""
     if by not in ("channel", "programme_id", "tier_id"):
         raise ValueError(by)
     seen = _SEEN if by == "channel" and segment_id is None else _UNSEEN
