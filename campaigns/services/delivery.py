@@ -225,6 +225,8 @@ class _Turn:
 
     def _pace(self) -> float:
         """0, or for how many seconds nothing may leave."""
+        if not self.limits:  # for each mail: a transaction about nothing costs too
+            return 0.0
         while wait := take(self.limits):
             if wait > MOST_WAIT:
                 return wait
