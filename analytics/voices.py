@@ -7,8 +7,8 @@ from analytics.periods import Period
 from common.sql import fetch_all
 from referrals.queries_figures import referral_rate
 
-# How often each number was given, by the kind of question, in the period and the one before it. What anonymous surveys
-# were told is counted, too: only sums leave this statement.
+# How often each number was given, by the kind of question, in the period and the one before it. What an anonymous
+# survey was told counts once it is mixed with others (surveys.services.mixing).
 _SCORES = """
 WITH asked AS (
     SELECT version.id, question->>'id' AS question, question->>'kind' AS kind
@@ -18,6 +18,8 @@ WITH asked AS (
 )
 SELECT asked.kind, response.completed_at >= %(start)s AS current, answer.number::int, count(*)
 FROM surveys_response AS response
+JOIN surveys_survey AS survey ON survey.id = response.survey_id AND (
+    NOT survey.anonymous OR response.mixed_at IS NOT NULL)
 JOIN asked ON asked.id = response.version_id
 JOIN surveys_answer AS answer ON answer.response_id = response.id AND answer.question = asked.question
 WHERE response.state = 'complete' AND answer.number IS NOT NULL AND response.completed_at >= %(before_start)s

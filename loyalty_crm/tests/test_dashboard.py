@@ -209,6 +209,9 @@ def test_scores_have_their_interval_and_a_change_is_told_only_where_it_is_one(pr
     fill(survey, {3: 200}, at=AT - timedelta(days=40))
     score = stat(paper(programme), "Recommendation (NPS)")
     assert (score.value, score.direction, score.tone) == ("+60.0", "up", "good")
+    before = stat(paper(programme), "Recommendation (NPS)").note
+    fill(open_survey(anonymous=True), {0: 50}, at=AT - timedelta(days=2))
+    assert stat(paper(programme), "Recommendation (NPS)").note == before  # not mixed with others yet
     few = open_survey({"sections": [{"id": "s1", "questions": [question("q1", "csat")]}]})
     fill(few, {5: 4}, at=AT - timedelta(days=2))
     assert stat(paper(programme), "Satisfaction (CSAT)").value == "–"
