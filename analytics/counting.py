@@ -173,9 +173,9 @@ class HeldFigures:
     @classmethod
     def read(cls, data: dict[str, Any], unit: Unit) -> "HeldFigures":
         kept = data[unit.value]
-        spendable, pending, reserved, unswept, owed, expiring = kept["held"]
+        spendable, pending, reserved, unswept, owed, expiring, *cards = kept["held"]  # kept before there were any
         return cls(
-            points.Held(spendable, pending, reserved, unswept, owed, tuple(expiring)),
+            points.Held(spendable, pending, reserved, unswept, owed, tuple(expiring), *cards),
             [points.Cohort(*row) for row in kept["by_issue"]],
             [points.Cohort(*row) for row in kept["by_joining"]],
         )

@@ -20,7 +20,8 @@ ENOUGH = 1_000  # of a unit issued in closed months, before a rate is told
 @dataclass(frozen=True, slots=True)
 class Held:
     """What members hold at a moment. `outstanding` is all of it: spendable, pending, reserved, and what has expired but
-    was not swept yet. `owed` is what they owe after refunds. `expiring` goes with AHEAD: within so many days."""
+    was not swept yet. `owed` is what they owe after refunds. `expiring` goes with AHEAD: within so many days. `cards`:
+    how much of what is outstanding is on gift cards, which are nobody's in particular."""
 
     spendable: int
     pending: int
@@ -28,6 +29,7 @@ class Held:
     unswept: int
     owed: int
     expiring: tuple[int, ...]
+    cards: int = 0
 
     @property
     def outstanding(self) -> int:
@@ -92,13 +94,14 @@ SELECT coalesce(sum(remaining) FILTER (WHERE lives AND is_open), 0)::bigint AS s
         JOIN rewards_account AS wallet ON wallet.id = hold.account_id
         WHERE hold.state = 'reserved' AND wallet.unit = %(unit)s) AS reserved,
        (SELECT -coalesce(sum(balance), 0)::bigint FROM rewards_account
-        WHERE kind = 'arrears' AND unit = %(unit)s) AS owed
+        WHERE kind = 'arrears' AND unit = %(unit)s) AS owed,
+       coalesce(sum(remaining) FILTER (WHERE on_card), 0)::bigint AS cards
 FROM lots
 """
 _OPEN_LOTS = """
 WITH lots AS MATERIALIZED (
     SELECT lot.remaining, lot.expires_at, lot.available_from <= %(at)s AS is_open,
-           lot.expires_at IS NULL OR lot.expires_at > %(at)s AS lives
+           lot.expires_at IS NULL OR lot.expires_at > %(at)s AS lives, wallet.kind = 'card' AS on_card
     FROM rewards_lot AS lot JOIN rewards_account AS wallet ON wallet.id = lot.account_id
     WHERE lot.remaining > 0 AND wallet.unit = %(unit)s
 )
@@ -109,7 +112,7 @@ def held(unit: Unit, at: datetime) -> Held:
     """What members hold now, looked at as of `at`."""
     moments = [at + timedelta(days=days) for days in AHEAD]
     row = fetch_one(_OPEN_LOTS + _HELD, {"unit": unit, "at": at, "moments": moments})
-    return Held(row.spendable, row.pending, row.reserved, row.unswept, row.owed, tuple(row.expiring))
+    return Held(row.spendable, row.pending, row.reserved, row.unswept, row.owed, tuple(row.expiring), row.cards)
 
 
 # Each lot with the month in which its points were issued, and what its uses came to. What a merge moved keeps the month

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from common.sql import fetch_prepared
@@ -22,12 +23,14 @@ class UsableCoupon(NamedTuple):
 
 
 class UsableBenefit(NamedTuple):
-    """A benefit; `left` in the period that ends at `until`, None where nobody counts."""
+    """A benefit; `left` in the period that ends at `until`, None where nobody counts; `value` is a factor, percent or
+    hours, by its kind."""
 
     name: str
     kind: str
     left: int | None
     until: datetime | None
+    value: Decimal | None = None
 
 
 class Usable(NamedTuple):
@@ -48,13 +51,14 @@ SELECT 'coupon', coupon.code, coalesce(nullif(offer.{{name}}, ''), offer.name_en
            SELECT coalesce(sum(lot.remaining), 0)::bigint
            FROM rewards_account AS card JOIN rewards_lot AS lot ON lot.account_id = card.id
            WHERE card.coupon_id = coupon.id AND lot.remaining > 0 AND lot.available_from <= %(at)s
-             AND (lot.expires_at IS NULL OR lot.expires_at > %(at)s)) END AS rest
+             AND (lot.expires_at IS NULL OR lot.expires_at > %(at)s)) END AS rest,
+       NULL::numeric AS value
 FROM rewards_coupon AS coupon JOIN rewards_offer AS offer ON offer.id = coupon.offer_id
 WHERE coupon.member_id = %(member)s AND coupon.state = 'issued' AND (offer.kind = 'card' OR {_RUNNING})
   AND (coupon.expires_at IS NULL OR coupon.expires_at > %(at)s)
 UNION ALL
 SELECT 'coupon', offer.shared_code, coalesce(nullif(offer.{{name}}, ''), offer.name_en), offer.kind, offer.definition,
-       offer.ends_at, NULL, 0, NULL
+       offer.ends_at, NULL, 0, NULL, NULL
 FROM rewards_offer AS offer
 WHERE offer.listed AND offer.shared_code IS NOT NULL AND {_RUNNING}
   AND (offer.segment_id IS NULL
@@ -67,7 +71,7 @@ WHERE offer.listed AND offer.shared_code IS NOT NULL AND {_RUNNING}
 UNION ALL
 SELECT 'benefit', NULL, coalesce(nullif(benefit.{{name}}, ''), benefit.name_en), benefit.kind, NULL, held.ends,
        CASE WHEN benefit.kind = ANY(%(counted)s) AND benefit.uses IS NOT NULL
-            THEN greatest(0, benefit.uses - held.used)::int END, benefit.position, NULL
+            THEN greatest(0, benefit.uses - held.used)::int END, benefit.position, NULL, benefit.value
 FROM ({ENTITLED}) AS held (member_id, benefit_id, sources, starts, ends, used)
 JOIN rewards_benefit AS benefit ON benefit.id = held.benefit_id
 ORDER BY 1 DESC, position, until NULLS LAST, 2
@@ -80,11 +84,11 @@ def usable(member_id: int, at: datetime, *, zone: str, language: str) -> Usable:
     params = {"member": member_id, "members": [member_id], "ats": [at], "at": at, "zone": zone}
     found = Usable([], [])
     rows = fetch_prepared(_USABLE.format(name=name), params | {"counted": [str(kind) for kind in USED]})
-    for what, code, called, kind, definition, until, left, _position, rest in rows:
+    for what, code, called, kind, definition, until, left, _position, rest, value in rows:
         if what == "coupon":
             told = parse(json.loads(definition), kind)
             effect = effect_words(told) if rest is None else rest_words(rest, told.currency)
             found.coupons.append(UsableCoupon(code, called, effect, until, rest))
         else:
-            found.benefits.append(UsableBenefit(called, kind, left, until))
+            found.benefits.append(UsableBenefit(called, kind, left, until, value))
     return found

@@ -170,6 +170,11 @@ class UsableBenefit(Out):
     kind: str
     left: int | None = Field(description=gettext_noop("Null: as often as one likes."))
     until: When | None
+    value: str | None = Field(
+        None,
+        description=gettext_noop("Factor of a multiplier, percent off of a member price, hours of early access."),
+        examples=["10"],
+    )
 
 
 class MemberStanding(Out):

@@ -1,8 +1,8 @@
-"""Moments as people read them: short, in the active language and time zone."""
+"""Moments as people read them: short, in the active language and time zone; and the ends of the days that they type."""
 
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -16,6 +16,13 @@ def format_day(at: datetime | None) -> str:
 def format_moment(at: datetime | None) -> str:
     """A moment to the minute: "Nov 21, 2026 13:16"; "" for None."""
     return date_format(localtime(at), "DATETIME_FORMAT") if at else ""
+
+
+def end_of_day(day: date | None, zone: str) -> datetime | None:
+    """The moment at which a day is over in a time zone; None, for ever, for None and the last day that there is."""
+    if day is None or day == date.max:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
 
 
 @cache

@@ -5,7 +5,7 @@ The list and the reservation ask the same function (`_reasons`), so that neither
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
@@ -27,6 +27,7 @@ from rewards.models import (
     WaitingEntry,
 )
 from rewards.queries import balance, balances
+from rewards.queries_benefits import early_access
 from rewards.reasons import Reason
 
 STANDING = (RedemptionState.RESERVED, RedemptionState.CONFIRMED)  # what counts against limits, stock and places
@@ -56,12 +57,14 @@ class SessionShelf:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A reward as one member finds it. No reasons: they can have it now."""
+    """A reward as one member finds it. No reasons: they can have it now. `early`: how long before all others they may
+    see and have it."""
 
     reward: Reward
     price: Price
     reasons: tuple[Reason, ...]
     sessions: tuple[SessionShelf, ...] = ()
+    early: timedelta = timedelta()
 
     @property
     def price_points(self) -> int:
@@ -90,12 +93,13 @@ class _Standing:
     segments: dict[int, bool | None]
     codes: dict[int, int]  # by offer with codes of an uploaded pool: how many are free
     waiting: dict[int, WaitingEntry] = field(default_factory=dict)
+    early: timedelta = timedelta()
 
 
-def shown(*, at: datetime) -> QuerySet[Reward]:
-    """The rewards that stand in the catalogue at `at`, for whomever."""
+def shown(*, at: datetime, early: timedelta = timedelta()) -> QuerySet[Reward]:
+    """The rewards that stand in the catalogue at `at`, for whomever; with those that come within `early`."""
     return Reward.objects.filter(
-        Q(visible_from=None) | Q(visible_from__lte=at),
+        Q(visible_from=None) | Q(visible_from__lte=at + early),
         Q(visible_until=None) | Q(visible_until__gt=at),
         state=RewardState.LIVE,
     )
@@ -112,10 +116,10 @@ def catalogue(
     """What the catalogue holds for a member (None: for a stranger), in its order, each with price and reasons.
 
     Left out is what is for a segment that the member is not known to be in. `kinds` narrows to some kinds, `green` to
-    what is good for the planet, `affordable` to what nothing stands in the way of. So many queries, however many
-    rewards.
+    what is good for the planet, `affordable` to what nothing stands in the way of. Who has early access is shown what
+    is to come. So many queries, however many rewards.
     """
-    rewards = shown(at=at)
+    rewards = shown(at=at, early=early_access(member_id, at) if member_id is not None else timedelta())
     if kinds:
         rewards = rewards.filter(kind__in=kinds)
     if green:
@@ -176,6 +180,7 @@ def _standing(member_id: int | None, rewards: Sequence[Reward], at: datetime) ->
     if member_id is None:
         return _Standing(None, True, tiers, base, 0, {}, dict.fromkeys(segments, False), codes)
     ids = [reward.pk for reward in rewards]
+    starts = [start for reward in rewards for start in (reward.visible_from, reward.redeemable_from) if start]
     own = Redemption.objects.filter(member=member_id, reward__in=ids, state__in=STANDING)
     status = MemberTier.objects.filter(member=member_id).values_list("tier_id", flat=True).first()
     open_entries = WaitingEntry.objects.filter(
@@ -193,6 +198,7 @@ def _standing(member_id: int | None, rewards: Sequence[Reward], at: datetime) ->
         in_segments(member_id, segments, at=at),
         codes,
         {entry.session_id: entry for entry in open_entries},
+        early_access(member_id, at) if any(start > at for start in starts) else timedelta(),
     )
 
 
@@ -231,7 +237,7 @@ def price_of(reward: Reward, tier: Tier | None) -> Price:
 def _shelf(reward: Reward, standing: _Standing, at: datetime) -> Shelf:
     price = price_of(reward, standing.tier)
     sessions = tuple(_session(session, standing, at) for session in reward.coming)  # type: ignore[attr-defined]
-    return Shelf(reward, price, tuple(_reasons(reward, price, sessions, standing, at)), sessions)
+    return Shelf(reward, price, tuple(_reasons(reward, price, sessions, standing, at)), sessions, standing.early)
 
 
 def _reasons(
@@ -242,8 +248,8 @@ def _reasons(
         yield Reason("member_gone")
     if reward.state != RewardState.LIVE:
         yield Reason("not_live")
-    if reward.redeemable_from is not None and reward.redeemable_from > at:
-        yield Reason("not_yet", {"from": reward.redeemable_from.isoformat()})
+    if reward.redeemable_from is not None and (start := reward.redeemable_from - standing.early) > at:
+        yield Reason("not_yet", {"from": start.isoformat()})
     if reward.redeemable_until is not None and reward.redeemable_until <= at:
         yield Reason("over", {"until": reward.redeemable_until.isoformat()})
     allowed = sorted(reward.tiers.all(), key=lambda tier: tier.rank)

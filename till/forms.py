@@ -1,7 +1,8 @@
 """What is typed at the till."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from common.money import to_minor
-from rewards.earning.basket import Basket, BasketLine
+from common.money import to_major, to_minor
+from rewards.earning.basket import Basket, BasketLine, gross_minor
 from rewards.queries_coupons import Usable
 from till.services.acts import SOURCE
 from till.services.proof import CODE, PIN, Word
@@ -98,11 +99,15 @@ class PurchaseForm(ActForm):
     code = forms.CharField(label=_("Another coupon code"), required=False, max_length=40)
     pay_points = NumberField(label=_("Pay with points"))
     pay_credit = NumberField(label=_("Pay with credit"))
+    member_price = forms.BooleanField(required=False)
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, usable: list[Usable], currency: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, usable: list[Usable], currency: str, percent: Decimal = Decimal(0), **kwargs: Any
+    ) -> None:
+        """`percent`: what the member's own price takes off."""
         super().__init__(*args, **kwargs)
-        self.currency = currency
+        self.currency, self.percent = currency, percent
         self.lines = LineFormSet(self.data or None, prefix="line")
         self.fields["coupons"].choices = [(one.code, one.code) for one in usable]  # type: ignore[attr-defined]
 
@@ -135,8 +140,13 @@ class PurchaseForm(ActForm):
             self.add_error("amount", _("Either an amount or articles, not both."))
         elif not lines and data["amount"] is None:
             self.add_error("amount", ValidationError(_("What does it come to?"), code="missing"))
-        data["lines"] = lines or (BasketLine(unit_price=data.get("amount") or Decimal(0)),)
+        lines = lines or (BasketLine(unit_price=data.get("amount") or Decimal(0)),)
+        data["lines"] = tuple(map(self._at_member_price, lines)) if data.get("member_price") else lines
         return data
+
+    def _at_member_price(self, line: BasketLine) -> BasketLine:
+        off = gross_minor(line.quantity, line.unit_price, self.currency) * self.percent / 100
+        return replace(line, discount=to_major(int(off.to_integral_value(ROUND_HALF_UP)), self.currency))
 
     def basket(self, *, member_id: int, store: str) -> Basket:
         """As the checkout takes it. A receipt number stands before the key, where it is found again."""

@@ -128,15 +128,13 @@ def test_coupons_and_benefits_are_shown(till):
     coupon = issue(make_offer(), member, at=timezone.now())
     lounge = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2, period="year")
     lounge.tiers.add(tiers["bronze"])
-    Benefit.objects.create(name_en="Delivery", kind="visits", uses=None, period="year", position=9).tiers.add(
-        tiers["bronze"]
-    )
+    Benefit.objects.create(name_en="House price", kind="price", value="7.50", position=9).tiers.add(tiers["bronze"])
     found = till.get(f"/members/{member.card_number}").json()
     assert found["tier"] == "Bronze"
     (told,) = found["coupons"]
     assert (told["code"], told["name"]) == (coupon.code, coupon.offer.name)
-    told = [(benefit["name"], benefit["kind"], benefit["left"]) for benefit in found["benefits"]]
-    assert told == [("Lounge", "visits", 2), ("Delivery", "visits", None)]  # None: as often as they like
+    told = [(benefit["name"], benefit["kind"], benefit["left"], benefit["value"]) for benefit in found["benefits"]]
+    assert told == [("Lounge", "visits", 2, None), ("House price", "price", None, "7.5")]  # None: as often as they like
     chinese = till.get(f"/members/{member.card_number}", **{"accept-language": "zh-hans"}).json()
     assert chinese["tier"] == "铜卡"
 

@@ -157,6 +157,13 @@ def _standing_told(who: Standing, at: datetime, language: str) -> dict[str, Any]
             for one in coupons
         ],
         "benefits": [
-            {"name": one.name, "kind": one.kind, "left": one.left, "until": rfc3339(one.until)} for one in benefits
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "left": one.left,
+                "until": rfc3339(one.until),
+                "value": None if one.value is None else f"{one.value.normalize():f}",
+            }
+            for one in benefits
         ],
     }

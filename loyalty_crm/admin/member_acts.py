@@ -1,5 +1,6 @@
 """What staff do for members: adjusting points, writing down what they said about being written to, tagging many."""
 
+from datetime import datetime
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -7,13 +8,16 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import ConfirmView, found_or_404, rehearse
+from common.moments import end_of_day
 from loyalty_crm.admin.member_forms import AdjustPointsForm, ConsentForm, TagForm
 from members.enums import Channel, Purpose
 from members.models import PRESENT, ConsentWording, Member, Tag
+from members.queries import get_programme
 from members.services.consent import NoPhone, state_consent
 from members.services.purchases import KeyReused
 from members.services.tags import add_tag, remove_tag
@@ -23,7 +27,7 @@ from rewards.models import GrantRequest, Transfer
 from rewards.queries import amount_text, points_text
 from rewards.queries_grants import waits_text
 from rewards.services.adjustments import CORRECTION, adjust_points
-from rewards.services.grants import NOTE, grant_points
+from rewards.services.grants import NOTE, TooLate, grant_points
 from rewards.services.ledger import InsufficientPoints
 
 A_LOT, FAR_MORE = 10_000, 10  # points, or minor units; times what usually moves
@@ -72,15 +76,20 @@ class AdjustPointsView(MemberAct):
         }
         try:
             if data["amount"] > 0:
-                done = grant_points(amount=data["amount"], note=data["note"], **told)
+                done = grant_points(amount=data["amount"], note=data["note"], expires_at=self._end(form), **told)
             else:
                 done = adjust_points(amount=data["amount"], note=data["note"] or CORRECTION, **told)
         except InsufficientPoints as error:
             text = ngettext("There is only %(points)s to take.", "There are only %(points)s to take.", error.available)
             raise ValidationError({"amount": text % {"points": amount_text(error.available, data["unit"])}}) from error
+        except TooLate as error:
+            raise ValidationError({"expires_on": gettext("Please choose a day that is still to come.")}) from error
         except KeyReused as error:
             raise ValidationError(gettext("This form was used already. Please open it anew.")) from error
         return self._has(data["unit"]), done
+
+    def _end(self, form: Form) -> datetime | None:
+        return end_of_day(form.cleaned_data["expires_on"], get_programme().time_zone)
 
     def preview(self, form: Form) -> list[str]:
         data, unit = form.cleaned_data, form.cleaned_data["unit"]
@@ -92,9 +101,13 @@ class AdjustPointsView(MemberAct):
             return [waits_text(done.why), gettext("So this waits until another person agrees."), told]
         words = {"name": self.member, "before": amount_text(before, unit), "after": amount_text(after, unit)}
         sentences = [gettext("%(name)s has %(before)s now and %(after)s after this.") % words, told]
-        if data["amount"] > 0:
-            credit = gettext("Store credit given by hand never expires.")
-            sentences.append(gettext("Points given by hand never expire.") if unit == Unit.POINTS else credit)
+        if data["amount"] > 0 and data["expires_on"]:
+            words = {"day": date_format(data["expires_on"], "DATE_FORMAT")}
+            sentences.append(gettext("It can be spent until %(day)s.") % words)
+        elif data["amount"] > 0:
+            credit = gettext("Store credit given by hand never expires, unless you choose a day.")
+            points = gettext("Points given by hand never expire, unless you choose a day.")
+            sentences.append(points if unit == Unit.POINTS else credit)
         return sentences
 
     def warnings(self, form: Form) -> list[str]:

@@ -21,6 +21,7 @@ from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -221,6 +222,12 @@ class AdjustPointsForm(forms.Form):
         required=False,
         help_text=_("They read it in their history. Empty: “A gift from us”, or “Correction”."),
         widget=UnfoldAdminTextInputWidget,
+    )
+    expires_on = forms.DateField(
+        label=_("Can be spent until"),
+        required=False,
+        help_text=_("The last day of what is given. Empty: it never expires."),
+        widget=UnfoldAdminSingleDateWidget,
     )
     # One key per form: sent twice, it has one effect.
     key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)

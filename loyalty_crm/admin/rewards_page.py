@@ -140,7 +140,13 @@ class RewardsPage(Teller):
             "soon": self.amount(held.expiring[0]),
             "days": AHEAD[0],
         }
-        if self.unit == Unit.CREDIT:
+        if self.unit == Unit.CREDIT and held.cards:
+            words |= {"amount": self.amount(held.outstanding - held.cards), "cards": self.amount(held.cards)}
+            text = gettext(
+                "Members hold %(amount)s of store credit, and %(cards)s are on gift cards; of both, %(soon)s expire "
+                "within %(days)d days."
+            )
+        elif self.unit == Unit.CREDIT:
             text = gettext("Members hold %(amount)s of store credit; %(soon)s of it expire within %(days)d days.")
         else:
             text = gettext(
@@ -180,6 +186,10 @@ class RewardsPage(Teller):
         total = self.amount(held.outstanding)
         owed = self.money(self.cost_minor(held.outstanding))
         shown.append(self._stands(gettext("Outstanding"), held.outstanding, self.lots(left="held"), note=self._debts()))
+        if held.cards:
+            members, cards = (self.lots(left="held", holder=holder) for holder in ("member", "card"))
+            shown.append(self._stands(gettext("Of it, members'"), held.outstanding - held.cards, members))
+            shown.append(self._stands(gettext("Of it, on gift cards"), held.cards, cards))
         if self.unit == Unit.POINTS:
             note = gettext("%(points)s points at %(cost)s each") % {"points": total, "cost": self._one()}
             shown.append(Stat(gettext("Owed in money"), owed, "", "", "", note, list_of("rewards_rewardsettings"), ""))

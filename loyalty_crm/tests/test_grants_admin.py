@@ -3,18 +3,21 @@
 import html
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import localdate
 
 from members.models import Member, User
 from members.services.segments import refresh, save_segment
 from members.tests.factories import make_member
-from rewards.models import GrantRequest, RewardSettings, RewardSettingsChange, Transfer
+from rewards.models import Coupon, GrantRequest, Lot, RewardSettings, RewardSettingsChange, Transfer
 from rewards.queries import balance
+from rewards.services.coupons.jobs import create_codes, run_job
 from rewards.services.grant_runs import give_due
 from rewards.services.settings import save_reward_settings
+from rewards.tests.coupons import make_offer
 from rewards.tests.factories import adjust, make_rule, make_tiers
 
 LIMIT = 100
@@ -61,6 +64,40 @@ def test_above_the_limit_the_page_says_that_it_waits_and_a_manager_lets_it_go(me
     assert "It is approved." in text(act(manager, request, "approve", remark="Fine"))
     assert balance(member.pk) == LIMIT + 1
     assert "Gifts waiting for approval" not in text(marketer.get(page))
+
+
+def test_a_gift_may_have_a_last_day(member, desk):
+    marketer, key = desk("Marketer"), str(uuid.uuid4())
+    early = text(give(marketer, member, 5, expires_on=localdate() - timedelta(days=1)))
+    assert "Please choose a day that is still to come." in early
+    assert "5 points after this." in text(give(marketer, member, 5))
+    last = localdate() + timedelta(days=30)
+    assert "It can be spent until" in text(give(marketer, member, 5, expires_on=last, key=key))
+    give(marketer, member, 5, expires_on=last, key=key, confirmed="1")
+    assert localdate(Lot.objects.get().expires_at) == last + timedelta(days=1)  # the end of that day
+    other = give(marketer, member, 5, expires_on=last + timedelta(days=1), key=key, confirmed="1")
+    assert "This form was used already." in text(other)
+
+
+def test_a_gift_card_given_by_hand_is_credit_given_by_hand(member, desk, at):
+    offer = make_offer("card", {"currency": "EUR", "amount": "25.00"})
+    marketer, url = desk("Marketer"), reverse("admin:rewards_offer_issue", args=[offer.pk])
+
+    def issue(key: str, **more) -> str:
+        return text(marketer.post(url, {"member": member.card_number, "key": key, **more}, follow=True))
+
+    for confirmed in ({}, {"confirmed": "1"}):
+        assert "One person may give at most 100 points at once. Store credit instead" in issue("a", **confirmed)
+    save_reward_settings(values={"grant_limit": 2_500, "grant_limit_day": 4_000}, at=at)
+    for _click in range(2):
+        assert "has the coupon" in issue("a", confirmed="1")
+    assert "at most 4,000 points in a day" in issue("b", confirmed="1")
+    assert "at most 4,000 points in a day" in text(give(marketer, member, 1_501))
+    assert Coupon.objects.count() == 1
+    run_job(job_id=create_codes(offer_id=offer.pk, total=1, at=at).pk)
+    sold = reverse("admin:rewards_coupon_activate", args=[Coupon.objects.latest("pk").pk])
+    assert "Please let a manager activate it." in text(marketer.post(sold, {"confirmed": "1"}))
+    assert "The gift card can be used." in text(desk("Manager").post(sold, {"confirmed": "1"}, follow=True))
 
 
 def test_nobody_approves_their_own_not_even_who_may_everything(member, client, settings):

@@ -19,9 +19,17 @@ from members.services.consent import state_consent
 from members.services.profile import link_account
 from members.tests.factories import make_member
 from rewards.admin import ledger, purchases
+from rewards.enums import Unit
+from rewards.models import Benefit, MembershipPlan
+from rewards.services.benefits import use_benefit
+from rewards.services.coupons.using import redeem
 from rewards.services.expiry import expire_due
+from rewards.services.grants import grant_points
+from rewards.services.plans import buy_plan
 from rewards.services.purchases import refund_purchase
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.services.redemptions import redeem_reward
+from rewards.tests.coupons import basket, issue, make_offer
+from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers, post
 
 NOW = datetime.now(UTC)
 
@@ -206,6 +214,36 @@ def test_an_export_of_too_many_purchases_is_refused_in_words(rules, desk, monkey
     post(make_member(), NOW)
     answer = desk("Marketer").post(reverse("admin:members_purchase_export"), {"format": "0", "resource": "0"})
     assert "Please filter the list first." in answer.content.decode()
+
+
+def test_what_members_did_is_found_by_their_name_and_taken_along_in_words(rules, desk, staff):
+    anna, other = make_member(name="Anna Becker"), make_member(name="Ben")
+    post(anna, NOW, amount_minor=125_000)  # up to Gold
+    plan = MembershipPlan.objects.create(name_en="Plus", price_minor=4900)
+    buy_plan(member_id=anna.pk, plan_id=plan.pk, source="t", key="p", at=NOW)
+    benefit = Benefit.objects.create(name_en="Lounge", kind="visits", uses=2)
+    benefit.plans.add(plan)
+    use_benefit(member_id=anna.pk, benefit_id=benefit.pk, source="t", key="u", at=NOW)
+    asked = {"reason": "Sorry", "key": "g", "actor_id": staff("Marketer").pk, "unit": Unit.CREDIT}
+    grant_points(member_id=anna.pk, amount=1250, at=NOW, **asked)
+    code = issue(make_offer(name_en="Welcome"), anna, NOW).code
+    redeem(**basket(at=NOW), code=code, member_id=anna.pk, source="t", key="c")
+    redeem_reward(member_id=anna.pk, reward_id=make_reward(money_minor=250).pk, source="t", key="r", at=NOW)
+    client = desk("Manager")
+    for model, said in {
+        "members_purchase": {"amount": "1250.00", "points": "1250"},
+        "rewards_tierchange": {"to": "Gold"},
+        "rewards_planmembership": {"plan": "Plus", "paid in money": "49.00"},
+        "rewards_benefituse": {"benefit": "Lounge"},
+        "rewards_couponuse": {"offer": "Welcome", "code": code, "discount": "2.00"},
+        "rewards_grantrequest": {"amount for each": "12.50", "reason": "Sorry", "asked by": "marketer@example.com"},
+        "rewards_redemption": {"reward": "Free coffee", "money": "2.50"},
+    }.items():
+        assert {row.member_id for row in listed(client, model, q="becker")} == {anna.pk}, model
+        assert not listed(client, model, q=other.card_number)
+        answer = client.post(f"{reverse(f'admin:{model}_export')}?q=becker", {"format": "0", "resource": "0"})
+        row = next(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert {**row, **said, "card number": anna.card_number, "member": "Anna Becker"} == row
 
 
 @pytest.mark.parametrize(

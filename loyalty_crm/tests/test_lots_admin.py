@@ -16,6 +16,8 @@ from rewards.models import Lot, LotChange, Transfer
 from rewards.queries import balance
 from rewards.services.expiry import expire_due
 from rewards.services.ledger import credit, lock_wallets
+from rewards.services.lots import extend_lot, reinstate
+from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_rule, make_rule_of, make_tiers, post
 
 _PENDING = """
@@ -116,6 +118,23 @@ def test_what_has_expired_is_brought_back_once(member, desk):
     act(manager, "rewards_transfer_reinstate", expiry.pk, until=localdate() + timedelta(days=30), confirmed="1")
     assert balance(member.pk) == 25
     assert act(manager, "rewards_transfer_reinstate", expiry.pk).status_code == 403
+
+
+def test_what_a_gift_card_holds_is_left_alone(member, desk):
+    at = now() - timedelta(days=3)
+    offer = make_offer("card", {"currency": "EUR", "amount": "25.00"}, valid_days=2)
+    issue(offer, member, at)
+    fresh = Lot.objects.get(account__coupon=issue(offer, member, now()))
+    expire_due(at=now())
+    expiry, manager = Transfer.objects.get(kind="expire"), desk("Manager")
+    assert act(manager, "rewards_lot_extend", fresh.pk).status_code == 403
+    assert act(manager, "rewards_transfer_reinstate", expiry.pk).status_code == 403
+    told = {"key": "k", "at": now(), "reason": "x", "expires_at": None}
+    with pytest.raises(Lot.DoesNotExist):
+        extend_lot(lot_id=fresh.pk, **told)
+    with pytest.raises(Transfer.DoesNotExist):
+        reinstate(transfer_id=expiry.pk, **told)
+    assert "€25.00 · " in text(manager.get(reverse("admin:rewards_lot_change", args=[expiry.lot_uses.get().lot_id])))
 
 
 def test_marketers_only_look(member, pending, desk):

@@ -19,7 +19,7 @@ from portal.views.rewards import A_MINUTE
 from rewards.enums import RedemptionState, WaitingState
 from rewards.models import Benefit, MembershipPlan, PlanMembership, Redemption, RewardSession, Tier, WaitingEntry
 from rewards.queries import balance
-from rewards.queries_catalogue import catalogue
+from rewards.queries_catalogue import catalogue, look_at
 from rewards.services.earning.events import make_check_in_point
 from rewards.services.fulfilment import set_fulfilment
 from rewards.services.pictures import add_picture
@@ -51,6 +51,23 @@ def take(client, reward, **more):
 
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
+def test_early_access_opens_what_others_still_wait_for(as_anna, rich):
+    at = timezone.now()
+    soon = {"visible_from": at + timedelta(hours=3), "redeemable_from": at + timedelta(hours=6)}
+    cup = make_reward(name="Cup", **soon)
+    late = make_reward(name="Late", redeemable_from=at + timedelta(hours=30))
+    assert "Cup" not in text(as_anna.get("/rewards/"))
+    assert as_anna.get(f"/rewards/{cup.pk}/").status_code == HTTPStatus.NOT_FOUND
+    benefit = Benefit.objects.create(name_en="Early bird", kind="early", value=24)
+    benefit.tiers.add(Tier.objects.get(rank=0))
+    assert "Cup 100 points You can have it" in text(as_anna.get("/rewards/"))
+    assert "Early access For everybody from" in text(as_anna.get(f"/rewards/{cup.pk}/"))
+    assert "Cup is yours" in text(take(as_anna, cup))
+    (reason,) = look_at(late.pk, member_id=rich.pk, at=at).reasons
+    assert (reason.code, reason.facts["from"]) == ("not_yet", (late.redeemable_from - timedelta(hours=24)).isoformat())
+    assert look_at(cup.pk, member_id=None, at=at).reasons[0].code == "not_yet"
+
+
 def test_the_catalogue_says_what_is_missing(as_anna, rich):
     make_reward(name="Cake", points=90)
     make_reward(name="Mug", points=740)

@@ -106,7 +106,7 @@ def _shelf(request: MemberRequest, pk: int) -> Shelf:
         raise Http404 from error
     reward = shelf.reward
     invited = not any(reason.code in ("not_in_segment", "segment_not_ready") for reason in shelf.reasons)
-    begun = reward.visible_from is None or reward.visible_from <= at
+    begun = reward.visible_from is None or reward.visible_from <= at + shelf.early
     lasts = reward.visible_until is None or reward.visible_until > at
     if not (reward.state == "live" and begun and lasts and invited):
         raise Http404
@@ -139,6 +139,7 @@ def _about(request: MemberRequest, shelf: Shelf) -> dict[str, Any]:
         "dates": shelf.sessions,
         "dated": dated,
         "better": better,
+        "before_others": shelf.reward.redeemable_from if not shelf.reasons and shelf.early else None,
         "only": ", ".join(tier.name for tier in sorted(shelf.reward.tiers.all(), key=lambda tier: tier.rank)),
         # Points may come until a place does: who lacks only them may wait.
         "may_wait": not [reason for reason in whole if reason.code != "points_missing"],

@@ -1,10 +1,8 @@
 """Giving points to a whole segment, and deciding what waits for another person: each asks once, with what it does."""
 
 import uuid
-from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -23,6 +21,7 @@ from unfold.widgets import (
 )
 
 from common.admin import ConfirmView, found_or_404, rehearse
+from common.moments import end_of_day
 from members.models import Segment
 from members.queries import get_programme
 from members.queries_segments import SegmentNotReady
@@ -45,13 +44,6 @@ from rewards.services.grants import (
 )
 
 MOST = 1_000_000
-
-
-def end_of_day(day: Any) -> datetime | None:
-    """The moment at which a day of the programme is over; None for None, and for the last day that there is."""
-    if day is None or day == date.max:
-        return None
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(get_programme().time_zone))
 
 
 def _person(request: HttpRequest) -> int:
@@ -93,7 +85,7 @@ class SegmentGrantForm(forms.Form):
 
     def clean_expires_on(self) -> Any:
         day = self.cleaned_data["expires_on"]
-        end = end_of_day(day)
+        end = end_of_day(day, get_programme().time_zone)
         if end is not None and end <= now():
             raise ValidationError(gettext("Please choose a day that is still to come."))
         return day
@@ -123,7 +115,7 @@ class GrantSegmentView(ConfirmView):
                 key=str(data["key"]),
                 at=self.at,
                 actor_id=_person(self.request),
-                expires_at=end_of_day(data["expires_on"]),
+                expires_at=end_of_day(data["expires_on"], get_programme().time_zone),
             )
         except SegmentNotReady as error:
             raise ValidationError({"segment": str(error)}) from error

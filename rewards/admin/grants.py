@@ -8,13 +8,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
 from unfold.decorators import action, display
 
-from common.admin import ReadOnlyAdmin, Tones, record_link
+from common.admin import ExportAdmin, ReadOnlyAdmin, Tones, record_link
 from common.moments import format_moment
+from common.money import to_major
 from members.queries import search
+from rewards.admin.found import OfMember
 from rewards.admin.grant_acts import ApproveView, GrantSegmentView, RefuseView, StopView, WithdrawView, whom
-from rewards.enums import GrantState
+from rewards.admin.ledger import CURRENCY
+from rewards.enums import GrantState, Unit
 from rewards.models import GrantRequest
 from rewards.queries import amount_text, explain
 from rewards.queries_grants import waits_text
@@ -22,11 +26,31 @@ from rewards.queries_grants import waits_text
 GIVING: tuple[str, ...] = (GrantState.FREE, GrantState.APPROVED)
 
 
+class GrantResource(OfMember):
+    segment = Field("segment__name", column_name="segment")
+    each = Field(column_name="amount for each")
+    asked_by = Field("requested_by__email", column_name="asked by")
+    decider = Field("decided_by__email", column_name="decided by")
+
+    class Meta:
+        model = GrantRequest
+        fields = (
+            "id", "requested_at", "asked_by", "card", "name", "segment", "members", "unit", "each", "reason", "note",
+            "state", "decider", "decided_at", "decision",
+        )  # fmt: skip
+        export_order = fields
+
+    def dehydrate_each(self, asked: Any) -> Any:
+        return asked.amount if asked.unit == Unit.POINTS else to_major(asked.amount, asked.currency)
+
+
 @admin.register(GrantRequest)
-class GrantRequestAdmin(ReadOnlyAdmin):
+class GrantRequestAdmin(ExportAdmin, ReadOnlyAdmin):
+    resource_classes = (GrantResource,)
+    export_permission = "members.download_exportjob"
     list_display = ("when", "whom", "gift", "reason", "requested_by", "shown_state", "waits")
     list_filter = ("state", "requested_at")
-    list_select_related = ("member", "segment", "requested_by")
+    list_select_related = ("member", "segment", "requested_by", "decided_by")
     search_fields = ("reason",)
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = (Case(When(state=GrantState.WAITING, then=0), default=1).asc(), "-requested_at", "-id")
@@ -44,6 +68,9 @@ class GrantRequestAdmin(ReadOnlyAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         return GrantSegmentView.answer(self, request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GrantRequest]:
+        return super().get_queryset(request).annotate(currency=CURRENCY)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if search_term.strip():

@@ -21,11 +21,13 @@ from common.moments import format_day, format_moment
 from common.money import format_money
 from members.models import Member, Programme
 from members.queries import get_programme, search
+from rewards.admin.found import FOUND_AT_MOST
 from rewards.admin.ledger_export import LotResource, SummedAdmin, TransferResource, signed, sum_signed
 from rewards.admin.ledger_filters import (
     FlowFilter,
     FromFilter,
     GivenInFilter,
+    HolderFilter,
     HoldFilter,
     LotStateFilter,
     LotUnitFilter,
@@ -39,8 +41,6 @@ from rewards.earning.words import waits_text
 from rewards.enums import NEVER, HoldState, TransferKind, Unit
 from rewards.models import Account, Hold, Lot, LotUse, Reward, Transfer
 from rewards.queries import explain, name_of, with_rewards
-
-FOUND_AT_MOST = 1_000
 
 
 def wallets_found(text: str) -> QuerySet[Account]:
@@ -137,9 +137,10 @@ class TransferAdmin(SummedAdmin):
     reinstate.dialog = {"title": ""}
 
     def has_reinstate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Of an expiry that was not brought back yet."""
+        """Of an expiry that was not brought back yet, and not of a gift card's."""
         pk = int(obj) if request.user.has_perm("rewards.change_lot") and str(obj).isdecimal() else 0
-        return Transfer.objects.filter(pk=pk, kind=TransferKind.EXPIRE, reversals=None).exists()
+        expired = Transfer.objects.filter(pk=pk, kind=TransferKind.EXPIRE, reversals=None)
+        return expired.exclude(debit__member=None).exists()
 
     @display(description=_("when"), ordering="at")
     def when(self, transfer: Transfer) -> str:
@@ -210,7 +211,9 @@ class TransferAdmin(SummedAdmin):
     @display(description=_("taken from"))
     def used(self, transfer: Transfer) -> str:
         uses = transfer.lot_uses.select_related("lot__transfer").order_by("lot_id")
-        return format_html_join("", "{} · {}<br>", [(f"{u.amount:,}", transfer_link(u.lot.transfer)) for u in uses])
+        unit, currency = transfer.debit.unit, transfer.currency
+        rows = [(shown(use.amount, unit, currency), transfer_link(use.lot.transfer)) for use in uses]
+        return format_html_join("", "{} · {}<br>", rows)
 
     @display(description=_("details"))
     def details(self, transfer: Transfer) -> str:
@@ -229,7 +232,15 @@ class TransferAdmin(SummedAdmin):
 class LotAdmin(SummedAdmin):
     resource_classes = (LotResource,)
     list_display = ("member", "came_in", "left", "shown_reserved", "since", "until", "sentence")
-    list_filter = (LotStateFilter, LotUnitFilter, GivenInFilter, "available_from", "expires_at", "transfer__at")
+    list_filter = (
+        LotStateFilter,
+        LotUnitFilter,
+        HolderFilter,
+        GivenInFilter,
+        "available_from",
+        "expires_at",
+        "transfer__at",
+    )
     actions_detail = ("activate", "cancel", "extend")
     list_select_related = ("account__member", "account__coupon", "transfer__rule__rule")
     search_fields = ("id",)
@@ -272,10 +283,10 @@ class LotAdmin(SummedAdmin):
     activate.dialog = cancel.dialog = extend.dialog = {"title": ""}
 
     def _open(self, request: HttpRequest, object_id: Any) -> QuerySet[Lot]:
-        """The lot, if this person may do something with it and there is something left."""
+        """The member's lot, if this person may do something with it and there is something left."""
         pk = int(object_id) if request.user.has_perm("rewards.change_lot") and str(object_id).isdecimal() else 0
         lives = Q(expires_at=None) | Q(expires_at__gt=now())
-        return Lot.objects.filter(lives, pk=pk, remaining__gt=0)
+        return Lot.objects.filter(lives, pk=pk, remaining__gt=0).exclude(account__member=None)
 
     def has_pending_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._open(request, obj).filter(available_from__gt=now()).exists()
@@ -334,4 +345,6 @@ class LotAdmin(SummedAdmin):
     def used(self, lot: Lot) -> str:
         transfers = with_rewards(Transfer.objects.select_related("hold", "rule__rule"))
         uses = lot.uses.prefetch_related(Prefetch("transfer", transfers)).order_by("id")
-        return format_html_join("", "{} · {}<br>", [(f"{u.amount:,}", transfer_link(u.transfer)) for u in uses])
+        unit, currency = lot.account.unit, lot.currency
+        rows = [(shown(use.amount, unit, currency), transfer_link(use.transfer)) for use in uses]
+        return format_html_join("", "{} · {}<br>", rows)

@@ -34,6 +34,24 @@ class LotUnitFilter(UnitFilter):
     path = "account__unit"
 
 
+class HolderFilter(admin.SimpleListFilter):
+    """Lots of store credit: a member's, or a gift card's."""
+
+    title = _("held by")
+    parameter_name = "holder"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list:
+        return [("member", _("Members")), ("card", _("Gift cards"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        match self.value():
+            case "member":
+                return queryset.exclude(account__kind=AccountKind.CARD)
+            case "card":
+                return queryset.filter(account__kind=AccountKind.CARD)
+        return queryset
+
+
 class _SideFilter(admin.SimpleListFilter):
     side = ""
 

@@ -2,10 +2,9 @@
 has expired. Each asks once, and says what it does."""
 
 import uuid
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
 from common.admin import ConfirmView, found_or_404, rehearse
-from common.moments import format_day
+from common.moments import end_of_day, format_day
 from members.models import Member
 from members.queries import get_programme
 from members.services.purchases import KeyReused
@@ -64,11 +63,7 @@ class LotDayForm(LotForm):
 
     def end(self) -> datetime | None:
         """The moment at which that day is over in the programme; None for ever."""
-        day = self.cleaned_data["until"]
-        if day is None or day == date.max:
-            return None
-        zone = ZoneInfo(get_programme().time_zone)
-        return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+        return end_of_day(self.cleaned_data["until"], get_programme().time_zone)
 
 
 class LotAct(ConfirmView):

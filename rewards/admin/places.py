@@ -21,7 +21,8 @@ from common.admin import DeskAdmin, ExportAdmin, PlainResource, ReadOnlyAdmin, f
 from common.moments import format_moment
 from members.models import CustomEvent
 from members.queries import search
-from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
+from rewards.admin.found import FOUND_AT_MOST
+from rewards.admin.ledger import member_link, transfer_link
 from rewards.earning.triggers import PURCHASE
 from rewards.enums import Unit
 from rewards.models import CheckInPoint, EarningRule, Transfer

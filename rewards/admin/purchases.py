@@ -14,8 +14,9 @@ from django.shortcuts import redirect
 from django.template.defaultfilters import floatformat
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action, display
@@ -25,14 +26,15 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from common.admin import ConfirmView, ExportAdmin, PlainResource, ReadOnlyAdmin, found_or_404, rehearse
+from common.admin import ConfirmView, ExportAdmin, ReadOnlyAdmin, found_or_404, rehearse
 from common.moments import format_moment
 from common.money import format_money, to_major, to_minor
 from members.models import Purchase, PurchaseLine, Refund
 from members.queries import search
 from members.services.purchases import KeyReused
-from rewards.admin.ledger import FOUND_AT_MOST, member_link, transfer_link
-from rewards.enums import TransferKind
+from rewards.admin.found import FOUND_AT_MOST, Major, OfMember
+from rewards.admin.ledger import member_link, transfer_link
+from rewards.enums import TransferKind, Unit
 from rewards.models import Transfer
 from rewards.queries import points_text
 from rewards.queries_coupons import coupons_of_purchase
@@ -192,16 +194,24 @@ class RefundView(ConfirmView):
         return result
 
     def _words(self, form: Form, result: RefundResult) -> list[str]:
-        money = format_money(result.amount_minor, self.purchase.currency)
+        currency = self.purchase.currency
+        money = format_money(result.amount_minor, currency)
         sentences = [
             gettext("%(name)s gets %(amount)s back, and %(points)s are taken back.")
             % {"name": self.purchase.member, "amount": money, "points": points_text(result.points_taken)}
         ]
         if result.money_minor != result.amount_minor:
-            paid_out = {"money": format_money(result.money_minor, self.purchase.currency)}
-            sentences.append(
-                gettext("Of that, %(money)s is to be paid out; the rest returns as points and credit.") % paid_out
-            )
+            rest = [points_text(result.points_returned)] if result.points_returned else []
+            for minor, words in (
+                (result.credit_returned, gettext("%(amount)s of store credit")),
+                (result.cards_returned, gettext("%(amount)s on the gift card")),
+            ):
+                rest += [words % {"amount": format_money(minor, currency)}] if minor else []
+            told = {"money": format_money(result.money_minor, currency), "rest": pgettext("list", ", ").join(rest)}
+            sentences.append(gettext("Of that, %(money)s is to be paid out; the rest returns as %(rest)s.") % told)
+        if result.credit_taken:
+            credit = {"amount": format_money(result.credit_taken, currency)}
+            sentences.append(gettext("%(amount)s of store credit is taken back.") % credit)
         if self.coupons_back:
             sentences.append(gettext("Can be used again: %(coupons)s.") % {"coupons": "; ".join(self.coupons_back)})
         if self.coupons_withdrawn:
@@ -216,6 +226,14 @@ class RefundView(ConfirmView):
                 result.points_short,
             )
             sentences.append(text % {"n": result.points_short})
+        if result.credit_short:
+            spent = {"amount": format_money(result.credit_short, currency)}
+            sentences.append(gettext("%(amount)s more of store credit is spent or reserved.") % spent)
+        owed = [points_text(result.points_owed)] if result.points_owed else []
+        owed += [format_money(result.credit_owed, currency)] if result.credit_owed else []
+        if owed:
+            text = gettext("%(amount)s of it is owed: what is earned later repays that first.")
+            sentences.append(text % {"amount": pgettext("list", ", ").join(owed)})
         return sentences
 
     def preview(self, form: Form) -> list[str]:
@@ -264,20 +282,18 @@ class RefundInline(ReadOnlyInline):
         return format_money(refund.amount_minor, refund.purchase.currency)
 
 
-class PurchaseResource(PlainResource):
+class PurchaseResource(OfMember):
+    amount = Major("amount_minor", column_name="amount")
+    refunded = Major("refunded_minor", column_name="refunded")
+    points = Field("earned", column_name="points")
+
     class Meta:
         model = Purchase
         fields = (
-            "member__card_number",
-            "source",
-            "key",
-            "purchased_at",
-            "currency",
-            "amount_minor",
-            "refunded_minor",
-            "store",
+            "card", "name", "source", "key", "purchased_at", "currency", "amount", "refunded", "points", "store",
             "channel",
-        )
+        )  # fmt: skip
+        export_order = fields
 
 
 @admin.register(Purchase)
@@ -316,7 +332,8 @@ class PurchaseAdmin(ExportAdmin, ReadOnlyAdmin):
         return [one for one in self.inlines if one is not RefundInline or (obj and obj.refunds.exists())]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
-        earned = Transfer.objects.filter(purchase=OuterRef("pk"), kind=TransferKind.EARN).order_by().values("purchase")
+        points = Transfer.objects.filter(purchase=OuterRef("pk"), kind=TransferKind.EARN, credit__unit=Unit.POINTS)
+        earned = points.order_by().values("purchase")
         return super().get_queryset(request).annotate(earned=Subquery(earned.annotate(n=Sum("amount")).values("n")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):

@@ -210,11 +210,16 @@ def _line(line: BasketLine, currency: str, path: str) -> tuple[int, int]:
                 "%(currency)s has %(n)s decimal at most.", "%(currency)s has %(n)s decimals at most.", places
             )
             raise _Refused("amount", text % {"currency": currency, "n": places}, f"{path}.{name}")
-    gross = int((quantity * line.unit_price).scaleb(places).to_integral_value(ROUND_HALF_UP))
+    gross = gross_minor(quantity, line.unit_price, currency)
     discount = to_minor(line.discount, currency)
     if discount > gross:
         raise _Refused("discount", _("A discount is at most what the line costs."), f"{path}.discount")
     return gross - discount, discount
+
+
+def gross_minor(quantity: Decimal, unit_price: Decimal, currency: str) -> int:
+    """What so many at so much come to in minor units, rounded once, halves up."""
+    return int((quantity * unit_price).scaleb(minor_digits(currency)).to_integral_value(ROUND_HALF_UP))
 
 
 def _finer(value: Decimal, places: int) -> bool:

@@ -3,6 +3,7 @@
 Every gift of a person is a GrantRequest, also the one that needed nobody: what one person gave today is their sum.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_CEILING
 from typing import Any
@@ -21,7 +22,7 @@ from members.queries import get_programme
 from members.queries_segments import segment_audience
 from members.services.profile import MemberGone
 from members.services.purchases import KeyReused
-from rewards.enums import GrantState, Unit
+from rewards.enums import AccountKind, GrantState, TransferKind, Unit
 from rewards.events import GRANT_ASKED, GRANT_REFUSED, GRANT_WITHDRAWN, told_unit
 from rewards.models import GrantRequest, Transfer
 from rewards.queries import reward_settings
@@ -45,6 +46,14 @@ class AlreadyDecided(Exception):
 
 class TooLate(Exception):
     """What is asked for would have expired by now."""
+
+
+class OverLimit(Exception):
+    """Another person would have to agree; `why` says why (see why_it_waits)."""
+
+    def __init__(self, why: Mapping[str, Any]) -> None:
+        super().__init__(why["code"])
+        self.why = why
 
 
 class NobodyThere(Exception):
@@ -73,7 +82,7 @@ def grant_points(
     """
     _check(amount, reason)
     lock(f"grants.{actor_id}")  # two tabs of one person, one after the other
-    if known := _known(key, amount, reason, unit, member_id=member_id):
+    if known := _known(key, amount, reason, unit, member_id=member_id, expires_at=expires_at):
         return known.transfer or known
     member = Member.objects.filter(PRESENT, pk=member_id).first()
     if member is None:
@@ -110,7 +119,7 @@ def grant_segment(
     """
     _check(amount, reason)
     lock(f"grants.{actor_id}")
-    if known := _known(key, amount, reason, unit, segment_id=segment_id):
+    if known := _known(key, amount, reason, unit, segment_id=segment_id, expires_at=expires_at):
         return known
     members = segment_audience(segment_id, at=at).count()
     if not members:
@@ -179,9 +188,24 @@ def why_it_waits(*, amount: int, unit: Unit, actor_id: int, at: datetime) -> dic
     today = GrantRequest.objects.filter(requested_by=actor_id, requested_at__gte=start, state__in=COUNTS)
     sums = today.values("unit").annotate(n=Sum(F("amount") * F("members"))).values_list("unit", "n")
     given = sum(_in_points(int(n), Unit(own), settings.point_cost) for own, n in sums)
+    given += _in_points(_on_cards(actor_id, start), Unit.CREDIT, settings.point_cost)
     if given + points > settings.grant_limit_day:
         return {"code": "day", "limit": settings.grant_limit_day, "given": given, "points": points}
     return None
+
+
+def check_cards(*, amount: int, actor_id: int, at: datetime) -> None:
+    """Gift cards given by hand are credit given by hand: beyond what one person may give (`amount` minor units on all
+    of them), OverLimit. To be asked in the transaction that issues them."""
+    lock(f"grants.{actor_id}")
+    if why := why_it_waits(amount=amount, unit=Unit.CREDIT, actor_id=actor_id, at=at):
+        raise OverLimit(why)
+
+
+def _on_cards(actor_id: int, since: datetime) -> int:
+    """What a person put on gift cards of members since then, in minor units. What is sold from stock has no member."""
+    put = Transfer.objects.filter(at__gte=since, kind=TransferKind.GIFT, actor=actor_id, credit__kind=AccountKind.CARD)
+    return put.exclude(credit__coupon__member=None).aggregate(n=Sum("amount", default=0))["n"]
 
 
 def _in_points(amount: int, unit: Unit, point_cost: Any) -> int:
@@ -196,12 +220,12 @@ def _check(amount: int, reason: str) -> None:
         raise ValueError("a gift is of something, for a reason")
 
 
-def _known(key: str, amount: int, reason: str, unit: Unit, **whose: int) -> GrantRequest | None:
+def _known(key: str, amount: int, reason: str, unit: Unit, **others: Any) -> GrantRequest | None:
     known = GrantRequest.objects.select_related("transfer").filter(key=key).first()
     if known is None:
         return None
-    (field, pk), *_rest = whose.items()
-    if (known.amount, known.reason, known.unit, getattr(known, field)) != (amount, reason, unit, pk):
+    told = {"amount": amount, "reason": reason, "unit": unit, **others}
+    if any(getattr(known, name) != value for name, value in told.items()):
         raise KeyReused(key)
     return known
 

@@ -1,5 +1,6 @@
 """What staff may do with single lots: activate or cancel what is pending, let a lot live longer, bring back what has
-expired. Each has a reason for staff and a note for the member, and is done once by its key. docs/ledger.md."""
+expired. Each has a reason for staff and a note for the member, and is done once by its key. Lots of gift cards are
+no member's and unknown here. docs/ledger.md."""
 
 import json
 from datetime import datetime
@@ -177,7 +178,8 @@ def reinstate(
     expiry; ValueError without a reason.
     """
     _check_reason(reason)
-    expiry = Transfer.objects.select_related("debit").get(pk=transfer_id, kind=TransferKind.EXPIRE)
+    expiries = Transfer.objects.select_related("debit").exclude(debit__member=None)
+    expiry = expiries.get(pk=transfer_id, kind=TransferKind.EXPIRE)
     unit, member_id = Unit(expiry.debit.unit), cast(int, expiry.debit.member_id)
     _, followed = lock_followed([member_id], units=[unit])
     member_id = followed.get(member_id, member_id)
@@ -222,7 +224,8 @@ def _check_reason(reason: str) -> None:
 def _locked(lot_id: int, reason: str) -> tuple[Lot, int]:
     """The lot as it stands once its wallet is locked, and who its member is now."""
     _check_reason(reason)
-    member_id = Lot.objects.values_list("account__member_id", flat=True).get(pk=lot_id)
+    own = Lot.objects.exclude(account__member=None)
+    member_id = own.values_list("account__member_id", flat=True).get(pk=lot_id)
     _, followed = lock_followed([member_id])
     return Lot.objects.select_related("account").get(pk=lot_id), followed.get(member_id, member_id)
 

@@ -13,9 +13,11 @@ from members.models import Purchase, Refund, User
 from members.services.purchases import NewLine
 from members.tests.factories import make_member
 from rewards import queries
+from rewards.enums import Unit
 from rewards.services.checkout import Basket, BasketLine, check_out
+from rewards.services.settings import save_reward_settings
 from rewards.tests.coupons import issue, make_offer
-from rewards.tests.factories import adjust, make_rule, make_tiers, post
+from rewards.tests.factories import adjust, make_rule, make_rule_of, make_tiers, post
 
 NOW = datetime.now(UTC)
 KEY = "11111111-1111-4111-8111-111111111111"
@@ -108,6 +110,30 @@ def test_points_spent_already_are_said_before_the_refund(bought, manager):
     asked = text(refunding(manager, bought, amount="12.50", reason="x", key=KEY))
     assert "and 2 points are taken back." in asked
     assert "10 more points are spent or reserved" in asked
+
+
+def test_a_refund_says_what_becomes_of_credit_and_of_what_is_owed(manager):
+    make_rule()
+    back = {"effect": {"kind": "cashback", "percent": "10"}}
+    make_rule_of("Cashback", back, unit=Unit.CREDIT)
+    save_reward_settings(values={"refund_policy": "arrears", "points_per_unit": 100}, at=NOW)
+    ben = make_member(name="Ben")
+    adjust(ben, 300, NOW)
+    told = Basket(
+        member_id=ben.pk, source="till", key="b", currency="EUR", lines=(BasketLine(Decimal(20)),), pay_points=300
+    )
+    purchase = Purchase.objects.get(pk=check_out(baskets=[told], at=NOW)[0].purchase_id)
+    assert manager.get(reverse("admin:members_purchase_changelist")).context["cl"].result_list[0].earned == 17
+    adjust(ben, -10, NOW, key="spent")
+    adjust(ben, -70, NOW, key="too", unit=Unit.CREDIT)
+    said = text(refunding(manager, purchase, amount="20", reason="Cold", key=KEY))
+    for words in (
+        "Ben gets €20.00 back, and 17 points are taken back.",
+        "Of that, €17.00 is to be paid out; the rest returns as 300 points.",
+        "€1.00 of store credit is taken back. €0.70 more of store credit is spent or reserved.",
+        "€0.70 of it is owed: what is earned later repays that first.",
+    ):
+        assert words in said
 
 
 @pytest.mark.parametrize(

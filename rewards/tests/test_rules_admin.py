@@ -331,6 +331,18 @@ def test_a_basket_that_cannot_be_is_said_so(marketer, more, words):
     assert words in text(marketer.get(url("try"), {"go": "1", "channel": "store", **more}))
 
 
+def test_a_past_moment_is_tried_under_the_rules_of_then_also_those_that_ended(marketer):
+    rule = make_rule()
+    end(rule_id=rule.pk, at=NOW - timedelta(days=2))
+    asked = {"go": "1", "price": ["0.99"], "quantity": ["0.75"], "channel": "store", f"rule-{rule.pk}": ""}
+    then = f"{NOW - timedelta(days=3):%Y-%m-%dT%H:%M}"
+    tried = marketer.get(url("try"), {**asked, "price": ["10"], "quantity": ["1"], "at": then}).context["tried"]
+    assert [one["gives"] for one in tried["fired"]] == ["10 points"]
+    tried = marketer.get(url("try"), asked).context["tried"]
+    assert (tried["fired"], tried["silent"]) == ([], [])
+    assert tried["facts"][0][:2] == ("Basket", "€0.74")  # as a till rounds
+
+
 def test_what_is_paid_with_points_does_not_earn_when_tried(marketer):
     make_rule()
     RewardSettings.objects.update_or_create(pk=1, defaults={"points_per_unit": 100})

@@ -13,7 +13,7 @@ from members.services.merging import merge_members
 from members.services.pins import set_pin
 from members.tests.factories import make_member
 from rewards.enums import CouponState, Unit
-from rewards.models import Transfer
+from rewards.models import Benefit, Tier, Transfer
 from rewards.queries import balance
 from rewards.services.settings import save_reward_settings
 from rewards.tests.coupons import issue, make_offer
@@ -51,6 +51,22 @@ def test_a_purchase_is_weighed_without_a_trace_and_recorded_with_one(till, cashi
     assert "€12.50 · +12 points" in page
     assert 'id="scan"' in page
     assert re.search(r'id="scan"[^>]*autofocus', page)
+
+
+def test_a_members_own_price_is_taken_off_unless_the_cashier_unticks_it(till, anna, url, sale):
+    benefit = Benefit.objects.create(name_en="House price", kind="price", value="7.5")
+    benefit.tiers.add(Tier.objects.get(rank=0))
+    page = till.get(url).content.decode()
+    assert re.search(r'name="member_price" checked', page)
+    assert page.count("7.5% off") == 2  # to be ticked, and among the benefits
+    assert "€12.49" in till.post(url, {**sale("13.50", member_price="on"), "act": "try"}).content.decode()  # 1.01 off
+    assert "€13.50" in till.post(url, {**sale("13.50"), "act": "try"}).content.decode()
+    till.post(url, sale("13.50", member_price="on"))
+    line = Purchase.objects.get().lines.get()
+    assert (line.amount_minor, line.purchase.amount_minor, balance(anna.pk)) == (1249, 1249, 12)
+    benefit.tiers.clear()
+    assert "member_price" not in till.get(url).content.decode()
+    assert "€13.50" in till.post(url, {**sale("13.50", member_price="on"), "act": "try"}).content.decode()
 
 
 def test_the_same_form_twice_has_one_effect_and_another_content_is_refused(till, anna, url, sale):

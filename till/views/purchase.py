@@ -1,6 +1,7 @@
 """The member's page, and the purchase that is made on it."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,12 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from common.money import format_money, minor_digits
+from common.money import format_money, minor_digits, to_minor
 from members.models import Member
 from members.queries import get_programme
 from members.services.pins import TooManyCodes, has_pin
 from referrals.queries import may_still_say
+from rewards.enums import BenefitKind
 from rewards.queries import amount_text, reward_settings
+from rewards.queries_benefits import best_value
 from rewards.queries_coupons import Usable, usable_coupons
 from rewards.services.checkout import Basket, Receipt
 from till.forms import LINES, PurchaseForm, new_key
@@ -33,10 +36,10 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
     """Who this is and what they have, with the form of a purchase. Posted, it says what the purchase comes to, and
     with `act=record` records it."""
     at, member = timezone.now(), member_or_404(member_id)
-    usable = usable_coupons(member.pk, at)
+    usable, percent = usable_coupons(member.pk, at), best_value(member.pk, BenefitKind.MEMBER_PRICE, at)
     if request.method != "POST":
         looked_at(request, member, at)
-        return _shown(request, member, _form(usable, initial=_scanned(request, member, usable)))
+        return _shown(request, member, _form(usable, percent, initial=_scanned(request, member, usable)))
     amount = request.POST.get("amount", "")
     if not request.htmx and _is_scan(amount):
         return look(request, amount)
@@ -44,7 +47,7 @@ def show(request: TillRequest, member_id: int) -> HttpResponse:
     act, data = "try" if request.htmx else request.POST.get("act"), request.POST.copy()
     if act == "lines":
         data["line-TOTAL_FORMS"] = str(len(PurchaseForm(data, usable=[], currency="").lines) + LINES)
-    form = _form(usable, data)
+    form = _form(usable, percent, data)
     if not form.is_valid():
         if form.has_error("amount", "missing") and (request.htmx or act == "lines"):
             form.errors.pop("amount")  # it is still being typed
@@ -90,9 +93,11 @@ def _scanned(request: TillRequest, member: Member, usable: list[Usable]) -> dict
     return {"code": kept["code"]}
 
 
-def _form(usable: list[Usable], data: Any = None, initial: dict[str, Any] | None = None) -> PurchaseForm:
-    first = {"key": new_key(), **(initial or {})}
-    return PurchaseForm(data, initial=first, usable=usable, currency=get_programme().currency)
+def _form(
+    usable: list[Usable], percent: Decimal, data: Any = None, initial: dict[str, Any] | None = None
+) -> PurchaseForm:
+    first = {"key": new_key(), "member_price": bool(percent), **(initial or {})}
+    return PurchaseForm(data, initial=first, usable=usable, percent=percent, currency=get_programme().currency)
 
 
 def _words(error: Refused) -> str:
@@ -138,10 +143,13 @@ def _weighed(basket: Basket, receipt: Receipt, told: dict[str, Any]) -> dict[str
     worth = (
         receipt.total_minor - receipt.due_minor - basket.pay_credit_minor - sum(one.paid_minor for one in receipt.cards)
     )
+    off_minor = sum(to_minor(line.discount, receipt.currency) for line in basket.lines)
     return {
         "receipt": receipt,
         "seen": fingerprint(receipt),
         "before_minor": receipt.total_minor + receipt.discount_minor,
+        "off_minor": off_minor,
+        "coupons_minor": receipt.discount_minor - off_minor,
         "points_worth": worth if points else 0,
         "paid_points": points,
         "credit_minor": basket.pay_credit_minor,

@@ -12,9 +12,10 @@ from django.utils.html import format_html_join
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from import_export.fields import Field
 from unfold.decorators import action, display
 
-from common.admin import ExportAdmin, Labelled, PlainResource, ReadOnlyAdmin, record_link
+from common.admin import ExportAdmin, Labelled, ReadOnlyAdmin, record_link
 from common.moments import format_day, format_moment
 from members.queries import get_programme, search
 from rewards.admin.catalogue.acts import (
@@ -25,7 +26,8 @@ from rewards.admin.catalogue.acts import (
     RefundRedemptionView,
     SendView,
 )
-from rewards.admin.ledger import FOUND_AT_MOST, member_link
+from rewards.admin.found import FOUND_AT_MOST, Major, OfMember
+from rewards.admin.ledger import member_link
 from rewards.catalogue_words import address_words, paid_words
 from rewards.codes import candidates, shown
 from rewards.enums import Fulfilment, RedemptionState
@@ -70,14 +72,19 @@ class TodoFilter(admin.SimpleListFilter):
                 return queryset
 
 
-class RedemptionResource(PlainResource):
+class RedemptionResource(OfMember):
+    reward = Field("reward__name_en", column_name="reward")
+    kind = Field("reward__kind", column_name="kind")
+    date = Field("session__starts_at", column_name="date")
+    money = Major("money_minor", column_name="money")
+
     class Meta:
         model = Redemption
         fields = (
-            "id", "member__card_number", "reward__name_en", "reward__kind", "points", "money_minor", "state",
-            "created_at", "confirmed_at", "settled_at", "fulfilment", "fulfilled_at", "store", "carrier",
-            "tracking_number",
+            "id", "card", "name", "reward", "kind", "date", "points", "money", "state", "created_at", "confirmed_at",
+            "settled_at", "fulfilment", "fulfilled_at", "store", "carrier", "tracking_number",
         )  # fmt: skip
+        export_order = fields
 
 
 @admin.register(Redemption)

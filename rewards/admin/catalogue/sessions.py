@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -133,8 +133,12 @@ class RewardSessionAdmin(ReadOnlyAdmin):
     @display(description=_("who comes"))
     def guests(self, session: RewardSession) -> str:
         coming = session.redemptions.filter(state__in=STANDING).select_related("member").order_by("created_at")
-        rows = [(member_link(one.member), one.get_state_display()) for one in coming]
-        return format_html_join("", "{} · {}<br>", rows) or "–"
+        rows = format_html_join(
+            "", "{} · {}<br>", [(member_link(one.member), one.get_state_display()) for one in coming]
+        )
+        href = f"{reverse('admin:rewards_redemption_changelist')}?session__id__exact={session.pk}"
+        as_list = format_html('<a class="desk-link" href="{}">{}</a>', href, _("As a list, to take along"))
+        return format_html("{}{}", rows, as_list) if rows else "–"
 
     @display(description=_("who waits"))
     def queue(self, session: RewardSession) -> str:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.forms import Form
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -20,7 +21,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from common.admin import ConfirmView, found_or_404
+from common.admin import ConfirmView, found_or_404, rehearse
 from common.moments import format_moment
 from members.models import Member, Segment
 from members.queries import found_exactly
@@ -28,8 +29,9 @@ from members.queries_segments import SegmentNotReady
 from rewards.codes import PREFIX, shown
 from rewards.coupons.definition import parse
 from rewards.coupons.words import offer_words
-from rewards.enums import IssuedBy, OfferState
-from rewards.models import Offer
+from rewards.enums import IssuedBy, OfferKind, OfferState
+from rewards.models import Coupon, Offer
+from rewards.queries_grants import waits_text
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, expiry, issue_coupons
 from rewards.services.coupons.jobs import (
     MOST_CODES,
@@ -44,8 +46,10 @@ from rewards.services.coupons.jobs import (
     upload_codes,
 )
 from rewards.services.coupons.offers import WrongState, set_state
+from rewards.services.grants import OverLimit, check_cards
 
 _SAMPLE = 5
+_INSTEAD = _("Store credit instead (Adjust balance, on the member page) waits for another person to agree.")
 MOST_TEXT = 2_000_000  # characters of a list of codes, which is posted twice
 
 
@@ -79,6 +83,16 @@ class OfferView(ConfirmView):
 
     def get_success_url(self) -> str:
         return reverse("admin:rewards_offer_change", args=[self.offer.pk])
+
+    def check_cards(self, n: int) -> None:
+        """Gift cards are money: `n` of them may be no more than this person may give without another."""
+        if self.offer.kind != OfferKind.CARD:
+            return
+        amount = n * parse(self.offer.definition, self.offer.kind).amount_minor
+        try:
+            check_cards(amount=amount, actor_id=self.request.user.pk, at=self.at)  # type: ignore[arg-type]  # signed in
+        except OverLimit as over:
+            raise ValidationError(f"{waits_text(over.why)} {_INSTEAD}") from over
 
 
 class StateView(OfferView):
@@ -154,6 +168,7 @@ class IssueView(OfferView):
 
     def preview(self, form: Form) -> list[str]:
         member = form.cleaned_data["member"]
+        rehearse(lambda: self.check_cards(1))
         said = [gettext("%(member)s gets “%(offer)s”.") % {"member": member, "offer": self.offer}]
         if ends := expiry(self.offer, self.at):
             said.append(gettext("The coupon is valid until %(when)s.") % {"when": format_moment(ends)})
@@ -161,15 +176,19 @@ class IssueView(OfferView):
 
     def act(self, form: Form) -> str:
         member = form.cleaned_data["member"]
+        key = f"staff:{form.cleaned_data['key']}"
         try:
-            coupons = issue_coupons(
-                offer_id=self.offer.pk,
-                member_ids=[member.pk],
-                keys=[f"staff:{form.cleaned_data['key']}"],
-                issued_by=IssuedBy.STAFF,
-                at=self.at,
-                actor_id=self.request.user.pk,
-            )
+            with transaction.atomic():
+                if not Coupon.objects.filter(issue_key=key).exists():
+                    self.check_cards(1)
+                coupons = issue_coupons(
+                    offer_id=self.offer.pk,
+                    member_ids=[member.pk],
+                    keys=[key],
+                    issued_by=IssuedBy.STAFF,
+                    at=self.at,
+                    actor_id=self.request.user.pk,
+                )
         except OfferNotRunning as error:
             raise _not_running() from error
         except OutOfCodes as error:
@@ -200,6 +219,7 @@ class IssueSegmentView(OfferView):
             raise ValidationError(str(error)) from error
         if not new:
             raise ValidationError(_("Nobody in the segment is left without an unused coupon of this offer."))
+        rehearse(lambda: self.check_cards(new))
         text = ngettext(
             "%(n)s member of “%(segment)s” gets “%(offer)s”.",
             "%(n)s members of “%(segment)s” get “%(offer)s”, one coupon each.",
@@ -221,9 +241,11 @@ class IssueSegmentView(OfferView):
     def act(self, form: Form) -> str:
         segment = form.cleaned_data["segment"]
         try:
-            job = issue_to_segment(
-                offer_id=self.offer.pk, segment_id=segment.pk, at=self.at, actor_id=self.request.user.pk
-            )
+            with transaction.atomic():
+                self.check_cards(to_issue(offer_id=self.offer.pk, segment_id=segment.pk, at=self.at)[0])
+                job = issue_to_segment(
+                    offer_id=self.offer.pk, segment_id=segment.pk, at=self.at, actor_id=self.request.user.pk
+                )
         except OfferNotRunning as error:
             raise _not_running() from error
         except OutOfCodes as error:

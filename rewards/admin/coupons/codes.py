@@ -31,11 +31,15 @@ from common.moments import format_moment
 from common.money import format_money, to_major
 from members.models import Purchase
 from members.queries import get_programme, search
+from rewards.admin.found import Major, OfMember
 from rewards.codes import candidates, shown
-from rewards.enums import CouponState, OfferKind, OfferState
+from rewards.coupons.definition import parse
+from rewards.enums import CouponState, OfferKind, OfferState, Unit
 from rewards.models import Coupon, CouponUse, Transfer
 from rewards.queries_cards import rests
+from rewards.queries_grants import waits_text
 from rewards.services.coupons.issuing import OfferNotRunning, activate_card, void_coupons
+from rewards.services.grants import why_it_waits
 
 _TONES = {"stock": "", "issued": "info", "reserved": "warning", "used": "success", "void": "danger", "expired": ""}
 _UUID = 36  # characters: what a till made up where no receipt number was typed
@@ -76,10 +80,20 @@ class SellView(ConfirmView):
         return reverse("admin:rewards_coupon_change", args=[self.coupon.pk])
 
     def preview(self, form: Form) -> list[str]:
+        self._may()
         words = {"code": shown(self.coupon.code), "offer": self.coupon.offer}
         return [gettext("Whoever has the code %(code)s of “%(offer)s” can pay with it from now on.") % words]
 
+    def _may(self) -> None:
+        """Who may not decide about gifts puts no more on a card than one person may give."""
+        if self.request.user.has_perm("rewards.change_grantrequest"):
+            return
+        amount = parse(self.coupon.offer.definition, self.coupon.offer.kind).amount_minor
+        if why := why_it_waits(amount=amount, unit=Unit.CREDIT, actor_id=self.request.user.pk, at=self.at):  # type: ignore[arg-type]
+            raise forms.ValidationError(f"{waits_text(why)} {gettext('Please let a manager activate it.')}")
+
     def act(self, form: Form) -> str:
+        self._may()
         try:
             done = activate_card(coupon_id=self.coupon.pk, at=self.at, actor_id=self.request.user.pk)
         except OfferNotRunning:
@@ -271,8 +285,22 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
         return "; ".join(f"{format_moment(use.at)}: {use.get_state_display()}" for use in found) or "–"
 
 
+class CouponUseResource(OfMember):
+    offer = Field("offer__name_en", column_name="offer")
+    code = Field("coupon__code", column_name="code")
+    discount = Major("discount_minor", column_name="discount")
+    purchase = Field("purchase__key", column_name="purchase")
+
+    class Meta:
+        model = CouponUse
+        fields = ("id", "at", "offer", "code", "card", "name", "state", "discount", "currency", "store", "purchase")
+        export_order = fields
+
+
 @admin.register(CouponUse)
-class CouponUseAdmin(ReadOnlyAdmin):
+class CouponUseAdmin(ReadOnlyAdmin, ExportAdmin):
+    resource_classes = (CouponUseResource,)
+    export_permission = "rewards.change_coupon"
     list_display = ("when", "offer", "what", "whose", "state", "off", "store", "bought")
     list_filter = ("state", "offer", "store")
     list_select_related = ("offer", "coupon", "member", "purchase")

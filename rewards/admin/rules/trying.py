@@ -80,10 +80,11 @@ class BadLine(Exception):
 
 def try_page(request: HttpRequest, *, at: datetime) -> dict[str, Any]:
     """The context of templates/admin/rules/try.html. With `go` it tries; only who was looked at is written."""
-    rules = in_use()
-    chosen = chosen_rules(request.GET, rules)
     asked = "go" in request.GET
     form = TryForm(request.GET if asked else None, initial={"trigger": PURCHASE, "channel": "store"})
+    moment = (form.cleaned_data["at"] if form.is_valid() else None) or at
+    rules = in_use(at=moment)
+    chosen = chosen_rules(request.GET, rules)
     context: dict[str, Any] = {
         "form": form,
         "rules": [rule_choice(rule, chosen[rule.pk]) for rule in rules],
@@ -98,11 +99,10 @@ def try_page(request: HttpRequest, *, at: datetime) -> dict[str, Any]:
     if found is not None:
         return context | {"found": found}
     trigger = given["trigger"] or PURCHASE
-    moment = given["at"] or at
     try:
         simulated = simulate(
             member_id=member.pk if member else None,
-            rules=compose(chosen, trigger=trigger),
+            rules=compose(chosen, trigger=trigger, at=moment),
             articles=_articles(request.GET) if trigger == PURCHASE else (),
             at=moment,
             store=given["store"],

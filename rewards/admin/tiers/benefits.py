@@ -9,11 +9,13 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from common.admin import DeskAdmin, ExportAdmin, Labelled, ReadOnlyAdmin, record_link
 from common.moments import format_moment
+from rewards.admin.found import FoundByMember, OfMember
 from rewards.enums import BenefitKind
 from rewards.models import Benefit, BenefitUse
 from rewards.queries_benefits import BIRTHDAY_DAYS, USED, value_words
@@ -102,16 +104,28 @@ class BenefitAdmin(DeskAdmin):
         return benefit.n  # type: ignore[attr-defined]
 
 
+class BenefitUseResource(OfMember):
+    benefit = Field("benefit__name", column_name="benefit")
+    staff = Field("actor__email", column_name="staff")
+
+    class Meta:
+        model = BenefitUse
+        fields = ("id", "card", "name", "benefit", "at", "store", "note", "staff", "undone_at")
+        export_order = fields
+
+
 @admin.register(BenefitUse)
-class BenefitUseAdmin(ExportAdmin, ReadOnlyAdmin):
+class BenefitUseAdmin(FoundByMember, ExportAdmin, ReadOnlyAdmin):
     """Written down at the till, on the member page or by connected systems, and undone on the member page."""
 
+    resource_classes = (BenefitUseResource,)
     export_permission = "rewards.change_benefit"
     list_display = ("when", "who", "benefit", "store", "note", "actor", "stage")
     list_filter = ("benefit", ("undone_at", admin.EmptyFieldListFilter), "at")
     list_filter_submit = True
     list_select_related = ("member", "benefit", "actor")
-    search_fields = ("member__card_number", "key")
+    search_fields = ("key",)
+    own_key = "key"
     ordering = ("-at", "-id")
     sortable_by = ()
     fields = ("when", "who", "benefit", "store", "note", "actor", "stage", ("source", "key"))

@@ -6,7 +6,7 @@ from uuid import uuid4
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet, Value
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
@@ -15,6 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
@@ -33,6 +34,7 @@ from common.money import format_money, minor_digits, to_major, to_minor
 from members.models import PRESENT, Member
 from members.queries import get_programme
 from members.services.purchases import KeyReused
+from rewards.admin.found import FoundByMember, Major, OfMember
 from rewards.enums import PlanState
 from rewards.models import MembershipPlan, PlanMembership
 from rewards.queries import points_text
@@ -233,20 +235,36 @@ class CancelView(ConfirmView):
         return gettext("The membership is cancelled.")
 
 
+class PlanMembershipResource(OfMember):
+    plan = Field("plan__name", column_name="plan")
+    money = Major("paid_minor", column_name="paid in money")
+    points = Field("paid_points", column_name="paid in points")
+
+    class Meta:
+        model = PlanMembership
+        fields = ("id", "card", "name", "plan", "starts_at", "ends_at", "money", "points", "state", "cancelled_at")
+        export_order = fields
+
+
 @admin.register(PlanMembership)
-class PlanMembershipAdmin(ExportAdmin, ReadOnlyAdmin):
+class PlanMembershipAdmin(FoundByMember, ExportAdmin, ReadOnlyAdmin):
     """Sold on the member page or at the till; cancelled here."""
 
+    resource_classes = (PlanMembershipResource,)
     export_permission = "rewards.change_membershipplan"
     list_display = ("who", "plan", "starts", "ends", "paid", "stage")
     list_filter = ("plan", "state", "ends_at")
     list_filter_submit = True
     list_select_related = ("member", "plan")
-    search_fields = ("member__card_number", "key")
+    search_fields = ("key",)
+    own_key = "key"
     ordering = ("-created_at", "-id")
     sortable_by = ()
     fields = ("who", "plan", ("starts", "ends"), "paid", "stage", "actor", ("source", "key"))
     readonly_fields = ("who", "starts", "ends", "paid", "stage")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanMembership]:
+        return super().get_queryset(request).annotate(currency=Value(get_programme().currency))
 
     def get_urls(self) -> list:
         def own(route: str, view: Any, name: str) -> Any:
@@ -280,7 +298,7 @@ class PlanMembershipAdmin(ExportAdmin, ReadOnlyAdmin):
     def paid(self, bought: PlanMembership) -> str:
         if bought.paid_points:
             return points_text(bought.paid_points)
-        return format_money(bought.paid_minor, get_programme().currency)
+        return format_money(bought.paid_minor, bought.currency)  # type: ignore[attr-defined]  # annotated
 
     @display(description=_("state"), label={"active": "success", "to come": "info", "over": "", "cancelled": "danger"})
     def stage(self, bought: PlanMembership) -> tuple[str, Any]:

@@ -13,12 +13,14 @@ from django.utils.formats import number_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
+from import_export.fields import Field
 from unfold.decorators import display
 
-from common.admin import ConfirmView, DeskAdmin, ReadOnlyAdmin, found_or_404, record_link
+from common.admin import ConfirmView, DeskAdmin, ExportAdmin, ReadOnlyAdmin, found_or_404, record_link
 from common.moments import format_moment
 from common.sql import fetch_all
 from members.queries import get_programme
+from rewards.admin.found import FoundByMember, OfMember
 from rewards.admin.tiers.forms import QualifyingForm, TierForm
 from rewards.admin.tiers.removal import DeleteTierView
 from rewards.enums import Downgrade
@@ -322,13 +324,30 @@ def _rise(old: Tier | None, new: Tier | None) -> str:
     return "up" if (new.rank if new else -1) > (old.rank if old else -1) else "down"
 
 
+class TierChangeResource(OfMember):
+    before = Field("from_tier__name", column_name="from")
+    after = Field("to_tier__name", column_name="to")
+    grounds = Field(column_name="what counted")
+    staff = Field("actor__email", column_name="staff")
+
+    class Meta:
+        model = TierChange
+        fields = ("id", "card", "name", "at", "before", "after", "cause", "grounds", "staff")
+        export_order = fields
+
+    def dehydrate_grounds(self, change: TierChange) -> str:
+        return why_words(change.why)
+
+
 @admin.register(TierChange)
-class TierChangeAdmin(ReadOnlyAdmin):
+class TierChangeAdmin(FoundByMember, ExportAdmin, ReadOnlyAdmin):
+    resource_classes = (TierChangeResource,)
+    export_permission = "members.download_exportjob"
     list_display = ("when", "who", "from_tier", "to_tier", "cause", "grounds")
     list_filter = ("cause", "to_tier", "at")
     list_filter_submit = True
-    list_select_related = ("member", "from_tier", "to_tier")
-    search_fields = ("member__card_number",)
+    list_select_related = ("member", "from_tier", "to_tier", "actor")
+    search_fields = ("pk",)
     ordering = ("-at", "-id")
     sortable_by = ()
     fields = ("when", "who", "from_tier", "to_tier", "cause", "grounds", "actor")

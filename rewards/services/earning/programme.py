@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from rewards.earning.definition import parse
 from rewards.earning.facts import Rule
 from rewards.enums import RuleState, VersionState
@@ -27,9 +29,14 @@ def tried_rule(rule: EarningRule, version: RuleVersion, *, timed: bool = False) 
     )
 
 
-def in_use(trigger: str | None = None) -> list[Any]:
-    """Rules that have not ended, each with `.published` and `.draft`."""
-    rules = EarningRule.objects.exclude(state__in=[RuleState.ENDED, RuleState.ARCHIVED]).order_by("position", "pk")
+def in_use(trigger: str | None = None, *, at: datetime | None = None) -> list[Any]:
+    """Rules that have not ended, and with `at` those that counted at that moment, each with `.published`, `.draft`."""
+    counts = Q(state__in=set(RuleState) - {RuleState.ENDED, RuleState.ARCHIVED})
+    if at is not None:
+        then = RuleVersion.objects.filter(state=VersionState.PUBLISHED, valid_until__gt=at)
+        then = then.filter(Q(valid_from=None) | Q(valid_from__lte=at))
+        counts |= Q(pk__in=then.values("rule"))
+    rules = EarningRule.objects.filter(counts).order_by("position", "pk")
     if trigger:
         rules = rules.filter(trigger=trigger)
     found: list[Any] = list(rules.prefetch_related("versions"))
@@ -44,13 +51,13 @@ def usual_choice(rule: Any) -> str:
     """What is tried unless somebody chooses: the draft where there is one, else what counts."""
     if rule.draft:
         return DRAFT
-    return AS_PUBLISHED if rule.state == RuleState.LIVE else OUT
+    return OUT if rule.state in (RuleState.PAUSED, RuleState.DRAFT) else AS_PUBLISHED
 
 
-def compose(chosen: Mapping[int, str], *, trigger: str | None = None) -> list[Rule]:
+def compose(chosen: Mapping[int, str], *, trigger: str | None = None, at: datetime | None = None) -> list[Rule]:
     """The rules to try at one moment: by rule, its published versions each in its own time, or its draft at any."""
     rules: list[Rule] = []
-    for rule in in_use(trigger):
+    for rule in in_use(trigger, at=at):
         match chosen.get(rule.pk):
             case "published":
                 rules += [tried_rule(rule, version, timed=True) for version in rule.published]

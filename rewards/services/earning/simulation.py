@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from common.money import to_minor
 from members.queries import get_programme
 from rewards.coupons.pricing import Line
+from rewards.earning.basket import gross_minor
 from rewards.earning.evaluate import evaluate
 from rewards.earning.facts import Happening, Item, Outcome, Rule
 from rewards.earning.triggers import PURCHASE
@@ -139,8 +140,8 @@ def _priced(articles: Sequence[Article], currency: str) -> list[Line]:
     found = []
     for n, one in enumerate(articles):
         try:
-            price = to_minor((one.quantity * one.unit_price).quantize(Decimal("0.0001")), currency)
-            amount = price - to_minor(one.discount, currency)
+            to_minor(one.unit_price, currency)
+            amount = gross_minor(one.quantity, one.unit_price, currency) - to_minor(one.discount, currency)
         except ValueError:
             raise BadAmount(n) from None
         if amount < 0:
