@@ -7,23 +7,26 @@ from ninja.security import HttpBearer
 
 from api.enums import Scope
 from api.errors import Refused
-from api.services.keys import Caller, KeyRevoked, TooManyCalls, UnknownKey, recognise
+from api.services.keys import Caller, KeyRevoked, TooManyCalls, UnknownKey, recognise, seen_lately
 
 _ASK = {"WWW-Authenticate": "Bearer"}
 
 
 class ApiKey(HttpBearer):
-    """Lets a call through whose key has the scope."""
+    """Lets a call through whose key has the scope. With `lately` who was recognised just before is let through unasked:
+    the call asks itself whether the key still opens anything (api.services.keys.still)."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, lately: bool = False) -> None:
         super().__init__()
-        self.scope = scope
+        self.scope, self.lately = scope, lately
 
     def __call__(self, request: HttpRequest) -> Caller:
         scheme, _space, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             message = _("Please send your key: “Authorization: Bearer …”.")
             raise Refused(401, "key_missing", message, headers=_ASK)
+        if self.lately and (caller := seen_lately(key.strip())) and self.scope in caller.scopes:
+            return caller
         return self.authenticate(request, key.strip())
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:

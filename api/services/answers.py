@@ -42,6 +42,10 @@ def fingerprint(body: Any) -> bytes:
     return sha256(_printed(body).encode()).digest()
 
 
+class Unsure(Exception):
+    """Whether the caller may call at all has to be asked first. What is known of the call is told to nobody before."""
+
+
 class _Outrun(Exception):
     """The same call, sent at the same moment, was answered first."""
 
@@ -68,6 +72,8 @@ def once(*, call: str, source: str, key: str, body: Any, act: Callable[[], Done]
                 if fetch_prepared(_KEEP, _told(named, printed, done)):
                     return done
                 raise _Outrun
+    except Unsure:
+        raise
     except Exception:
         # Outrun, or refused what the same call has just been given.
         known = fetch_prepared(_KNOWN, named)
@@ -104,6 +110,8 @@ def once_new(*, call: str, source: str, key: str, body: Any, act: Callable[[Keep
             if not kept:
                 fetch_prepared(_KEEP_NEW, _told(named, printed, done))
             return done
+    except Unsure:
+        raise
     except Exception as error:
         # Outrun, or refused what the same call has just been given.
         if known := fetch_prepared(_KNOWN, named):

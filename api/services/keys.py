@@ -2,8 +2,10 @@
 
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from api.enums import Scope
 from api.models import ApiKey
-from common.sql import execute, fetch_all, fetch_prepared
+from common.sql import Params, execute, fetch_all, fetch_prepared
 from members.enums import OWN_SOURCES, OWN_SYSTEMS
 
 _BEGINS = "crm_"
@@ -38,6 +40,7 @@ class Caller(NamedTuple):
     key_id: int
     source: str
     scopes: frozenset[str]
+    lately: bool = False  # known from a call just before, see seen_lately
 
 
 def digest(key: str) -> str:
@@ -129,4 +132,39 @@ def recognise(key: str) -> Caller:
         ((calls, rest),) = fetch_all(_COUNT, [key_id])
         if calls > per_minute:
             raise TooManyCalls(max(rest, 1))
-    return Caller(key_id, source, frozenset(scopes))
+    caller = Caller(key_id, source, frozenset(scopes))
+    if per_minute is None:
+        connection.caller_lately = (connection.connection, key, time.monotonic(), caller)  # type: ignore[attr-defined]
+    return caller
+
+
+_LATELY = 1  # second
+_STILL = """
+SELECT ({}) WHERE EXISTS (
+    SELECT FROM api_apikey WHERE id = %(caller)s::bigint AND revoked_at IS NULL AND per_minute IS NULL
+                             AND source = %(caller_source)s AND scopes @> %(caller_scopes)s::varchar[]
+)
+"""
+
+
+def seen_lately(key: str) -> Caller | None:
+    """Whose key this connection has recognised within the last second, where its calls are not limited. Whether it
+    still opens anything must be asked with what the call begins with: `still`. So a busy till waits for one question
+    less, and a key that is revoked is refused at the next call all the same."""
+    raw, seen, when, caller = getattr(connection, "caller_lately", None) or (None, "", 0.0, None)
+    if caller is None or raw is not connection.connection or seen != key or time.monotonic() - when > _LATELY:
+        return None
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    return caller._replace(lately=True)
+
+
+def still(caller: Caller, find: tuple[str, Params]) -> tuple[str, Params]:
+    """A statement for an id, given by name, as one that answers NULL where the caller's key is not what it was."""
+    statement, params = find
+    own = {"caller": caller.key_id, "caller_source": caller.source, "caller_scopes": sorted(caller.scopes)}
+    return _still(statement), {**params, **own}  # type: ignore[dict-item]
+
+
+@lru_cache
+def _still(statement: str) -> str:
+    return _STILL.format(statement)

@@ -24,11 +24,21 @@ from common.sql import Params
 PROBLEMS = dict.fromkeys((400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 503), Error)
 
 
-def call(router: Router, method: str, path: str, scope: Scope, response: dict[int, Any], **options: Any) -> Callable:
-    """Declares a call: its scope stands in the description, the errors that all share in the answers."""
-    extra = {"x-scope": scope.value}
+def call(
+    router: Router,
+    method: str,
+    path: str,
+    scope: Scope,
+    response: dict[int, Any],
+    *,
+    lately: bool = False,
+    **options: Any,
+) -> Callable:
+    """Declares a call: its scope stands in the description, the errors that all share in the answers. For `lately` see
+    ApiKey."""
+    extra, auth = {"x-scope": scope.value}, ApiKey(scope, lately=lately)
     return router.api_operation(
-        [method], path, auth=ApiKey(scope), response={**response, **PROBLEMS}, openapi_extra=extra, **options
+        [method], path, auth=auth, response={**response, **PROBLEMS}, openapi_extra=extra, **options
     )
 
 
