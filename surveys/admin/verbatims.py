@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.cells import plain_cell
-from surveys.admin.report import FORMATS, title_of
+from surveys.admin.report import FORMATS
 from surveys.admin.tabs import draw, register_page
 from surveys.enums import TEXTS
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource
@@ -27,6 +27,7 @@ from surveys.models import Answer, Case, Survey
 from surveys.queries_figures import main_of, questions_of
 from surveys.queries_report import Asked
 from surveys.queries_verbatims import LEVELS, verbatims
+from surveys.report import title_of
 from surveys.services.cases.opening import MOST, NobodyThere, open_case
 
 PAGE = 50

@@ -1,0 +1,236 @@
+"""What a report shows: each question, its score and how its answers are spread; by group; and over time."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from surveys.definition import Question, said
+from surveys.enums import SCALES, TEXTS, QuestionKind, Way
+from surveys.forms_report import SCOPES
+from surveys.models import Survey
+from surveys.queries_figures import drivers_of, main_of, questions_of
+from surveys.queries_report import EVERYBODY, Asked, Report, Tally, rate_of, report, score_of, shares_of
+from surveys.scores import Change, Score, change, share
+
+FORMULAS = {
+    "nps:1": _("NPS: share of 9 and 10 less share of 0 to 6, of all who answered"),
+    "csat-top2:1": _("CSAT: share of 4 and 5 of 5, of all who answered"),
+    "ces-mean:1": _("CES: mean of 1 to 7, of all who answered"),
+    "mean:1": _("Mean, of all who answered"),
+    "share:1": _("Share, of all who answered"),
+    "spearman:1": _("Spearman's rank correlation, of those who answered both"),
+}
+ENDS = {"nps:1": (-100, 100), "csat-top2:1": (0, 100), "ces-mean:1": (1, 7)}
+BLOCKS = {
+    QuestionKind.NPS: ((0, 6, _("Detractors, 0–6")), (7, 8, _("Passives, 7–8")), (9, 10, _("Promoters, 9–10"))),
+}
+_PIPED = re.compile(r"\{\{.*?\}\}")
+IN_ORDER = ("month", "wave", "version")
+
+
+def figures(survey: Survey, asked: Asked, by: str = "") -> dict[str, Any]:
+    """What surveys/report_figures.html is given: all questions of everybody asked for, and by group where one is
+    chosen."""
+    questions = questions_of(survey)
+    whole, sizes = report(asked)
+    tallies = whole.get(EVERYBODY, {})
+    main = main_of(questions)
+    drivers = [] if asked.narrowed else drivers_of(survey, questions)
+    return {
+        "rate": rate_of(survey.pk),
+        "n": sizes.get(EVERYBODY, 0),
+        "hidden": survey.anonymous and not sizes,
+        "narrowed": asked.narrowed,
+        "cards": [card(question, tallies.get(question.id)) for question in questions],
+        "trend": trend(survey, asked, main) if main else None,
+        "groups": groups(survey, asked, by, questions, tallies) if by else None,
+        "drivers": [{"title": title_of(one.question), "score": one.score} for one in drivers],
+        "main": title_of(main) if main else "",
+    }
+
+
+def title_of(question: Question) -> str:
+    """What was asked; what it took over from earlier answers differs from one to the next, and is left open."""
+    return _PIPED.sub("…", said(question.title, get_language() or "en")) or question.id
+
+
+def card(question: Question, tally: Tally | None) -> dict[str, Any]:
+    """A question: its score, and how its answers are spread."""
+    tally = tally or Tally()
+    score = score_of(question, tally)
+    return {
+        "question": question,
+        "title": title_of(question),
+        "kind": QuestionKind(question.kind).label,
+        "asked": tally.asked,
+        "answered": tally.answered,
+        "passed": tally.asked - tally.answered,
+        "words": question.kind in TEXTS,
+        "score": score,
+        "formula": FORMULAS.get(score.formula if score else "share:1", ""),
+        "percent": bool(score and score.formula == "csat-top2:1"),
+        "bars": list(_bars(question, tally)),
+        "matrix": _matrix(question, tally),
+    }
+
+
+def _bars(question: Question, tally: Tally) -> Iterable[dict[str, Any]]:
+    numbers: dict[float, int] = {int(value) if value == int(value) else value: n for value, n in tally.numbers.items()}
+    if question.kind in BLOCKS:
+        for low, high, label in BLOCKS[QuestionKind(question.kind)]:
+            some = sum(n for value, n in numbers.items() if low <= value <= high)
+            yield {"label": label, "n": some, "score": _share(some, tally.answered), "strong": True}
+    if numbers and question.kind != QuestionKind.MATRIX:
+        steps: Iterable[Any] = sorted(numbers) if len(numbers) <= 20 else ()
+        if question.kind in SCALES:
+            low, high = SCALES[question.kind]
+            steps = range(high, low - 1, -1)
+        for value in steps:
+            some = numbers.get(value, 0)
+            yield {"label": str(value), "n": some, "score": _share(some, tally.answered)}
+        return
+    if question.kind == QuestionKind.MATRIX:
+        return
+    names = {choice.id: said(choice.title, get_language() or "en") for choice in question.choices}
+    names |= {"other": gettext("Other"), "yes": gettext("Yes"), "no": gettext("No")} if not names.get("other") else {}
+    for key, score in shares_of(question, tally).items():
+        n = tally.choices.get(key, 0)
+        place = tally.places.get(key, 0) / n if n and question.kind == QuestionKind.RANKING else None
+        yield {"label": names.get(key) or key, "n": n, "score": score, "place": place}
+
+
+def _share(some: int, n: int) -> Score:
+    return share("share:1", some, n)
+
+
+def _matrix(question: Question, tally: Tally) -> list[dict[str, Any]]:
+    """By row: the share of each choice of those who answered that row."""
+    if question.kind != QuestionKind.MATRIX:
+        return []
+    language = get_language() or "en"
+    found = []
+    for row in question.rows:
+        n = sum(tally.rows.get((row.id, choice.id), 0) for choice in question.choices)
+        shares = [_share(tally.rows.get((row.id, choice.id), 0), n) for choice in question.choices]
+        found.append({"label": said(row.title, language), "n": n, "shares": shares})
+    return [{"heads": [said(choice.title, language) for choice in question.choices], "rows": found}]
+
+
+# --- by group -------------------------------------------------------------------------------------------------------
+def group_name(survey: Survey, by: str, who: str) -> str:
+    if by == "way":
+        return str(Way(who).label) if who in Way.values else who
+    if by == "language":
+        return {"en": "English", "zh-hans": "简体中文"}.get(who, who)
+    if by.startswith("segment:"):
+        return gettext("in the segment") if who == "in" else gettext("not in it")
+    if by == "wave":
+        return gettext("Wave %(n)s") % {"n": who} if who else gettext("not by a wave")
+    if by == "version":
+        return gettext("Version %(n)s") % {"n": who}
+    return who or gettext("not known")
+
+
+def _in_order(by: str, sizes: dict[str, int]) -> list[str]:
+    if by in IN_ORDER:
+        return sorted(sizes, key=lambda who: (who == "", who.zfill(8)))
+    return sorted(sizes, key=lambda who: (who == "", -sizes[who], who))[:12]
+
+
+def groups(
+    survey: Survey, asked: Asked, by: str, questions: list[Question], tallies: dict[str, Tally]
+) -> dict[str, Any]:
+    """Questions by groups: each score, and whether it differs from that of all others by more than noise."""
+    found, sizes = by_group(asked, by)
+    order = _in_order(by, sizes)
+    rows = []
+    for question in questions:
+        whole = score_of(question, tallies.get(question.id))
+        if whole is None:
+            continue
+        cells = []
+        for who in order:
+            score = score_of(question, found[who].get(question.id))
+            assert score is not None
+            rest = score_of(question, _without(tallies.get(question.id), found[who].get(question.id)))
+            cells.append({"score": score, "heat": heat(score), "differs": rest and change(rest, score)})
+        rows.append({"title": title_of(question), "cells": cells, "whole": whole})
+    heads = [{"name": group_name(survey, by, who), "n": sizes[who]} for who in order]
+    return {"heads": heads, "rows": rows, "by": dict(SCOPES).get(by, ""), "left": len(sizes) - len(order)}
+
+
+def by_group(asked: Asked, by: str) -> tuple[Report, dict[str, int]]:
+    return report(Asked(**{name: getattr(asked, name) for name in asked.__slots__} | {"by": by}))
+
+
+def _without(whole: Tally | None, part: Tally | None) -> Tally:
+    less = part.numbers if part else {}
+    return Tally(numbers={value: n - less.get(value, 0) for value, n in (whole.numbers if whole else {}).items()})
+
+
+def heat(score: Score) -> str:
+    """How far up its scale a score is, in five steps; none where there is no score or the scale has no ends."""
+    if score.value is None or score.formula not in ENDS:
+        return ""
+    low, high = ENDS[score.formula]
+    return str(min(4, int(5 * (score.value - low) / (high - low))))
+
+
+# --- over time ------------------------------------------------------------------------------------------------------
+WIDE, TALL, EDGE = 640.0, 180.0, 24.0
+
+
+def trend(survey: Survey, asked: Asked, question: Question) -> list[dict[str, Any]]:
+    """The overall score by month, and by wave where there were several."""
+    found = []
+    for by in ("month",) if survey.anonymous else ("month", "wave"):
+        tallies, sizes = by_group(asked, by)
+        points = []
+        before: Score | None = None
+        for who in _in_order(by, sizes):
+            score = score_of(question, tallies[who].get(question.id))
+            if score is None or (by == "wave" and not who):
+                continue
+            told: Change | None = change(before, score) if before else None
+            first = before is None
+            points.append({"name": group_name(survey, by, who), "score": score, "change": told, "first": first})
+            before = score
+        if len(points) > 1:
+            found.append({"by": by, "title": dict(SCOPES)[by], "points": points, "chart": _chart(points)})
+    return found
+
+
+def _chart(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Where each score and its interval stand in a drawing; what is missing breaks the line."""
+    scores = [one["score"] for one in points]
+    known = [end for score in scores if score.value is not None for end in (score.value, score.low, score.high)]
+    ends = [end for end in known if end is not None] or [0.0, 1.0]
+    low, high = min(ends), max(ends)
+    span = (high - low) or 1.0
+    step = (WIDE - 4 * EDGE) / max(1, len(points) - 1)
+
+    def up(value: float) -> str:
+        return f"{TALL - EDGE - (value - low) / span * (TALL - 2 * EDGE):.1f}"
+
+    marks: list[dict[str, Any]] = []
+    lines: list[list[str]] = []
+    line: list[str] = []
+    for place, (point, score) in enumerate(zip(points, scores, strict=True)):
+        across = f"{2 * EDGE + place * step:.1f}"
+        if score.value is None:
+            lines, line = [*lines, line], []
+            continue
+        line.append(f"{across},{up(score.value)}")
+        mark = {"x": across, "y": up(score.value), "name": point["name"], "value": score.value}
+        if score.low is not None and score.high is not None:
+            mark |= {"low": up(score.low), "high": up(score.high)}
+        marks.append(mark)
+    # On a phone letters are twice as large in the drawing: as many names as stand beside each other there.
+    longest = max((sum(20 if letter > "\u2e80" else 12 for letter in mark["name"]) for mark in marks), default=1)
+    every = -(-len(marks) // max(1, int(WIDE / longest)))
+    for place, mark in enumerate(reversed(marks)):
+        mark["named"] = place % every == 0
+    return {"marks": marks, "lines": [" ".join(one) for one in [*lines, line] if len(one) > 1]}
