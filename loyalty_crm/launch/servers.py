@@ -47,8 +47,8 @@ POSTGRES = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-# Only for data that is thrown away: what a test wrote need not survive a power cut. And statistics that were taken while
-# a test had its thousands of rows would decide how those after it are planned: a minute instead of a second, now and then.
+# Only for data that is thrown away: what a test wrote need not survive a power cut. And statistics that were taken
+# while a test had its thousands of rows would plan the questions of those after it: a minute instead of a second.
 FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
