@@ -22,7 +22,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.content import sources, survey_block
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
-        from campaigns.services import greeting, keeping, opt_in, survey_mail, topics, verify
+        from campaigns.services import greeting, keeping, opt_in, senders, survey_mail, topics, verify
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
@@ -50,6 +50,7 @@ class CampaignsConfig(AppConfig):
         verify.register_all()
         writing.register()
         topics.register()
+        senders.register()
         greeting.register()
         post_migrate.connect(open_calendar, sender=self)
 

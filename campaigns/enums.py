@@ -5,12 +5,12 @@ from members.enums import Channel, Purpose
 
 
 class Medium(models.TextChoices):
-    """The ways a message can take. The first two are channels that a member agrees to."""
+    """The ways a message can take. All but the inbox are channels that a member agrees to."""
 
     EMAIL = Channel.EMAIL.value, Channel.EMAIL.label
     SMS = Channel.SMS.value, Channel.SMS.label
     APP = "app", _("Inbox on the member's pages")
-    WEBHOOK = "webhook", _("Call to another system")
+    WEBHOOK = Channel.WEBHOOK.value, Channel.WEBHOOK.label
 
 
 class CampaignKind(models.TextChoices):
@@ -117,6 +117,15 @@ class Transport(models.TextChoices):
     LOG = "log", _("A file on disk")
     HTTP = "http", _("An HTTP call")
     APP = "app", _("The member's pages")
+
+
+class GoesTo(models.TextChoices):
+    """What a call to an app or another system names a member by."""
+
+    NOBODY = "", _("nobody: it only tells another system what happens")
+    IDENTITY = "identity", _("the member's number in that system")
+    CARD = "card", _("the card number")
+    PHONE = "phone", _("the phone number")
 
 
 class BreakerState(models.TextChoices):

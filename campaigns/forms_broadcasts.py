@@ -20,18 +20,22 @@ from unfold.widgets import (
 )
 
 from campaigns import merge
-from campaigns.enums import BroadcastWhen, CampaignPurpose, HourPassed, Medium, Metric, OccasionKind
+from campaigns.enums import BroadcastWhen, CampaignPurpose, HourPassed, Metric, OccasionKind
 from campaigns.forms_measures import MEASURES, MeasuresFields
 from campaigns.models import Broadcast, Occasion, Template, Topic
 from campaigns.services.broadcasts.control import Version
+from campaigns.services.senders import channel_choices
 from campaigns.services.templates import newest_version
 from members.models import MemberList, Segment, Tag
 from rewards.enums import OfferState
 from rewards.models import Offer
 
 MOST_VERSIONS = 4
-_CHANNELS = [(one.value, one.label) for one in (Medium.EMAIL, Medium.SMS, Medium.APP)]
 _PURPOSES = [(one.value, one.label) for one in (CampaignPurpose.OFFERS, CampaignPurpose.GREETINGS)]
+
+
+def _other_ways() -> list[tuple[str, Any]]:
+    return [("", _("no other way")), *channel_choices()]
 
 
 def _whole(label: Any, *, low: int, high: int, **kwargs: Any) -> forms.IntegerField:
@@ -92,13 +96,14 @@ class AudienceForm(Step):
         widget=UnfoldAdminSelectWidget,
         help_text=_("Who does not want to hear of this topic does not get it."),
     )
-    channel = _choice(_("By"), _CHANNELS)
+    channel = _choice(_("By"), channel_choices)
     otherwise = _choice(
         _("otherwise by"),
-        [("", _("no other way")), *_CHANNELS],
+        _other_ways,
         required=False,
         help_text=_("For members whom the first does not reach, or who did not agree to it."),
     )
+    last = _choice(_("and else by"), _other_ways, required=False)
     everybody = forms.BooleanField(
         label=_("Everybody"),
         required=False,
@@ -114,7 +119,7 @@ class AudienceForm(Step):
 
     GROUPS = ("segments", "lists", "tags", "segments_out", "lists_out", "tags_out")
     sections = (
-        ("", "name purpose topic channel otherwise", ""),
+        ("", "name purpose topic channel otherwise last", ""),
         (_("Who gets it"), "everybody segments lists tags", ""),
         (_("Who does not"), "segments_out lists_out tags_out", ""),
     )
@@ -123,7 +128,7 @@ class AudienceForm(Step):
     def of(cls, broadcast: Broadcast) -> dict[str, Any]:
         chosen = {name: list(getattr(broadcast, name).values_list("pk", flat=True)) for name in cls.GROUPS}
         campaign = broadcast.campaign
-        first, other = (*campaign.channels, "", "")[:2]
+        first, other, last = (*campaign.channels, "", "", "")[:3]
         return {
             **chosen,
             "name": campaign.name,
@@ -131,6 +136,7 @@ class AudienceForm(Step):
             "topic": campaign.topic_id,
             "channel": first,
             "otherwise": other,
+            "last": last,
             "everybody": broadcast.everybody,
         }
 
@@ -142,7 +148,7 @@ class AudienceForm(Step):
 
     def changes(self) -> dict[str, Any]:
         data = self.cleaned_data
-        channels = list(dict.fromkeys(filter(None, (data["channel"], data["otherwise"]))))
+        channels = list(dict.fromkeys(filter(None, (data["channel"], data["otherwise"], data["last"]))))
         return {
             "campaign": {name: data[name] for name in ("name", "purpose", "topic")} | {"channels": channels},
             "broadcast": {"everybody": data["everybody"]},

@@ -13,8 +13,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from campaigns.enums import Medium, Transport
+from campaigns.enums import GoesTo, Medium, Transport
 from campaigns.models import Sender
+from members.enums import Channel
 
 _VARIABLE = re.compile(r"MESSAGE_SECRET_[A-Z0-9_]+")
 MOST = 10_000  # addresses at once
@@ -63,6 +64,13 @@ class SenderForm(forms.ModelForm):
         }
         if channel and way and way not in fits[Medium(channel)]:
             self.add_error("transport", _("This channel cannot go that way."))
+        goes_to = told.get("goes_to")
+        if goes_to and channel != Medium.WEBHOOK:
+            self.add_error("goes_to", _("This is for calls to an app or another system only."))
+        if goes_to == GoesTo.IDENTITY and not told.get("goes_to_system"):
+            self.add_error("goes_to_system", _("Please say which system it is."))
+        elif goes_to != GoesTo.IDENTITY:
+            told["goes_to_system"] = ""
         if way == Transport.HTTP:
             for name in ("url", "body"):
                 if not told.get(name):
@@ -86,7 +94,7 @@ class SuppressForm(forms.Form):
 
     channel = forms.ChoiceField(
         label=_("Channel"),
-        choices=[(one.value, one.label) for one in (Medium.EMAIL, Medium.SMS)],
+        choices=Channel.choices,
         widget=UnfoldAdminSelectWidget,
     )
     addresses = forms.CharField(
@@ -115,7 +123,7 @@ class SuppressForm(forms.Form):
             except ValueError:
                 self.mistakes.append(_mistake(number, cells[2]))
                 continue
-            if _is_address(cells[0]):
+            if self.cleaned_data.get("channel") == Medium.WEBHOOK or _is_address(cells[0]):
                 found.append(Line(cells[0], cells[1][:500], until))
             else:
                 self.mistakes.append(_mistake(number, cells[0]))

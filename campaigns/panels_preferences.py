@@ -11,7 +11,7 @@ from campaigns.models import TopicChoice
 from campaigns.queries_preferences import pace_name, pace_of, pending_of
 from campaigns.queries_pressure import room_for
 from campaigns.services.opt_in import NotYet, TooLate, send_again
-from members.enums import Channel
+from members.channels import offered
 from members.panels import SIDE, register
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _wishes(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any]:
-    rooms = [(channel.label, room_for([member.pk], channel.value, at)[member.pk]) for channel in Channel]
+    rooms = [(channel.label, room_for([member.pk], channel.value, at)[member.pk]) for channel in offered()]
     return {
         "pending": list(pending_of(member.pk, at).values()),
         "refused": TopicChoice.objects.filter(member=member, wanted=False).select_related("topic").order_by("topic"),

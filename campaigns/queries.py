@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from campaigns.enums import UNSENT, CampaignKind, SkipReason
+from campaigns.enums import UNSENT, CampaignKind, Medium, SkipReason
 from campaigns.models import DAYS_BETWEEN, BirthdayGreeting
 from common.sql import fetch_all
 from members.models import Member
@@ -37,6 +37,43 @@ BIRTHDAY = f"(SELECT id FROM campaigns_campaign WHERE kind = '{CampaignKind.BIRT
 UNSENT_SQL = ", ".join(f"'{state.value}'" for state in UNSENT)
 # What an e-mail address is known by, wherever one must not be written to twice, or not at all.
 ADDRESS_KEY = "md5(lower({}))::uuid"
+
+
+# Who sends by an app where nothing else is chosen; its set-up says what members are known by there.
+_APP = "(SELECT {} FROM campaigns_sender WHERE channel = 'webhook' AND is_default)"
+# SQL: where `member` is written to by a channel, empty where there is nothing. The inbox is known by the card; for an
+# app the statement has the join of `known_in_app`.
+ADDRESS = {
+    Medium.EMAIL: "member.email",
+    Medium.SMS: "member.phone",
+    Medium.APP: "CASE WHEN member.user_id IS NOT NULL THEN member.card_number ELSE '' END",
+    Medium.WEBHOOK: f"""CASE {_APP.format("goes_to")} WHEN 'card' THEN member.card_number
+        WHEN 'phone' THEN member.phone WHEN 'identity' THEN coalesce(known.value, '') ELSE '' END""",
+}
+
+
+def known_in_app(asked: str = "true") -> str:
+    """SQL of a join: the newest number of `member` in the system of the app, looked up where `asked` holds."""
+    return f"""
+LEFT JOIN LATERAL (
+    SELECT own.value FROM members_identity AS own
+    WHERE {asked} AND own.member_id = member.id AND own.system = {_APP.format("goes_to_system")}
+    ORDER BY own.id DESC LIMIT 1
+) AS known ON true
+"""
+
+
+def address_of(member: Member, channel: str) -> str:
+    """Where a member is written to by a channel now; empty where there is nothing. For an app, one query."""
+    match channel:
+        case Medium.EMAIL:
+            return member.email
+        case Medium.SMS:
+            return str(member.phone or "")
+        case Medium.APP:
+            return member.card_number if member.user_id else ""
+    told = f"SELECT {ADDRESS[Medium.WEBHOOK]} FROM members_member AS member {known_in_app()} WHERE member.id = %s"
+    return str(fetch_all(told, [member.pk])[0][0])
 
 
 def address_key(address: str) -> UUID:

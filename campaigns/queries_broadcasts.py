@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from campaigns.enums import BroadcastWhen, HourPassed, Medium, SkipReason
 from campaigns.models import Broadcast, BroadcastVariant, Campaign
-from campaigns.queries import ADDRESS_KEY, database_time_zones
+from campaigns.queries import ADDRESS, ADDRESS_KEY, database_time_zones, known_in_app
 from common.sql import fetch_all
 from members.queries import get_programme
 
@@ -27,16 +27,11 @@ REASONS = (
     SkipReason.HOUR_PASSED,
     SkipReason.HOLDOUT,
 )
-# Where each channel goes; the member's own pages are known by their card.
-_ADDRESS = {
-    Medium.EMAIL: "member.email",
-    Medium.SMS: "member.phone",
-    Medium.APP: "CASE WHEN member.user_id IS NOT NULL THEN member.card_number ELSE '' END",
-}
 _FORM = {
     Medium.EMAIL: r"^[^@[:space:]<>,;\"]+@[^@[:space:]<>,;\"]+\.[^@.[:space:]]{{2,}}$",
     Medium.SMS: r"^\+[0-9]{{5,15}}$",
     Medium.APP: "",
+    Medium.WEBHOOK: "",
 }
 
 # Four tables say who is in and who is not; each asked for the members of the chunk only.
@@ -121,7 +116,7 @@ def _left_out(groups: Groups) -> str:
 
 def _against(channel: Medium, topic: bool) -> str:
     """Why this channel does not reach `member`; '' where it does."""
-    address = _ADDRESS[channel]
+    address = ADDRESS[channel]
     return (
         f"CASE WHEN said_{channel}.granted IS NOT TRUE THEN 'no_consent'"
         f" WHEN {f'off_{channel}.id IS NOT NULL' if topic else 'false'} THEN 'topic_off'"
@@ -134,7 +129,7 @@ def _against(channel: Medium, topic: bool) -> str:
 def _joins(channel: Medium, topic: bool) -> str:
     """What is asked of other tables, a row at most for each member. Who agreed to one channel agreed to the member's
     own pages, and who let go of a topic by one of them does not want it there."""
-    by = f"= '{channel}'" if channel in (Medium.EMAIL, Medium.SMS) else "<> ''"
+    by = f"= '{channel}'" if channel != Medium.APP else "<> ''"
     said = f"members_consentstate AS said_{channel} ON"
     if channel == Medium.APP:
         said = (
@@ -150,7 +145,7 @@ def _joins(channel: Medium, topic: bool) -> str:
         f" AND said_{channel}.channel = '{channel if channel != Medium.APP else ''}'"
         f" AND said_{channel}.purpose = %(purpose)s{off if topic else ''}"
         f" LEFT JOIN campaigns_suppression AS gone_{channel} ON gone_{channel}.channel = '{channel}'"
-        f" AND gone_{channel}.address = {ADDRESS_KEY.format(_ADDRESS[channel])} AND gone_{channel}.lifted_at IS NULL"
+        f" AND gone_{channel}.address = {ADDRESS_KEY.format(ADDRESS[channel])} AND gone_{channel}.lifted_at IS NULL"
         f" AND (gone_{channel}.expires_at IS NULL OR gone_{channel}.expires_at > %(at)s)\n"
     )
 
@@ -209,7 +204,7 @@ def plan(
     ways = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
     blocked = " AND ".join(f"against_{channel} <> ''" for channel in channels)
     keys = " ".join(f"WHEN '{channel}' THEN {ADDRESS_KEY.format(f'to_{channel}')}" for channel in channels)
-    places = ", ".join(f"{_ADDRESS[channel]} AS to_{channel}" for channel in channels)
+    places = ", ".join(f"{ADDRESS[channel]} AS to_{channel}" for channel in channels)
     kept = ", ".join(f"to_{channel}" for channel in channels)
     later = " ".join(f"WHEN {variant.number} THEN {variant.minutes_later}" for variant in variants)
     local = broadcast.when not in (BroadcastWhen.NOW, BroadcastWhen.MOMENT)
@@ -245,6 +240,7 @@ FROM (
                        {draw("%(uid)s::text || 'test'") if len(variants) > 1 and broadcast.test_percent < 100 else "0"}
                            AS lot_test
                 FROM members_member AS member
+                {known_in_app() if Medium.WEBHOOK in channels else ""}
                 {"".join(_joins(channel, topic) for channel in channels)}
                 WHERE member.id > %(after)s AND member.id <= %(upto)s AND {_audience(groups)}
             ) AS candidate

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from campaigns.enums import Pace
 from campaigns.models import ContactPace, PendingConsent, Topic, TopicChoice
+from members.channels import offered
 from members.enums import Channel
 
 
@@ -28,8 +29,9 @@ def interests_of(member_id: int) -> dict[tuple[str, str], list[Interest]]:
     """(channel, purpose) → the topics offered there, in order. They count only where the purpose is agreed to."""
     said = {(row.topic_id, row.channel): row for row in TopicChoice.objects.filter(member_id=member_id)}
     found: dict[tuple[str, str], list[Interest]] = {}
+    shown = offered()
     for topic in Topic.objects.filter(archived=False):
-        for channel in Channel:
+        for channel in shown:
             row = said.get((topic.pk, channel.value))
             interest = (
                 Interest(topic, channel, row.wanted, row.source, row.at) if row else Interest(topic, channel, True)

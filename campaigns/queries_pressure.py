@@ -12,7 +12,7 @@ PACES = {Pace.WEEKLY: timedelta(days=7), Pace.MONTHLY: timedelta(days=30)}
 UNWANTED = """(campaign.topic_id IS NOT NULL AND EXISTS (
     SELECT FROM campaigns_topicchoice AS choice
     WHERE choice.member_id = message.member_id AND choice.topic_id = campaign.topic_id AND NOT choice.wanted
-      AND (choice.channel = message.channel OR message.channel NOT IN ('email', 'sms'))))"""
+      AND (choice.channel = message.channel OR message.channel = 'app')))"""
 # What has gone out, may have, or is about to.
 COUNTED = (MessageState.CLAIMED, MessageState.HANDING_OVER, MessageState.SENT, MessageState.UNKNOWN)
 # What counts against a limit is a message of a campaign that counts, by the moment it left.

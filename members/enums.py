@@ -23,6 +23,10 @@ class LeapDayRule(models.TextChoices):
 class Channel(models.TextChoices):
     EMAIL = "email", _("E-mail")
     SMS = "sms", _("Text message")
+    WEBHOOK = "webhook", _("WeChat or another app")
+
+
+BY_ADDRESS = (Channel.EMAIL, Channel.SMS)  # where a code or a question can be sent that proves whose address it is
 
 
 class Purpose(models.TextChoices):

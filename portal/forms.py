@@ -17,7 +17,7 @@ from phonenumber_field.formfields import PhoneNumberField
 from common.moments import time_zones
 from members.attributes import TEXT_LENGTH, clean_attribute
 from members.attributes import choices as attribute_choices
-from members.enums import MARKETING, AttributeKind, Calendar, Channel, Language, LeapDayRule, Purpose
+from members.enums import BY_ADDRESS, MARKETING, AttributeKind, Calendar, Channel, Language, LeapDayRule, Purpose
 from members.models import Attribute, ConsentWording, Member, Programme, User
 from members.rules import FIRST_YEAR, LAST_YEAR, lunar_day_name, lunar_month_name
 from members.services.age import too_young
@@ -56,7 +56,7 @@ class ConsentForm(forms.Form):
         self,
         *args,
         wordings: dict[str, ConsentWording],
-        channels: tuple[Channel, ...] = tuple(Channel),
+        channels: Sequence[Channel],
         granted: frozenset[tuple[str, str]] = frozenset(),
         **kwargs,
     ) -> None:
@@ -131,7 +131,10 @@ class ClaimForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     channel = forms.ChoiceField(
-        label=_("Send the code by"), choices=Channel, initial=Channel.EMAIL, widget=forms.RadioSelect
+        label=_("Send the code by"),
+        choices=[(one.value, one.label) for one in BY_ADDRESS],
+        initial=Channel.EMAIL,
+        widget=forms.RadioSelect,
     )
 
 

@@ -8,8 +8,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import PendingConsent
+from campaigns.queries import address_of
 from campaigns.queries_preferences import Interest, interests_of, pending_of
-from members.enums import MARKETING, Channel, Purpose
+from members.channels import offered
+from members.enums import MARKETING, Purpose
 from members.models import Consent, ConsentWording, Member
 from members.queries import consent_state
 
@@ -82,18 +84,17 @@ def _channels(
     waiting: dict[tuple[str, str], PendingConsent],
     interests: dict[tuple[str, str], list[Interest]],
 ) -> list[Switch]:
-    has = {Channel.EMAIL: bool(member.email), Channel.SMS: bool(member.phone)}
     return [
         Switch(
             f"{channel}.{purpose}",
             channel.label,
             _is_on(said, channel, purpose),
             said.get((channel, purpose)),
-            "" if has[channel] else channel,
+            "" if address_of(member, channel) else channel,
             waiting.get((channel, purpose)),
             interests.get((channel, purpose), []) if _is_on(said, channel, purpose) else [],
         )
-        for channel in Channel
+        for channel in offered()
     ]
 
 
@@ -106,7 +107,7 @@ def read_key(text: str) -> tuple[str, str, bool] | None:
     """(channel, purpose, yes) of a pressed switch "email.offers:yes"; None where it is none of ours."""
     key, _colon, answer = text.partition(":")
     channel, _dot, purpose = key.partition(".")
-    known: set[tuple[Any, Any]] = {(channel, purpose) for purpose in MARKETING for channel in Channel}
+    known: set[tuple[Any, Any]] = {(channel, purpose) for purpose in MARKETING for channel in offered()}
     known |= {("", Purpose.PROFILING), ("", Purpose.SHARING)}
     if (channel, purpose) not in known or answer not in ("yes", "no"):
         return None

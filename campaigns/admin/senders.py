@@ -32,6 +32,7 @@ class SenderAdmin(DeskAdmin):
     fieldsets = (
         (None, {"fields": (("label", "is_default"), ("channel", "transport"), ("name", "address"), "reply_to")}),
         (_("Speed"), {"fields": (("per_second", "per_minute", "per_hour"), ("lanes", "message_cost"))}),
+        (_("Members in WeChat or another app"), {"fields": (("goes_to", "goes_to_system"),), "classes": ("collapse",)}),
         (
             _("HTTP call"),
             {"fields": ("url", "body", ("token", "signing_key"), ("id_field", "timeout")), "classes": ("collapse",)},

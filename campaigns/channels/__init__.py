@@ -48,6 +48,7 @@ class Outgoing:
     rate_per_minute: int | None  # of the campaign
     frame: Callable[[], bytes]
     mail: Callable[[], EmailMessage]
+    unsubscribe: str = ""  # where its reader leaves, for calls
 
 
 class Begin(Protocol):

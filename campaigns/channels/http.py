@@ -25,7 +25,6 @@ from campaigns.channels import Begin, Fate, Outgoing, Refusal
 from campaigns.models import Sender
 
 MOST_READ = 65_536  # bytes of an answer
-FIELDS = ("to", "text", "subject", "member", "id")
 
 
 class HttpLine:
@@ -123,15 +122,22 @@ def filled(body: Any, message: Outgoing) -> Any:
     if isinstance(body, list):
         return [filled(value, message) for value in body]
     if isinstance(body, str):
-        said = {"to": message.to, "text": message.text, "subject": message.subject, "member": message.member}
-        for name, value in {**said, "id": message.uid}.items():
+        said = {
+            "to": message.to,
+            "text": message.text,
+            "subject": message.subject,
+            "member": message.member,
+            "id": message.uid,
+            "unsubscribe": message.unsubscribe,
+        }
+        for name, value in said.items():
             if body.replace(" ", "") == f"{{{{{name}}}}}":
                 return value
         pieces = body.replace("{{ ", "{{").replace(" }}", "}}").split("{{")
         out = pieces[0]
         for piece in pieces[1:]:
             name, end, rest = piece.partition("}}")
-            out += {**said, "id": message.uid}.get(name, f"{{{{{name}{end}") + rest
+            out += said.get(name, f"{{{{{name}{end}") + rest
         return out
     return body
 

@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.enums import Pace
-from members.enums import MARKETING, Channel, Purpose
+from members.enums import BY_ADDRESS, MARKETING, Channel, Purpose
 
+_PROVABLE = [(one.value, one.label) for one in BY_ADDRESS]
 MARKETING_CHOICES = [(purpose.value, purpose.label) for purpose in MARKETING]
 
 
@@ -72,7 +73,7 @@ class ContactPace(models.Model):
 class OptInRule(models.Model):
     """Where a yes counts only once it was confirmed by the link in a message to that very address."""
 
-    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    channel = models.CharField(_("channel"), max_length=10, choices=_PROVABLE)
     purpose = models.CharField(_("purpose"), max_length=20, choices=MARKETING_CHOICES)
     days = models.PositiveSmallIntegerField(
         _("waits for days"), default=7, validators=[MinValueValidator(1), MaxValueValidator(60)]
@@ -95,7 +96,7 @@ class PendingConsent(models.Model):
     member = models.ForeignKey(
         "members.Member", models.PROTECT, related_name="pending_consents", verbose_name=_("member")
     )
-    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    channel = models.CharField(_("channel"), max_length=10, choices=_PROVABLE)
     purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
     address = models.CharField(_("to"), max_length=254)
     wording = models.ForeignKey(

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from campaigns.enums import BreakerState, EventKind, Medium, SuppressionReason, Transport
+from campaigns.enums import BreakerState, EventKind, GoesTo, Medium, SuppressionReason, Transport
 
 
 class Sender(models.Model):
@@ -27,13 +27,33 @@ class Sender(models.Model):
     reply_to = models.EmailField(
         _("answers go to"), blank=True, default="", help_text=_("Empty: the programme's contact e-mail.")
     )
+    # Whom a call reaches
+    goes_to = models.CharField(
+        _("members are known there by"),
+        max_length=10,
+        choices=GoesTo,
+        blank=True,
+        default=GoesTo.NOBODY,
+        db_default="",
+        help_text=_("Once this is chosen, members can agree to this channel, and campaigns can use it."),
+    )
+    goes_to_system = models.CharField(
+        _("which system"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("As it is called among the member's numbers elsewhere, for example “wechat”."),
+    )
     # The call of an HTTP way
     url = models.URLField(_("address of the call"), blank=True, default="", max_length=500)
     body = models.TextField(
         _("body of the call"),
         blank=True,
         default="",
-        help_text=_("JSON. {{ to }}, {{ text }}, {{ subject }}, {{ member }}, {{ id }} are filled in."),
+        help_text=_(
+            "JSON. {{ to }}, {{ text }}, {{ subject }}, {{ member }}, {{ id }}, {{ unsubscribe }} are filled in."
+        ),
     )
     token = models.CharField(
         _("bearer token"),
@@ -103,6 +123,11 @@ class Sender(models.Model):
                 condition=Q(channel="email", transport="site")
                 | Q(channel="app", transport="app")
                 | Q(channel__in=["sms", "webhook"], transport__in=["log", "http"]),
+            ),
+            models.CheckConstraint(
+                name="campaigns_sender_goes_to",
+                condition=(Q(goes_to="") | Q(channel="webhook"))
+                & (Q(goes_to="identity") & ~Q(goes_to_system="") | ~Q(goes_to="identity") & Q(goes_to_system="")),
             ),
             models.CheckConstraint(
                 name="campaigns_sender_url", condition=~Q(transport="http") | (~Q(url="") & ~Q(body=""))

@@ -146,11 +146,11 @@ def sweep(*, at: datetime, token: UUID | None = None) -> None:
 
 
 # --- the last look -----------------------------------------------------------------------------------------------
-# Whether a member agreed. The inbox and calls have no channel of consent of their own: any yes to the purpose counts.
+# Whether a member agreed. The inbox is no channel of consent of its own: any yes to the purpose counts.
 AGREED = """(campaign.purpose = 'service' OR EXISTS (
     SELECT FROM members_consentstate AS said
     WHERE said.member_id = message.member_id AND said.purpose = campaign.purpose AND said.granted
-      AND (said.channel = message.channel OR message.channel IN ('app', 'webhook'))))"""
+      AND (said.channel = message.channel OR message.channel = 'app')))"""
 # Service passes what only says that somebody wants no news.
 SUPPRESSED = """EXISTS (
     SELECT FROM campaigns_suppression AS entry

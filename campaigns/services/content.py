@@ -19,7 +19,7 @@ from campaigns.content.look import one_look
 from campaigns.enums import CampaignKind, Medium, MessageState, SkipReason
 from campaigns.merge import Recipient
 from campaigns.models import Campaign, Message, Sender
-from campaigns.queries import UNSENT_SQL
+from campaigns.queries import ADDRESS, ADDRESS_KEY, UNSENT_SQL, known_in_app
 from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.claims import AGREED, SUPPRESSED
@@ -32,10 +32,9 @@ from members.models import Member
 log = structlog.get_logger(__name__)
 
 # Where a message would go now, and what that address is known by.
-_TO = """CASE message.channel WHEN 'email' THEN member.email WHEN 'sms' THEN member.phone
-         ELSE CASE WHEN message.channel = 'webhook' OR member.user_id IS NOT NULL THEN member.card_number
-                   ELSE '' END END"""
-_KEY = f"CASE WHEN {_TO} <> '' THEN md5(lower({_TO}))::uuid END"
+_TO = f"""CASE message.channel WHEN 'email' THEN {ADDRESS[Medium.EMAIL]} WHEN 'sms' THEN {ADDRESS[Medium.SMS]}
+         WHEN 'app' THEN {ADDRESS[Medium.APP]} ELSE {ADDRESS[Medium.WEBHOOK]} END"""
+_KEY = f"CASE WHEN {_TO} <> '' THEN {ADDRESS_KEY.format(_TO)} END"
 _HELD = f"""
 SELECT message.id, message.uid, message.member_id, message.channel, message.campaign_id, campaign.kind,
        campaign.purpose, campaign.priority, campaign.counts_for_cap, campaign.rate_per_minute,
@@ -52,6 +51,7 @@ SELECT message.id, message.uid, message.member_id, message.channel, message.camp
        {AGREED}, message.gift_id, message.occurrence, message.variant, message.why, message.due_at
 FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
 JOIN members_member AS member ON member.id = message.member_id
+{known_in_app("message.channel = 'webhook'")}
 WHERE message.id = ANY(%(ids)s) AND message.token = %(token)s AND message.state = 'claimed'
 ORDER BY message.id FOR NO KEY UPDATE OF message
 """
@@ -60,12 +60,11 @@ UPDATE campaigns_message AS message
 SET state = 'handing_over', boot = %(boot)s, lease_until = %(lease)s, frozen_at = coalesce(frozen_at, %(at)s),
     language = new.language, "to" = new.destination, subject = new.subject, "values" = new.said,
     text = new.text, version_id = new.version_id, gift_id = coalesce(new.gift_id, message.gift_id),
-    address = {_KEY}
+    address = CASE WHEN new.destination <> '' THEN {ADDRESS_KEY.format("new.destination")} END
 FROM unnest(%(ids)s::bigint[], %(languages)s::text[], %(tos)s::text[], %(subjects)s::text[], %(saids)s::jsonb[],
             %(texts)s::text[], %(gifts)s::bigint[], %(versions)s::bigint[])
-     AS new (id, language, destination, subject, said, text, gift_id, version_id),
-     members_member AS member
-WHERE message.id = new.id AND member.id = message.member_id
+     AS new (id, language, destination, subject, said, text, gift_id, version_id)
+WHERE message.id = new.id
 """
 
 

@@ -20,6 +20,7 @@ from campaigns.services.tracking import measure_of, token_of, utm_of
 from campaigns.services.unsubscribe import unsubscribe_url
 from common.mail import sender as from_header
 
+_CALLED = (Medium.SMS, Medium.WEBHOOK)
 _NOT_IN_NAMES = dict.fromkeys(map(ord, '"\\<>'))  # an address would end where they stand
 
 
@@ -109,6 +110,7 @@ class Envelope:
             rate_per_minute=message.rate_per_minute,
             frame=lambda: self.frame(message, at),
             mail=lambda: self.mail(message, at),
+            unsubscribe=link_of(message) if message.channel in _CALLED and message.purpose != "service" else "",
         )
 
     def frame(self, message: Held, at: datetime) -> bytes:

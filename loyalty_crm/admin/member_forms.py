@@ -28,7 +28,8 @@ from unfold.widgets import (
 from common.admin import TimeZoneField
 from common.money import minor_digits, to_minor
 from members.attributes import choices, clean_attribute
-from members.enums import MARKETING, AttributeKind, Channel, Purpose
+from members.channels import offered
+from members.enums import MARKETING, AttributeKind, Purpose
 from members.models import Attribute, Member
 from members.queries import get_programme
 from members.services.age import GuardianConsent, write_guardian
@@ -275,7 +276,7 @@ class ConsentForm(forms.Form):
     purpose = forms.ChoiceField(label=_("For"), choices=Purpose.choices, widget=UnfoldAdminRadioSelectWidget)
     channel = forms.ChoiceField(
         label=_("Channel"),
-        choices=Channel.choices,
+        choices=lambda: [(one.value, one.label) for one in offered()],
         required=False,
         help_text=_("For greetings and offers only."),
         widget=UnfoldAdminRadioSelectWidget,

@@ -18,7 +18,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from analytics.queries import ACTIVE_DAYS
 from common import admin as desk
 from members.attributes import choices, clean_attribute
-from members.enums import MARKETING, AttributeKind, Channel
+from members.channels import offered
+from members.enums import MARKETING, AttributeKind
 from members.models import PRESENT, Attribute, ConsentState, Member, MemberTag, Purchase, Segment, SegmentMember, Tag
 from members.queries import attributes
 
@@ -44,7 +45,7 @@ class ConsentFilter(admin.SimpleListFilter):
     parameter_name = "consent"
 
     def lookups(self, request, model_admin):
-        return [(f"{c.value}.{p.value}", f"{p.label} · {c.label}") for p in MARKETING for c in Channel]
+        return [(f"{c.value}.{p.value}", f"{p.label} · {c.label}") for p in MARKETING for c in offered()]
 
     def queryset(self, request, queryset):
         if self.value() not in dict(self.lookup_choices):

@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from members.enums import Channel, Language
+from members.enums import BY_ADDRESS, Channel, Language
 
 MAX_TRIES = 5
 
@@ -18,7 +18,12 @@ class CardClaim(models.Model):
     member = models.ForeignKey(
         "members.Member", models.PROTECT, null=True, blank=True, related_name="claims", verbose_name=_("member")
     )
-    channel = models.CharField(_("preferred channel"), max_length=10, choices=Channel, default=Channel.EMAIL)
+    channel = models.CharField(
+        _("preferred channel"),
+        max_length=10,
+        choices=[(one.value, one.label) for one in BY_ADDRESS],
+        default=Channel.EMAIL,
+    )
     language = models.CharField(_("language"), max_length=7, choices=Language, default=Language.ENGLISH)
     code_hash = models.CharField(_("hash of the code"), max_length=64, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.money import format_money
 from members.attributes import in_words
-from members.enums import MARKETING, AttributeSection, Channel, Purpose
+from members.channels import offered
+from members.enums import MARKETING, AttributeSection, Purpose
 from members.models import Consent, Household, Member, Note, Purchase, PurchaseSummary, Tag, Task, User
 from members.panels import MAIN, SIDE, TOP, register
 from members.queries import attributes, consent_state, find_member, get_programme
@@ -227,11 +228,11 @@ def _said(consent: Consent | None) -> dict[str, Any]:
 
 
 def _consents(member: Member, at: datetime, request: HttpRequest) -> dict[str, Any]:
-    state = consent_state(member.pk)
+    state, shown = consent_state(member.pk), offered()
     return {
         "log": member.consents.order_by("-at", "-id")[:CONSENTS],
-        "channels": [channel.label for channel in Channel],
-        "marketing": [(p.label, [_said(state.get((c, p))) for c in Channel]) for p in MARKETING],
+        "channels": [channel.label for channel in shown],
+        "marketing": [(p.label, [_said(state.get((c, p))) for c in shown]) for p in MARKETING],
         "others": [
             (p.label, {**_said(state.get(("", p))), "default": p == Purpose.PROFILING and member.personalised})
             for p in Purpose

@@ -203,6 +203,7 @@ WORDS: dict[str, Promise | str] = {
     "mar1": _("1 March"),
     "email": _("E-mail"),
     "sms": _("Text message"),
+    "webhook": _("WeChat or another app"),
     "greetings": _("Birthday and holiday greetings"),
     "offers": _("Offers and news"),
     "profiling": _("Personalised treatment"),

@@ -132,6 +132,20 @@ _SAID = {
         _("who refused greetings by text message"),
         _("who were never asked about greetings by text message"),
     ),
+    (Purpose.OFFERS, "webhook"): (
+        _("offers in an app"),
+        _("who agreed to offers in WeChat or another app"),
+        _("who have not agreed to offers in WeChat or another app"),
+        _("who refused offers in WeChat or another app"),
+        _("who were never asked about offers in WeChat or another app"),
+    ),
+    (Purpose.GREETINGS, "webhook"): (
+        _("greetings in an app"),
+        _("who agreed to greetings in WeChat or another app"),
+        _("who have not agreed to greetings in WeChat or another app"),
+        _("who refused greetings in WeChat or another app"),
+        _("who were never asked about greetings in WeChat or another app"),
+    ),
     (Purpose.PROFILING, ""): (
         _("personalised treatment"),
         _("who agreed to personalised treatment"),

@@ -13,14 +13,16 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from campaigns.enums import Medium
 from campaigns.forms_measures import MeasuresFields
 from campaigns.journeys.definition import BadJourney, Problem
 from campaigns.journeys.parser import parse
 from campaigns.services.journeys.definitions import known
+from campaigns.services.senders import channel_choices
 from members.enums import Purpose
 
-_CHANNELS = [(one.value, one.label) for one in Medium if one is not Medium.WEBHOOK]
+
+def _other_ways() -> list[tuple[str, Any]]:
+    return [("", _("no other way")), *channel_choices()]
 
 
 class JourneyForm(MeasuresFields):
@@ -37,17 +39,17 @@ class JourneyForm(MeasuresFields):
         help_text=_("So many get nothing, drawn by lot: beside them it shows what the journey brings. 0: nobody."),
         widget=UnfoldAdminDecimalFieldWidget,
     )
-    channel = forms.ChoiceField(label=_("Messages go by"), choices=_CHANNELS, widget=UnfoldAdminSelectWidget)
+    channel = forms.ChoiceField(label=_("Messages go by"), choices=channel_choices, widget=UnfoldAdminSelectWidget)
     otherwise = forms.ChoiceField(
         label=_("otherwise by"),
-        choices=[("", _("no other way")), *_CHANNELS],
+        choices=_other_ways,
         required=False,
         help_text=_("For members whom the first does not reach, or who did not agree to it."),
         widget=UnfoldAdminSelectWidget,
     )
     last = forms.ChoiceField(
         label=_("and else by"),
-        choices=[("", _("no other way")), *_CHANNELS],
+        choices=_other_ways,
         required=False,
         widget=UnfoldAdminSelectWidget,
     )

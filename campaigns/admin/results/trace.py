@@ -13,7 +13,7 @@ from campaigns.admin.results.words import story
 from campaigns.admin.why import why_words
 from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, MessageState, SkipReason
 from campaigns.models import Broadcast, Campaign, Journey, Suppression
-from campaigns.queries import address_key
+from campaigns.queries import address_key, address_of
 from campaigns.queries_broadcasts import answer_for
 from campaigns.queries_pressure import room_for
 from campaigns.queries_trace import Known, known_of
@@ -162,7 +162,7 @@ def _reached(campaign: Campaign, member: Member, at: datetime) -> list[Reason]:
     for channel in campaign.channels:
         if channel not in Channel.values or campaign.purpose == CampaignPurpose.SERVICE:
             continue
-        name, value = Channel(channel).label, member.email if channel == Channel.EMAIL else member.phone
+        name, value = Channel(channel).label, address_of(member, channel)
         consent = said.get((channel, campaign.purpose))
         words = {"channel": name, "when": format_moment(consent.at) if consent else ""}
         if consent is None:
@@ -175,7 +175,7 @@ def _reached(campaign: Campaign, member: Member, at: datetime) -> list[Reason]:
             told.append(Reason(False, gettext("%(channel)s: has no address for it.") % words))
             continue
         stopped = Suppression.objects.filter(
-            channel=channel, address=address_key(str(value)), lifted_at=None
+            channel=channel, address=address_key(value), lifted_at=None
         ).exclude(expires_at__lte=at).first()  # fmt: skip
         if stopped:
             text = gettext("%(channel)s: the address is on the suppression list since %(when)s: %(why)s.")

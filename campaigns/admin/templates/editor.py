@@ -111,7 +111,7 @@ def settings_of(page: str, **more: Any) -> dict[str, Any]:
         "heads": {
             "subject": gettext("Subject"),
             "preheader": gettext("Preheader, shown beside the subject"),
-            "sms": gettext("SMS, where there is no mail"),
+            "sms": gettext("Short text, for SMS and apps"),
         },
         "as_label": gettext("As a member: name, card or e-mail"),
         **more,

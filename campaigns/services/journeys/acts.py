@@ -17,7 +17,7 @@ from campaigns.journeys import dates
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.definition import Step, StepKind
 from campaigns.models import Journey, JourneyCall, JourneyRun
-from campaigns.queries import ADDRESS_KEY, zone_of
+from campaigns.queries import ADDRESS, ADDRESS_KEY, known_in_app, zone_of
 from campaigns.services.journeys.costs import coupon_costs, message_costs, point_cost
 from campaigns.services.senders import default_sender
 from campaigns.services.templates import newest_version
@@ -75,6 +75,9 @@ def _go_to(group: Group) -> dict[int, Went]:
     return {run.pk: Went("next", "went") for run in group.runs}
 
 
+_ADDRESS = "CASE wanted.channel " + " ".join(
+    f"WHEN '{channel}' THEN {ADDRESS[channel]}" for channel in (Medium.EMAIL, Medium.SMS, Medium.WEBHOOK)
+) + " END"  # fmt: skip
 # The first channel that reaches the member and that they agreed to; the pages of their own need no consent.
 _SEND = f"""
 INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id, address, sender_id, due_at, expires_at,
@@ -89,19 +92,18 @@ SELECT gen_random_uuid(), %(campaign)s, step.occurrence, coalesce(way.channel, %
 FROM unnest(%(members)s::bigint[], %(occurrences)s::text[], %(shoulds)s::timestamptz[])
          AS step (member_id, occurrence, should_at)
 JOIN members_member AS member ON member.id = step.member_id
+{known_in_app("'webhook' = ANY(%(channels)s::text[])")}
 LEFT JOIN LATERAL (
     SELECT bool_or(said.granted) AS any FROM members_consentstate AS said
     WHERE said.member_id = member.id AND said.purpose = %(purpose)s AND said.channel = ANY(%(channels)s::text[])
 ) AS agreed ON true
 LEFT JOIN LATERAL (
-    SELECT wanted.channel,
-           CASE wanted.channel WHEN 'email' THEN {ADDRESS_KEY.format("member.email")}
-                               WHEN 'sms' THEN {ADDRESS_KEY.format("member.phone")} END AS address
+    SELECT wanted.channel, {ADDRESS_KEY.format(_ADDRESS)} AS address
     FROM unnest(%(channels)s::text[]) WITH ORDINALITY AS wanted (channel, place)
     LEFT JOIN members_consentstate AS said
       ON said.member_id = member.id AND said.channel = wanted.channel AND said.purpose = %(purpose)s
     WHERE wanted.channel = 'app'
-       OR (said.granted AND CASE wanted.channel WHEN 'email' THEN member.email WHEN 'sms' THEN member.phone END <> '')
+       OR (said.granted AND {_ADDRESS} <> '')
     ORDER BY wanted.place LIMIT 1
 ) AS way ON true
 ON CONFLICT DO NOTHING

@@ -14,7 +14,7 @@ from campaigns.events import JOURNEY_STARTED
 from campaigns.journeys.definition import Again, StepKind
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.models import Campaign, Journey, JourneyRun, Suppression, TopicChoice
-from campaigns.queries import address_key
+from campaigns.queries import address_key, address_of
 from campaigns.queries_journeys import Source
 from campaigns.queries_pressure import room_for
 from campaigns.services.journeys.definitions import read_version
@@ -114,8 +114,8 @@ def _ways(campaign: Campaign, channels: Sequence[str], member: Member) -> dict[s
         off = set(let_go.values_list("channel", flat=True))
     if agreed and not off:
         agreed.add(Medium.APP.value)
-    own = {Medium.EMAIL.value: member.email, Medium.SMS.value: member.phone, Medium.APP.value: ""}
-    return {one: own[one] or "" for one in channels if one in own and one in agreed - off}
+    ways = [one for one in channels if one in agreed - off]
+    return {one: "" if one == Medium.APP else address_of(member, one) for one in ways}
 
 
 def _unreachable(campaign: Campaign, read: Definition, member: Member, at: datetime) -> Obstacle | None:

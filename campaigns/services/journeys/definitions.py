@@ -6,12 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, Medium
+from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState
 from campaigns.journeys.definition import WAITABLE, Known
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.parser import parse
 from campaigns.models import Campaign, Journey, JourneyVersion, Occasion, Template
 from campaigns.services.journeys.costs import coupon_costs
+from campaigns.services.senders import usable_channels
 from members.enums import AttributeKind
 from members.events import kinds
 from members.models import Attribute, Segment
@@ -44,7 +45,7 @@ def known() -> Known:
         attributes={
             one.key: str(one.label) for one in Attribute.objects.filter(kind=AttributeKind.DATE, archived_at=None)
         },
-        channels={medium.value: str(medium.label) for medium in Medium if medium is not Medium.WEBHOOK},
+        channels={medium.value: str(medium.label) for medium in usable_channels()},
         costs=coupon_costs(offers),
         tree=tree.parse,
     )
