@@ -46,12 +46,12 @@ def alive() -> Iterator[UUID]:
 
 
 _DUE = """
-SELECT waiting.id FROM (
+SELECT waiting.id, waiting.deaths FROM (
     SELECT id FROM campaigns_campaign
     WHERE state = 'running' AND (kind = 'service' OR NOT %(only_service)s)
     ORDER BY kind = 'service' DESC, priority DESC, id
 ) AS campaign CROSS JOIN LATERAL (
-    SELECT message.id FROM campaigns_message AS message
+    SELECT message.id, message.attempts - jsonb_array_length(message.tries) AS deaths FROM campaigns_message AS message
     WHERE message.campaign_id = campaign.id AND message.sender_id = %(sender)s AND message.state = 'queued'
       AND message.next_try_at <= %(at)s AND message.expires_at > %(at)s
     ORDER BY message.next_try_at, message.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
@@ -69,12 +69,26 @@ def claim(*, sender_id: int, token: UUID, at: datetime, limit: int, only_service
     """Takes messages of a sender that are due: service first, then by priority, longest waiting first. The attempt
     counts even if the worker dies. What pressure holds back is put off, and others are looked for."""
     asked = {"sender": sender_id, "at": at, "limit": limit, "only_service": only_service}
-    while found := [row[0] for row in fetch_all(_DUE, asked)]:
+    while found := _apart(fetch_all(_DUE, asked), limit):
         if admitted := admit(message_ids=found, at=at):
             ids = [message_id for message_id in found if message_id in admitted]
             execute(_CLAIM, {"token": token, "at": at, "lease": at + LEASE, "ids": ids})
             return ids
     return []
+
+
+def _apart(due: Sequence[tuple[int, int]], limit: int) -> list[int]:
+    """The first of those that are due, each with the number of workers that died while they held it: the more, the
+    fewer go with it, until it goes alone. So a message that kills workers fails in the end, and none of those that were
+    only beside it."""
+    found: list[int] = []
+    deaths = 0
+    for message_id, died in due:
+        deaths = max(deaths, died)
+        if found and len(found) >= limit >> 3 * deaths:
+            break
+        found.append(message_id)
+    return found
 
 
 # --- taking over from the dead -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.mail import get_connection
@@ -12,6 +13,7 @@ from campaigns.models import Message, Sender
 from campaigns.services import delivery
 from campaigns.services.birthdays import plan
 from campaigns.services.claims import LEASE, MAX_ATTEMPTS, Outcome, alive, claim, mark, settle, sweep
+from campaigns.services.content import freeze
 from campaigns.services.messages import mark_sent, send_again
 from campaigns.services.senders import default_sender
 from campaigns.tests.factories import AT, celebrant, due, run, states, switch_on, taken, told, utc, written
@@ -91,6 +93,21 @@ def test_a_worker_that_dies_of_a_message_does_not_do_so_for_ever(sink):
     message.refresh_from_db()
     assert message.state == "failed"
     assert "died" in message.error
+
+
+def test_what_only_stood_beside_a_message_that_kills_workers_arrives(sink):
+    due(40, catch_up_hours=336)
+    poison, at = Message.objects.order_by("pk")[17].pk, AT
+    for _ in range(80):
+        token = uuid4()
+        ids = claim(sender_id=default_sender("email").pk, token=token, at=at, limit=32)
+        if poison not in ids:
+            freeze(ids=ids, token=token, at=at, lease=at + LEASE, sender=default_sender("email"))
+            settle(outcomes=[Outcome(id_, MessageState.SENT) for id_ in ids], token=token, at=at)
+        at += LEASE
+        sweep(at=at)
+    assert [row.pk for row in Message.objects.exclude(state="sent")] == [poison]
+    assert Message.objects.get(pk=poison).state == "failed"
 
 
 def test_the_outbox_on_disk_may_see_a_message_twice_and_keeps_one(settings):
