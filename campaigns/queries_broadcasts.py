@@ -114,8 +114,8 @@ def _left_out(groups: Groups) -> str:
     return f"member.id IN ({' UNION ALL '.join(parts)})" if parts else "false"
 
 
-def _against(channel: Medium, topic: bool) -> str:
-    """Why this channel does not reach `member`; '' where it does."""
+def against(channel: Medium, topic: bool) -> str:
+    """SQL: why this channel does not reach `member`, '' where it does. The statement has `joins` of it."""
     address = ADDRESS[channel]
     return (
         f"CASE WHEN said_{channel}.granted IS NOT TRUE THEN 'no_consent'"
@@ -126,19 +126,20 @@ def _against(channel: Medium, topic: bool) -> str:
     )
 
 
-def _joins(channel: Medium, topic: bool) -> str:
-    """What is asked of other tables, a row at most for each member. Who agreed to one channel agreed to the member's
-    own pages, and who let go of a topic by one of them does not want it there."""
+def joins(channel: Medium, topic: bool, among: str = _RANGE) -> str:
+    """SQL: what is asked of other tables, a row at most for each member; `among` is a condition on `member_id` that
+    those asked for meet. Parameters: purpose, topic, at. Who agreed to one channel agreed to the member's own pages,
+    and who let go of a topic by one of them does not want it there."""
     by = f"= '{channel}'" if channel != Medium.APP else "<> ''"
     said = f"members_consentstate AS said_{channel} ON"
     if channel == Medium.APP:
         said = (
             "(SELECT member_id, bool_or(granted) AS granted, '' AS channel, purpose FROM members_consentstate"
-            f" WHERE {_RANGE} GROUP BY member_id, purpose) AS said_app ON"
+            f" WHERE {among} GROUP BY member_id, purpose) AS said_app ON"
         )
     off = f"""
         LEFT JOIN (SELECT member_id, min(id) AS id FROM campaigns_topicchoice
-                   WHERE topic_id = %(topic)s AND channel {by} AND NOT wanted AND {_RANGE} GROUP BY member_id)
+                   WHERE topic_id = %(topic)s AND channel {by} AND NOT wanted AND {among} GROUP BY member_id)
         AS off_{channel} ON off_{channel}.member_id = member.id"""
     return (
         f"LEFT JOIN {said} said_{channel}.member_id = member.id"
@@ -200,7 +201,7 @@ def plan(
     campaign: Campaign = broadcast.campaign
     channels = [Medium(channel) for channel in campaign.channels]
     topic = campaign.topic_id is not None
-    one_by_one = ", ".join(f"{_against(channel, topic)} AS against_{channel}" for channel in channels)
+    one_by_one = ", ".join(f"{against(channel, topic)} AS against_{channel}" for channel in channels)
     ways = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
     blocked = " AND ".join(f"against_{channel} <> ''" for channel in channels)
     keys = " ".join(f"WHEN '{channel}' THEN {ADDRESS_KEY.format(f'to_{channel}')}" for channel in channels)
@@ -241,7 +242,7 @@ FROM (
                            AS lot_test
                 FROM members_member AS member
                 {known_in_app() if Medium.WEBHOOK in channels else ""}
-                {"".join(_joins(channel, topic) for channel in channels)}
+                {"".join(joins(channel, topic) for channel in channels)}
                 WHERE member.id > %(after)s AND member.id <= %(upto)s AND {_audience(groups)}
             ) AS candidate
         ) AS judged

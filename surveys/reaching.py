@@ -11,19 +11,33 @@ Counts = Sequence[tuple[Promise | str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """The way by which invitations go out.
+class Reached:
+    """How many of some members would get an invitation, by each way; how many would get none, by reason; how many of
+    those who get it wait for it, because they had enough messages."""
 
-    `templates()` those there are (id, name); `chosen(survey_id)` the one in use; `choose(survey_id, template_id, at)`;
-    `counts(survey_id)` the messages by state; `objections(sql, params, at)` of the members whose ids a query gives, how
-    many would get none, by reason; `test(survey_id, to, at)` sends one to an address, with a link that answers nothing.
+    lost: Counts
+    ways: Counts
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The ways by which invitations go out.
+
+    `templates()` those there are (id, name); `channels()` those there are (name, label); `chosen(survey_id)` the
+    template in use and `by(survey_id)` the channels, the first that reaches a member counts;
+    `choose(survey_id, template_id or None, channels, at)`; `counts(survey_id)` the messages by state;
+    `reached(survey_id, sql, params, at)` of the members whose ids a query gives; `test(survey_id, to, at)` mails one
+    to an address, with a link that answers nothing.
     """
 
     templates: Callable[[], Sequence[tuple[int, str]]]
+    channels: Callable[[], Sequence[tuple[str, str]]]
     chosen: Callable[[int], int | None]
-    choose: Callable[[int, int, datetime], None]
+    by: Callable[[int], Sequence[str]]
+    choose: Callable[[int, int | None, Sequence[str], datetime], None]
     counts: Callable[[int], Counts]
-    objections: Callable[[str, Mapping[str, Any], datetime], Counts]
+    reached: Callable[[int, str, Mapping[str, Any], datetime], Reached]
     test: Callable[[int, str, str, datetime], None]
 
 

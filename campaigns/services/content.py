@@ -188,7 +188,7 @@ def _write_by(writer: Writer, messages: Sequence[Held], members: Mapping[int, Me
         template = found(said.version_id, said.language)
         try:
             with override(template.language):
-                _say(template, message, said.subject)
+                _say(template, message, said.subject, said.text)
         except LiquidError as error:
             errors[message.id] = str(error)
     if errors:  # the gift stays the member's, and its message knows of it
@@ -239,9 +239,9 @@ def _write_version(
     return errors
 
 
-def _say(template: Compiled, message: Held, subject: str = "") -> None:
-    """The parts that are kept beside the values: the subject, and the text of what is not a mail. The template's
-    language is active. LiquidError."""
+def _say(template: Compiled, message: Held, subject: str = "", short: str = "") -> None:
+    """The parts that are kept beside the values: the subject, and the text of what is not a mail, `short` where the
+    template has none of its own. The template's language is active. LiquidError."""
     message.values = merge.revived(message.values)
     if subject:
         with override(message.language):
@@ -250,6 +250,7 @@ def _say(template: Compiled, message: Held, subject: str = "") -> None:
     else:
         message.subject = template.subject(message.values)
     if message.channel == Medium.SMS:
-        message.text = template.sms(message.values)
+        message.text = template.sms(message.values) or short
     elif message.channel == Medium.WEBHOOK:
-        message.text = template.sms(message.values) or template.render(message.values | links_of(message)).text
+        own = template.sms(message.values) or short
+        message.text = own or template.render(message.values | links_of(message)).text

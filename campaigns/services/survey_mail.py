@@ -15,59 +15,68 @@ from campaigns.content.survey_block import values_of
 from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, Medium, MessageState, SkipReason, TemplateKind
 from campaigns.merge import Recipient
 from campaigns.models import Campaign, Message, SurveyMail, Template, Topic
-from campaigns.queries import ADDRESS_KEY, zone_of
+from campaigns.queries import ADDRESS, ADDRESS_KEY, known_in_app, zone_of
+from campaigns.queries_broadcasts import against, joins
 from campaigns.queries_pressure import put_off
-from campaigns.services.senders import default_sender
+from campaigns.services.senders import channel_choices, default_sender
 from campaigns.services.templates import newest_version, save_template
 from campaigns.services.trying import send_test
 from campaigns.services.writers import Written, register_writer
 from common.doorbell import ring
 from common.sql import fetch_all
 from members.enums import Language
+from members.queries import get_programme
 from surveys.links import public_url
 from surveys.models import Survey
 from surveys.queries import reading
-from surveys.reaching import Sending, register
+from surveys.reaching import Reached, Sending, register
 
 LATE = timedelta(days=7)  # so long an invitation may wait for room among other messages
 
-_PLAN = f"""
+# Whom to ask, each with the first channel that reaches them, or why none does.
+_WAYS = """
+SELECT *, CASE {ways} ELSE '{first}' END AS channel, CASE WHEN {blocked} THEN against_{first} ELSE '' END AS reason
+FROM (
+    SELECT asked.*, {told}
+    FROM asked JOIN members_member AS member ON member.id = asked.member_id {joins}
+    WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL
+) AS told
+"""
+# One message for each invitation for ever, whichever channel it took.
+_PLAN = """
+WITH asked AS MATERIALIZED (
+    SELECT invitation.id, invitation.member_id, invitation.expires_at FROM surveys_invitation AS invitation
+    WHERE invitation.id = ANY(%(ids)s::bigint[]) AND invitation.survey_id = %(survey)s AND invitation.state = 'open'
+      AND (invitation.expires_at IS NULL OR invitation.expires_at > %(at)s)
+      AND NOT EXISTS (SELECT FROM campaigns_message AS before WHERE before.member_id = invitation.member_id
+                      AND before.campaign_id = %(campaign)s AND before.occurrence = 'invitation:' || invitation.id)
+)
 INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id, address, sender_id, due_at, expires_at,
                                next_try_at, state, reason, changed_at)
-SELECT gen_random_uuid(), %(campaign)s, 'invitation:' || asked.id, 'email', asked.member_id,
-       {ADDRESS_KEY.format("nullif(member.email, '')")}, %(sender)s, %(at)s,
-       least(asked.expires_at, %(at)s::timestamptz + %(late)s::interval), %(at)s,
-       CASE WHEN agreed.granted IS NOT TRUE OR member.email = '' THEN 'skipped' ELSE 'queued' END,
-       CASE WHEN agreed.granted IS NOT TRUE THEN 'no_consent' WHEN member.email = '' THEN 'no_address' ELSE '' END,
-       %(at)s
-FROM surveys_invitation AS asked
-JOIN members_member AS member ON member.id = asked.member_id
-LEFT JOIN members_consentstate AS agreed ON agreed.member_id = member.id AND agreed.channel = 'email'
-      AND agreed.purpose = %(purpose)s
-WHERE asked.id = ANY(%(ids)s::bigint[]) AND asked.survey_id = %(survey)s AND asked.state = 'open'
-  AND (asked.expires_at IS NULL OR asked.expires_at > %(at)s)
-  AND member.merged_into_id IS NULL AND member.erased_at IS NULL
-ORDER BY asked.id
+SELECT gen_random_uuid(), %(campaign)s, 'invitation:' || way.id, way.channel, way.member_id,
+       CASE way.channel {keys} END, CASE way.channel {senders} END, %(at)s,
+       least(way.expires_at, %(at)s::timestamptz + %(late)s::interval), %(at)s,
+       CASE WHEN way.reason <> '' THEN 'skipped' ELSE 'queued' END, way.reason, %(at)s
+FROM ({ways}) AS way
+ORDER BY way.id
 ON CONFLICT DO NOTHING
 RETURNING state
 """
-_OBJECTIONS = """
-SELECT count(*) FILTER (WHERE NOT agreed), count(*) FILTER (WHERE agreed AND email = ''),
-       count(*) FILTER (WHERE agreed AND email <> '' AND (unwanted OR gone))
-FROM ({rows}) AS asked
-"""
-_ROWS = f"""
-SELECT member.id AS member_id, member.email, coalesce(said.granted, false) AS agreed,
-       EXISTS (SELECT FROM campaigns_topicchoice AS choice WHERE choice.member_id = member.id
-               AND choice.topic_id = %(topic)s AND NOT choice.wanted AND choice.channel = 'email') AS unwanted,
-       EXISTS (SELECT FROM campaigns_suppression AS entry WHERE entry.channel = 'email' AND entry.lifted_at IS NULL
-               AND entry.address = {ADDRESS_KEY.format("member.email")}
-               AND (entry.expires_at IS NULL OR entry.expires_at > %(at)s)) AS gone
-FROM members_member AS member
-LEFT JOIN members_consentstate AS said ON said.member_id = member.id AND said.channel = 'email'
-      AND said.purpose = 'offers'
-WHERE member.id IN ({{chosen}})
-"""
+_ESTIMATE = "WITH asked AS MATERIALIZED (SELECT member_id FROM ({chosen}) AS one (member_id))"
+
+
+def _ways(channels: Sequence[Medium]) -> str:
+    """SQL of `asked` with channel and reason, for a campaign of these channels in order. Parameters as `joins`."""
+    told = [f"{against(one, True)} AS against_{one}, {ADDRESS[one]} AS to_{one}" for one in channels]
+    among = "member_id IN (SELECT member_id FROM asked)"
+    known = known_in_app() if Medium.WEBHOOK in channels else ""
+    return _WAYS.format(
+        ways=" ".join(f"WHEN against_{one} = '' THEN '{one}'" for one in channels),
+        first=channels[0],
+        blocked=" AND ".join(f"against_{one} <> ''" for one in channels),
+        told=", ".join(told),
+        joins=known + "".join(joins(one, True, among) for one in channels),
+    )
 
 
 @transaction.atomic
@@ -122,14 +131,17 @@ def plan(*, invitation_ids: Sequence[int], at: datetime) -> int:
     queued = 0
     for survey in surveys:
         mail = mail_of(survey_id=survey.pk, at=at)
+        channels = [Medium(one) for one in mail.campaign.channels]
+        keys = " ".join(f"WHEN '{one}' THEN {ADDRESS_KEY.format(f'to_{one}')}" for one in channels)
+        senders = " ".join(f"WHEN '{one}' THEN {default_sender(one).pk}" for one in channels)
         rows = fetch_all(
-            _PLAN,
+            _PLAN.format(ways=_ways(channels), keys=keys, senders=senders),
             {
                 "ids": list(invitation_ids),
                 "survey": survey.pk,
                 "campaign": mail.campaign_id,
                 "purpose": mail.campaign.purpose,
-                "sender": default_sender(Medium.EMAIL).pk,
+                "topic": mail.campaign.topic_id,
                 "late": LATE,
                 "at": at,
             },
@@ -158,10 +170,23 @@ def write(messages: Sequence[Message], at: datetime) -> list[Written]:
     for version_id in set(versions.values()):
         for language in {reader.language for reader in readers}:
             spaces |= compiled(version_id, language).spaces
+    spaces |= {"survey"}  # a short text needs the link, whatever the template asks for
     return [
-        Written(version_id=versions[one.campaign_id], language=reader.language, values=dict(values))
+        Written(
+            version_id=versions[one.campaign_id],
+            language=reader.language,
+            values=dict(values),
+            text=_short(values["survey"], reader.language),
+        )
         for one, reader, values in zip(messages, readers, merge.values(readers, spaces), strict=True)
     ]
+
+
+def _short(told: Mapping[str, Any], language: str) -> str:
+    """What a text message says where the template has no short text: the first question, and the personal link."""
+    with override(language):
+        words = {"programme": get_programme().name, "question": str(told["question"])[:120], "link": told["url"]}
+        return gettext("%(programme)s: %(question)s %(link)s") % words
 
 
 # --- what the page of a survey asks ---
@@ -170,13 +195,20 @@ def _templates() -> list[tuple[int, str]]:
     return list(kept.values_list("pk", "name"))
 
 
-def _choose(survey_id: int, template_id: int, at: datetime) -> None:
-    mail_of(survey_id=survey_id, at=at)
-    SurveyMail.objects.filter(pk=survey_id).update(template_id=template_id)
+def _choose(survey_id: int, template_id: int | None, channels: Sequence[str], at: datetime) -> None:
+    mail = mail_of(survey_id=survey_id, at=at)
+    if template_id is not None:
+        SurveyMail.objects.filter(pk=survey_id).update(template_id=template_id)
+    Campaign.objects.filter(pk=mail.campaign_id).update(channels=list(channels))
 
 
 def _chosen(survey_id: int) -> int | None:
     return SurveyMail.objects.filter(pk=survey_id).values_list("template_id", flat=True).first()
+
+
+def _channels(survey_id: int) -> list[str]:
+    found = SurveyMail.objects.filter(pk=survey_id).values_list("campaign__channels", flat=True).first()
+    return found or [Medium.EMAIL.value]
 
 
 def _counts(survey_id: int) -> list[tuple[str, int]]:
@@ -189,22 +221,26 @@ def _counts(survey_id: int) -> list[tuple[str, int]]:
     ]
 
 
-def _objections(chosen: str, params: Mapping[str, Any], at: datetime) -> list[tuple[Any, int]]:
+def _reached(survey_id: int, chosen: str, params: Mapping[str, Any], at: datetime) -> Reached:
     used = SurveyMail.objects.exclude(campaign__topic=None).values_list("campaign__topic", flat=True).first()
-    given = {**params, "at": at, "topic": used or 0}
-    rows = _ROWS.format(chosen=chosen)
-    ((no_consent, no_address, unwanted),) = fetch_all(_OBJECTIONS.format(rows=rows), given)
-    going = (
-        f"SELECT member_id, 'email' AS channel, '' AS reason, %(at)s::timestamptz AS due_at FROM ({rows}) AS asked"
-        " WHERE agreed AND email <> '' AND NOT unwanted AND NOT gone"
+    given = {**params, "at": at, "topic": used or 0, "purpose": CampaignPurpose.OFFERS.value}
+    ways = _ways([Medium(one) for one in _channels(survey_id)])
+    asked = _ESTIMATE.format(chosen=chosen)
+    rows = fetch_all(f"{asked} SELECT reason, channel, count(*) FROM ({ways}) AS way GROUP BY reason, channel", given)
+    going = f"{asked} SELECT member_id, channel, reason, %(at)s::timestamptz AS due_at FROM ({ways}) AS way"
+    by: dict[str, int] = {}
+    for reason, channel, n in rows:
+        by[reason or channel] = by.get(reason or channel, 0) + n
+    unwanted = (SkipReason.TOPIC_OFF, SkipReason.SUPPRESSED, SkipReason.BAD_ADDRESS)
+    return Reached(
+        lost=[
+            (SkipReason.NO_CONSENT.label, by.get(SkipReason.NO_CONSENT, 0)),
+            (SkipReason.NO_ADDRESS.label, by.get(SkipReason.NO_ADDRESS, 0)),
+            (gettext("want no surveys, or nothing reaches them"), sum(by.get(reason, 0) for reason in unwanted)),
+        ],
+        ways=[(one.label, by[one]) for one in Medium if one in by],
+        waiting=put_off(going, given, late=LATE).members,
     )
-    late = put_off(going, given, late=LATE).members
-    return [
-        (SkipReason.NO_CONSENT.label, no_consent),
-        (SkipReason.NO_ADDRESS.label, no_address),
-        (gettext("want no surveys, or no mail reaches them"), unwanted),
-        (gettext("wait, because they had enough messages lately"), late),
-    ]
 
 
 def _test(survey_id: int, to: str, language: str, at: datetime) -> None:
@@ -229,4 +265,4 @@ def _test(survey_id: int, to: str, language: str, at: datetime) -> None:
 def register_all() -> None:
     """Called once, when the app is ready."""
     register_writer(CampaignKind.SURVEY, write)
-    register(Sending(_templates, _chosen, _choose, _counts, _objections, _test))
+    register(Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test))

@@ -12,7 +12,8 @@ from campaigns.models import Message
 class Written:
     """What one message says: a version of a template, in a language, with the values of its merge fields.
 
-    A `subject` in Liquid takes the place of the version's. `gift_id` is the transfer that was given with it.
+    A `subject` in Liquid takes the place of the version's. `text` is the short text, where the version has none.
+    `gift_id` is the transfer that was given with it.
     """
 
     version_id: int
@@ -20,6 +21,7 @@ class Written:
     values: dict[str, Any] = field(default_factory=dict)
     subject: str = ""
     gift_id: int | None = None
+    text: str = ""
 
 
 # Given claimed messages of one kind that were never written, locked, inside the transaction that writes them, it

@@ -1,9 +1,6 @@
 """Calls of providers, against a server of this test."""
 
-import json
-import threading
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,41 +12,6 @@ from campaigns.tests.test_sending import service
 from members.models import Member
 
 pytestmark = pytest.mark.django_db
-
-
-class _Provider(BaseHTTPRequestHandler):
-    def do_POST(self):
-        server = self.server
-        server.asked.append(
-            (self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        )
-        status, headers = server.answer
-        if status == 0:
-            server.stop.wait(5)  # takes the call, and hangs
-            return
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(b'{"data": {"id": "their-1"}}')
-
-    def log_message(self, *_told):
-        pass
-
-
-@pytest.fixture
-def provider(settings):
-    """A provider inside our own network, which the settings allow; `answer` is what it says."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.asked, server.answer, server.stop = [], (200, {}), threading.Event()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    settings.MESSAGE_HOSTS_INSIDE = ["127.0.0.1"]
-    yield server
-    server.stop.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def sender_at(port: int, host: str = "127.0.0.1") -> Sender:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.content.compiled import Compiled
@@ -13,8 +14,12 @@ from campaigns.content.look import look
 from campaigns.models import Cap, Message
 from campaigns.services.delivery import deliver
 from campaigns.services.survey_mail import mail_of, plan
+from campaigns.services.templates import save_template
 from campaigns.services.trying import values_for
+from campaigns.tests.test_app_channel import agree, follower
+from members.models import User
 from members.services.consent import state_consent
+from members.services.profile import link_account
 from members.services.reactions import run_due as react
 from members.tests.factories import make_member
 from surveys.models import Invitation, Response
@@ -92,8 +97,55 @@ def test_who_let_go_of_the_topic_is_left_out():
     ask(survey, member)
     assert send() == 0
     assert Message.objects.get().reason == "topic_off"
-    counts = dict(sending().objections("SELECT id FROM members_member", {}, timezone.now()))
-    assert sorted(counts.values()) == [0, 0, 0, 1]
+    found = sending().reached(survey.pk, "SELECT id FROM members_member", {}, timezone.now())
+    assert ([n for _why, n in found.lost], found.ways, found.waiting) == ([0, 0, 1], [], 0)
+
+
+def test_each_is_asked_by_the_first_channel_they_agreed_to(app, client):
+    """App, text message, inbox: one message each, with the personal link, and never another by another way."""
+    Cap.objects.create(channel="", number=1, days=7)
+    survey = open_survey()
+    mail_of(survey_id=survey.pk, at=timezone.now())
+    sending().choose(survey.pk, None, ["webhook", "sms", "app"], timezone.now())
+    by_app, by_text = follower("o-1", phone="+491700000001"), make_member(phone="+491700000002")
+    agree(by_text, "sms", "webhook")  # has no number there
+    inside = reader(email="inside@example.com")  # any yes to the purpose
+    link_account(member_id=inside.pk, user=User.objects.create_user("inside@example.com", "x"), at=timezone.now())
+    by_mail, silent = reader(), make_member()
+    rows = "SELECT id FROM members_member"
+    found = sending().reached(survey.pk, rows, {}, timezone.now())
+    assert [n for _label, n in found.ways] == [1, 1, 1]
+    assert [n for _why, n in found.lost] == [2, 0, 0]
+    ask(survey, by_app, by_text, inside, by_mail, silent)
+    told = dict(Message.objects.values_list("member", "channel"))
+    assert (told[by_app.pk], told[by_text.pk], told[inside.pk]) == ("webhook", "sms", "app")
+    sending().choose(survey.pk, None, ["sms", "email"], timezone.now())  # what is planned stays
+    plan(invitation_ids=list(Invitation.objects.values_list("pk", flat=True)), at=timezone.now())
+    assert Message.objects.count() == 5
+    assert (send(), send()) == (3, 0)
+    ((_path, _headers, body),) = app.provider.asked
+    assert body["touser"] == "o-1"
+    assert str(Invitation.objects.get(member=by_app).uid) in body["text"]
+    texts = {one.channel: one for one in Message.objects.filter(state="sent")}
+    assert str(Invitation.objects.get(member=by_text).uid) in texts["sms"].text
+    client.force_login(User.objects.get())
+    page = client.get(reverse("portal:message", args=[texts["app"].pk])).content.decode()
+    assert str(Invitation.objects.get(member=inside).uid) in page
+    found = sending().reached(survey.pk, rows, {}, timezone.now())
+    assert found.waiting == 2  # whom the new channels reach, and who had a message by whichever way
+
+
+def test_a_template_without_a_short_text_asks_by_the_link():
+    survey, member = open_survey(), make_member(phone="+491700000003")
+    agree(member, "sms")
+    template = save_template(
+        template_id=None, name="Bare", kind="marketing", actor_id=None, at=timezone.now(),
+        content={"subject": {"en": "?"}, "blocks": [{"type": "survey_question"}]},
+    ).template  # fmt: skip
+    sending().choose(survey.pk, template.pk, ["sms"], timezone.now())
+    ask(survey, member)
+    assert send() == 1
+    assert Message.objects.get().text.endswith(f"/s/i/{Invitation.objects.get().uid}/")
 
 
 def test_any_mail_may_hold_a_link_to_a_survey():

@@ -37,6 +37,9 @@ def test_a_wave_is_estimated_by_reason_and_then_asks_as_many(desk):
     assert "Invite 3" in page  # one was asked by another survey
     assert '<p class="desk-figure">1</p>' in page  # of them one agreed to mail
     assert not Wave.objects.exists()
+    text(desk.post(address, {"act": "template", "template": "", "channel": ["sms", "email", ""]}))
+    assert SurveyMail.objects.get(survey=survey).campaign.channels == ["sms", "email"]
+    assert '<option value="sms" selected>' in text(desk.get(address))
     desk.post(address, {"act": "wave", **told})
     run_due(at=timezone.now())
     wave = Wave.objects.get()

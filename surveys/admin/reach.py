@@ -69,6 +69,7 @@ def reach(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         "counts": way.counts(survey.pk) if way else (),
         "templates": way.templates() if way else (),
         "chosen": way.chosen(survey.pk) if way else None,
+        "channels": _channels(way, survey) if way else (),
         "waves": survey.waves.select_related("segment").order_by("-number")[:10],
         "triggers": [(one, trigger_words(one)) for one in survey.triggers.select_related("segment").order_by("pk")],
         "posters": survey.places.filter(revoked_at=None, kind=PlaceKind.POSTER).order_by("store", "table", "pk"),
@@ -83,22 +84,29 @@ def reach(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
     return draw(model_admin, request, survey, "surveys/admin/reach.html", tab="reach", **context)
 
 
+def _channels(way: reaching.Sending, survey: Survey) -> list[tuple[Any, str, list[tuple[str, str]]]]:
+    """What can be chosen for each place in the order of channels: label, chosen, choices."""
+    used, choices = [*way.by(survey.pk), "", ""], list(way.channels())
+    other = [("", gettext("no other way")), *choices]
+    labels = (gettext("By"), gettext("otherwise by"), gettext("and else by"))
+    return list(zip(labels, used, (choices, other, other), strict=False))
+
+
 def estimate_of(survey: Survey, told: dict[str, Any]) -> dict[str, Any]:
-    """What a wave would come to, before it begins: who is drawn, who rests, and who gets no mail, by reason."""
+    """What a wave would come to, before it begins: who is drawn, who rests, and who gets no message, by reason."""
     at = now()
     number = (survey.waves.order_by("-number").values_list("number", flat=True).first() or 0) + 1
     segment = told["segment"]
     drawn, params = drawn_of(survey, number=number, share=told["share"], segment_id=segment.pk if segment else None)
     total, rest = resting(survey, drawn, params, at)
     way = reaching.sending()
-    objections = list(way.objections(*going(survey, drawn, params, at), at)) if way else []
-    lost = sum(n for _label, n in objections[:-1])
+    found = way.reached(survey.pk, *going(survey, drawn, params, at), at) if way else None
     return {
         "drawn": total,
         "rest": rest,
         "invited": total - rest,
-        "objections": objections,
-        "mailed": total - rest - lost,
+        "found": found,
+        "written": sum(n for _label, n in found.ways) if found else 0,
     }
 
 
@@ -183,9 +191,14 @@ def _rest(request: HttpRequest, survey: Survey, told: dict[str, Any]) -> str:
 
 def _choose(request: HttpRequest, survey: Survey) -> None:
     way, told = reaching.sending(), request.POST.get("template", "")
-    if way is not None and told.isdecimal() and int(told) in dict(way.templates()):
-        way.choose(survey.pk, int(told), now())
-        messages.success(request, gettext("Invitations say that from now on."))
+    if way is None:
+        return
+    there = dict(way.channels())
+    channels = list(dict.fromkeys(one for one in request.POST.getlist("channel") if one in there))
+    template = int(told) if told.isdecimal() and int(told) in dict(way.templates()) else None
+    if channels:
+        way.choose(survey.pk, template, channels, now())
+        messages.success(request, gettext("Invitations go out so from now on."))
 
 
 def _revoke(request: HttpRequest, survey: Survey) -> None:
