@@ -18,6 +18,16 @@ def format_moment(at: datetime | None) -> str:
     return date_format(localtime(at), "DATETIME_FORMAT") if at else ""
 
 
+def format_last_day(end: datetime | None) -> str:
+    """The last day of what is over at `end`: of midnight, the day before it; "" for None."""
+    return format_day(end - timedelta(microseconds=1)) if end else ""
+
+
+def format_end(end: datetime | None) -> str:
+    """The same to the minute, but where it is the end of a day; "" for None."""
+    return format_last_day(end) if end and localtime(end).time() == time() else format_moment(end)
+
+
 def end_of_day(day: date | None, zone: str) -> datetime | None:
     """The moment at which a day is over in a time zone; None, for ever, for None and the last day that there is."""
     if day is None or day == date.max:

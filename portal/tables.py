@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.moments import format_day
+from common.moments import format_day, format_last_day
 from members.models import Purchase
 from members.queries import get_programme
 from portal.templatetags.portal import money_change
@@ -41,7 +41,7 @@ def _until(movement: Transfer, unit: Unit) -> str:
     now = timezone.now()
     if lot is None or not lot.remaining or (lot.expires_at and lot.expires_at <= now):
         return ""
-    words = {"from": format_day(lot.available_from), "until": format_day(lot.expires_at)}
+    words = {"from": format_day(lot.available_from), "until": format_last_day(lot.expires_at)}
     if lot.available_from > now and (waits := movement.why.get("waits")):
         return waits_text(waits)
     if lot.available_from > now:

@@ -1,6 +1,6 @@
 """What the member page says of tier, benefits and memberships; benefits are used and given back there."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.moments import format_day
+from common.moments import format_last_day
 from members.panels import register
 from rewards.models import Benefit, BenefitUse, TierLift
 from rewards.queries_benefits import active_memberships, entitlements, plans_on_sale, uses, value_words
@@ -44,7 +44,7 @@ def _tier(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any
 
 
 def _last_day(lift: TierLift) -> str:
-    return format_day(lift.until - timedelta(microseconds=1)) if lift.until else ""
+    return format_last_day(lift.until)
 
 
 def _benefits(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Reads about points and tiers. Each is one query or two, whatever the length of a member's history."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -80,7 +80,7 @@ def pending_lots(member_id: int, at: datetime, unit: Unit = Unit.POINTS) -> Quer
 
 
 class Expiring(NamedTuple):
-    """Points that expire on one day, in the active time zone, the first of them at `at`."""
+    """Points that are good until the end of one day, in the active time zone; the first of them expire at `at`."""
 
     at: datetime
     points: int
@@ -98,7 +98,8 @@ def expiring_next(member_id: int, at: datetime) -> Expiring | None:
 
 def _expiring(member_id: int, at: datetime, unit: Unit) -> QuerySet[Any, Any]:
     wallet = {"account__member_id": member_id, "account__unit": unit, "account__kind": AccountKind.WALLET}
-    days = open_lots(at=at).filter(**wallet, expires_at__gt=at).annotate(day=TruncDate("expires_at")).values("day")
+    last_day = TruncDate(F("expires_at") - timedelta(microseconds=1))  # what expires at midnight is good the day before
+    days = open_lots(at=at).filter(**wallet, expires_at__gt=at).annotate(day=last_day).values("day")
     days = days.annotate(first=Min("expires_at"), points=Sum("remaining")).order_by("day")
     return days.values_list("first", "points")
 

@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from common.money import to_major, to_minor
+from rewards.codes import candidates
 from rewards.earning.basket import Basket, BasketLine, gross_minor
+from rewards.enums import OfferKind
 from rewards.queries_coupons import Usable
 from till.services.acts import SOURCE
 from till.services.proof import CODE, PIN, Word
@@ -107,7 +109,7 @@ class PurchaseForm(ActForm):
     ) -> None:
         """`percent`: what the member's own price takes off."""
         super().__init__(*args, **kwargs)
-        self.currency, self.percent = currency, percent
+        self.currency, self.percent, self.usable = currency, percent, usable
         self.lines = LineFormSet(self.data or None, prefix="line")
         self.fields["coupons"].choices = [(one.code, one.code) for one in usable]  # type: ignore[attr-defined]
 
@@ -115,6 +117,16 @@ class PurchaseForm(ActForm):
     def tapped(self) -> list[str]:
         """The coupons that are chosen, in a form that was sent or is new."""
         return self["coupons"].value() or []
+
+    @property
+    def free_shipping(self) -> list[str]:
+        """Of the chosen coupons the names of those that take nothing off here."""
+        chosen = set(candidates(self["code"].value() or "")) | set(self.tapped)
+        return [
+            one.offer.name
+            for one in self.usable
+            if one.definition.kind == OfferKind.FREE_SHIPPING and one.code in chosen
+        ]
 
     def clean_pay_points(self) -> int:
         points = self.cleaned_data["pay_points"] or Decimal(0)

@@ -105,9 +105,7 @@ class AdjustPointsView(MemberAct):
             words = {"day": date_format(data["expires_on"], "DATE_FORMAT")}
             sentences.append(gettext("It can be spent until %(day)s.") % words)
         elif data["amount"] > 0:
-            credit = gettext("Store credit given by hand never expires, unless you choose a day.")
-            points = gettext("Points given by hand never expire, unless you choose a day.")
-            sentences.append(points if unit == Unit.POINTS else credit)
+            sentences.append(gettext("It never expires."))
         return sentences
 
     def warnings(self, form: Form) -> list[str]:

@@ -6,7 +6,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from common.moments import format_day, format_moment
+from common.moments import format_day, format_last_day, format_moment
 from common.money import format_money
 from members.models import Member
 from members.panels import TOP
@@ -15,6 +15,7 @@ from members.rules import country_name
 register = template.Library()
 register.filter("day", format_day)
 register.filter("moment", format_moment)
+register.filter("last_day", format_last_day)
 
 
 @register.filter

@@ -385,7 +385,7 @@ def test_store_credit_is_given_and_taken_as_points_are(member, desk):
     client, form = desk("Marketer"), {"unit": "credit", "reason": "Sorry"}
     asked = text(adjusting(client, member, **form, direction="give", amount="12.50", key=KEY))
     assert "has €0.00 now and €12.50 after this" in asked
-    assert "Store credit given by hand never expires." in asked
+    assert "It never expires." in asked
     for amount, words in (
         ("1.005", "EUR has no such fraction."),
         ("0", "greater than or equal to 0.01"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from heroicons.templatetags.heroicons import heroicon_mini
 
 from campaigns.queries_inbox import unread_count
+from common.moments import format_end, format_last_day
 from common.money import format_money
 from rewards.enums import TransferKind
 from rewards.models import Transfer
@@ -66,6 +67,10 @@ def navigation(context: Context) -> dict:
             for url, icon, label in NAVIGATION
         ]
     }
+
+
+register.filter("last_day", format_last_day)
+register.filter("end", format_end)
 
 
 @register.filter

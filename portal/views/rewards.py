@@ -199,6 +199,8 @@ def _done(taken: Redemption) -> str:
     words = {"reward": taken.reward.name, "left": points_text(balance(taken.member_id))}
     if taken.state == RedemptionState.RESERVED:
         return _("%(reward)s is set aside for you. You have %(left)s left.") % words
+    if taken.reward.kind in (RewardKind.DONATION, RewardKind.TREE):
+        return _("Thank you: %(reward)s, given in your name. You have %(left)s left.") % words
     return _("%(reward)s is yours. You have %(left)s left.") % words
 
 

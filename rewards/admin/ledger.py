@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from common.admin import Tones, record_link
-from common.moments import format_day, format_moment
+from common.moments import format_day, format_last_day, format_moment
 from common.money import format_money
 from members.models import Member, Programme
 from members.queries import get_programme, search
@@ -323,7 +323,7 @@ class LotAdmin(SummedAdmin):
 
     @display(description=_("expires"))
     def until(self, lot: Lot) -> str:
-        return format_day(lot.expires_at)
+        return format_last_day(lot.expires_at)
 
     @display(description=_("member"))
     def member(self, lot: Lot) -> Any:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
 from common.admin import ConfirmView, found_or_404, rehearse
-from common.moments import end_of_day, format_day
+from common.moments import end_of_day, format_last_day
 from members.models import Member
 from members.queries import get_programme
 from members.services.purchases import KeyReused
@@ -117,7 +117,7 @@ class LotAct(ConfirmView):
         except LotGone as error:
             raise ValidationError(gettext("Nothing is left here, or it has expired.")) from error
         except NotLater as error:
-            words = {"day": format_day(error.args[0]) or gettext("never")}
+            words = {"day": format_last_day(error.args[0]) or gettext("never")}
             raise ValidationError({"until": gettext("Please choose a later day. Now: %(day)s.") % words}) from error
         except Reinstated as error:
             raise ValidationError(gettext("They were brought back before.")) from error
@@ -180,10 +180,10 @@ class ExtendView(LotAct):
         return extend_lot(lot_id=self.lot.pk, expires_at=form.end(), **self.told(form))
 
     def sentences(self, form: Form) -> list[str]:
-        words = {"name": self.member, "amount": self.amount, "before": format_day(self.lot.expires_at)}
+        words = {"name": self.member, "amount": self.amount, "before": format_last_day(self.lot.expires_at)}
         if form.end() is None:
             return [gettext("%(amount)s of %(name)s will never expire, instead of on %(before)s.") % words]
-        words["day"] = format_day(form.end())
+        words["day"] = format_last_day(form.end())
         return [gettext("%(amount)s of %(name)s expire on %(day)s, instead of on %(before)s.") % words]
 
     def done(self) -> str:
@@ -223,7 +223,7 @@ class ReinstateView(LotAct):
         return reinstate(transfer_id=self.expiry.pk, expires_at=form.end(), **self.told(form))
 
     def sentences(self, form: Form) -> list[str]:
-        words = {"name": self.member, "amount": self.amount, "day": format_day(form.end())}
+        words = {"name": self.member, "amount": self.amount, "day": format_last_day(form.end())}
         if form.end() is None:
             return [gettext("%(name)s gets %(amount)s back; they never expire.") % words]
         return [gettext("%(name)s gets %(amount)s back; they expire on %(day)s.") % words]

@@ -11,7 +11,7 @@ from django.utils.formats import date_format, number_format, time_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext, pgettext
 
-from common.moments import format_moment
+from common.moments import format_end, format_moment
 from common.money import format_money
 from members.enums import SalesChannel
 from rewards.coupons.definition import Definition, Items
@@ -147,7 +147,7 @@ def condition_words(offer: Definition) -> list[str]:
 def offer_words(offer: "Offer", definition: Definition) -> list[str]:
     """All that an offer does, one sentence each, the first what it gives."""
     said = [gettext("%(effect)s.") % {"effect": effect_words(definition)}, *condition_words(definition)]
-    window = {"from": format_moment(offer.starts_at), "until": format_moment(offer.ends_at)}
+    window = {"from": format_moment(offer.starts_at), "until": format_end(offer.ends_at)}
     if offer.starts_at and offer.ends_at:
         said.append(gettext("From %(from)s until %(until)s.") % window)
     elif offer.starts_at:

@@ -139,7 +139,7 @@ class RewardSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.starts_at:%Y-%m-%d %H:%M}"
+        return format_moment(self.starts_at)
 
 
 class WaitingEntry(models.Model):

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from common.moments import format_day, format_moment
+from common.moments import format_day, format_last_day, format_moment
 from rewards.enums import MEMBERS_OWN, NEVER, OWNED, AccountKind, HoldState, LotAct, TransferKind, Unit
 
 APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
@@ -224,7 +224,7 @@ class Lot(models.Model):
         ]
 
     def __str__(self) -> str:
-        words = {"came": self.begins, "goes": format_day(self.expires_at)}
+        words = {"came": self.begins, "goes": format_last_day(self.expires_at)}
         return gettext("from %(came)s to %(goes)s") % words if self.expires_at else gettext("since %(came)s") % words
 
     @property

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone, translation
 
+from common.moments import format_day, format_end, format_last_day, format_moment
 from common.sql import execute
 from members import events as timeline
 from members.models import TimelineEvent
@@ -44,6 +45,12 @@ def test_what_expires_next_is_summed_by_the_members_own_day(at):
     assert queries.expiring_next(member.pk, at) == (at + timedelta(hours=13), 20)  # 23:00 and 23:30, before midnight
     with timezone.override(ZoneInfo("Asia/Shanghai")):  # there it is 07:00, 07:30 and 09:00
         assert queries.expiring_next(member.pk, at) == (at + timedelta(hours=13), 30)
+    midnight = make_member()
+    adjust(midnight, 10, at, key="m", expires_at=at + timedelta(hours=14))  # good until the end of today
+    adjust(midnight, 10, at, key="n", expires_at=at + timedelta(hours=12))
+    assert [one.points for one in queries.expiring(midnight.pk, at)] == [20]
+    assert format_end(at + timedelta(hours=14)) == format_last_day(at + timedelta(hours=14)) == format_day(at)
+    assert format_end(at + timedelta(hours=12)) == format_moment(at + timedelta(hours=12))
     later = at + timedelta(hours=13)
     assert queries.expiring_next(member.pk, later) == (at + timedelta(hours=13.5), 10)
 

@@ -24,6 +24,7 @@ from rewards.models import (
 )
 from rewards.queries import reward_settings
 from rewards.services import tier_steps, tiers
+from rewards.services.tier_lifts import lift_tier
 from rewards.services.tier_steps import moves, planned, run_reassessment, save_qualifying, save_tier
 from rewards.tests.factories import adjust, make_reward, make_rule, make_rule_of, make_tiers, post
 
@@ -92,6 +93,18 @@ def test_a_change_of_a_tier_says_who_moves_and_then_moves_them_behind(steps, man
     page = text(manager.get(reverse("admin:rewards_reassessment_change", args=[job.pk])))
     assert "2 members were assessed anew." in page
     assert "Silver ↑ Gold 1" in page
+
+
+def test_who_falls_without_the_change_too_is_told_apart(steps, manager):
+    lift = {"tier_id": steps["gold"].pk, "last_day": NOW.date() + timedelta(days=9), "reason": "x", "actor_id": None}
+    lift_tier(member_id=buyer(600).pk, key="l", at=NOW, **lift)
+    buyer(1_050, "Bert")
+    page = text(
+        manager.post(
+            reverse("admin:rewards_tier_change", args=[steps["gold"].pk]), form_of(steps["gold"], threshold="1100")
+        )
+    )
+    assert "2 members move down. 1 of those who move down does so without this change, too" in page
 
 
 def test_a_new_name_moves_nobody(steps, manager):

@@ -4,11 +4,15 @@ from babel.numbers import format_decimal
 from django import template
 from django.utils.translation import get_language, to_locale
 
+from common.moments import format_last_day
 from common.money import format_money
 from rewards.codes import shown
 from rewards.queries import points_text
 
 register = template.Library()
+
+
+register.filter("last_day", format_last_day)
 
 
 @register.filter

@@ -69,6 +69,13 @@ def test_a_members_own_price_is_taken_off_unless_the_cashier_unticks_it(till, an
     assert "€13.50" in till.post(url, {**sale("13.50", member_price="on"), "act": "try"}).content.decode()
 
 
+def test_a_coupon_that_takes_nothing_off_is_named_beside_the_sum(till, anna, url, sale):
+    coupon = issue(make_offer("shipping", {}), anna, timezone.now())
+    strip = till.post(url, {**sale(coupons=coupon.code), "act": "try"}, headers={"hx-request": "true"}).content.decode()
+    assert "Free shipping" in strip
+    assert "Free shipping" not in till.post(url, sale(), headers={"hx-request": "true"}).content.decode()
+
+
 def test_the_same_form_twice_has_one_effect_and_another_content_is_refused(till, anna, url, sale):
     form = sale("20")
     for _n in range(3):

@@ -135,11 +135,14 @@ class CancelRedemptionView(ActView):
 
 
 def _back(done: Redemption) -> str:
+    words = {"points": points_text(done.points)}
+    if done.session_id is not None:
+        free = gettext("The place comes free: who has waited longest is kept it for a day.")
+        points = gettext("%(points)s go back into the lots they came from.") % words
+        return f"{points} {free}" if done.points else free
     if not done.points:
         return gettext("The piece goes back to the shelf.")
-    return gettext("%(points)s go back into the lots they came from, and the piece to the shelf.") % {
-        "points": points_text(done.points)
-    }
+    return gettext("%(points)s go back into the lots they came from, and the piece to the shelf.") % words
 
 
 class RefundRedemptionView(ActView):

@@ -22,7 +22,7 @@ from unfold.widgets import (
 )
 
 from common.admin import ConfirmView, found_or_404, rehearse
-from common.moments import format_moment
+from common.moments import format_end
 from members.models import Member, Segment
 from members.queries import found_exactly
 from members.queries_segments import SegmentNotReady
@@ -171,7 +171,7 @@ class IssueView(OfferView):
         rehearse(lambda: self.check_cards(1))
         said = [gettext("%(member)s gets “%(offer)s”.") % {"member": member, "offer": self.offer}]
         if ends := expiry(self.offer, self.at):
-            said.append(gettext("The coupon is valid until %(when)s.") % {"when": format_moment(ends)})
+            said.append(gettext("The coupon is valid until %(when)s.") % {"when": format_end(ends)})
         return said
 
     def act(self, form: Form) -> str:
@@ -234,7 +234,7 @@ class IssueSegmentView(OfferView):
             )
             said.append(text % {"n": _number(have)})
         if ends := expiry(self.offer, self.at):
-            said.append(gettext("The coupons are valid until %(when)s.") % {"when": format_moment(ends)})
+            said.append(gettext("The coupons are valid until %(when)s.") % {"when": format_end(ends)})
         names = ", ".join(str(member) for member in Member.objects.filter(segments__segment=segment)[:_SAMPLE])
         return [*said, gettext("Among them: %(names)s") % {"names": names}]
 

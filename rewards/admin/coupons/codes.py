@@ -27,7 +27,7 @@ from common.admin import (
     guarded,
     record_link,
 )
-from common.moments import format_moment
+from common.moments import format_end, format_moment
 from common.money import format_money, to_major
 from members.models import Purchase
 from members.queries import get_programme, search
@@ -252,7 +252,7 @@ class CouponAdmin(ReadOnlyAdmin, ExportAdmin):
 
     @display(description=_("expires"))
     def expires(self, coupon: Coupon) -> str:
-        return format_moment(coupon.expires_at) or "–"
+        return format_end(coupon.expires_at) or "–"
 
     @display(description=_("seen by the member"))
     def seen(self, coupon: Coupon) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from common.admin import DeskAdmin, QuickChangeList, found_or_404, guarded
-from common.moments import format_moment
+from common.moments import format_end
 from common.money import format_money
 from members.queries import get_programme
 from rewards.admin.coupons import acts
@@ -132,7 +132,7 @@ class OfferAdmin(DeskAdmin):
 
     @display(description=_("until"))
     def window(self, offer: Offer) -> str:
-        return format_moment(offer.ends_at) or "–"
+        return format_end(offer.ends_at) or "–"
 
     @display(description=_("used"))
     def taken(self, offer: Any) -> str:

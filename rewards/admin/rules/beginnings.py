@@ -73,7 +73,7 @@ def beginning_of(rule: EarningRule, version: RuleVersion | None, currency: str) 
     return (
         beginning(definition, trigger=rule.trigger, unit=rule.unit, currency=currency)
         | names
-        | {"budget": budget, "budget_money": rule.budget_money}
+        | {"budget": budget, "budget_money": rule.budget_money and f"{rule.budget_money.normalize():f}"}
     )
 
 

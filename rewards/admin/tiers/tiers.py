@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -23,8 +23,8 @@ from members.queries import get_programme
 from rewards.admin.found import FoundByMember, OfMember
 from rewards.admin.tiers.forms import QualifyingForm, TierForm
 from rewards.admin.tiers.removal import DeleteTierView
-from rewards.enums import Downgrade
-from rewards.models import MemberTier, Reassessment, RewardSettings, Tier, TierChange
+from rewards.enums import Downgrade, TierCause
+from rewards.models import MemberTier, Reassessment, RewardSettings, Tier, TierChange, TierLift
 from rewards.queries import reward_settings
 from rewards.queries_tiers import amount_words, step_words, window_words
 from rewards.services.tier_steps import Moves, moves, planned, save_qualifying, save_tier
@@ -71,6 +71,13 @@ class MovesView(ConfirmView):
         ):
             if n:
                 sentences.append(text % {"n": about % {"n": number_format(n, force_grouping=True)}})
+        if found.down and (anyway := min(found.down, moves(at=self.at).down)):
+            text = ngettext(
+                "%(n)s of those who move down does so without this change, too: their tier runs out anyway.",
+                "%(n)s of those who move down do so without this change, too: their tier runs out anyway.",
+                anyway,
+            )
+            sentences.append(text % {"n": about % {"n": number_format(anyway, force_grouping=True)}})
         return sentences
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -335,8 +342,8 @@ class TierChangeResource(OfMember):
         fields = ("id", "card", "name", "at", "before", "after", "cause", "grounds", "staff")
         export_order = fields
 
-    def dehydrate_grounds(self, change: TierChange) -> str:
-        return why_words(change.why)
+    def dehydrate_grounds(self, change: Any) -> str:
+        return grounds_words(change)
 
 
 @admin.register(TierChange)
@@ -362,8 +369,17 @@ class TierChangeAdmin(FoundByMember, ExportAdmin, ReadOnlyAdmin):
         return record_link("members_member", change.member_id, change.member)
 
     @display(description=_("what counted"))
-    def grounds(self, change: TierChange) -> str:
-        return why_words(change.why)
+    def grounds(self, change: Any) -> str:
+        return grounds_words(change)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TierChange]:
+        lift = TierLift.objects.filter(member=OuterRef("member"), at=OuterRef("at"))
+        return super().get_queryset(request).annotate(reason=Subquery(lift.values("reason")[:1]))
+
+
+def grounds_words(change: Any) -> str:
+    """What counted; where staff set the tier, their reason."""
+    return change.reason or "–" if change.cause == TierCause.STAFF else why_words(change.why)
 
 
 def why_words(why: dict[str, Any]) -> str:
