@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-# What a careful person writes: each row once, the wallet locked, what gave nothing and the answer kept.
+# What a careful person writes: each row once, the wallet locked, what gave nothing and the answer kept, and up to where
+# the tier's points are counted, so that nobody counts them anew.
 _BY_HAND = """
 \\set member random(1, :members)
 \\set n random(1, 1000000000000000)
@@ -41,7 +42,8 @@ INSERT INTO rewards_lot (account_id, transfer_id, amount, remaining, available_f
            (:wallet, :second, 9, 9, now(), now() + interval '12 months');
 UPDATE rewards_account SET balance = balance + 29 WHERE id = :wallet;
 INSERT INTO rewards_evaluation (purchase_id, at, trace) VALUES (:bought, now(), '{trace}');
-UPDATE rewards_membertier SET qualifying_points = qualifying_points + 29, assessed_at = now() WHERE member_id = :member;
+UPDATE rewards_membertier SET qualifying_points = qualifying_points + 29, assessed_at = now(), counted_to = :second,
+    counts_until = least(counts_until, now() + interval '12 months') WHERE member_id = :member;
 INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
     VALUES ('purchases', 'hand', (:n)::text, sha256((:n)::text::bytea), 201, '{body}', :member);
 COMMIT;
@@ -85,7 +87,9 @@ WITH told AS (
 ), evaluation AS (
     INSERT INTO rewards_evaluation (purchase_id, at, trace) SELECT id, now(), %(trace)s::jsonb FROM bought
 ), sum AS (SELECT member, wallet, 29 * count(*) AS points FROM told GROUP BY member, wallet), tier AS (
-    UPDATE rewards_membertier AS status SET qualifying_points = qualifying_points + sum.points, assessed_at = now()
+    UPDATE rewards_membertier AS status
+    SET qualifying_points = qualifying_points + sum.points, assessed_at = now(),
+        counted_to = (SELECT max(id) FROM moved), counts_until = least(counts_until, now() + interval '12 months')
     FROM sum WHERE status.member_id = sum.member
 ), answer AS (
     INSERT INTO api_answer (call, source, key, fingerprint, status, body, member_id)
