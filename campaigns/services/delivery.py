@@ -190,6 +190,8 @@ class _Turn:
         try:
             return freeze(ids=ids, token=self.token, at=at, lease=lease, sender=self.sender)
         except Exception as error:
+            if not connection.is_usable():  # the database is away, which is no message's fault
+                raise
             if len(ids) > 1:
                 return [ready for one in ids for ready in self._freeze([one])]
             log.exception("message cannot be written", message_id=ids[0])

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.mail import get_connection
-from django.db import connection
+from django.db import OperationalError, connection
 
 from campaigns.enums import MessageState
 from campaigns.models import Message, Sender
@@ -118,6 +118,26 @@ def test_the_outbox_on_disk_may_see_a_message_twice_and_keeps_one(settings):
     assert run(AT + LEASE) == 1
     assert states() == ["sent"]
     assert [path.name for path in settings.OUTBOX_DIR.iterdir()] == [f"{message.uid}@localhost.eml"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_while_mails_are_written_is_no_fault_of_theirs(sink, monkeypatch):
+    asked = []
+
+    def cut(*, ids: list[int], **_told) -> None:
+        asked.append(ids)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    due(3)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "freeze", cut)
+        with pytest.raises(OperationalError):
+            run(AT)
+    assert len(asked) == 1  # and not each by itself, to find the one that is to blame
+    connection.close()
+    assert run(AT + LEASE) == 3
+    assert {str(tries) for tries in Message.objects.values_list("tries", flat=True)} == {"[]"}
 
 
 @pytest.mark.django_db(transaction=True)
