@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from common.moments import format_day
+from common.moments import format_day, format_last_day
 from members.queries import get_programme
 from members.services.purchases import KeyReused
 from portal.views.access import MemberRequest, members_only, too_often
@@ -77,7 +77,7 @@ def criteria(standing: TierStanding) -> list[dict[str, Any]]:
 
 def benefit(one: Entitlement) -> dict[str, Any]:
     """A benefit with what is used of it and left, in words."""
-    words: dict[str, Any] = {"used": one.used, "left": one.left, "until": format_day(one.period_end)}
+    words: dict[str, Any] = {"used": one.used, "left": one.left, "until": format_last_day(one.period_end)}
     left = ""
     if one.left is not None:
         left = ngettext("%(left)s left", "%(left)s left", one.left) % words

@@ -1,7 +1,6 @@
 """The ledger, to be read: every movement of points with its why, and what is left of what came in."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from common.admin import Tones, record_link
-from common.moments import format_day, format_last_day, format_moment
+from common.moments import format_day, format_end, format_last_day, format_moment
 from common.money import format_money
 from members.models import Member, Programme
 from members.queries import get_programme, search
@@ -38,8 +37,8 @@ from rewards.admin.ledger_filters import (
 from rewards.admin.lot_acts import ActivateView, CancelView, ExtendView, ReinstateView
 from rewards.admin.rules.why import steps
 from rewards.earning.words import waits_text
-from rewards.enums import NEVER, HoldState, TransferKind, Unit
-from rewards.models import Account, Hold, Lot, LotUse, Reward, Transfer
+from rewards.enums import NEVER, HoldState, LotAct, TransferKind, Unit
+from rewards.models import Account, Hold, Lot, LotChange, LotUse, Reward, Transfer
 from rewards.queries import explain, name_of, with_rewards
 
 
@@ -69,8 +68,12 @@ def _whose_page(*accounts: Account) -> str:
     return record_link("rewards_coupon", card, told) if isinstance(told, str) else member_link(told)
 
 
-def _moved(was: datetime | None) -> str:
-    return gettext("an event") if was and was >= NEVER else format_day(was)
+def _moved(change: LotChange) -> tuple[str, str]:
+    """From when to when: days on which a lot begins, or last days."""
+    if change.act == LotAct.EXTEND:
+        return format_last_day(change.was), format_last_day(change.now) or gettext("never")
+    was = gettext("an event") if change.was and change.was >= NEVER else format_day(change.was)
+    return was, format_day(change.now)
 
 
 def transfer_link(transfer: Transfer) -> str:
@@ -247,8 +250,8 @@ class LotAdmin(SummedAdmin):
     search_help_text = _("A member's name, phone, card number or e-mail")
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("member_page", ("came_in", "left"), ("since", "expires_at"), "came", "used", "changed")
-    readonly_fields = ("member_page", "came_in", "left", "came", "used", "changed")
+    fields = ("member_page", ("came_in", "left"), ("since", "ends"), "came", "used", "changed")
+    readonly_fields = ("member_page", "came_in", "left", "ends", "came", "used", "changed")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
         if not search_term.strip():
@@ -310,10 +313,7 @@ class LotAdmin(SummedAdmin):
     @display(description=_("changed by staff"))
     def changed(self, lot: Lot) -> str:
         changes = lot.changes.select_related("actor").order_by("pk")
-        rows = [
-            (format_moment(c.at), c.get_act_display(), _moved(c.was), format_day(c.now), c.reason, c.actor or "")
-            for c in changes
-        ]
+        rows = [(format_moment(c.at), c.get_act_display(), *_moved(c), c.reason, c.actor or "") for c in changes]
         return format_html_join("", "{} · {}: {} → {} · {} · {}<br>", rows)
 
     @display(description=_("available from"))
@@ -324,6 +324,10 @@ class LotAdmin(SummedAdmin):
     @display(description=_("expires"))
     def until(self, lot: Lot) -> str:
         return format_last_day(lot.expires_at)
+
+    @display(description=_("can be spent until"))
+    def ends(self, lot: Lot) -> str:
+        return format_end(lot.expires_at) or gettext("they never expire")
 
     @display(description=_("member"))
     def member(self, lot: Lot) -> Any:

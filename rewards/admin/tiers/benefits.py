@@ -75,6 +75,7 @@ class BenefitAdmin(DeskAdmin):
         form.base_fields["value"].help_text = _(
             "For a multiplier the factor, for a member price percent off, for early access hours; else empty."
         )
+        form.base_fields["uses"].label = _("How many times")
         form.base_fields["kind"].help_text = gettext(
             "A birthday multiplier holds for %(n)d days from the birthday on."
         ) % {"n": BIRTHDAY_DAYS}
