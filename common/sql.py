@@ -26,7 +26,7 @@ def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = (
 
 
 MOST = 200  # plans that the server keeps for a connection
-LONG = 20  # of more, planning is a small part, and their number decides the plan
+LONG = 1_000  # of more, planning is a small part, and their number decides the plan
 
 
 class _Watched(RawCursor[Any]):
