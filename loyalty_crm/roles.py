@@ -79,6 +79,7 @@ _MARKETER = {
     "analytics.memberscore": "view",
     "surveys.survey": "view add change",
     "surveys.response": "add",  # to add one is to copy answers from paper
+    "surveys.sharedreport": "view add",  # links to a report for people without an account
     "surveys.case": "view add change",
     "surveys.remedy": "add",
     "surveys.improvementaction": "view add change",

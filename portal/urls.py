@@ -15,6 +15,7 @@ from portal.views import (
     rewards,
     survey_doors,
     survey_preview,
+    survey_report,
     tier,
 )
 
@@ -80,6 +81,8 @@ urlpatterns = [
     path("s/for/<str:token>/", survey_doors.asked, name="survey_for"),
     path("s/p/<str:token>/", survey_doors.at_place, name="survey_place"),
     path("s/paper/<str:code>/", survey_doors.paper, name="survey_paper"),
+    path("s/report/<str:token>/", survey_report.shared_report, name="shared_report"),
+    path("s/report/<str:token>/seen/", survey_report.seen, name="shared_report_seen"),
     path("surveys/", survey_doors.surveys, name="surveys"),
     path("surveys/<str:code>/", survey_doors.own, name="own_survey"),
     path("language/", home.language, name="language"),

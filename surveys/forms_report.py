@@ -1,5 +1,6 @@
 """Which answers a report is of."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -90,10 +91,14 @@ class ReportForm(forms.Form):
 
 
 def asked_by(survey: Survey, form: ReportForm) -> Asked:
-    told = form.told
+    return asked_for(survey.pk, form.told)
+
+
+def asked_for(survey_id: int, told: Mapping[str, Any]) -> Asked:
+    """What was chosen in the form, by its fields."""
     since, until = told.get("since"), told.get("until")
     return Asked(
-        survey.pk,
+        survey_id,
         since=make_aware(datetime.combine(since, time.min)) if since else None,
         until=make_aware(datetime.combine(until + timedelta(days=1), time.min)) if until else None,
         version=int(told["version"]) if told.get("version") else None,

@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 
 KEEP = timedelta(days=60)  # a link in any mail serves as long
 _SALT = "surveys.links"
+_SHARED = signing.Signer(salt="surveys.shared", sep=".")
 
 
 class BadLink(Exception):
@@ -57,3 +58,16 @@ def read_member_link(token: str) -> Asked:
     except (signing.BadSignature, ValueError, TypeError) as bad:
         raise BadLink from bad
     return Asked(survey_id, member_id, key)
+
+
+def shared_url(uid: UUID) -> str:
+    """Of a report, for whoever has it."""
+    return _address("shared_report", _SHARED.sign(uid.hex))
+
+
+def read_shared(token: str) -> UUID:
+    """BadLink."""
+    try:
+        return UUID(_SHARED.unsign(token))
+    except (signing.BadSignature, ValueError) as bad:
+        raise BadLink from bad

@@ -47,7 +47,7 @@ WHERE first.number IS NOT NULL AND other.number IS NOT NULL
 """
 
 
-def drivers_of(survey: Survey, questions: list[Question]) -> list[Driver]:
+def drivers_of(survey: Survey, questions: list[Question], *, hide: bool = False) -> list[Driver]:
     """How each other number goes together with the overall score, the closest first; none that cannot be told."""
     main = main_of(questions)
     others = {one.id: one for one in questions if one.kind in NUMERIC and one is not main}
@@ -59,7 +59,7 @@ def drivers_of(survey: Survey, questions: list[Question]) -> list[Driver]:
     for key, first, other in fetch_all(_PAIRS.format(mixed=mixed), params):
         pairs.setdefault(key, []).append((float(first), float(other)))
     found = [Driver(others[key], rank_correlation(both)) for key, both in pairs.items() if key in others]
-    least = survey.smallest_group if survey.anonymous else 0
+    least = survey.smallest_group if survey.anonymous or hide else 0
     told = [one for one in found if one.score.value is not None and one.score.n >= least]
     return sorted(told, key=lambda one: -abs(one.score.value or 0))
 

@@ -42,10 +42,15 @@ class Asked:
     traits: tuple[tuple[str, str], ...] = ()
 
     @property
+    def of_some(self) -> bool:
+        """Whether only some people are asked for, by who they are and how they answered."""
+        return bool(self.version or self.way or self.segment or self.traits)
+
+    @property
     def narrowed(self) -> bool:
         """Whether only a part is asked for. Of an anonymous survey none is: two parts that differ by one would tell
         that one's answer."""
-        return bool(self.since or self.until or self.version or self.way or self.segment or self.traits)
+        return bool(self.since or self.until or self.of_some)
 
 
 @dataclass(slots=True)
@@ -137,14 +142,14 @@ def shown_of(sizes: Mapping[str, int], smallest: int) -> dict[str, int]:
     return {who: n for who, n in sizes.items() if who in order}
 
 
-def report(asked: Asked) -> tuple[Report, dict[str, int]]:
-    """The tallies, and how many answered in each group. Of an anonymous survey groups below its smallest are left out
-    whole, and with them as many more as it takes that what is left of the sum is no smaller group either. Narrowed
-    where a part of an anonymous survey is asked for."""
+def report(asked: Asked, *, hide: bool = False) -> tuple[Report, dict[str, int]]:
+    """The tallies, and how many answered in each group. Of an anonymous survey, or where asked to `hide` them, groups
+    below its smallest are left out whole, and with them as many more as it takes that what is left of the sum is no
+    smaller group either. Narrowed where a part of an anonymous survey is asked for."""
     survey = Survey.objects.get(pk=asked.survey_id)
     parts, params = _parts(asked, survey)
     sizes = {_INSIDE.get(who, who): n for who, n in fetch_all(_SIZES.format(**parts), params)}
-    if survey.anonymous:
+    if survey.anonymous or hide:
         sizes = shown_of(sizes, survey.smallest_group)
     found: Report = {who: {} for who in sizes}
     for who, question, number, choices, rows, n, said in fetch_all(_COUNTS.format(**parts), params):

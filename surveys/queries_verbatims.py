@@ -1,6 +1,7 @@
 """What people wrote in their own words, as one reads it: by question, score, words, who and when."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -74,3 +75,29 @@ def _part(asked: Asked) -> Q:
         "response__traits__contains": dict(asked.traits),
     }
     return Q(**{name: value for name, value in told.items() if value})
+
+
+QUOTED = 200  # of a question
+_TRACES = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+|https?://\S+|\+?\d(?:[\s()./-]{0,2}\d){5,}")
+
+
+def quoted(survey: Survey, asked: Asked, questions: Iterable[str]) -> dict[str, list[str]]:
+    """What was written, by question, for others to read: the newest QUOTED of each, in the order of the alphabet, and
+    none of a question that fewer answered than the smallest group. Left out of them ("…") is what leads to a person:
+    the name of whoever wrote it where they are known, addresses, and long numbers. One query for each question."""
+    found = {}
+    every = verbatims(survey, asked, None).select_related("response__member")
+    for question in questions:
+        answers = every.filter(question=question)[:QUOTED]
+        texts = sorted(_without_traces(one.text, getattr(one.response.member, "name", "")) for one in answers)
+        if len(texts) >= survey.smallest_group:
+            found[question] = texts
+    return found
+
+
+def _without_traces(text: str, name: str) -> str:
+    parts = [re.escape(part) for part in (name, *name.split()) if len(part) > 1]
+    if parts:
+        names = "|".join(parts)
+        text = re.sub(rf"(?<!\w)(?:{names})(?!\w)" if name.isascii() else names, "…", text, flags=re.IGNORECASE)
+    return _TRACES.sub("…", text)

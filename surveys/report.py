@@ -12,7 +12,7 @@ from surveys.enums import SCALES, TEXTS, QuestionKind, Way
 from surveys.forms_report import SCOPES
 from surveys.models import Survey
 from surveys.queries_figures import drivers_of, main_of, questions_of
-from surveys.queries_report import EVERYBODY, Asked, Report, Tally, rate_of, report, score_of, shares_of
+from surveys.queries_report import EVERYBODY, Asked, Report, Tally, rate_of, report, score_of, shares_of, shown_of
 from surveys.scores import Change, Score, change, share
 
 FORMULAS = {
@@ -31,25 +31,34 @@ _PIPED = re.compile(r"\{\{.*?\}\}")
 IN_ORDER = ("month", "wave", "version")
 
 
-def figures(survey: Survey, asked: Asked, by: str = "") -> dict[str, Any]:
+def figures(survey: Survey, asked: Asked, by: str = "", *, shared: bool = False) -> dict[str, Any]:
     """What surveys/report_figures.html is given: all questions of everybody asked for, and by group where one is
-    chosen."""
+    chosen. Where it is `shared` with others, small groups are hidden as in an anonymous survey: parts, groups, months,
+    and questions that fewer answered; and a part of the people, too, that all but a few belong to."""
     questions = questions_of(survey)
-    whole, sizes = report(asked)
+    whole, sizes = report(asked, hide=shared)
+    if shared and (not sizes or _all_but_few(survey, asked, sizes[EVERYBODY])):
+        return {"hidden": True}
     tallies = whole.get(EVERYBODY, {})
     main = main_of(questions)
-    drivers = [] if asked.narrowed else drivers_of(survey, questions)
+    least = survey.smallest_group if shared else 0
+    drivers = [] if asked.narrowed else drivers_of(survey, questions, hide=shared)
     return {
         "rate": rate_of(survey.pk),
         "n": sizes.get(EVERYBODY, 0),
         "hidden": survey.anonymous and not sizes,
         "narrowed": asked.narrowed,
-        "cards": [card(question, tallies.get(question.id)) for question in questions],
-        "trend": trend(survey, asked, main) if main else None,
-        "groups": groups(survey, asked, by, questions, tallies) if by else None,
+        "cards": [card(question, tallies.get(question.id), least=least) for question in questions],
+        "trend": trend(survey, asked, main, least=least) if main else None,
+        "groups": groups(survey, asked, by, questions, tallies, least=least) if by else None,
         "drivers": [{"title": title_of(one.question), "score": one.score} for one in drivers],
         "main": title_of(main) if main else "",
     }
+
+
+def _all_but_few(survey: Survey, asked: Asked, n: int) -> bool:
+    everybody = report(Asked(survey.pk, since=asked.since, until=asked.until))[1] if asked.of_some else {}
+    return 0 < everybody.get(EVERYBODY, n) - n < survey.smallest_group
 
 
 def title_of(question: Question) -> str:
@@ -57,9 +66,11 @@ def title_of(question: Question) -> str:
     return _PIPED.sub("…", said(question.title, get_language() or "en")) or question.id
 
 
-def card(question: Question, tally: Tally | None) -> dict[str, Any]:
-    """A question: its score, and how its answers are spread."""
+def card(question: Question, tally: Tally | None, *, least: int = 0) -> dict[str, Any]:
+    """A question: its score, and how its answers are spread; not where fewer than `least` answered."""
     tally = tally or Tally()
+    if 0 < tally.answered < least:
+        return {"title": title_of(question), "few": least}
     score = score_of(question, tally)
     return {
         "question": question,
@@ -141,10 +152,11 @@ def _in_order(by: str, sizes: dict[str, int]) -> list[str]:
 
 
 def groups(
-    survey: Survey, asked: Asked, by: str, questions: list[Question], tallies: dict[str, Tally]
+    survey: Survey, asked: Asked, by: str, questions: list[Question], tallies: dict[str, Tally], *, least: int = 0
 ) -> dict[str, Any]:
-    """Questions by groups: each score, and whether it differs from that of all others by more than noise."""
-    found, sizes = by_group(asked, by)
+    """Questions by groups: each score, and whether it differs from that of all others by more than noise. No group, and
+    none of a question, below `least`."""
+    found, sizes = by_group(asked, by, hide=bool(least))
     order = _in_order(by, sizes)
     rows = []
     for question in questions:
@@ -152,8 +164,10 @@ def groups(
         if whole is None:
             continue
         cells = []
+        scores = {who: score for who in sizes if (score := score_of(question, found[who].get(question.id)))}
+        shown = shown_of({who: score.n for who, score in scores.items()}, least)
         for who in order:
-            score = score_of(question, found[who].get(question.id))
+            score = scores[who] if who in shown else score_of(question, None)
             assert score is not None
             rest = score_of(question, _without(tallies.get(question.id), found[who].get(question.id)))
             cells.append({"score": score, "heat": heat(score), "differs": rest and change(rest, score)})
@@ -162,8 +176,8 @@ def groups(
     return {"heads": heads, "rows": rows, "by": dict(SCOPES).get(by, ""), "left": len(sizes) - len(order)}
 
 
-def by_group(asked: Asked, by: str) -> tuple[Report, dict[str, int]]:
-    return report(Asked(**{name: getattr(asked, name) for name in asked.__slots__} | {"by": by}))
+def by_group(asked: Asked, by: str, *, hide: bool = False) -> tuple[Report, dict[str, int]]:
+    return report(Asked(**{name: getattr(asked, name) for name in asked.__slots__} | {"by": by}), hide=hide)
 
 
 def _without(whole: Tally | None, part: Tally | None) -> Tally:
@@ -183,17 +197,19 @@ def heat(score: Score) -> str:
 WIDE, TALL, EDGE = 640.0, 180.0, 24.0
 
 
-def trend(survey: Survey, asked: Asked, question: Question) -> list[dict[str, Any]]:
-    """The overall score by month, and by wave where there were several."""
+def trend(survey: Survey, asked: Asked, question: Question, *, least: int = 0) -> list[dict[str, Any]]:
+    """The overall score by month, and by wave where there were several; none of fewer than `least`."""
     found = []
     for by in ("month",) if survey.anonymous else ("month", "wave"):
-        tallies, sizes = by_group(asked, by)
+        tallies, sizes = by_group(asked, by, hide=bool(least))
+        scores = {who: score for who in sizes if (score := score_of(question, tallies[who].get(question.id)))}
+        shown = shown_of({who: score.n for who, score in scores.items()}, least)
         points = []
         before: Score | None = None
         for who in _in_order(by, sizes):
-            score = score_of(question, tallies[who].get(question.id))
-            if score is None or (by == "wave" and not who):
+            if who not in shown or (by == "wave" and not who):
                 continue
+            score = scores[who]
             told: Change | None = change(before, score) if before else None
             first = before is None
             points.append({"name": group_name(survey, by, who), "score": score, "change": told, "first": first})

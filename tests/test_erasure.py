@@ -66,6 +66,7 @@ WHOLE_TABLES = {
     "surveys_improvementaction": "what the shop changes for all",
     "surveys_surveytrigger": "the same",
     "surveys_surveyplace": "stores and tables",
+    "surveys_sharedreport": "titles that staff write, and choices of a form",
     "surveys_dueinvitation": "made of numbers, and deleted",
     "referrals_programme": "what marketers write to all",
     "referrals_programmeversion": "the same",

@@ -18,6 +18,7 @@ from surveys.services.answering import answer, begin, complete
 from surveys.services.doors import make_place, make_trigger
 from surveys.services.mixing import mix_due
 from surveys.services.publishing import make_survey, move, save_draft, save_quota
+from surveys.services.sharing import share_report
 
 WAVES = (195, 105, 16)  # days ago
 SCORES = (  # by wave: a new machine at Central Station since the second
@@ -52,7 +53,7 @@ MATTERS = ("taste", "price", "staff", "speed", "place", "card")
 def ask(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:
     here = set(Member.objects.filter(PRESENT).values_list("pk", flat=True))
     asked = [guest for guest in guests if guest.member.pk in here]
-    _recommend(random, asked, at)
+    _recommend(random, asked, at, staff)
     _anonymous(random, asked, at)
     _reach(at)
     ready = READY["idea"]
@@ -90,7 +91,7 @@ def _words(random: Random, lines: tuple[tuple[str, str], ...], language: str) ->
     return random.choice(lines)[1 if language == "zh-hans" else 0]
 
 
-def _recommend(random: Random, guests: list[Guest], at: datetime) -> None:
+def _recommend(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:
     """Three waves of the ready survey; thanked with points since this week, so that none were given before."""
     first = at - timedelta(days=WAVES[0] + 2)
     survey = _opened(
@@ -135,6 +136,10 @@ def _recommend(random: Random, guests: list[Guest], at: datetime) -> None:
             answer(response_id=response.pk, values=values, at=moment)
             complete(response_id=response.pk, at=moment + timedelta(minutes=2))
     save_draft(survey_id=survey.pk, at=at - timedelta(days=3), thanks_points=20, thanks_days=180)
+    share_report(
+        survey_id=survey.pk, title="Would guests recommend us? By store", chosen={"by": "store"}, verbatims=True,
+        expires_at=at + timedelta(days=90), at=at - timedelta(days=1), actor_id=staff["Marketer"].pk,
+    )  # fmt: skip
     low = {"answer": "recommend", "op": "at_most", "value": 6}
     save_quota(survey_id=survey.pk, name="Unhappy guests", condition=low, most=150)
 

@@ -209,7 +209,8 @@ ACCESS: dict[str, set[str]] = {
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
     **dict.fromkeys(
-        (f"surveys_survey_{page}" for page in ("reach", "invitations", "posters", "report", "report_file")), MARKETER_UP
+        (f"surveys_survey_{page}" for page in ("reach", "invitations", "posters", "report", "report_file", "share")),
+        MARKETER_UP,
     ),
     **dict.fromkeys(("surveys_survey_verbatims", "surveys_survey_verbatims_file"), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),

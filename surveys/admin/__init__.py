@@ -2,6 +2,7 @@ from surveys.admin import (
     cases,
     reach,
     report,
+    share,
     survey,
     verbatims,
 )
@@ -10,6 +11,7 @@ __all__ = [
     "cases",
     "reach",
     "report",
+    "share",
     "survey",
     "verbatims",
 ]

@@ -29,6 +29,7 @@ def results(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespo
         "form": form,
         "query": request.GET.urlencode(),
         "formats": list(FORMATS),
+        "may_share": request.user.has_perm("surveys.view_sharedreport"),
     }
     return draw(model_admin, request, survey, "surveys/admin/report.html", tab="report", **context)
 

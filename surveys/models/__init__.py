@@ -14,6 +14,7 @@ from surveys.models.case import Case, CaseChange, CaseMessage, Remedy
 from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
+from surveys.models.shared import SharedReport
 from surveys.models.survey import Quota, Survey, SurveyPicture, SurveyVersion
 from surveys.models.trigger import AskingRule, DueInvitation, SurveyTrigger
 
@@ -38,6 +39,7 @@ __all__ = [
     "RemedyLimit",
     "Response",
     "RootCause",
+    "SharedReport",
     "Suggestion",
     "SuggestionLike",
     "Survey",
