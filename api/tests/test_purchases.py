@@ -144,7 +144,7 @@ NOW = timezone.now()
     ("more", "status", "field"),
     [
         ({"currency": "EURO"}, 422, "currency"),
-        ({"currency": "XYZ"}, 422, "currency"),
+        ({"currency": "XXX"}, 422, "currency"),
         ({"lines": []}, 422, "lines"),
         ({"lines": [{"unit_price": "0.005"}]}, 422, "lines.0.unit_price"),
         ({"lines": [{"unit_price": "-1.00"}]}, 422, "lines.0.unit_price"),

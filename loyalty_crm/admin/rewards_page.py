@@ -192,7 +192,7 @@ class RewardsPage(Teller):
             shown.append(self._stands(gettext("Of it, on gift cards"), held.cards, cards))
         if self.unit == Unit.POINTS:
             note = gettext("%(points)s points at %(cost)s each") % {"points": total, "cost": self._one()}
-            shown.append(Stat(gettext("Owed in money"), owed, "", "", "", note, list_of("rewards_rewardsettings"), ""))
+            shown.append(Stat(gettext("Owed in money"), owed, "", "", "", note, self.lots(left="held"), ""))
         for days, amount in zip(AHEAD, held.expiring, strict=True):
             until = (self.held_at + timedelta(days=days)).isoformat()
             title = gettext("Expire within %(days)d days") % {"days": days}
