@@ -37,9 +37,9 @@ class SenderAdmin(DeskAdmin):
             _("HTTP call"),
             {"fields": ("url", "body", ("token", "signing_key"), ("id_field", "timeout")), "classes": ("collapse",)},
         ),
-        (_("State"), {"fields": (("state", "next_try"), "last_trouble")}),
+        (_("State"), {"fields": (("condition", "next_try"), "last_trouble")}),
     )
-    readonly_fields = ("state", "next_try", "last_trouble")
+    readonly_fields = ("condition", "next_try", "last_trouble")
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view
@@ -131,6 +131,11 @@ class SenderAdmin(DeskAdmin):
         if sender.breaker != BreakerState.CLOSED:
             return "open", sender.get_breaker_display()
         return "at_work", sender.get_breaker_display()
+
+    @display(description=_("state"))
+    def condition(self, sender: Sender) -> str:
+        """The same on the sender's own page, where there is no label to colour."""
+        return self.state(sender)[1]
 
     @display(description=_("next try"))
     def next_try(self, sender: Sender) -> str:

@@ -18,6 +18,7 @@ from campaigns.enums import MessageState
 from campaigns.models import Message
 from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
+from campaigns.services.pace import OWN_BUCKET, OWN_RATE, OWN_TOKENS
 from campaigns.services.pressure import admit
 from common.sql import execute, fetch_all, fetch_beside
 
@@ -45,16 +46,19 @@ def alive() -> Iterator[UUID]:
             execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [str(token)])
 
 
-_DUE = """
+# Of a campaign with a speed of its own no more than may leave now: what is written early gives its gift early.
+_DUE = f"""
 SELECT waiting.id, waiting.deaths FROM (
-    SELECT id FROM campaigns_campaign
+    SELECT campaign.id,
+           CASE WHEN rate_per_minute IS NULL THEN %(limit)s ELSE least(%(limit)s, floor({OWN_TOKENS})) END::int AS room
+    FROM campaigns_campaign AS campaign {OWN_BUCKET}
     WHERE state = 'running' AND (kind = 'service' OR NOT %(only_service)s)
-    ORDER BY kind = 'service' DESC, priority DESC, id
+    ORDER BY kind = 'service' DESC, priority DESC, campaign.id
 ) AS campaign CROSS JOIN LATERAL (
     SELECT message.id, message.attempts - jsonb_array_length(message.tries) AS deaths FROM campaigns_message AS message
     WHERE message.campaign_id = campaign.id AND message.sender_id = %(sender)s AND message.state = 'queued'
       AND message.next_try_at <= %(at)s AND message.expires_at > %(at)s
-    ORDER BY message.next_try_at, message.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY message.next_try_at, message.id LIMIT campaign.room FOR NO KEY UPDATE SKIP LOCKED
 ) AS waiting LIMIT %(limit)s
 """
 _CLAIM = """
@@ -89,6 +93,21 @@ def _apart(due: Sequence[tuple[int, int]], limit: int) -> list[int]:
             break
         found.append(message_id)
     return found
+
+
+_SOON = f"""
+SELECT min((1 - {OWN_TOKENS}) / {OWN_RATE}) FROM campaigns_campaign AS campaign {OWN_BUCKET}
+WHERE campaign.state = 'running' AND campaign.rate_per_minute IS NOT NULL AND EXISTS (
+    SELECT FROM campaigns_message AS message
+    WHERE message.campaign_id = campaign.id AND message.sender_id = %(sender)s AND message.state = 'queued'
+      AND message.next_try_at <= %(at)s AND message.expires_at > %(at)s)
+"""
+
+
+def seconds_until_more(*, sender_id: int, at: datetime) -> float | None:
+    """How long until a campaign of a sender may send again that only its own speed holds up; None where none is."""
+    found = fetch_all(_SOON, {"sender": sender_id, "at": at})[0][0]
+    return None if found is None else max(float(found), 0.0)
 
 
 # --- taking over from the dead -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 from liquid.exceptions import LiquidError
 
 from campaigns import events, merge
@@ -251,6 +251,8 @@ def _say(template: Compiled, message: Held, subject: str = "", short: str = "") 
         message.subject = template.subject(message.values)
     if message.channel == Medium.SMS:
         message.text = template.sms(message.values) or short
+        if not message.text:
+            raise LiquidError(gettext("The template has no short text."), token=None)
     elif message.channel == Medium.WEBHOOK:
         own = template.sms(message.values) or short
         message.text = own or template.render(message.values | links_of(message)).text

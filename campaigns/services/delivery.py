@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 import structlog
@@ -26,9 +27,19 @@ from campaigns.channels.smtp import SmtpLine
 from campaigns.enums import MessageState, Transport
 from campaigns.models import Sender
 from campaigns.services import breaker
-from campaigns.services.claims import LEASE, Outcome, alive, claim, mark, pause, settle, sweep
+from campaigns.services.claims import (
+    LEASE,
+    Outcome,
+    alive,
+    claim,
+    mark,
+    pause,
+    seconds_until_more,
+    settle,
+    sweep,
+)
 from campaigns.services.content import freeze
-from campaigns.services.pace import Limit, take
+from campaigns.services.pace import Limit, of_campaign, take
 from campaigns.services.suppression import suppress_bad_address
 from common.sql import execute, fetch_all
 
@@ -38,6 +49,7 @@ Clock = Callable[[], datetime]
 CHUNK = 200
 RUN = timedelta(minutes=5)  # of one task; the next tick goes on
 TURN = timedelta(seconds=20)  # of one sender, while others wait
+AHEAD = 5  # seconds; so much is written ahead where a limit of speed holds
 MOST_WAIT = 1.5  # seconds that a deliverer waits for its limit of speed; for longer, it goes
 LONG_PAUSE = timedelta(hours=1)  # after an answer that we are not wanted
 SERVICE_LANE = 99  # a lane of each sender that only messages of service use
@@ -120,6 +132,8 @@ class _Turn:
         self.sender, self.token, self.clock, self.only_service = sender, token, clock, only_service
         self.line = line_of(sender)
         self.limits = limits_of(sender)
+        # What is written gives its gift: no more than can leave in a few seconds.
+        self.chunk = min([CHUNK, *(ceil(limit.holds + AHEAD * limit.rate) for limit in self.limits)])
         self.outcomes: list[Outcome] = []
         self.answered = 0  # the message that the server took last, if that is not yet marked
         self.bad: list[tuple[str, str]] = []  # addresses that do not exist, and who said so
@@ -134,7 +148,7 @@ class _Turn:
         more = True
         try:
             while more and not self.halted and self.clock() < self.deadline:
-                limit = breaker.how_many(self.sender, self.clock(), CHUNK)
+                limit = breaker.how_many(self.sender, self.clock(), self.chunk)
                 ids = claim(
                     sender_id=self.sender.pk,
                     token=self.token,
@@ -142,7 +156,7 @@ class _Turn:
                     limit=limit,
                     only_service=self.only_service,
                 )
-                more = bool(ids)
+                more = bool(ids) or self._more_soon()
                 if ids:
                     breaker.trying(sender=self.sender)
                     self._chunk(ids, whole=len(ids) == CHUNK)
@@ -154,6 +168,14 @@ class _Turn:
                 self.beside.shutdown()
                 self.line.close()
         return self.sent, more and not self.halted
+
+    def _more_soon(self) -> bool:
+        """Waits for a campaign's own speed, if that takes a moment only; whether it did."""
+        wait = None if self.only_service else seconds_until_more(sender_id=self.sender.pk, at=self.clock())
+        if wait is None or wait > MOST_WAIT:
+            return False
+        time.sleep(wait)
+        return True
 
     def _chunk(self, ids: list[int], *, whole: bool) -> None:
         ready = self._freeze(ids)
@@ -239,7 +261,7 @@ class _Turn:
         """Whether the message's campaign has had its share of this minute; other campaigns go on."""
         if not message.rate_per_minute:
             return False
-        wait = take([Limit(f"campaign:{message.campaign_id}", message.rate_per_minute, 60)])
+        wait = take([of_campaign(message.campaign_id, message.rate_per_minute)])
         if wait > 0:
             self._give_back([message], timedelta(seconds=wait))
         return wait > 0

@@ -30,6 +30,19 @@ class Limit(NamedTuple):
         return (self.most - self.holds + 1) / self.seconds
 
 
+def of_campaign(campaign_id: int, rate_per_minute: int) -> Limit:
+    """A campaign's own limit."""
+    return Limit(f"campaign:{campaign_id}", rate_per_minute, 60)
+
+
+# SQL of the same for all at once: the tokens that the bucket of `campaign` holds now; its rate, in tokens a second.
+OWN_BUCKET = "LEFT JOIN campaigns_bucket AS bucket ON bucket.name = 'campaign:' || campaign.id"
+_HOLDS = "greatest(1, campaign.rate_per_minute / 10)"
+OWN_RATE = f"((campaign.rate_per_minute - {_HOLDS} + 1) / 60.0)::float"
+OWN_TOKENS = f"""least({_HOLDS}, coalesce(bucket.tokens
+    + greatest(extract(epoch FROM clock_timestamp() - bucket.at), 0)::float * {OWN_RATE}, {_HOLDS}))"""
+
+
 @transaction.atomic
 def take(limits: Sequence[Limit]) -> float:
     """Takes a token from each bucket, or from none: then the seconds until there are some."""

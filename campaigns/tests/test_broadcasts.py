@@ -1,5 +1,6 @@
 """Broadcasts from the audience to the row of each member, asked for as staff do."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -38,6 +39,7 @@ def version(subject="News"):
     said = {"en": "Dear {{ member.name }}", "zh-hans": "{{ member.name }}，您好"}
     content = {
         "subject": {"en": subject, "zh-hans": "新消息"},
+        "sms": said,
         "blocks": [{"type": "text", "body": said, "text": said}],
     }
     return save_template(template_id=None, name="News", kind="marketing", content=content, actor_id=None, at=JOINED)
@@ -395,3 +397,36 @@ def test_the_coupon_that_is_shown_is_the_one_that_came_with_it():
     body = mail.outbox[0].body.replace("-", "")
     assert body.count(given.code.replace("-", "")) == 2
     assert newer.code.replace("-", "") not in body
+
+
+def test_text_messages_without_a_short_text_do_not_go_out():
+    bare = {"subject": {"en": "News"}, "blocks": [{"type": "text", "text": {"en": "Dear you"}}]}
+    made = draft(campaign={"channels": ["email", "sms"]})
+    version_id = save_template(
+        template_id=None, name="Bare", kind="marketing", content=bare, actor_id=None, at=JOINED
+    ).pk
+    control.edit(campaign_id=made.pk, versions=[control.Version(version_id)])
+    with pytest.raises(control.NotReady, match="“Bare” has no short text"):
+        control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    member = make_member(phone="+4915112345670")
+    state_consent(member_id=member.pk, channel="sms", purpose="offers", granted=True, source="test", at=JOINED)
+    control.edit(campaign_id=made.pk, campaign={"channels": ["app", "sms"]}, versions=[control.Version(version().pk)])
+    control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    execute("UPDATE campaigns_broadcastvariant SET version_id = %s", [version_id])  # as a journey may have it
+    beat()
+    deliver(clock=lambda: AT)
+    message = Message.objects.get(member=member)
+    assert (message.state, message.error) == ("failed", "The template has no short text.")
+
+
+def test_a_slow_broadcast_gives_its_gifts_as_its_messages_leave():
+    for n in range(8):
+        reader(email=f"slow{n}@example.com")
+    made = scheduled(gift_points=5, gift_valid_days=None, campaign={"rate_per_minute": 20})
+    beat()
+    assert deliver(clock=lambda: AT) == 2
+    assert Message.objects.exclude(gift=None).count() == 2
+    control.cancel(campaign_id=made.pk, at=AT)
+    beat()
+    assert Counter(state for state, _why in rows(made).values()) == {"sent": 2, "cancelled": 6}
+    assert Message.objects.exclude(gift=None).count() == 2

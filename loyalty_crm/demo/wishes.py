@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from random import Random
 
-from campaigns.enums import Pace
-from campaigns.models import Cap, OptInRule, Topic
+from campaigns.enums import GoesTo, Medium, Pace, Transport
+from campaigns.models import Cap, OptInRule, Sender, Topic
 from campaigns.services.opt_in import send_due
 from campaigns.services.preferences import choose_topic, set_pace
 from members.enums import Channel
-from members.models import PRESENT, ConsentState, Member
+from members.models import PRESENT, ConsentState, Identity, Member
 from members.services.consent import state_consent
 
 TOPICS = (
@@ -42,6 +42,7 @@ def keep_wishes(at: datetime, seed: int) -> None:
         elif random.random() < 0.4:
             pace = random.choice([Pace.WEEKLY, Pace.MONTHLY])
             set_pace(member_id=member_id, pace=pace, source="unsubscribe link", at=said)
+    _open_wechat(at)
     OptInRule.objects.create(channel="sms", purpose="offers", days=7)
     silent = present.exclude(phone="").exclude(consent_states__channel="sms").order_by("pk")
     for member in silent[:3]:
@@ -54,3 +55,29 @@ def keep_wishes(at: datetime, seed: int) -> None:
             at=at - timedelta(hours=2),
         )
     send_due(at=at - timedelta(hours=1))
+
+
+def _open_wechat(at: datetime) -> None:
+    """The café has an account in WeChat, and its Chinese guests follow it; what it says stays in the outbox on disk."""
+    Sender.objects.update_or_create(
+        channel=Medium.WEBHOOK,
+        is_default=True,
+        defaults={
+            "label": "WeChat",
+            "transport": Transport.LOG,
+            "goes_to": GoesTo.IDENTITY,
+            "goes_to_system": "wechat",
+        },
+    )
+    guests = Member.objects.filter(PRESENT, language="zh-hans").order_by("pk")[:40]
+    for place, member in enumerate(guests):
+        Identity.objects.create(member=member, system="wechat", value=f"oDemo{place:04}cafe")
+        if place % 4:
+            state_consent(
+                member_id=member.pk,
+                channel=Channel.WEBHOOK,
+                purpose="offers",
+                granted=True,
+                source="portal",
+                at=at - timedelta(days=30 + place),
+            )

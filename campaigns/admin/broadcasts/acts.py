@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
 
 from campaigns.admin.broadcasts.steps import broadcast_or_404, url
-from campaigns.admin.broadcasts.words import gift_words, members, number, when_words, who_words
+from campaigns.admin.broadcasts.words import gift_words, members, number, way_words, when_words, who_words
 from campaigns.enums import CampaignState, MessageState
 from campaigns.forms_broadcasts import Nothing, RefuseForm, TestForm
 from campaigns.models import Broadcast
@@ -74,6 +74,7 @@ class AskView(BroadcastView):
         sentences = [
             gettext("%(members)s get it.") % {"members": members(told.reached)},
             who_words(broadcast),
+            way_words(broadcast),
             when_words(broadcast, at=self.at),
         ]
         if gift := gift_words(broadcast):

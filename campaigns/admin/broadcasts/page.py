@@ -19,6 +19,7 @@ from campaigns.admin.broadcasts.words import (
     percent,
     test_words,
     verdict_words,
+    way_words,
     when_words,
     who_words,
 )
@@ -60,6 +61,7 @@ def show(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
         "acts": _acts(broadcast, request, may_change),
         "sentences": [
             who_words(broadcast),
+            way_words(broadcast),
             when_words(broadcast, at=at),
             *filter(None, [gift_words(broadcast), test_words(broadcast, variants)]),
         ],

@@ -17,13 +17,16 @@ from campaigns.admin.broadcasts.words import (
     number,
     put_off_words,
     test_words,
+    way_words,
     when_words,
     who_words,
 )
+from campaigns.admin.templates.editor import sms_words
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.enums import CampaignState, Medium
 from campaigns.forms_broadcasts import AudienceForm, ContentForm, Step, WhenForm
+from campaigns.merge import Number
 from campaigns.models import Broadcast, BroadcastVariant
 from campaigns.services.broadcasts import control
 from campaigns.services.broadcasts.audience import Estimate
@@ -117,6 +120,7 @@ def check(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespons
         "step": "check",
         "steps": [(key, label, url(key, broadcast.pk)) for key, (label, _form) in STEPS.items()],
         "who": who_words(broadcast),
+        "ways": way_words(broadcast),
         "when": when_words(broadcast, at=at),
         "gift": gift_words(broadcast),
         "test": test_words(broadcast, variants),
@@ -132,10 +136,17 @@ def looked_at(variant: BroadcastVariant, at: Any) -> BroadcastVariant:
     made: list[tuple[str, Any, Any]] = []
     said = variant.version.content
     said = {**said, "subject": {**said["subject"], **variant.subject}}
+    has_short = not {Medium.SMS, Medium.WEBHOOK}.isdisjoint(variant.broadcast.campaign.channels)
+    shorts = []
     for code, label in Language.choices:
         content = Compiled(said, code, variant.version.template.kind, look(), at)
         if content.language not in [one[0] for one in made]:
-            made.append((content.language, content.render(values_for(content, None, at)), label))
+            values = values_for(content, None, at)
+            values["gift"] = {**values["gift"], "points": Number(variant.broadcast.gift_points)}
+            made.append((content.language, content.render(values), label))
+            if has_short and (short := content.sms(values)):
+                shorts.append((content.language, short, sms_words(short)))
+    variant.shorts = shorts  # type: ignore[attr-defined]
     variant.subjects = [(code, content.subject) for code, content, _label in made]  # type: ignore[attr-defined]
     variant.looks = [(code, label, shown(content, dark=False)) for code, content, label in made]  # type: ignore[attr-defined]
     return variant

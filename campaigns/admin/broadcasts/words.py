@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.utils.formats import date_format, number_format, time_format
 from django.utils.translation import gettext, ngettext
 
-from campaigns.enums import BroadcastWhen, Metric
+from campaigns.enums import BroadcastWhen, Medium, Metric
 from campaigns.experiments import Arm
 from campaigns.models import Broadcast, BroadcastVariant
 from campaigns.queries_measure import Lift
@@ -102,6 +102,12 @@ def who_words(broadcast: Broadcast) -> str:
     if out:
         return gettext("%(who)s, but not in %(groups)s.") % {"who": text, "groups": join.join(out)}
     return gettext("%(who)s.") % {"who": text}
+
+
+def way_words(broadcast: Broadcast) -> str:
+    """By which channels, in their order, in a sentence."""
+    labels = [str(Medium(one).label) for one in broadcast.campaign.channels]
+    return gettext("By: %(channels)s.") % {"channels": gettext(", otherwise ").join(labels)}
 
 
 def gift_words(broadcast: Broadcast) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext
 
-from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, MessageState, SkipReason
+from campaigns.content.blocks import complete_languages
+from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, Medium, MessageState, SkipReason
 from campaigns.models import Broadcast, BroadcastVariant, Campaign, CampaignSettings, Message, TemplateVersion
 from campaigns.services.broadcasts.audience import Estimate, NoDate, estimate, segment_versions, timing_of
 from common.doorbell import ring
@@ -121,6 +122,13 @@ def problems(broadcast: Broadcast, *, at: datetime) -> list[str]:
         for variant in variants
         if variant.version.template.archived_at
     ]
+    if Medium.SMS in broadcast.campaign.channels:
+        texts = [(one.version.template, one.version.content) for one in variants]
+        found += [
+            gettext("“%(template)s” has no short text, so text messages would be empty.") % {"template": template}
+            for template, content in texts
+            if not all((content["sms"] or {}).get(language) for language in complete_languages(content))
+        ]
     offer = broadcast.offer
     if offer is not None and (offer.state != "live" or offer.shared_code or (offer.ends_at and offer.ends_at <= at)):
         found.append(gettext("No coupons are issued of “%(offer)s” now.") % {"offer": offer})
