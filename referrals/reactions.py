@@ -4,8 +4,11 @@ from django.utils import timezone
 
 from members.events import EVENT_TOLD, MEMBER_JOINED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
 from members.models import TimelineEvent
+from referrals.events import REFERRAL_REWARDED
+from referrals.models import Referral
 
 _ANY = "EXISTS (SELECT FROM referrals_programme)"
+_RULES = "EXISTS (SELECT FROM rewards_earningrule WHERE trigger = 'referral')"
 
 
 @reacts_to(MEMBER_JOINED, unless="import", where=_ANY)
@@ -36,3 +39,14 @@ def look_at_refunds(events: list[TimelineEvent]) -> None:
     from referrals.services.qualifying import refunded
 
     refunded(friend_ids=[event.member_id for event in events], at=timezone.now())
+
+
+@reacts_to(REFERRAL_REWARDED, where=_RULES)
+def reward_givers(events: list[TimelineEvent]) -> None:
+    """Rules may give something to who brought a friend, once that friend counts, whatever the programme thanks with."""
+    from rewards.services.earning.events import saw
+
+    for one in events:  # both sides are told of it; the rule is for who brought the other
+        if Referral.objects.filter(pk=one.data["referral"]).exclude(friend=one.member_id).exists():
+            key = f"referral:{one.data['referral']}"
+            saw(trigger="referral", member_id=one.member_id, key=key, moment=one.at, at=timezone.now())

@@ -1,5 +1,7 @@
 """What surveys do about events from below."""
 
+from django.utils import timezone
+
 from members.events import reacts_to
 from members.models import TimelineEvent
 from surveys.services.triggering import HEARD, Happened, hear
@@ -9,3 +11,16 @@ from surveys.services.triggering import HEARD, Happened, hear
 def write_down_who_is_asked(events: list[TimelineEvent]) -> None:
     """What happened leads to invitations; which, the triggers say."""
     hear(events=[Happened(one.pk, one.kind, one.member_id, one.at, one.data) for one in events])
+
+
+_RULES = "EXISTS (SELECT FROM rewards_earningrule WHERE trigger = 'survey_answered')"
+
+
+@reacts_to("survey.answered", unless="import", where=_RULES)
+def reward_answers(events: list[TimelineEvent]) -> None:
+    """Rules may give something for answering, whatever the survey itself thanks with."""
+    from rewards.services.earning.events import saw
+
+    for one in events:
+        key = f"survey_answered:{one.pk}"
+        saw(trigger="survey_answered", member_id=one.member_id, key=key, moment=one.at, at=timezone.now())

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from common.sql import execute
 from members.models import Household, Member, TimelineEvent
 from members.services.erasure import erase_members
 from members.services.merging import merge_members
+from members.services.reactions import run_due
 from members.tests.factories import make_member
 from members.tests.killed import kill_at_call, killed_in
 from referrals.definition import BadProgramme, parse
@@ -26,7 +28,7 @@ from referrals.tests.factories import AT, bring, buys, code_of, definition, live
 from rewards.models import Transfer
 from rewards.queries import balance
 from rewards.services.refunds import refund_purchase
-from rewards.tests.factories import adjust, post
+from rewards.tests.factories import adjust, make_rule_of, post
 
 pytestmark = pytest.mark.django_db
 LATER = AT + timedelta(days=14)
@@ -75,6 +77,21 @@ def test_both_are_thanked_once_the_friend_is_a_customer_and_the_hold_is_over(giv
         "referral.joined", "referral.qualified", "referral.rewarded",
     }  # fmt: skip
     assert list(referral.steps.order_by("pk").values_list("state", flat=True)) == ["joined", "held", "rewarded"]
+
+
+def test_rules_may_give_the_giver_something_once_the_friend_counts(giver):
+    rule = make_rule_of("Friend", {"effect": {"kind": "fixed", "points": 30}}, trigger="referral")
+    live_programme()
+    friend = newcomer()
+    bring(giver, friend)
+    buys(friend)
+    run_due(at=timezone.now() + timedelta(hours=1))
+    assert not Transfer.objects.filter(rule__rule=rule).exists()
+    settle_due(at=LATER)
+    for _again in range(2):
+        run_due(at=timezone.now() + timedelta(hours=1))
+    (earned,) = Transfer.objects.filter(rule__rule=rule)
+    assert (earned.credit.member, earned.amount) == (giver, 30)
 
 
 def test_what_points_and_discounts_paid_does_not_count_towards_the_least(giver):

@@ -7,11 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
 
 from members.models import TimelineEvent
+from members.services.reactions import run_due
 from members.tests.factories import make_member
 from members.tests.killed import kill_at_call, killed_in
 from rewards.models import Account, Transfer
+from rewards.tests.factories import make_rule_of
 from surveys.answers import Given
 from surveys.enums import ResponseState, SurveyState, Way
 from surveys.models import Answer, Invitation, Response, Survey, SurveyVersion
@@ -62,6 +65,16 @@ def test_of_bad_answers_nothing_is_kept(values):
     with pytest.raises(BadAnswers):
         answer(response_id=response.pk, values=values, at=AT)
     assert not Answer.objects.exists()
+
+
+def test_rules_may_give_something_for_an_answer_once():
+    rule = make_rule_of("Answer", {"effect": {"kind": "fixed", "points": 7}}, trigger="survey_answered")
+    member = make_member()
+    answered(open_survey(thanks_points=50), 9, member_id=member.pk)
+    for _again in range(2):
+        run_due(at=timezone.now() + timedelta(hours=1))
+    (earned,) = Transfer.objects.filter(rule__rule=rule)
+    assert (earned.credit.member, earned.amount, earned.at) == (member, 7, AT)
 
 
 def test_whoever_is_invited_answers_once_and_is_thanked_once():

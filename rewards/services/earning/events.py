@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from common.sql import fetch_all
-from members.models import CustomEvent
+from members.models import CustomEvent, Member
 from members.services.custom_events import KIND, MOST_DATA, NewEvent, RecordedEvent, record_custom_events
 from rewards.earning.basket import AHEAD, BACK, LENGTHS, Refusal
 from rewards.earning.facts import Happening
@@ -127,6 +127,12 @@ def happened(*, trigger: str, to: Mapping[int, str], moments: Mapping[int, datet
         return []
     told = [NewEvent(id_, OWN, key, trigger, moments[id_]) for id_, key in sorted(to.items())]
     return _award(list(zip(told, record_custom_events(told=told), strict=True)), at)
+
+
+def saw(*, trigger: str, member_id: int, key: str, moment: datetime, at: datetime) -> None:
+    """The same for one member, told by a room above; who was erased meanwhile earns nothing."""
+    if Member.objects.filter(pk=member_id, erased_at=None).exists():
+        happened(trigger=trigger, to={member_id: key}, moments={member_id: moment}, at=at)
 
 
 def award_event(
