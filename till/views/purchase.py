@@ -166,7 +166,8 @@ def _shown(
     more = more or {}
     if request.htmx:
         return page(request, "part_preview", {"form": form, **more})
-    seen, for_one = scene(member, timezone.now()), reward_settings().points_per_unit
+    seen, settings = scene(member, timezone.now()), reward_settings()
+    for_one = settings.points_per_unit
     worth_minor = seen.stand.spendable * 10 ** minor_digits(form.currency) // for_one if for_one else 0
     context = {
         "scene": seen,
@@ -177,6 +178,7 @@ def _shown(
         "pays_points": bool(for_one),
         "may_say_who": may_still_say(member, timezone.now()),
         "points_worth_most": worth_minor,
+        "asks_from": settings.till_confirm_points,
         **more,
     }
     return page(request, "member", context)
