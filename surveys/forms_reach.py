@@ -63,6 +63,26 @@ class TriggerForm(_Desk):
         return told
 
 
+class TriggerChangeForm(TriggerForm):
+    """Of one that there is: what its event has a use for. The event stays."""
+
+    days_open = _days()
+    of_schedule = ("event", "every_days", "share", "days_open", "segment")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        event = self.initial["event"]
+        self.fields["event"].disabled = True
+        gone = {"every_days"}
+        if event == TriggerEvent.SCHEDULE:
+            gone = self.fields.keys() - set(self.of_schedule)
+        else:
+            gone |= {"store", "least"} if event != TriggerEvent.PURCHASE else set()
+            gone |= {"name"} if event != TriggerEvent.CUSTOM else set()
+        for name in gone:
+            del self.fields[name]
+
+
 class PlaceForm(_Desk):
     kind = forms.ChoiceField(label=_("kind"), choices=PlaceKind)
     store = forms.CharField(label=_("store"), max_length=80, required=False)

@@ -72,6 +72,7 @@ from rewards.services.redemptions import reserve_reward
 from rewards.services.settings import save_reward_settings
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import make_reward, make_rule, make_tiers, post
+from surveys.services.doors import make_trigger
 from surveys.tests.factories import cases_of, open_survey
 
 AT = datetime(2026, 5, 12, 10, tzinfo=UTC)
@@ -237,7 +238,8 @@ def world(db, settings) -> dict[str, int]:
         **journey_of(member),
         **cases_of(member),
         **_friends(member),
-        "surveys_survey": open_survey().pk,
+        "surveys_survey": (asking := open_survey()).pk,
+        "trigger_of_survey": make_trigger(survey_id=asking.pk, event="purchase", at=AT).pk,
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,
         "campaigns_brand": 1,

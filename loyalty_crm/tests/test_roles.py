@@ -209,10 +209,25 @@ ACCESS: dict[str, set[str]] = {
         (f"campaigns_campaign_{page}" for page in ("trace", "csv", "measures", "resend", "as_csv")), MARKETER_UP
     ),
     **dict.fromkeys(
-        (f"surveys_survey_{page}" for page in ("reach", "invitations", "posters", "report", "report_file", "share")),
+        (
+            f"surveys_survey_{page}"
+            for page in (
+                "reach",
+                "invitations",
+                "posters",
+                "report",
+                "report_file",
+                "share",
+                "trigger",
+                "trigger_pause",
+                "trigger_resume",
+                "trigger_delete",
+            )
+        ),
         MARKETER_UP,
     ),
     **dict.fromkeys(("surveys_survey_verbatims", "surveys_survey_verbatims_file"), MARKETER_UP),
+    **dict.fromkeys((f"surveys_survey_trigger{act}" for act in ("", "_pause", "_resume", "_delete")), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
     **dict.fromkeys(("surveys_case_board", "surveys_case_act"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
@@ -290,6 +305,10 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
         "surveys_survey_ready": ["nps"],
         "referrals_programme_live": [world["referrals_draft"]],
         "referrals_referral_tree": [world["members_member"]],
+        **{
+            f"surveys_survey_trigger{act}": [world["surveys_survey"], world["trigger_of_survey"]]
+            for act in ("", "_pause", "_resume", "_delete")
+        },
         "surveys_survey_report_file": [world["surveys_survey"], "json"],
         "surveys_survey_verbatims_file": [world["surveys_survey"], "json"],
         "campaigns_template_version": [world["campaigns_template"], 1],

@@ -1,6 +1,10 @@
 """The page by which staff reach people, through the front door."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.utils import timezone
 
@@ -8,8 +12,11 @@ from campaigns.models import SurveyMail
 from members.models import User
 from members.services.consent import state_consent
 from members.tests.factories import make_member
-from surveys.models import AskingRule, Invitation, SurveyPlace, SurveyTrigger, Wave
+from surveys.enums import TriggerEvent
+from surveys.models import AskingRule, DueInvitation, Invitation, SurveyPlace, SurveyTrigger, Wave
+from surveys.services.doors import make_trigger
 from surveys.services.inviting import run_due
+from surveys.services.triggering import Happened, hear, invite_due, plan_scheduled
 from surveys.tests.factories import open_survey
 
 pytestmark = pytest.mark.django_db
@@ -57,13 +64,10 @@ def test_triggers_places_and_the_rule_are_made_and_taken_back(desk):
         "trigger-cooldown_days": "60", "trigger-least": "12.50", "trigger-store": "Mitte",
     }  # fmt: skip
     page = text(desk.post(address, trigger, follow=True))
-    assert "3 hours later, 50 % of them. Only in Mitte. Nobody again within 60 days." in page
+    assert "3 hours later, 50 % of them. Only in Mitte. From €12.50. Nobody again within 60 days." in page
     made = SurveyTrigger.objects.get()
     assert made.least_minor == 1250
     assert "Please say which event" in text(desk.post(address, trigger | {"trigger-event": "custom"}))
-    desk.post(address, {"act": "switch", "trigger": made.pk})
-    made.refresh_from_db()
-    assert not made.active
     place = {"act": "place", "place-kind": "poster", "place-store": "Mitte", "place-tables": "1, 2"}
     desk.post(address, place | {"place-idle_seconds": "60"})
     survey.refresh_from_db()
@@ -76,6 +80,57 @@ def test_triggers_places_and_the_rule_are_made_and_taken_back(desk):
     assert first.token not in sheet
     desk.post(address, {"act": "rest", "rest-days": "21"})
     assert AskingRule.objects.get().days == 21
+
+
+def test_a_trigger_is_changed_paused_and_deleted_and_says_what_becomes_of_who_waits(desk):
+    survey, at = open_survey(), timezone.now()
+    made = make_trigger(survey_id=survey.pk, event=TriggerEvent.PURCHASE, at=at, least_minor=1250)
+    address = f"/admin/surveys/survey/{survey.pk}/reach/triggers/{made.pk}/"
+    buys = [Happened(n, "purchase.paid", make_member().pk, at, {"amount_minor": 2000}) for n in range(2)]
+    assert hear(events=buys) == 2
+    form = {"least": "20", "after_hours": "5", "share": "100", "cooldown_days": "30", "days_open": "14", "segment": ""}
+    asked = text(desk.post(address, form))
+    assert "2 members wait, and are asked at the hour" in asked
+    assert "Until now: A purchase: 2 hours later, 100 % of them. From €12.50." in asked
+    made.refresh_from_db()
+    assert made.after_hours == 2  # not before it is confirmed
+    desk.post(address, form | {"confirmed": "1", "event": "tier"})
+    made.refresh_from_db()
+    assert (made.event, made.after_hours, made.least_minor, made.days_open) == ("purchase", 5, 2000, 14)
+    assert made.due.count() == 2
+    assert "Nothing was changed" in text(desk.post(address, form))
+
+    assert "2 members wait to be asked by it, and will not be." in text(desk.get(f"{address}pause/"))
+    desk.post(f"{address}pause/", {"confirmed": "1"})
+    made.refresh_from_db()
+    assert (made.active, made.due.count(), hear(events=buys)) == (False, 0, 0)
+    desk.post(f"{address}resume/", {"confirmed": "1"})
+    assert hear(events=buys) == 2
+    assert invite_due(at=at + timedelta(hours=5)) == 2
+    assert hear(events=[replace(buys[0], id=9)]) == 1
+
+    assert "1 member waits to be asked by it" in text(desk.get(f"{address}delete/"))
+    desk.post(f"{address}delete/", {"confirmed": "1"})
+    assert not SurveyTrigger.objects.exists()
+    assert not DueInvitation.objects.exists()
+    assert Invitation.objects.count() == 2
+    assert desk.get(address).status_code == 404
+    acts = LogEntry.objects.filter(object_id=survey.pk).order_by("pk")
+    assert [one.change_message.split(":")[0] for one in acts] == [
+        "Trigger changed", "Trigger paused", "Trigger goes on", "Trigger deleted"
+    ]  # fmt: skip
+
+
+def test_a_trigger_by_days_keeps_its_round_when_the_days_change(desk):
+    survey, at = open_survey(), timezone.now()
+    made = make_trigger(survey_id=survey.pk, event=TriggerEvent.SCHEDULE, at=at, every_days=30)
+    plan_scheduled(at=at + timedelta(minutes=1))
+    address = f"/admin/surveys/survey/{survey.pk}/reach/triggers/{made.pk}/"
+    assert 'name="least"' not in text(desk.get(address))
+    told = {"every_days": "7", "share": "50", "days_open": "30", "segment": "", "confirmed": "1"}
+    desk.post(address, told)
+    made.refresh_from_db()
+    assert made.next_at == at + timedelta(minutes=1, days=7)
 
 
 def test_the_mail_is_chosen_and_tried(desk):

@@ -4,6 +4,7 @@ from surveys.admin import (
     report,
     share,
     survey,
+    triggers,
     verbatims,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     "report",
     "share",
     "survey",
+    "triggers",
     "verbatims",
 ]

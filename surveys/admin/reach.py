@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from common.money import to_minor
+from common.money import format_money, to_minor
 from members.queries import get_programme
 from surveys import reaching
 from surveys.admin.tabs import draw, register_page
@@ -27,7 +27,7 @@ from surveys.links import place_url, public_url
 from surveys.models import AskingRule, Invitation, Survey, SurveyPlace
 from surveys.queries import reading
 from surveys.queries_reach import drawn_of, going, resting
-from surveys.services.doors import make_place, make_trigger, revoke_place, set_rest, switch_trigger
+from surveys.services.doors import make_place, make_trigger, revoke_place, set_rest
 from surveys.services.inviting import plan_wave
 
 PAGE = 50
@@ -71,7 +71,10 @@ def reach(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         "chosen": way.chosen(survey.pk) if way else None,
         "channels": _channels(way, survey) if way else (),
         "waves": survey.waves.select_related("segment").order_by("-number")[:10],
-        "triggers": [(one, trigger_words(one)) for one in survey.triggers.select_related("segment").order_by("pk")],
+        "triggers": [
+            (one, trigger_words(one))
+            for one in survey.triggers.select_related("segment").annotate(waiting=Count("due")).order_by("pk")
+        ],
         "posters": survey.places.filter(revoked_at=None, kind=PlaceKind.POSTER).order_by("store", "table", "pk"),
         "tablets": [
             (one, place_url(one.token))
@@ -122,6 +125,9 @@ def trigger_words(trigger: Any) -> str:
         text += " " + gettext("Event: %(name)s.") % {"name": trigger.name}
     if trigger.store:
         text += " " + gettext("Only in %(store)s.") % {"store": trigger.store}
+    if trigger.least_minor:
+        amount = format_money(trigger.least_minor, get_programme().currency)
+        text += " " + gettext("From %(amount)s.") % {"amount": amount}
     if trigger.segment:
         text += " " + gettext("Only “%(group)s”.") % {"group": trigger.segment}
     return text + " " + gettext("Nobody again within %(n)s days.") % {"n": trigger.cooldown_days}
@@ -207,12 +213,6 @@ def _revoke(request: HttpRequest, survey: Survey) -> None:
         messages.success(request, gettext("Its link takes no more answers."))
 
 
-def _switch(request: HttpRequest, survey: Survey) -> None:
-    told = request.POST.get("trigger", "")
-    if told.isdecimal():
-        switch_trigger(trigger_id=int(told), survey_id=survey.pk, active="on" in request.POST)
-
-
 _FORMS: dict[str, type[forms.Form]] = {
     "wave": WaveForm,
     "trigger": TriggerForm,
@@ -227,7 +227,7 @@ _ACTS: dict[str, Callable[[HttpRequest, Survey, dict[str, Any]], str]] = {
     "test": _test,
     "rest": _rest,
 }
-_BUTTONS = {"template": _choose, "revoke": _revoke, "switch": _switch}
+_BUTTONS = {"template": _choose, "revoke": _revoke}
 
 
 # --- further pages --------------------------------------------------------------------------------------------------

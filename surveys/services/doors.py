@@ -64,15 +64,54 @@ def make_trigger(
 
 @transaction.atomic
 def switch_trigger(*, trigger_id: int, survey_id: int, active: bool) -> int:
-    """Who waits by one that is switched off is not invited."""
+    """Who waits by one that is switched off is not invited, nor when it is switched on again."""
     trigger = SurveyTrigger.objects.select_for_update().filter(pk=trigger_id, survey=survey_id).first()
-    if trigger is None:
+    if trigger is None or trigger.active == active:
         return 0
-    if not active:
-        trigger.due.all().delete()
+    trigger.due.all().delete()
     trigger.active = active
     trigger.save(update_fields=["active"])
     return 1
+
+
+@transaction.atomic
+def change_trigger(
+    *,
+    trigger_id: int,
+    survey_id: int,
+    at: datetime,
+    name: str,
+    store: str,
+    least_minor: int | None,
+    after_hours: int,
+    share: Decimal,
+    cooldown_days: int,
+    every_days: int | None,
+    days_open: int,
+    segment_id: int | None,
+) -> SurveyTrigger:
+    """Says anew whom it asks, and when; its event stays. Who waits already keeps their hour; whether they are in the
+    group, how long they can answer and the days between is judged when it has come. One by days comes round so many
+    days after it did last. SurveyTrigger.DoesNotExist."""
+    trigger = SurveyTrigger.objects.select_for_update().get(pk=trigger_id, survey=survey_id)
+    trigger.name, trigger.store, trigger.least_minor = name, store, least_minor
+    trigger.after_hours, trigger.share, trigger.cooldown_days = after_hours, share, cooldown_days
+    trigger.days_open, trigger.segment_id = days_open, segment_id
+    if trigger.next_at and trigger.every_days and every_days and every_days != trigger.every_days:
+        last = trigger.next_at - timedelta(days=trigger.every_days)
+        trigger.next_at = max(last + timedelta(days=every_days), at + timedelta(minutes=1))
+        trigger.every_days = every_days
+    trigger.save()
+    return trigger
+
+
+@transaction.atomic
+def delete_trigger(*, trigger_id: int, survey_id: int) -> int:
+    """It and those who wait by it are gone; how many waited. Who was invited stays so. SurveyTrigger.DoesNotExist."""
+    trigger = SurveyTrigger.objects.select_for_update().get(pk=trigger_id, survey=survey_id)
+    waited = trigger.due.all().delete()[0]
+    trigger.delete()
+    return waited
 
 
 def set_rest(*, days: int) -> None:
