@@ -21,7 +21,7 @@ from campaigns.enums import MessageState
 from campaigns.forms import AT_ONCE, SettleForm
 from campaigns.models import Message
 from campaigns.queries_measure import left_after
-from campaigns.services.messages import SentAgain, mark_sent, send_again
+from campaigns.services.messages import RESENDABLE, SentAgain, mark_sent, send_again
 from campaigns.services.reading import Emptied, copy_of
 from common.admin import ConfirmView, ReadOnlyAdmin, Tones, record_link, rehearse
 from common.moments import format_moment
@@ -158,6 +158,7 @@ class MessageAdmin(ReadOnlyAdmin):
     sortable_by = ()
     actions = ("send_again_selected", "mark_sent_selected")
     actions_list = ("open_outbox",)
+    actions_detail = ("send_this_again", "mark_this_sent")
     fieldsets = (
         (None, {"fields": ("mail",)}),
         (
@@ -165,7 +166,8 @@ class MessageAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("member", "to"),
-                    ("campaign", "occurrence_day"),
+                    ("campaign", "channel"),
+                    "occurrence_day",
                     "planned",
                     ("state", "changed_at"),
                     "note",
@@ -203,7 +205,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return queryset.filter(member__in=list(members)), False
 
     # --- What staff do ------------------------------------------------------------------------------------------
-    def has_settle_permission(self, request: HttpRequest) -> bool:
+    def has_settle_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("campaigns.change_message")
 
     @admin.action(description=_("Send again"), permissions=["settle"])
@@ -213,6 +215,21 @@ class MessageAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Mark as sent"), permissions=["settle"])
     def mark_sent_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         return self._settle(request, queryset, "admin:campaigns_message_mark_sent")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list:
+        """Only those of use to the message in its state."""
+        state = Message.objects.filter(pk=object_id).values_list("state", flat=True).first()
+        shown = {"send_this_again": state in RESENDABLE, "mark_this_sent": state == MessageState.UNKNOWN}
+        found = super().get_actions_detail(request, object_id)
+        return [one for one in found if shown.get(one.method.__name__, True)]
+
+    @action(description=_("Send again"), url_path="send-this-again", permissions=["settle"], icon="replay")
+    def send_this_again(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect(f"{reverse('admin:campaigns_message_send_again')}?ids={object_id}")
+
+    @action(description=_("Mark as sent"), url_path="mark-this-sent", permissions=["settle"], icon="done")
+    def mark_this_sent(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect(f"{reverse('admin:campaigns_message_mark_sent')}?ids={object_id}")
 
     def _settle(self, request: HttpRequest, queryset: QuerySet, view: str) -> HttpResponse | None:
         ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: AT_ONCE + 1])

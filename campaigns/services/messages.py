@@ -16,7 +16,7 @@ from members.events import record_selected
 
 # How long a message that staff send again may still take.
 SECOND_CHANCE = timedelta(hours=24)
-_RESENDABLE = (MessageState.MISSED, MessageState.FAILED, MessageState.UNKNOWN)
+RESENDABLE = (MessageState.MISSED, MessageState.FAILED, MessageState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def send_again(*, message_ids: Sequence[int], at: datetime, reason: str, actor_i
             "at": at,
             "until": at + SECOND_CHANCE,
             "ids": list(message_ids),
-            "states": [state.value for state in _RESENDABLE],
+            "states": [state.value for state in RESENDABLE],
         },
     )
     _record_settled([message_id for (message_id,) in rows], "sent again", reason, at, actor_id)

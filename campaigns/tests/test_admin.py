@@ -194,10 +194,14 @@ def test_doubt_is_named_before_a_second_mail(desk):
     plan(at=utc(2026, 5, 12, 9))
     Message.objects.update(state="unknown", frozen_at=utc(2026, 5, 12, 9))
     client, ids = desk(), str(Message.objects.get().pk)
+    page = text(client.get(f"/admin/campaigns/message/{ids}/change/"))  # a button each way
+    assert f"/admin/campaigns/message/{ids}/send-this-again" in page
+    assert f"/admin/campaigns/message/{ids}/mark-this-sent" in page
     preview = client.post("/admin/campaigns/message/send-again/", {"ids": ids, "reason": "x"})
     assert "that member may get the mail twice" in text(preview)
     client.post("/admin/campaigns/message/mark-sent/", {"ids": ids, "reason": "seen in the log", "confirmed": "1"})
     assert Message.objects.get().state == "sent"
+    assert "mark-this-sent" not in text(client.get(f"/admin/campaigns/message/{ids}/change/"))
 
 
 def test_the_outbox_is_read_by_managers_only(desk, settings):

@@ -271,6 +271,7 @@ ACCESS: dict[str, set[str]] = {
         MARKETER_UP,
     ),
     **pages("campaigns_message", MARKETER_UP, send_again=MARKETER_UP, mark_sent=MARKETER_UP),
+    **dict.fromkeys((f"campaigns_message_{page}" for page in ("send_this_again", "mark_this_sent")), MARKETER_UP),
     # All mail kept on disk: sign-in codes are among it.
     **dict.fromkeys((f"campaigns_message_{page}" for page in ("open_outbox", "outbox", "outbox_file")), ONLY_MANAGER),
 }
