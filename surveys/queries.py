@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 
 from members.segments.compile import selecting
+from members.segments.tree import BadDefinition
 from surveys.answers import Given
 from surveys.definition import Known
 from surveys.definition import Survey as Definition
@@ -65,3 +66,20 @@ def fitting(trees: Sequence[Mapping[str, Any]], *, member_id: int | None, at: da
             cursor.execute(statement, params)
             fits.append(cursor.fetchone() is not None)
     return fits
+
+
+def member_fits(tree: Mapping[str, Any] | None, *, member_id: int | None, at: datetime) -> bool:
+    """Whether a member fits a tree of segments (None: everybody does) now; nobody fits one that asks for what there is
+    no more."""
+    try:
+        return tree is None or fitting([tree], member_id=member_id, at=at)[0]
+    except BadDefinition:
+        return False
+
+
+def members_fitting(tree: Mapping[str, Any], *, member_ids: Sequence[int], at: datetime) -> set[int]:
+    """Those of the members who fit a tree now, in one statement. BadDefinition."""
+    statement, params = selecting(tree, at=at, member_ids=member_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return {row[0] for row in cursor.fetchall()}

@@ -141,7 +141,7 @@ def _recommend(random: Random, guests: list[Guest], at: datetime, staff: dict[st
         expires_at=at + timedelta(days=90), at=at - timedelta(days=1), actor_id=staff["Marketer"].pk,
     )  # fmt: skip
     low = {"answer": "recommend", "op": "at_most", "value": 6}
-    save_quota(survey_id=survey.pk, name="Unhappy guests", condition=low, most=150)
+    save_quota(survey_id=survey.pk, name="Unhappy guests", condition=low, most=150, at=at)
 
 
 def _anonymous(random: Random, guests: list[Guest], at: datetime) -> None:

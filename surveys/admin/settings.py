@@ -19,6 +19,8 @@ from unfold.widgets import (
 )
 
 from members.enums import Language
+from members.models import Segment
+from rewards.models import Tier
 from surveys.admin import tabs
 from surveys.definition import BadSurvey, said
 from surveys.enums import SCALES, QuestionKind, Way
@@ -133,18 +135,71 @@ def settings(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResp
 
 # --- Quotas -------------------------------------------------------------------------------------------------------
 class QuotaForm(forms.Form):
-    who = forms.ChoiceField(label=_("Of those who answered"), widget=UnfoldAdminSelectWidget)
+    who = forms.ChoiceField(label=_("Of those who answered"), required=False, widget=UnfoldAdminSelectWidget)
+    tier: forms.ModelChoiceField = forms.ModelChoiceField(
+        Tier.objects.order_by("rank"), label=_("Only members of the tier"), required=False,
+        empty_label=_("all"), widget=UnfoldAdminSelectWidget,
+    )  # fmt: skip
+    segment: forms.ModelChoiceField = forms.ModelChoiceField(
+        Segment.objects.filter(archived_at=None).order_by("name"), label=_("Only members in the segment"),
+        required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget,
+    )  # fmt: skip
+    age_from = _number(_("From the age of"), 0, 150)
+    age_to = _number(_("Up to the age of"), 0, 150)
+    city = forms.CharField(
+        label=_("Only from the city"), max_length=100, required=False, widget=UnfoldAdminTextInputWidget
+    )
     most = _number(_("Answers at most"), 1, 10**8, required=True)
+    of_members = ("tier", "segment", "age_from", "age_to", "city")
 
-    def __init__(self, *args: Any, offered: list[tuple[str, Any, Any]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offered: list[tuple[str, Any, Any]], anonymous: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offered = offered
-        choices = [(str(n), f"{title} – {words}") for n, (title, words, _condition) in enumerate(offered)]
+        if anonymous:
+            for name in self.of_members:
+                del self.fields[name]
+        choices: list[tuple[str, Any]] = [("", _("all"))]
+        choices += [(str(n), f"{title} – {words}") for n, (title, words, _condition) in enumerate(offered)]
         self.fields["who"].choices = choices  # type: ignore[attr-defined]
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not given["who"] and not self._told(given):
+            self.add_error("who", _("Please say of which answers, or of which members."))
+        return given
+
+    def _told(self, given: dict[str, Any]) -> list[str]:
+        return [name for name in self.of_members if given.get(name) not in (None, "")]
+
     @property
-    def chosen(self) -> tuple[str, Any, Any]:
-        return self.offered[int(self.cleaned_data["who"])]
+    def condition(self) -> Any:
+        """On the answers; None: all of them."""
+        return self.offered[int(self.cleaned_data["who"])][2] if self.cleaned_data["who"] else None
+
+    @property
+    def members(self) -> dict[str, Any] | None:
+        """A tree of members.segments; None: everybody."""
+        told = self.cleaned_data
+        leaves = {
+            "tier": lambda tier: {"trait": "tier", "op": "any_of", "value": [tier.pk]},
+            "segment": lambda segment: {"trait": "segment", "op": "any_of", "value": [segment.pk]},
+            "age_from": lambda age: {"trait": "age", "op": "at_least", "value": age},
+            "age_to": lambda age: {"trait": "age", "op": "at_most", "value": age},
+            "city": lambda city: {"trait": "city", "op": "any_of", "value": [city]},
+        }
+        nodes = [leaves[name](told[name]) for name in self._told(told)]
+        return {"all": nodes} if nodes else None
+
+    @property
+    def words(self) -> str:
+        """What it is of, as its name."""
+        told = self.cleaned_data
+        words = []
+        if told["who"]:
+            title, said_so, _condition = self.offered[int(told["who"])]
+            words.append(f"{title[:50]} – {said_so}")
+        words += [f"{self.fields[name].label}: {told[name]}" for name in self._told(told)]
+        return ", ".join(words)[:80]
 
 
 def kinds_of_answers(survey: Survey) -> list[tuple[str, Any, Any]]:
@@ -182,8 +237,9 @@ def quotas(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespon
     """How many answers of which kind are wanted, and how many there are."""
     may = model_admin.has_change_permission(request)
     offered = kinds_of_answers(survey)
+    anonymous = survey.anonymous
     adding = request.method == "POST" and "remove" not in request.POST
-    form = QuotaForm(request.POST if adding else None, offered=offered)
+    form = QuotaForm(request.POST if adding else None, offered=offered, anonymous=anonymous)
     if request.method == "POST":
         if not may:
             raise PermissionDenied
@@ -194,20 +250,23 @@ def quotas(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespon
                 messages.success(request, gettext("The quota is gone; answers are counted as before."))
             return redirect("admin:surveys_survey_quotas", survey.pk)
         if form.is_valid():
-            title, words, condition = form.chosen
-            made = save_quota(
-                survey_id=survey.pk, name=f"{title[:50]} – {words}"[:80], condition=condition,
-                most=form.cleaned_data["most"],
-            )  # fmt: skip
-            messages.success(request, gettext("“%(name)s”: at most %(n)d.") % {"name": made, "n": made.most})
-            return redirect("admin:surveys_survey_quotas", survey.pk)
+            try:
+                made = save_quota(
+                    survey_id=survey.pk, name=form.words, condition=form.condition, who=form.members,
+                    most=form.cleaned_data["most"], at=now(),
+                )  # fmt: skip
+            except BadSurvey as bad:
+                form.add_error(None, [problem.sentence for problem in bad.problems])
+            else:
+                messages.success(request, gettext("“%(name)s”: at most %(n)d.") % {"name": made, "n": made.most})
+                return redirect("admin:surveys_survey_quotas", survey.pk)
     rows = [
         {"quota": quota, "full": quota.taken >= quota.most, "left": quota.most - quota.taken}
         for quota in Quota.objects.filter(survey=survey).order_by("pk")
     ]
     return tabs.draw(
         model_admin, request, survey, "surveys/admin/quotas.html", tab="quotas", form=form, rows=rows, may=may,
-        offered=bool(offered),
+        offered=bool(offered) or not anonymous,
     )  # fmt: skip
 
 

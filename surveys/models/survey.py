@@ -87,11 +87,13 @@ class SurveyVersion(models.Model):
 
 
 class Quota(models.Model):
-    """How many complete answers of one kind are wanted: those for which `condition` (as in a definition) holds."""
+    """How many complete answers of one kind are wanted: those for which `condition` (as in a definition; None: all)
+    holds, of members who fit `who` (a tree of members.segments; None: of everybody). Who is not known fits none."""
 
     survey = models.ForeignKey(Survey, models.PROTECT, related_name="quotas", verbose_name=_("survey"))
     name = models.CharField(_("name"), max_length=80)
-    condition = models.JSONField(_("condition"))
+    condition = models.JSONField(_("condition"), null=True, blank=True)
+    who = models.JSONField(_("of members"), null=True, blank=True)
     most = models.PositiveIntegerField(_("at most so many answers"))
     taken = models.PositiveIntegerField(_("answers"), default=0, db_default=0, editable=False)
 

@@ -21,7 +21,7 @@ from surveys.events import SURVEY_ANSWERED, SURVEY_DETRACTOR
 from surveys.logic import holds, path, unanswered
 from surveys.models import Answer, Invitation, Quota, Response, Survey
 from surveys.parser import condition_of
-from surveys.queries import fitting, given_in, reading
+from surveys.queries import fitting, given_in, member_fits, reading
 from surveys.queries_reach import who_traits
 
 DETRACTOR = {QuestionKind.NPS: 6, QuestionKind.CSAT: 2, QuestionKind.CES: 3}  # that much or less is unhappy
@@ -250,7 +250,8 @@ def _answering(response: Response, uid: UUID | None, at: datetime) -> Invitation
 
 def _counted(survey: Survey, given: Mapping[str, Given], response: Response, at: datetime) -> bool:
     """Whether it counts: the survey is open still, and there is room in its limit and in each quota it falls under.
-    All or nothing; the rows are locked in the order of their keys."""
+    All or nothing; the rows are locked in the order of their keys. Who they are is looked at as it is now; who is not
+    known falls under no quota of members."""
     if survey.state != SurveyState.OPEN or (survey.closes_at and at >= survey.closes_at):
         return False
     locked = Survey.objects.select_for_update().get(pk=survey.pk) if survey.response_limit is not None else survey
@@ -259,7 +260,7 @@ def _counted(survey: Survey, given: Mapping[str, Given], response: Response, at:
     under = [
         quota.pk
         for quota in Quota.objects.filter(survey=survey)
-        if holds(condition_of(quota.condition, reading(response.version_id)), given, response.fits)
+        if _holds(quota, given, response) and member_fits(quota.who, member_id=response.member_id, at=at)
     ]
     quotas = list(Quota.objects.select_for_update().filter(pk__in=under).order_by("pk"))
     if any(quota.taken >= quota.most for quota in quotas):
@@ -268,6 +269,12 @@ def _counted(survey: Survey, given: Mapping[str, Given], response: Response, at:
         Survey.objects.filter(pk=survey.pk).update(taken=F("taken") + 1)
     Quota.objects.filter(pk__in=under).update(taken=F("taken") + 1)
     return True
+
+
+def _holds(quota: Quota, given: Mapping[str, Given], response: Response) -> bool:
+    if quota.condition is None:
+        return True
+    return holds(condition_of(quota.condition, reading(response.version_id)), given, response.fits)
 
 
 def _tell(response: Response, member_id: int, questions: Any, given: Mapping[str, Given], at: datetime) -> None:

@@ -1,21 +1,23 @@
 """Surveys made, published, opened and closed."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from members.enums import Language
+from members.segments.tree import BadDefinition
 from members.segments.tree import parse as parse_tree
-from surveys.definition import BadSurvey, Known
+from surveys.definition import BadSurvey, Known, Problem
 from surveys.definition import Survey as Definition
 from surveys.enums import SurveyState, Way
-from surveys.logic import holds
+from surveys.logic import holds, trees_of
 from surveys.models import Quota, Response, Survey, SurveyPicture, SurveyVersion
 from surveys.parser import condition_of, parse
-from surveys.queries import given_in
+from surveys.queries import given_in, members_fitting
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that are mistaken for one another
 _STEPS = {
@@ -91,6 +93,8 @@ def publish(*, survey_id: int, at: datetime, actor_id: int | None = None) -> Sur
     survey = Survey.objects.select_for_update().get(pk=survey_id)
     read = read_draft(survey)
     for quota in Quota.objects.filter(survey=survey).order_by("pk"):
+        if quota.condition is None:
+            continue
         try:
             condition_of(quota.condition, read)
         except BadSurvey as bad:
@@ -124,17 +128,50 @@ def move(*, survey_id: int, to: SurveyState, at: datetime, actor_id: int | None 
 
 
 @transaction.atomic
-def save_quota(*, survey_id: int, name: str, condition: Any, most: int, quota_id: int | None = None) -> Quota:
-    """How many are wanted of those for whom the condition holds; those there are already are counted. BadSurvey."""
+def save_quota(
+    *,
+    survey_id: int,
+    name: str,
+    most: int,
+    at: datetime,
+    condition: Any = None,
+    who: Mapping[str, Any] | None = None,
+    quota_id: int | None = None,
+) -> Quota:
+    """How many are wanted of those for whom the condition on answers holds (None: all), of members who fit the tree
+    `who` (None: of everybody). Those there are already are counted, by who they are now. BadSurvey."""
     survey = Survey.objects.select_for_update().get(pk=survey_id)
-    read = condition_of(condition, read_draft(survey))
-    done = Response.objects.filter(survey=survey, state="complete").order_by("pk").iterator()
-    taken = sum(holds(read, given_in(each), each.fits) for each in done)
-    values = {"survey": survey, "name": name, "condition": condition, "most": max(most, taken), "taken": taken}
+    draft = read_draft(survey)
+    read = None if condition is None else condition_of(condition, draft)
+    if condition is None and who is None:
+        raise BadSurvey([Problem("", gettext("Please say of which answers, or of which members."))])
+    if trees_of(read):  # those of a quota stand apart, in `who`
+        raise BadSurvey([Problem("", gettext("Here must be a condition."))])
+    done = Response.objects.filter(survey=survey, state="complete").order_by("pk")
+    if who is not None:
+        done = done.filter(member__in=_fitting(who, survey, at))
+    if read is None:
+        taken = done.count()
+    else:
+        taken = sum(holds(read, given_in(each), each.fits) for each in done.iterator())
+    values = {
+        "survey": survey, "name": name, "condition": condition, "who": who, "most": max(most, taken), "taken": taken,
+    }  # fmt: skip
     if quota_id is None:
         return Quota.objects.create(**values)
     Quota.objects.filter(pk=quota_id, survey=survey).update(**values)
     return Quota.objects.get(pk=quota_id, survey=survey)
+
+
+def _fitting(who: Mapping[str, Any], survey: Survey, at: datetime) -> set[int]:
+    if survey.anonymous:
+        raise BadSurvey([Problem("", gettext("In an anonymous survey nobody asks who somebody is."))])
+    answered = Response.objects.filter(survey=survey, state="complete", member__isnull=False)
+    try:
+        parse_tree(who)
+        return members_fitting(who, member_ids=list(answered.values_list("member", flat=True).distinct()), at=at)
+    except BadDefinition as bad:
+        raise BadSurvey([Problem(one.path, one.sentence) for one in bad.problems]) from bad
 
 
 def remove_quota(*, survey_id: int, quota_id: int) -> None:

@@ -9,13 +9,14 @@ import pytest
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
-from members.models import TimelineEvent
+from members.models import Member, TimelineEvent
 from members.services.reactions import run_due
 from members.tests.factories import make_member
 from members.tests.killed import kill_at_call, killed_in
 from rewards.models import Account, Transfer
 from rewards.tests.factories import make_rule_of
 from surveys.answers import Given
+from surveys.definition import BadSurvey
 from surveys.enums import ResponseState, SurveyState, Way
 from surveys.models import Answer, Invitation, Response, Survey, SurveyVersion
 from surveys.queries import given_in
@@ -26,6 +27,7 @@ from surveys.services.publishing import Locked, WrongState, move, publish, save_
 from surveys.tests.factories import AT, open_survey, question, satisfaction
 
 pytestmark = pytest.mark.django_db
+BERLIN = {"trait": "city", "op": "any_of", "value": ["Berlin"]}
 PUBLIC = {"way": Way.PUBLIC, "language": "en", "at": AT}
 
 
@@ -134,7 +136,7 @@ def test_what_was_begun_is_finished_on_its_version():
 def test_a_full_quota_counts_no_more_and_is_thanked_all_the_same():
     survey = open_survey(thanks_points=5)
     happy = {"answer": "q1", "op": "at_least", "value": 9}
-    quota = save_quota(survey_id=survey.pk, name="Happy", condition=happy, most=1)
+    quota = save_quota(survey_id=survey.pk, name="Happy", condition=happy, most=1, at=AT)
     states = [answered(survey, 9, invitation=invite(survey, make_member()).uid).state for _ in range(2)]
     assert states == [ResponseState.COMPLETE, ResponseState.OVER_QUOTA]
     assert answered(survey, 3).state == ResponseState.COMPLETE  # not of those that are enough
@@ -172,6 +174,57 @@ def test_ten_on_the_last_place_take_it_once():
     close_old_connections()
     assert states == ["complete", *["over_quota"] * 9]
     assert Survey.objects.get().taken == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_members_on_the_last_place_of_their_group_take_it_once():
+    survey = open_survey()
+    berliners = [make_member(city="Berlin") for _ in range(10)]
+    quota = save_quota(survey_id=survey.pk, name="Berlin", who=BERLIN, most=1, at=AT)
+    begun = [
+        begin(survey_id=survey.pk, way=Way.LINK, language="en", at=AT, invitation=invite(survey, one).uid)
+        for one in berliners
+    ]
+    for each in begun:
+        answer(response_id=each.pk, values={"q1": 7}, at=AT)
+
+    def finish(response: Response) -> str:
+        try:
+            return complete(response_id=response.pk, at=AT).state
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(10) as pool:
+        states = sorted(pool.map(finish, begun))
+    close_old_connections()
+    assert states == ["complete", *["over_quota"] * 9]
+    quota.refresh_from_db()
+    assert quota.taken == 1
+
+
+def test_a_quota_of_members_is_of_who_they_are_and_lets_strangers_through():
+    survey = open_survey()
+    answered(survey, 9, invitation=invite(survey, make_member(city="Berlin")).uid)
+    happy = {"answer": "q1", "op": "at_least", "value": 9}
+    quota = save_quota(survey_id=survey.pk, name="Happy in Berlin", condition=happy, who=BERLIN, most=2, at=AT)
+    assert quota.taken == 1  # who is there already
+
+    def state(score: int, **who) -> str:
+        return answered(survey, score, invitation=invite(survey, make_member(**who)).uid).state
+
+    assert [state(9, city="Berlin"), state(9, city="Berlin")] == ["complete", "over_quota"]
+    assert [state(3, city="Berlin"), state(9, city="Paris"), state(9)] == ["complete"] * 3
+    assert answered(survey, 9).state == "complete"  # nobody knows who
+    moved = invite(survey, make_member(city="Paris"))
+    response = begin(survey_id=survey.pk, way=Way.LINK, language="en", at=AT, invitation=moved.uid)
+    answer(response_id=response.pk, values={"q1": 9}, at=AT)
+    Member.objects.filter(pk=moved.member_id).update(city="Berlin")
+    assert complete(response_id=response.pk, at=AT).state == "over_quota"  # who they are when they finish
+    for wrong in ({}, {"who": {"trait": "no-such"}}, {"condition": {"member": BERLIN}}):
+        with pytest.raises(BadSurvey):
+            save_quota(survey_id=survey.pk, name="Wrong", most=1, at=AT, **wrong)
+    with pytest.raises(BadSurvey):
+        save_quota(survey_id=open_survey(anonymous=True).pk, name="Wrong", who=BERLIN, most=1, at=AT)
 
 
 def test_anonymous_answers_are_joined_to_nobody():

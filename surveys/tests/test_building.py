@@ -148,6 +148,25 @@ def test_a_quota_counts_who_is_there_already_and_can_be_taken_away(marketer):
     assert answered(survey, 4).state == "complete"
 
 
+def test_a_quota_of_members_is_made_at_the_desk(marketer):
+    survey = open_survey()
+    address = page("quotas", survey)
+    assert "of which members" in str(marketer.post(address, {"most": "5"}).context["form"].errors)
+    marketer.post(address, {"most": "5", "age_from": "18", "age_to": "29", "city": "Berlin"})
+    made = Quota.objects.get()
+    assert made.condition is None
+    assert made.who == {
+        "all": [
+            {"trait": "age", "op": "at_least", "value": 18},
+            {"trait": "age", "op": "at_most", "value": 29},
+            {"trait": "city", "op": "any_of", "value": ["Berlin"]},
+        ]
+    }
+    assert "From the age of: 18" in marketer.get(address).content.decode()
+    closed = marketer.get(page("quotas", open_survey(anonymous=True))).context["form"]
+    assert set(closed.fields) == {"who", "most"}
+
+
 def test_who_may_only_look_changes_nothing(db, settings):
     settings.REQUIRE_STAFF_MFA = False
     survey = open_survey()
