@@ -3,6 +3,7 @@ docs/referrals.md states each formula."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -156,6 +157,62 @@ def worth(*, start: datetime, end: datetime, currency: str) -> dict[bool, Worth]
     now. Who came earlier had more time: both kinds are of the same period, no more is claimed."""
     rows = fetch_all(_WORTH, {"start": start, "end": end, "currency": currency})
     return {row[0]: Worth(*row[1:]) for row in rows}
+
+
+class Way(NamedTuple):
+    """New members of a period who came by one way: None for those whom a friend brought, else `Member.source`. How
+    many became customers, and what all of them were given to come, in minor units."""
+
+    source: str | None
+    members: int
+    customers: int
+    cost_minor: int
+
+    @property
+    def cost_each(self) -> float | None:
+        """What a new customer cost, in minor units; None where there is none."""
+        return self.cost_minor / self.customers if self.customers else None
+
+
+_WAYS = """
+WITH new AS (
+    SELECT member.id, member.joined_at, CASE WHEN referral.id IS NULL THEN member.source END AS source
+    FROM members_member AS member LEFT JOIN referrals_referral AS referral ON referral.friend_id = member.id
+    WHERE member.joined_at >= %(start)s AND member.joined_at < %(end)s
+      AND member.merged_into_id IS NULL AND member.erased_at IS NULL
+),
+given AS (
+    SELECT new.id, (moved.amount - coalesce((
+               SELECT sum(amount) FROM rewards_transfer WHERE reverses_id = moved.id AND kind = 'reverse'), 0)
+           ) * CASE wallet.unit WHEN 'points' THEN %(point)s::numeric ELSE 1 END AS minor
+    FROM new JOIN rewards_account AS wallet ON wallet.member_id = new.id AND wallet.kind = 'wallet'
+    JOIN rewards_transfer AS moved ON moved.credit_id = wallet.id AND moved.kind IN ('earn', 'gift')
+    WHERE moved.purchase_id IS NULL AND moved.at < new.joined_at + interval '30 days'
+      AND NOT EXISTS (SELECT FROM referrals_thanksgiven WHERE transfer_id = moved.id)
+    UNION ALL
+    SELECT new.id, offer.unit_cost_minor
+    FROM new JOIN rewards_coupon AS coupon ON coupon.member_id = new.id AND coupon.state = 'used'
+    JOIN rewards_offer AS offer ON offer.id = coupon.offer_id
+    WHERE coupon.issued_by NOT IN ('redemption', 'referral') AND coupon.issued_at < new.joined_at + interval '30 days'
+    UNION ALL
+    SELECT new.id, thanks.cost_minor
+    FROM new JOIN referrals_referral AS referral ON referral.friend_id = new.id
+    JOIN referrals_thanksgiven AS thanks ON thanks.referral_id = referral.id AND thanks.taken_at IS NULL
+),
+cost AS (SELECT id, sum(minor) AS minor FROM given GROUP BY id)
+SELECT source, count(*), count(*) FILTER (WHERE EXISTS (
+           SELECT FROM members_purchase AS bought
+           WHERE bought.member_id = new.id AND bought.amount_minor > bought.refunded_minor)),
+       coalesce(ceil(sum(cost.minor)), 0)::bigint
+FROM new LEFT JOIN cost USING (id) GROUP BY source ORDER BY source IS NOT NULL, 2 DESC, 1
+"""
+
+
+def ways(*, start: datetime, end: datetime, point_minor: Decimal) -> list[Way]:
+    """How the new members of [start, end) came, those whom a friend brought first. Given to come: points (each at
+    `point_minor` minor units) and store credit that no purchase earned, and coupons that were used, of their first 30
+    days; and the thanks of both sides that stand."""
+    return [Way(*row) for row in fetch_all(_WAYS, {"start": start, "end": end, "point": point_minor})]
 
 
 _RATE = """

@@ -1,13 +1,17 @@
 """Referral codes: checked, told with a member or a purchase, and read."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from api.tests.factories import Caller, problem
 from members.models import Member
 from members.tests.factories import make_member
+from referrals.enums import Source
 from referrals.models import Referral
 from referrals.services.advocates import advocate_of, set_wishes
+from referrals.services.attribution import Came, attribute
 from referrals.tests.factories import live_programme, newcomer
 from rewards.tests.factories import make_rule
 
@@ -74,6 +78,24 @@ def test_a_code_said_at_a_purchase_is_noted_with_it(till, anna, code):
     assert old.json()["referral"]["reason"] == "too_late"
     many = till.post("/purchases/batch", {"purchases": [bought(friend, key="r-3", referral_code=code)]})
     assert many.json()["answers"][0]["error"]["field"] == "referral_code"
+
+
+def test_that_somebody_brought_the_buyer_costs_a_purchase_no_more_than_a_question(till, anna, code):
+    make_rule()
+    friend, other = newcomer(at=timezone.now()), newcomer(at=timezone.now())
+    attribute(friend_id=friend.pk, came=[Came(code, Source.LINK, timezone.now(), "mail")], at=timezone.now())
+    asked = {}
+    for buyer in (make_member(), friend, other):
+        till.post("/purchases", bought(buyer, key=f"first-{buyer.pk}"))  # which opens their wallet
+        with CaptureQueriesContext(connection) as seen:
+            assert till.post("/purchases", bought(buyer, key=f"q-{buyer.pk}")).status_code == 201
+        asked[buyer.pk] = len(seen)
+    assert asked[friend.pk] == asked[other.pk] == min(asked.values())
+    with CaptureQueriesContext(
+        connection
+    ) as seen:  # by a code that is said with the purchase, what is asked is bounded
+        assert till.post("/purchases", bought(other, key="said", referral_code=code)).status_code == 201
+    print(len(seen))
 
 
 def test_what_a_member_brought_is_told_without_names_that_were_not_given(till, anna, code):

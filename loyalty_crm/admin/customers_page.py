@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 from django.utils.timezone import now
-from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext, ngettext
 
 from analytics.counting import STEPS, Customers
 from analytics.enums import Lifecycle
@@ -14,10 +14,9 @@ from analytics.queries import Figure
 from analytics.services.snapshots import figures
 from loyalty_crm.telling import Chart, Stat, Teller, list_of, number, percent, plain
 from members.queries import get_programme
+from members.sources import source_name
 
 DEFAULT_DAYS = 30
-# What members came by, for the translators; other names are as the systems gave them.
-SOURCES = tuple(map(gettext_noop, ("portal", "till", "admin", "import", "phone", "letter", "web shop")))
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -137,8 +136,3 @@ class CustomersPage(Teller):
             for source, figure in rows
             if figure.now or figure.before
         ]
-
-
-def source_name(source: str) -> str:
-    """What somebody came by, in the active language as far as it is one of the names that the product uses."""
-    return (gettext(source) if source in SOURCES else source) or gettext("unknown")

@@ -93,6 +93,7 @@ def test_an_invitation_goes_out_once_says_who_asked_and_is_forgotten(as_anna, an
     assert invite.address == ""
     refuse = reverse("portal:invites_refuse", args=[invite.uid])
     assert refuse in sent.body
+    assert "Terms: One each." in sent.body
     Client().get(refuse)
     as_anna.post(reverse("portal:friends_invite"), {"email": "bo@example.net"})
     Client().post(reverse("portal:invites_refuse", args=[Invite.objects.latest("pk").uid]))

@@ -1,7 +1,9 @@
 """What bringing friends is worth, on one page; each figure opens the rows behind it."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -11,13 +13,15 @@ from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.money import format_money
+from common.money import format_money, to_minor
 from members.models import Member, Segment
 from members.queries import get_programme
+from members.sources import source_name
 from referrals.enums import ShareChannel
 from referrals.models import Programme
-from referrals.queries_figures import Worth, fairness, funnel, referral_rate, top_givers, worth
+from referrals.queries_figures import Worth, fairness, funnel, referral_rate, top_givers, ways, worth
 from rewards.models import Tier
+from rewards.queries import reward_settings
 
 PERIODS = {30: _("30 days"), 90: _("90 days"), 365: _("a year")}
 
@@ -96,6 +100,18 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
             (gettext("All others"), both.get(False, none)),
         )
     ]
+    point = (reward_settings().point_cost or 0) * to_minor(Decimal(1), currency)
+    new = reverse("admin:members_member_changelist") + f"?joined_at__gte={start.date().isoformat()}"
+    came = [
+        {
+            "way": one,
+            "name": gettext("Brought by a friend") if one.source is None else source_name(one.source),
+            "link": f"{listed}?{since}" if one.source is None else f"{new}&source__exact={quote(one.source)}",
+            "cost": money(one.cost_minor),
+            "each": "–" if one.cost_each is None else money(one.cost_each),
+        }
+        for one in ways(**span, point_minor=Decimal(point))
+    ]
     top = top_givers(**span, currency=currency)
     people = Member.objects.in_bulk([one.member_id for one in top])
     context = {
@@ -118,6 +134,7 @@ def figures(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "rate": gettext("%(givers)s of %(active)s members who bought something brought at least one customer.")
         % {"givers": _n(givers), "active": _n(active)},
         "kinds": kinds,
+        "ways": came,
         "top": [
             {"member": people.get(one.member_id), "friends": _n(one.friends), "spent": money(one.spent_minor)}
             for one in top

@@ -103,8 +103,10 @@ def _send(pk: int, at: datetime) -> int:
             "%(name)s asked us to send you this one message. We have not kept your address. "
             "If you never want such a message again: %(refuse)s"
         ) % {"name": name, "refuse": refuse}
+        terms = text(definition, "terms")
+        small = "\n\n".join([f"{club}\n{why}", *([f"{gettext('Terms')}: {terms}"] if terms else [])])
         subject = " ".join(f"{name}: {text(definition, 'headline')}".split())
-        mail = EmailMessage(subject, f"{said}\n\n--\n{club}\n{why}\n", sender(club), [address])
+        mail = EmailMessage(subject, f"{said}\n\n--\n{small}\n", sender(club), [address])
         mail.extra_headers["List-Unsubscribe"] = f"<{refuse}>"
     try:
         mail.send()

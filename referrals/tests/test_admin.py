@@ -1,6 +1,7 @@
 """Referral programmes and doubt in the staff pages."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -10,10 +11,11 @@ from members.tests.factories import make_member
 from referrals.definition import TEXTS
 from referrals.enums import ProgrammeState, ReferralState
 from referrals.models import Programme, Referral
-from referrals.queries_figures import Worth, fairness, funnel, referral_rate, top_givers, worth
+from referrals.queries_figures import Way, Worth, fairness, funnel, referral_rate, top_givers, ways, worth
 from referrals.services.advocates import count
 from referrals.services.qualifying import settle_due
 from referrals.tests.factories import AT, bring, buys, code_of, live_programme, newcomer
+from rewards.services.gifts import Gift, give_points
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +135,14 @@ def test_figures_are_those_counted_by_hand(desk):
     (top,) = top_givers(**span, currency="EUR")
     assert (top.member_id, top.friends, top.spent_minor) == (giver.pk, 3, 9_000)
     assert fairness(**span).reviewed == 0
+    alone = newcomer(at=AT + timedelta(hours=1))  # whom nobody brought, with points for nothing twice
+    for days, points in ((2, 40), (40, 9_000)):
+        gift = Gift(alone.pk, points, f"hello{days}", "x", None)
+        give_points(gifts=[gift], at=alone.joined_at + timedelta(days=days))
+    came = {way.source: way for way in ways(**span, point_minor=Decimal("0.5"))}
+    assert came[None] == Way(None, 4, 3, 900)
+    assert (came[None].cost_each, came["test"].cost_each) == (300, None)
+    assert came["test"] == Way("test", 1, 0, 20)
     assert code_of(giver)
     shown = desk.get(reverse("admin:referrals_programme_figures")).content.decode()
     assert "not enough data" in shown  # of a period in which nobody came
