@@ -87,6 +87,7 @@ _MARKETER = {
     "surveys.category": "view add change",
     "surveys.rootcause": "view add change",
     "surveys.cannedreply": "view add change",
+    "surveys.theme": "view add change",
     "surveys.caserule": "view add change",
     "surveys.caretarget": "view",
     "surveys.openinghours": "view",

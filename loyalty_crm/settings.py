@@ -219,6 +219,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-case-mail": {"task": "surveys.tasks.send_case_mail", "schedule": 15.0},
     "look-after-cases": {"task": "surveys.tasks.look_after_cases", "schedule": crontab()},
     "mix-anonymous-answers": {"task": "surveys.tasks.mix_anonymous_answers", "schedule": crontab(minute="*/15")},
+    "read-texts": {"task": "surveys.tasks.read_texts", "schedule": crontab()},
     "reassess-tiers": {"task": "rewards.tasks.reassess_tiers", "schedule": crontab(hour=3, minute=27)},
 }
 

@@ -53,6 +53,7 @@ NAVIGATION: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         _("Surveys and feedback"),
         (
             (_("Surveys"), "reviews", "surveys.Survey"),
+            (_("Themes"), "sell", "surveys.Theme"),
             (_("Board of cases"), "view_kanban", "surveys.Case:board"),
             (_("Cases"), "support_agent", "surveys.Case"),
             (_("Figures of care"), "monitor_heart", "surveys.Case:figures"),

@@ -83,11 +83,12 @@ JOIN surveys_answer AS answer ON answer.response_id = response.id
 WHERE {where}
 GROUP BY 1, 2, 3, 4, 5
 """
-_INSIDE = {True: "in", False: "out"}
+INSIDE = {True: "in", False: "out"}
 _SIZES = "SELECT {group} AS who, count(*) FROM surveys_response AS response {joins} WHERE {where} GROUP BY 1"
 
 
-def _parts(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]]:
+def parts_of(asked: Asked, survey: Survey) -> tuple[dict[str, str], dict[str, Any]]:
+    """The clauses "group", "joins" and "where" of a statement from surveys_response AS response, and its parameters."""
     where = ["response.survey_id = %(survey)s", "response.state = 'complete'"]
     params: dict[str, Any] = {"survey": asked.survey_id, "since": asked.since, "until": asked.until}
     if survey.anonymous:
@@ -147,13 +148,13 @@ def report(asked: Asked, *, hide: bool = False) -> tuple[Report, dict[str, int]]
     below its smallest are left out whole, and with them as many more as it takes that what is left of the sum is no
     smaller group either. Narrowed where a part of an anonymous survey is asked for."""
     survey = Survey.objects.get(pk=asked.survey_id)
-    parts, params = _parts(asked, survey)
-    sizes = {_INSIDE.get(who, who): n for who, n in fetch_all(_SIZES.format(**parts), params)}
+    parts, params = parts_of(asked, survey)
+    sizes = {INSIDE.get(who, who): n for who, n in fetch_all(_SIZES.format(**parts), params)}
     if survey.anonymous or hide:
         sizes = shown_of(sizes, survey.smallest_group)
     found: Report = {who: {} for who in sizes}
     for who, question, number, choices, rows, n, said in fetch_all(_COUNTS.format(**parts), params):
-        who = _INSIDE.get(who, who)
+        who = INSIDE.get(who, who)
         if who not in found:
             continue
         tally = found[who].setdefault(question, Tally())

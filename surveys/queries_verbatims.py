@@ -29,18 +29,25 @@ def verbatims(
     level: str = "",
     words: str = "",
     language: str = "",
+    word: str = "",
+    theme: int | None = None,
 ) -> QuerySet[Answer]:
     """Open answers of complete responses, newest first, with the overall score of the same person as `score`.
 
-    Of an anonymous survey: those that have been mixed, by question alone, in the order of what they say, so that
-    neither a part nor the order tells which were written by one person; of a question that fewer answered than the
-    smallest group, none. Narrowed where a part of it is asked for.
+    Of an anonymous survey: those that have been mixed, by question and by what each says itself (a word, a theme), in
+    the order of what they say, so that neither a part nor the order tells which were written by one person; of a
+    question that fewer answered than the smallest group, none. Narrowed where a part of it is asked for.
     """
     found = Answer.objects.filter(
         response__survey=survey, response__state=ResponseState.COMPLETE, text__gt=""
     ).select_related("response")
     if question:
         found = found.filter(question=question)
+    said = Q()
+    if word:
+        said &= Q(words__contains=[word])
+    if theme:
+        said &= Q(themes__contains=[theme])
     if survey.anonymous:
         if asked.narrowed or level or words or language:
             raise Narrowed
@@ -50,7 +57,7 @@ def verbatims(
             for key in found.order_by().values_list("question", flat=True).distinct()
             if found.filter(question=key)[: survey.smallest_group].count() < survey.smallest_group
         ]
-        return found.exclude(question__in=few).order_by("question", "text", "pk")
+        return found.filter(said).exclude(question__in=few).order_by("question", "text", "pk")
     if main is not None:
         scores = Answer.objects.filter(response=OuterRef("response"), question=main.id).values("number")
         found = found.annotate(score=Subquery(scores))
@@ -62,7 +69,7 @@ def verbatims(
         found = found.filter(text__icontains=words)
     if language:
         found = found.filter(response__language=language)
-    return found.filter(_part(asked)).order_by("-response__completed_at", "-pk")
+    return found.filter(said, _part(asked)).order_by("-response__completed_at", "-pk")
 
 
 def _part(asked: Asked) -> Q:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import get_language, gettext
@@ -10,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from surveys.definition import Question, said
 from surveys.enums import SCALES, TEXTS, QuestionKind, Way
 from surveys.forms_report import SCOPES
-from surveys.models import Survey
+from surveys.models import Survey, Theme
 from surveys.queries_figures import drivers_of, main_of, questions_of
 from surveys.queries_report import EVERYBODY, Asked, Report, Tally, rate_of, report, score_of, shares_of, shown_of
+from surveys.queries_words import Texts, beside, texts_in, themes_now
 from surveys.scores import Change, Score, change, share
 
 FORMULAS = {
@@ -34,7 +36,8 @@ IN_ORDER = ("month", "wave", "version")
 def figures(survey: Survey, asked: Asked, by: str = "", *, shared: bool = False) -> dict[str, Any]:
     """What surveys/report_figures.html is given: all questions of everybody asked for, and by group where one is
     chosen. Where it is `shared` with others, small groups are hidden as in an anonymous survey: parts, groups, months,
-    and questions that fewer answered; and a part of the people, too, that all but a few belong to."""
+    and questions that fewer answered; and a part of the people, too, that all but a few belong to. Words and themes are
+    for staff."""
     questions = questions_of(survey)
     whole, sizes = report(asked, hide=shared)
     if shared and (not sizes or _all_but_few(survey, asked, sizes[EVERYBODY])):
@@ -43,7 +46,7 @@ def figures(survey: Survey, asked: Asked, by: str = "", *, shared: bool = False)
     main = main_of(questions)
     least = survey.smallest_group if shared else 0
     drivers = [] if asked.narrowed else drivers_of(survey, questions, hide=shared)
-    return {
+    told: dict[str, Any] = {
         "rate": rate_of(survey.pk),
         "n": sizes.get(EVERYBODY, 0),
         "hidden": survey.anonymous and not sizes,
@@ -53,6 +56,16 @@ def figures(survey: Survey, asked: Asked, by: str = "", *, shared: bool = False)
         "groups": groups(survey, asked, by, questions, tallies, least=least) if by else None,
         "drivers": [{"title": title_of(one.question), "score": one.score} for one in drivers],
         "main": title_of(main) if main else "",
+    }
+    if shared:
+        return told
+    texts, themes = texts_in(asked).get(EVERYBODY, {}), themes_now()
+    for one in told["cards"]:
+        one["texts"] = said_in(texts.get(one["question"].id), themes)
+    return told | {
+        "beside": beside(asked, main) if main else [],
+        "unread": sum(one.all - one.read for one in texts.values()),
+        "unsettled": [theme for theme in themes.values() if not theme.settled],
     }
 
 
@@ -93,7 +106,7 @@ def _bars(question: Question, tally: Tally) -> Iterable[dict[str, Any]]:
     if question.kind in BLOCKS:
         for low, high, label in BLOCKS[QuestionKind(question.kind)]:
             some = sum(n for value, n in numbers.items() if low <= value <= high)
-            yield {"label": label, "n": some, "score": _share(some, tally.answered), "strong": True}
+            yield {"label": label, "n": some, "score": share_of(some, tally.answered), "strong": True}
     if numbers and question.kind != QuestionKind.MATRIX:
         steps: Iterable[Any] = sorted(numbers) if len(numbers) <= 20 else ()
         if question.kind in SCALES:
@@ -101,7 +114,7 @@ def _bars(question: Question, tally: Tally) -> Iterable[dict[str, Any]]:
             steps = range(high, low - 1, -1)
         for value in steps:
             some = numbers.get(value, 0)
-            yield {"label": str(value), "n": some, "score": _share(some, tally.answered)}
+            yield {"label": str(value), "n": some, "score": share_of(some, tally.answered)}
         return
     if question.kind == QuestionKind.MATRIX:
         return
@@ -113,7 +126,7 @@ def _bars(question: Question, tally: Tally) -> Iterable[dict[str, Any]]:
         yield {"label": names.get(key) or key, "n": n, "score": score, "place": place}
 
 
-def _share(some: int, n: int) -> Score:
+def share_of(some: int, n: int) -> Score:
     return share("share:1", some, n)
 
 
@@ -125,9 +138,21 @@ def _matrix(question: Question, tally: Tally) -> list[dict[str, Any]]:
     found = []
     for row in question.rows:
         n = sum(tally.rows.get((row.id, choice.id), 0) for choice in question.choices)
-        shares = [_share(tally.rows.get((row.id, choice.id), 0), n) for choice in question.choices]
+        shares = [share_of(tally.rows.get((row.id, choice.id), 0), n) for choice in question.choices]
         found.append({"label": said(row.title, language), "n": n, "shares": shares})
     return [{"heads": [said(choice.title, language) for choice in question.choices], "rows": found}]
+
+
+def said_in(texts: Texts | None, themes: dict[int, Theme]) -> dict[str, Any] | None:
+    """The themes of a question's texts, those of most people first, each with its share; and the words."""
+    if texts is None or not texts.read:
+        return None
+    counts = sorted(((n, pk) for pk, n in texts.themes.items() if pk in themes), key=lambda pair: (-pair[0], pair[1]))
+    return {
+        "n": texts.read,
+        "themes": [{"theme": themes[pk], "n": n, "share": share_of(n, texts.read)} for n, pk in counts],
+        "words": texts.words,
+    }
 
 
 # --- by group -------------------------------------------------------------------------------------------------------
@@ -177,7 +202,7 @@ def groups(
 
 
 def by_group(asked: Asked, by: str, *, hide: bool = False) -> tuple[Report, dict[str, int]]:
-    return report(Asked(**{name: getattr(asked, name) for name in asked.__slots__} | {"by": by}), hide=hide)
+    return report(replace(asked, by=by), hide=hide)
 
 
 def _without(whole: Tally | None, part: Tally | None) -> Tally:

@@ -24,6 +24,13 @@ def mix_anonymous_answers() -> None:
 
 
 @shared_task
+def read_texts() -> None:
+    from surveys.services.themes import read_due
+
+    read_due()
+
+
+@shared_task
 def send_case_mail() -> None:
     from django.utils import timezone
 

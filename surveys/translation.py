@@ -1,6 +1,6 @@
 from modeltranslation.translator import TranslationOptions, register
 
-from surveys.models import CannedReply, Category, RootCause, Suggestion
+from surveys.models import CannedReply, Category, RootCause, Suggestion, Theme
 
 
 @register(Category)
@@ -25,3 +25,9 @@ class CannedReplyTranslation(TranslationOptions):
 class SuggestionTranslation(TranslationOptions):
     fields = ("title", "answer")
     required_languages = {"en": ("title",)}
+
+
+@register(Theme)
+class ThemeTranslation(TranslationOptions):
+    fields = ("name",)
+    required_languages = {"en": ("name",)}

@@ -285,7 +285,7 @@ def _answered(member: m.Member, at: datetime) -> None:
     upload.picture.save(f"{WORD}.png", ContentFile(b"picture"), save=False)
     upload.save()
     response.answers.create(question="q1", text=f"I am {WORD}", upload=upload)
-    response.answers.create(question="q2", choices=["other"], text=WORD)
+    response.answers.create(question="q2", choices=["other"], text=WORD, words=[WORD], themes=[])
     case = open_case(
         kind="suggestion", text=f"I want {WORD}", source="mail", member_id=member.pk, message_key=f"mail:{WORD}", at=at,
         key=WORD,

@@ -59,7 +59,7 @@ WHOLE_TABLES = {
     "surveys_surveyversion": "the same",
     "surveys_quota": "the same",
     **dict.fromkeys(
-        (f"surveys_{table}" for table in ("category", "rootcause", "cannedreply", "caserule", "holiday")),
+        (f"surveys_{table}" for table in ("category", "rootcause", "cannedreply", "caserule", "holiday", "theme")),
         "what staff write for all",
     ),
     "surveys_surveypicture": "pictures to choose from",

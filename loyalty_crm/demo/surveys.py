@@ -1,4 +1,5 @@
-"""What the café asks its members: a survey of three waves, an anonymous one, and an idea that nobody is asked yet."""
+"""What the café asks its members: a survey of three waves, an anonymous one, and an idea that nobody is asked yet; and
+what they write about."""
 
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -12,13 +13,14 @@ from members.enums import Language
 from members.models import PRESENT, Member, User
 from rewards.models import MemberTier
 from surveys.enums import PlaceKind, SurveyState, TriggerEvent, Way
-from surveys.models import Invitation, Survey, Wave
+from surveys.models import Invitation, Survey, Theme, Wave
 from surveys.ready import READY, SETS
 from surveys.services.answering import answer, begin, complete
 from surveys.services.doors import make_place, make_trigger
 from surveys.services.mixing import mix_due
 from surveys.services.publishing import make_survey, move, save_draft, save_quota
 from surveys.services.sharing import share_report
+from surveys.services.themes import add_ready, read_due, save_theme
 
 WAVES = (195, 105, 16)  # days ago
 SCORES = (  # by wave: a new machine at Central Station since the second
@@ -58,6 +60,10 @@ def ask(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User
     _reach(at)
     ready = READY["idea"]
     make_survey(name="Cold brew in bottles", definition=deepcopy(ready.definition), at=at - timedelta(days=2))
+    add_ready(at=at)
+    oats = Theme(name_en="Oat milk", name_zh_hans="燕麦奶", terms="oat milk\noat\n燕麦")  # type: ignore[misc]
+    save_theme(oats, at=at)
+    read_due()
 
 
 def _reach(at: datetime) -> None:

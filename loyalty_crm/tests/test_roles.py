@@ -243,6 +243,8 @@ ACCESS: dict[str, set[str]] = {
         for model in ("caretarget", "remedylimit")
         for page in pages(f"surveys_{model}", MARKETER_UP, add=ONLY_MANAGER).items()
     ),
+    **pages("surveys_theme", MARKETER_UP, add=MARKETER_UP, delete=MARKETER_UP, ready=MARKETER_UP),
+    "surveys_theme_try": MARKETER_UP,
     **pages("surveys_caresettings", MARKETER_UP),  # there are some already: nobody adds others
     **pages("surveys_openinghours", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),
     **pages("surveys_holiday", MARKETER_UP, add=ONLY_MANAGER, delete=ONLY_MANAGER),

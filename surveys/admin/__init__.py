@@ -4,6 +4,7 @@ from surveys.admin import (
     report,
     share,
     survey,
+    themes,
     triggers,
     verbatims,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "report",
     "share",
     "survey",
+    "themes",
     "triggers",
     "verbatims",
 ]

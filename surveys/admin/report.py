@@ -1,18 +1,20 @@
 """The report of a survey: what was answered, how sure that is, by whom, and how it moves; as a page and as a file."""
 
+from dataclasses import replace
 from typing import Any
 
 import tablib
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.timezone import now
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext, pgettext_lazy
 
 from common.cells import plain_cell
 from surveys.admin.tabs import draw, register_page
 from surveys.forms_report import ReportForm, asked_by
 from surveys.models import Survey
 from surveys.queries_figures import questions_of
-from surveys.report import by_group, card, figures, group_name
+from surveys.queries_words import texts_in, themes_now
+from surveys.report import by_group, card, figures, group_name, said_in, share_of
 
 FORMATS = {
     "csv": "text/csv",
@@ -44,6 +46,7 @@ def as_file(model_admin: Any, request: HttpRequest, survey: Survey, kind: str) -
     by = form.chosen_by
     heads = ["group", "question", "kind", "asked", "answered", "what", "n", "value", "low", "high", "formula"]
     lines = []
+    texts, themes = texts_in(replace(asked, by=by)), themes_now()
     for who, tallies in by_group(asked, by)[0].items():
         for question in questions_of(survey):
             one = card(question, tallies.get(question.id))
@@ -55,6 +58,15 @@ def as_file(model_admin: Any, request: HttpRequest, survey: Survey, kind: str) -
                 for row in table["rows"]:
                     pairs = zip(table["heads"], row["shares"], strict=True)
                     told += [(f"{row['label']}: {head}", row["n"], share) for head, share in pairs]
+            if wrote := said_in(texts.get(who, {}).get(question.id), themes):
+                told += [
+                    (gettext("theme: %(name)s") % {"name": about["theme"]}, about["n"], about["share"])
+                    for about in wrote["themes"]
+                ]
+                told += [
+                    (gettext("word: %(word)s") % {"word": word}, n, share_of(n, wrote["n"]))
+                    for word, n in wrote["words"].items()
+                ]
             for what, n, score in told:
                 lines.append([*start, what, n, score.value, score.low, score.high, score.formula])
     book = tablib.Dataset(*[[plain_cell(cell) for cell in line] for line in lines], headers=heads, title="report")

@@ -27,6 +27,7 @@ from surveys.models import Answer, Case, Survey
 from surveys.queries_figures import main_of, questions_of
 from surveys.queries_report import Asked
 from surveys.queries_verbatims import LEVELS, verbatims
+from surveys.queries_words import themes_now
 from surveys.report import title_of
 from surveys.services.cases.opening import MOST, NobodyThere, open_case
 
@@ -37,14 +38,16 @@ LEVEL_NAMES = {"high": _("content"), "middle": _("in between"), "low": _("not co
 
 
 class VerbatimsForm(ReportForm):
-    """Which of them; of an anonymous survey by question alone."""
+    """Which of them; of an anonymous survey by question, and by what each says itself."""
 
-    of_anonymous = frozenset({"by", "question"})
+    of_anonymous = frozenset({"by", "question", "theme", "word"})
     question = forms.ChoiceField(label=_("Question"), required=False)
+    theme = forms.ChoiceField(label=_("Theme"), required=False)
+    word = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     words = forms.CharField(label=_("Words"), required=False, max_length=100)
     level = forms.ChoiceField(label=_("Score"), required=False)
     language = forms.ChoiceField(label=_("Language"), required=False)
-    field_order = ("question", "words", "level", "since", "until")
+    field_order = ("question", "theme", "words", "level", "since", "until")
 
     def __init__(self, *args: Any, survey: Survey, **kwargs: Any) -> None:
         super().__init__(*args, survey=survey, **kwargs)
@@ -54,6 +57,10 @@ class VerbatimsForm(ReportForm):
         self.titles = {one.id: title_of(one) for one in questions}
         open_ones = [one for one in questions if one.kind in TEXTS or one.other]
         self._choices("question", [(one.id, self.titles[one.id]) for one in open_ones])
+        self.themes = themes_now()
+        self._choices("theme", [(str(pk), str(theme)) for pk, theme in self.themes.items()])
+        if not self.themes:
+            del self.fields["theme"]
         if "language" in self.fields:
             self._choices("language", [(code, LANGUAGES.get(code, code)) for code in survey.languages])
         if self.main is None:
@@ -79,10 +86,13 @@ def page(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse
     for answer in told.object_list:
         answer.title = form.titles.get(answer.question, answer.question)
         answer.case = cases.get(answer.response_id)
+        answer.about = [form.themes[pk] for pk in answer.themes or () if pk in form.themes]
         answer.who = [answer.response.traits[name] for name in TRAITS if answer.response.traits.get(name)]
     kept = {key: value for key, value in request.GET.items() if key != "page" and value}
     context = {
         "form": form,
+        "word": form.told.get("word") or "",
+        "without_word": urlencode({key: value for key, value in kept.items() if key != "word"}),
         "page": told,
         "may": may,
         "query": urlencode(kept),
@@ -94,8 +104,9 @@ def page(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse
 
 def _found(survey: Survey, form: VerbatimsForm) -> QuerySet[Answer]:
     asked = asked_by(survey, form)
-    chosen = {name: form.told.get(name) or "" for name in ("question", "level", "words", "language")}
-    return verbatims(survey, asked, form.main, **chosen)
+    chosen = {name: form.told.get(name) or "" for name in ("question", "level", "words", "language", "word")}
+    theme = int(form.told.get("theme") or 0)
+    return verbatims(survey, asked, form.main, **chosen, theme=theme or None)
 
 
 def _make_case(request: HttpRequest, survey: Survey) -> HttpResponse:
@@ -134,16 +145,17 @@ def _make_case(request: HttpRequest, survey: Survey) -> HttpResponse:
 
 def as_file(model_admin: Any, request: HttpRequest, survey: Survey, kind: str) -> HttpResponse:
     """Those of the page, newest first, at most IN_FILE; nothing tells who wrote them. Of an anonymous survey it is
-    the question and the words."""
+    the question, the words, and their themes."""
     if kind not in FORMATS:
         raise Http404
     form = VerbatimsForm(request.GET or None, survey=survey)
-    heads = ["question", "text"]
+    heads = ["question", "text", "themes"]
     if not survey.anonymous:
         heads += ["score", "language", "way", "answered", *TRAITS]
     book = tablib.Dataset(headers=heads, title="verbatims")
     for answer in _found(survey, form)[:IN_FILE]:
-        line: list[Any] = [form.titles.get(answer.question, answer.question), answer.text]
+        about = "; ".join(str(form.themes[pk]) for pk in answer.themes or () if pk in form.themes)
+        line: list[Any] = [form.titles.get(answer.question, answer.question), answer.text, about]
         if not survey.anonymous:
             response, score = answer.response, getattr(answer, "score", None)
             line += [None if score is None else float(score), response.language, response.way]

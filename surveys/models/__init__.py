@@ -16,6 +16,7 @@ from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
 from surveys.models.shared import SharedReport
 from surveys.models.survey import Quota, Survey, SurveyPicture, SurveyVersion
+from surveys.models.theme import Theme
 from surveys.models.trigger import AskingRule, DueInvitation, SurveyTrigger
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "SurveyPlace",
     "SurveyTrigger",
     "SurveyVersion",
+    "Theme",
     "Upload",
     "Wave",
 ]

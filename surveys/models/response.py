@@ -80,6 +80,9 @@ class Answer(models.Model):
     choices = ArrayField(models.CharField(max_length=20), null=True, blank=True, verbose_name=_("choices"))
     rows = models.JSONField(_("rows"), null=True, blank=True)
     text = models.TextField(_("text"), blank=True, db_default="")
+    # What the text comes to, once it is read (services.themes): words and phrases, and the keys of themes.
+    words = ArrayField(models.TextField(), null=True, blank=True, editable=False)
+    themes = ArrayField(models.BigIntegerField(), null=True, blank=True, editable=False)
     day = models.DateField(_("day"), null=True, blank=True)
     upload = models.ForeignKey(
         "surveys.Upload", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("picture")
@@ -90,6 +93,10 @@ class Answer(models.Model):
         verbose_name_plural = _("answers")
         constraints = [
             models.UniqueConstraint("response", "question", include=["number"], name="surveys_answer_question")
+        ]
+        indexes = [
+            # Texts that wait to be read.
+            models.Index(fields=["id"], condition=Q(words=None) & ~Q(text=""), name="surveys_answer_unread")
         ]
 
     def __str__(self) -> str:

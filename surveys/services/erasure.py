@@ -12,7 +12,7 @@ def erase_answers(member_ids: Sequence[int], at: datetime) -> None:
     """Empties words and days, deletes pictures; scores and choices stay, joined to nobody who could be known."""
     responses = Response.objects.filter(member__in=member_ids)
     answers = Answer.objects.filter(response__in=responses)
-    answers.update(text="", day=None, upload=None)
+    answers.update(text="", words=None, themes=None, day=None, upload=None)
     for upload in Upload.objects.filter(response__in=responses):
         name, storage = upload.picture.name, upload.picture.storage
         upload.delete()

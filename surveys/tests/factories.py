@@ -17,6 +17,7 @@ from surveys.models import (
     RemedyLimit,
     RootCause,
     Survey,
+    Theme,
 )
 from surveys.services.cases.improving import plan, publish
 from surveys.services.cases.opening import open_case
@@ -67,6 +68,7 @@ def cases_of(member) -> dict[str, int]:
         "surveys_suggestion": idea.pk,
         "surveys_category": Category.objects.create(name_en="Milk").pk,
         "surveys_rootcause": cause.pk,
+        "surveys_theme": Theme.objects.create(name_en="Milk", terms="milk", changed_at=AT).pk,
         "surveys_cannedreply": CannedReply.objects.create(name="Sorry", text_en="We are sorry").pk,
         "surveys_openinghours": OpeningHours.objects.create(weekday=0, opens=time(9), closes=time(17)).pk,
         "surveys_holiday": Holiday.objects.create(day=AT.date()).pk,

@@ -66,6 +66,6 @@ def test_of_an_anonymous_survey_only_the_words_of_enough(desk):  # noqa: F811
     mix(survey_id=survey.pk, at=AT)
     found = desk.get(address(survey, "json/"), {"level": "low", "words": "b", "since": "2026-01-01"}).json()
     assert [line["text"] for line in found] == ["'=a", "b", "c", "d", "e0", "e1", "e2", "e3", "e4"]
-    assert set(found[0]) == {"question", "text"}
+    assert set(found[0]) == {"question", "text", "themes"}
     answer = Answer.objects.filter(question="q2").first()
     assert desk.post(address(survey), {"answer": answer.pk}).status_code == 403
