@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.timezone import now
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -81,9 +81,10 @@ class ThemeAdmin(DeskAdmin):
             )
         return redirect("admin:surveys_theme_changelist")
 
-    @display(description=_("words"))
+    @display(description=pgettext_lazy("theme", "words"))
     def known_by(self, theme: Theme) -> str:
-        terms = terms_of(theme.terms)
+        chinese = (get_language() or "").startswith("zh")
+        terms = sorted(terms_of(theme.terms), key=lambda term: term.isascii() is chinese)  # one's own language first
         return ", ".join(terms[:8]) + (" …" if len(terms) > 8 else "")
 
     @display(description=_("state"))

@@ -14,7 +14,7 @@ class Theme(models.Model):
 
     name = models.CharField(pgettext_lazy("theme", "name"), max_length=60)
     terms = models.TextField(
-        _("words"),
+        pgettext_lazy("theme", "words"),
         validators=[check_terms],
         help_text=_(
             "Words and phrases in both languages, one in each line. English ones are found as whole words, in the "
