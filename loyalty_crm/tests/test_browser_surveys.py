@@ -61,7 +61,7 @@ def mailed_link(score: int) -> str:
 
 def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page, live_server):  # noqa: F811
     cause = RootCause.objects.create(name_en="Old machine")
-    desk.set_default_timeout(3000)
+    desk.set_default_timeout(10_000)
     # built, opened and sent
     desk.goto(live_server.url + "/admin/surveys/survey/add/")
     desk.get_by_role("button", name="Would you recommend us?").click()
@@ -151,6 +151,9 @@ def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page,
     accessible(desk)
     desk.goto(f"{live_server.url}/admin/surveys/survey/{survey.pk}/report/?by=way")
     accessible(desk)
+    for page in ("preview", "settings", "quotas", "reach", "share"):
+        desk.goto(f"{live_server.url}/admin/surveys/survey/{survey.pk}/{page}/")
+        accessible(desk)
 
 
 def test_every_kind_of_question_and_every_sheet_is_within_reach(member, open_page):  # noqa: F811
