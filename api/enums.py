@@ -14,6 +14,8 @@ class Scope(models.TextChoices):
     COUPONS_WRITE = "coupons:write", _("use and release coupons")
     EVENTS_WRITE = "events:write", _("tell what members did")
     SURVEYS_WRITE = "surveys:write", _("read surveys and answer them")
+    CASES_READ = "cases:read", _("look up cases")
+    CASES_WRITE = "cases:write", _("open cases")
 
 
 class Call(models.TextChoices):
@@ -27,3 +29,4 @@ class Call(models.TextChoices):
     COUPONS_RELEASE = "coupons.release", _("Release a coupon")
     EVENTS = "events", _("Tell what a member did")
     SURVEYS = "surveys", _("Answer a survey")
+    CASES = "cases", _("Open a case")

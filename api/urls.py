@@ -14,7 +14,7 @@ from api.description import groups
 from api.errors import Refused, invalid, respond
 from api.middleware import refusal
 from api.reading import JsonParser
-from api.views import coupons, events, members, purchases, redemptions, referrals, refunds, surveys
+from api.views import cases, coupons, events, members, purchases, redemptions, referrals, refunds, surveys
 
 _ABOUT = """\
 JSON in UTF-8. Amounts are decimal texts ("12.50"), points whole numbers, times RFC 3339.
@@ -53,7 +53,7 @@ def _failed(request: HttpRequest, error: Any) -> HttpResponse:
 
 for _kind in (Exception, HttpError, ValidationError, Http404, Refused):
     api.add_exception_handler(_kind, _failed)
-for _calls in (members, purchases, refunds, redemptions, coupons, events, surveys, referrals):
+for _calls in (members, purchases, refunds, redemptions, coupons, events, surveys, cases, referrals):
     api.add_router("", _calls.router)
 
 

@@ -23,6 +23,7 @@ from rewards.queries_benefits import entitlements_of, holding
 from rewards.queries_catalogue import affordable, last_taken
 from rewards.queries_coupons import open_coupons
 from rewards.queries_tiers import missing_words, standings
+from surveys.queries_heard import NOTHING_HEARD, heard_of
 
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -197,6 +198,20 @@ def _benefits(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     return found
 
 
+def _care(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
+    """What each told us last. Anonymous answers are nobody's; scores are not said back."""
+    heard, zone = heard_of([recipient.member.pk for recipient in recipients]), ZoneInfo(get_programme().time_zone)
+    found = [heard.get(recipient.member.pk, NOTHING_HEARD) for recipient in recipients]
+    return [
+        {
+            "open_cases": Number(one.open_cases),
+            "closed_on": day(one.closed_at.astimezone(zone).date()) if one.closed_at else "",
+            "answered_on": day(one.answered_at.astimezone(zone).date()) if one.answered_at else "",
+        }
+        for one in found
+    ]
+
+
 def coupon_values(recipients: Sequence[Recipient], coupons: Iterable[Coupon]) -> list[Mapping[str, Any]]:
     """Code, name and last day of each one's coupon; empty for who has none."""
     held = {coupon.member_id: coupon for coupon in coupons}
@@ -311,6 +326,17 @@ def register_all() -> None:
         "benefits",
         {"left": Field(_("benefits that can still be had, with how often; empty for none"), "Lounge × 2")},
         _benefits,
+    )
+    register(
+        "care",
+        {
+            "open_cases": Field(_("number of the member's cases that are not put right"), Number(1)),
+            "closed_on": Field(_("the day on which their last case was closed; empty if none was"), _("12 May 2026")),
+            "answered_on": Field(
+                _("the day of their last answer to a survey under their name; empty if none"), _("12 May 2026")
+            ),
+        },
+        _care,
     )
     register(
         "coupon",

@@ -11,11 +11,13 @@ class SurveysConfig(AppConfig):
         from surveys import (  # noqa: F401  these register
             events,
             merging,
+            panels_answers,
             panels_cases,
             privacy,
             reactions,
             reactions_cases,
             traits_cases,
+            traits_scores,
             webhooks,
         )
         from surveys.services import keeping
@@ -28,5 +30,6 @@ class SurveysConfig(AppConfig):
         keeping.register_all()
         register_eraser("surveys", erase_answers)
         register_eraser("cases", erase_cases)
+        panels_answers.register_all()
         panels_cases.register_all()
         verifying.register_all()

@@ -73,4 +73,15 @@ register(
         nothing=_("no case"),
         filters=(_KIND, _STATE, _SEVERITY),
     ),
+    Trait(
+        "case.last_closed",
+        _("last case closed"),
+        Group.MESSAGES,
+        Moment(nullable=True),
+        lambda query, leaf: _cases(query, leaf, "opened_at").column(SQL("max(one_case.closed_at)")),
+        _("whose last case%(where)s was closed %(test)s"),
+        found=_("last case closed %(value)s"),
+        nothing=_("no case closed"),
+        filters=(_KIND, _SEVERITY),
+    ),
 )

@@ -70,7 +70,7 @@ def test_the_page_says_of_each_field_what_it_takes():
     kinds = {field.name: field.kind for call in calls for field in call.fields}
     said = {name: kinds[name] for name in ("kind", "amount", "lines[].quantity", "pay_with", "at")}
     assert said == {
-        "kind": "string",
+        "kind": "complaint | suggestion | question | praise",
         "amount": "decimal",
         "lines[].quantity": "integer | decimal",
         "pay_with": "object",

@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from surveys.models import Case, CaseMessage, Remedy, Suggestion, SuggestionLike
 
 
 def erase_cases(member_ids: Sequence[int], at: datetime) -> None:
     """Empties words, deletes pictures and likes; a suggestion that is shown stays, in the shop's own words."""
-    cases = Case.objects.filter(member__in=member_ids)
+    SuggestionLike.objects.filter(member__in=member_ids).delete()
+    empty_cases(Case.objects.filter(member__in=member_ids))
+
+
+def empty_cases(cases: QuerySet[Case]) -> None:
+    """Takes every word, address and picture out of cases. Dates, states, causes and remedies stay."""
     for message in CaseMessage.objects.filter(case__in=cases).exclude(picture=""):
         name, storage = message.picture.name, message.picture.storage
         transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
     CaseMessage.objects.filter(case__in=cases).update(text="", picture="", key=None, send_at=None)
     Remedy.objects.filter(case__in=cases).update(reason="")
     Suggestion.objects.filter(case__in=cases, published_at=None).delete()
-    SuggestionLike.objects.filter(member__in=member_ids).delete()
     cases.update(subject="", contact="", key=None)
