@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def test_nothing_without_a_key(client):
     for path, calls in api.get_openapi_schema()["paths"].items():
         for method, call in calls.items():
-            address = path.format(ref="280000000000", id="1", code="A")
+            address = path.format(ref="280000000000", id="1", code="A", number="C-1")
             for headers in ({}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}):
                 answer = client.generic(
                     method.upper(), address, b"{}", content_type="application/json", headers=headers
