@@ -85,11 +85,12 @@ def dues(since: datetime, until: datetime, hour: int) -> tuple[Due, ...]:
     return tuple(found)
 
 
-def source(journey: Journey, *, since: datetime, until: datetime) -> Source | None:
-    """Who comes in by time behind `since` and not after `until`; None where nobody can."""
+def source(journey: Journey, *, since: datetime, until: datetime, member_id: int | None = None) -> Source | None:
+    """Who comes in by time behind `since` and not after `until`; None where nobody can. Who asks for one member only
+    names them: the others may still be among the rows."""
     told = journey.trigger
     if journey.kind is TriggerKind.AFFORDABLE:
-        return _affordable(told, since, until)
+        return _affordable(told, since, until, member_id)
     if not (came := dues(since, until, told["hour"])):
         return None
     if journey.kind is not TriggerKind.OCCASION:
@@ -207,9 +208,10 @@ def _expiring(told: Any, came: tuple[Due, ...]) -> Source:
     )
 
 
-def _affordable(told: Any, since: datetime, until: datetime) -> Source:
+def _affordable(told: Any, since: datetime, until: datetime, member_id: int | None) -> Source:
     """Whose balance rose past the price of a reward that is on show: the transfer that did it names the entry."""
     only = "reward.id = %(reward)s" if told.get("reward") else "TRUE"
+    whose = "wallet.member_id = %(whose)s" if member_id else "TRUE"
     return Source(
         "WITH moved AS ("
         " SELECT transfer.id, transfer.created_at AS at, wallet.id AS wallet, wallet.member_id, wallet.balance,"
@@ -217,6 +219,7 @@ def _affordable(told: Any, since: datetime, until: datetime) -> Source:
         " FROM rewards_transfer AS transfer JOIN rewards_account AS wallet"
         " ON wallet.id IN (transfer.credit_id, transfer.debit_id)"
         " WHERE transfer.created_at > %(moved_since)s AND wallet.kind = 'wallet' AND wallet.unit = 'points'"
+        f" AND {whose}"
         "), stood AS ("
         " SELECT *, balance - coalesce(sum(delta) OVER (PARTITION BY wallet ORDER BY id DESC"
         " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS points FROM moved)"
@@ -225,7 +228,7 @@ def _affordable(told: Any, since: datetime, until: datetime) -> Source:
         " FROM stood JOIN rewards_reward AS reward ON reward.points <= stood.points"
         " AND reward.points > stood.points - stood.delta"
         f" WHERE stood.delta > 0 AND stood.at <= %(moved_until)s AND reward.state = 'live' AND {only}",
-        {"moved_since": since - OVERLAP, "moved_until": until, "reward": told.get("reward")},
+        {"moved_since": since - OVERLAP, "moved_until": until, "reward": told.get("reward"), "whose": member_id},
     )
 
 

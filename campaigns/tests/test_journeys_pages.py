@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun, Sender, Template
 from campaigns.services.journeys import acts
@@ -27,6 +28,7 @@ from members.services.segments import SegmentInUse, archive_segment, save_segmen
 from members.tests.killed import killed_in
 from rewards.queries import balance
 from rewards.services.verify import verify
+from rewards.tests.factories import adjust, make_reward
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +122,19 @@ def test_why_says_point_by_point(desk):
     assert "Does not belong to the audience" in shown
     assert "As soon as somebody joins: that happened last at" in shown
     assert "drawn to be held out" in shown
+
+
+def test_who_can_have_a_reward_now_comes_in_and_why_says_so(desk):
+    now = timezone.now()  # the moment of a movement is the database's
+    make_reward(points=100)
+    made = journey(points(n=1), trigger={"kind": "affordable"}, at=now - DAY)
+    rich, poor = join(at=now), join(at=now)
+    adjust(rich, 120, now, key="rich")
+    adjust(poor, 60, now, key="poor")
+    run(at=timezone.now() + HOUR)
+    assert list(JourneyRun.objects.values_list("member", flat=True)) == [rich.pk]
+    for member, told in ((rich, "that happened last at"), (poor, "that did not happen to this member")):
+        assert told in desk.get(page("why", made.pk), {"card": member.card_number}).content.decode()
 
 
 def test_a_members_way_is_told_step_by_step(desk):

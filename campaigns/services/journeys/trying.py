@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 
 from campaigns.enums import CampaignState, RunState
 from campaigns.journeys import dates
-from campaigns.journeys.definition import TIMED, Again, TriggerKind
+from campaigns.journeys.definition import TIMED, Again
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.parser import parse
 from campaigns.journeys.walk import Assumed, Stop, walk
@@ -111,7 +111,7 @@ def _trigger(journey: Journey, read: Definition, member: Member, at: datetime) -
     since = max(journey.active_since or at, at - LOOK_BACK)
     when: datetime | None = None
     if read.kind in TIMED:
-        if read.kind is not TriggerKind.AFFORDABLE and (who := source(read, since=since, until=at)):
+        if who := source(read, since=since, until=at, member_id=member.pk):
             statement = f"SELECT max(at) FROM ({who.sql}) AS came WHERE member_id = %(asked_of)s"
             ((when,),) = fetch_all(statement, who.params | {"asked_of": member.pk})
     else:
