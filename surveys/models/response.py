@@ -85,7 +85,7 @@ class Answer(models.Model):
     themes = ArrayField(models.BigIntegerField(), null=True, blank=True, editable=False)
     day = models.DateField(_("day"), null=True, blank=True)
     upload = models.ForeignKey(
-        "surveys.Upload", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("picture")
+        "surveys.Upload", models.RESTRICT, null=True, blank=True, related_name="+", verbose_name=_("picture")
     )
 
     class Meta:

@@ -7,14 +7,18 @@ with one moment; the rows that came are deleted. Until then no report counts the
 
 import secrets
 from datetime import datetime
+from pathlib import PurePath
 from uuid import uuid4
 
+import structlog
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Count, Max
 
 from surveys.enums import ResponseState, SurveyState
 from surveys.models import Answer, Response, Survey, Upload
 
+log = structlog.get_logger(__name__)
 _SHUFFLE = secrets.SystemRandom().shuffle
 
 
@@ -27,7 +31,16 @@ def mix_due(*, at: datetime) -> int:
         .annotate(n=Count("pk"))
         .values_list("survey", "n")
     )
-    return sum(mix(survey_id=pk, at=at) for pk, _ in sorted(waiting))
+    return sum(_try(pk, at) for pk, _ in sorted(waiting))
+
+
+def _try(survey_id: int, at: datetime) -> int:
+    """One survey that cannot be mixed keeps no other from it."""
+    try:
+        return mix(survey_id=survey_id, at=at)
+    except Exception:
+        log.exception("answers cannot be mixed", survey=survey_id)
+        return 0
 
 
 @transaction.atomic
@@ -43,6 +56,8 @@ def mix(*, survey_id: int, at: datetime) -> int:
         .order_by("pk")
     )
     over = survey.state in (SurveyState.CLOSED, SurveyState.ARCHIVED)
+    over |= survey.closes_at is not None and survey.closes_at <= at
+    over |= survey.response_limit is not None and survey.taken >= survey.response_limit
     if not waiting or (len(waiting) < survey.smallest_group and not over):
         return 0
     if len(waiting) < survey.smallest_group:
@@ -76,6 +91,7 @@ def mix(*, survey_id: int, at: datetime) -> int:
         for answer in answers[was.pk]:
             if answer.upload_id:
                 upload = uploads[answer.upload_id]
+                _rename(upload)
                 upload.pk, upload.uid, upload.response, upload.created_at = None, uuid4(), now, moment
                 upload.save(force_insert=True)
                 answer.upload = upload
@@ -84,3 +100,13 @@ def mix(*, survey_id: int, at: datetime) -> int:
     Answer.objects.bulk_create(again)
     Response.objects.filter(pk__in=old).delete()
     return len(waiting)
+
+
+def _rename(upload: Upload) -> None:
+    """Writes its file anew: the name and the moment of the one that came tell which answer it came with."""
+    name, storage = str(upload.picture.name), upload.picture.storage
+    if storage.exists(name):
+        with storage.open(name) as file:
+            data = ContentFile(file.read())
+        upload.picture.save(f"{uuid4().hex}{PurePath(name).suffix}", data, save=False)
+        transaction.on_commit(lambda: storage.delete(name))

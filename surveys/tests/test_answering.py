@@ -1,5 +1,6 @@
 """Answers are saved as one goes, count once, and are thanked for whatever they say."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
+from PIL import Image
 
 from members.models import Member, TimelineEvent
 from members.services.reactions import run_due
@@ -18,12 +20,13 @@ from rewards.tests.factories import make_rule_of
 from surveys.answers import Given
 from surveys.definition import BadSurvey
 from surveys.enums import ResponseState, SurveyState, Way
-from surveys.models import Answer, Invitation, Response, Survey, SurveyVersion
+from surveys.models import Answer, Invitation, Response, Survey, SurveyVersion, Upload
 from surveys.queries import given_in
-from surveys.services import answering
+from surveys.services import answering, mixing
 from surveys.services.answering import AlreadyAnswered, BadAnswers, NotOpen, Unfinished, answer, begin, complete
-from surveys.services.mixing import mix
+from surveys.services.mixing import mix, mix_due
 from surveys.services.publishing import Locked, WrongState, move, publish, save_draft, save_quota
+from surveys.services.uploads import add_upload
 from surveys.tests.factories import AT, open_survey, question, satisfaction
 
 pytestmark = pytest.mark.django_db
@@ -255,15 +258,51 @@ def test_anonymous_answers_are_joined_to_nobody():
         save_draft(survey_id=survey.pk, anonymous=False, at=AT)
 
 
-def test_the_last_few_of_an_anonymous_survey_go_with_those_before():
+@pytest.mark.parametrize("ends", ["closed", "by its date", "by its limit"])
+def test_the_last_few_of_an_anonymous_survey_go_with_those_before(ends):
     survey = open_survey(anonymous=True)
     for score in range(5):
         answered(survey, score, invitation=invite(survey, make_member()).uid)
     mix(survey_id=survey.pk, at=AT)
     answered(survey, 10, invitation=invite(survey, make_member()).uid)
-    move(survey_id=survey.pk, to=SurveyState.CLOSED, at=AT)
+    assert mix(survey_id=survey.pk, at=AT) == 0  # it goes on
+    if ends == "closed":
+        move(survey_id=survey.pk, to=SurveyState.CLOSED, at=AT)
+    else:
+        over = {"closes_at": AT + timedelta(hours=1)} if ends == "by its date" else {"response_limit": 6, "taken": 6}
+        Survey.objects.filter(pk=survey.pk).update(**over)
     assert mix(survey_id=survey.pk, at=AT + timedelta(days=1)) == 6
     assert set(Response.objects.values_list("mixed_at", flat=True)) == {AT}
+
+
+def test_pictures_of_an_anonymous_survey_are_mixed_and_named_anew():
+    survey, picture = open_survey(anonymous=True), io.BytesIO()
+    Image.new("RGB", (120, 90), "red").save(picture, "PNG")
+    for score in range(5):
+        response = answered(survey, score, invitation=invite(survey, make_member()).uid)
+        upload = add_upload(response_id=response.pk, file=io.BytesIO(picture.getvalue()), at=AT)
+        Answer.objects.create(response=response, question="q2", upload=upload)
+    before = set(Upload.objects.values_list("picture", flat=True))
+    assert mix_due(at=AT + timedelta(days=1)) == 5
+    after = list(Upload.objects.all())
+    assert len(after) == Answer.objects.exclude(upload=None).count() == 5
+    assert not before & {upload.picture.name for upload in after}
+    assert all(upload.picture.size for upload in after)
+
+
+def test_one_survey_that_cannot_be_mixed_keeps_no_other_from_it(monkeypatch):
+    first, second = open_survey(anonymous=True), open_survey(anonymous=True)
+    for score in range(5):
+        for survey in (first, second):
+            answered(survey, score, invitation=invite(survey, make_member()).uid)
+
+    def broken(*, survey_id: int, at) -> int:
+        if survey_id == first.pk:
+            raise RuntimeError
+        return mix(survey_id=survey_id, at=at)
+
+    monkeypatch.setattr(mixing, "mix", broken)
+    assert mix_due(at=AT + timedelta(days=1)) == 5
 
 
 def test_a_link_of_nobody_is_refused():
