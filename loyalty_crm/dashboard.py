@@ -24,6 +24,7 @@ from members.models import CustomerImport, PendingReaction, Programme, PurchaseI
 from members.queries import get_programme
 from rewards.enums import GrantState
 from rewards.queries_grants import to_decide
+from surveys.queries_desk import on_the_desk
 
 DEFAULT_DAYS = 30
 ENOUGH = 20  # things to count in both periods before a change is spoken of
@@ -47,7 +48,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "period": paper.period,
         "as_of": kept.at if kept.took > QUICK else None,
         "headline": paper.headline(),
-        "stats": paper.stats(),
+        "stats": [*paper.stats(), *(paper.desk() if request.user.has_perm("surveys.view_case") else [])],
         "charts": paper.charts(),
     }
 
@@ -216,7 +217,14 @@ class Paper(Teller):
     def _said(self) -> list[Stat]:
         if self.voices is None:
             return []
-        return voices.stats(self.voices, bought=(self.bought, self.bought_before), days=self.period.days)
+        return voices.stats(self.voices, bought=(self.bought, self.bought_before), period=self.period)
+
+    def desk(self) -> list[Stat]:
+        """The tiles of cases, for who may see them; none where they were not counted yet."""
+        if self.voices is None or self.voices.care is None:
+            return []
+        undone, overdue = on_the_desk(at=now())
+        return voices.desk(self.voices.care, period=self.period, undone=undone, overdue=overdue)
 
     def _read(self) -> str:
         """What became of the messages of the period; "" where it was not counted yet."""

@@ -3,12 +3,12 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from members.models import User
 from members.queries import get_programme
 from surveys.clock import Hours
-from surveys.enums_cases import CaseState, Severity
+from surveys.enums_cases import UNDONE, CaseState, Severity
 from surveys.models import CareSettings, CareTarget, Case, Holiday, OpeningHours, RemedyLimit
 
 # Business minutes to the first answer and until it is put right, where the shop has not said otherwise.
@@ -68,6 +68,12 @@ def late(at: datetime) -> Q:
     return Q(state__in=[CaseState.NEW, CaseState.OPEN]) & (
         Q(answered_at=None, answer_due_at__lte=at) | Q(answered_at__isnull=False, resolve_due_at__lte=at)
     )
+
+
+def on_the_desk(*, at: datetime) -> tuple[int, int]:
+    """How many cases are open, and on how many of them somebody should have acted."""
+    found = Case.objects.filter(state__in=UNDONE).aggregate(undone=Count("pk"), overdue=Count("pk", filter=late(at)))
+    return found["undone"], found["overdue"]
 
 
 def standing_for(case: Case) -> Case:

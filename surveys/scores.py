@@ -4,7 +4,7 @@ Each score carries the name and version of its formula: NPS, CSAT and CES are re
 changed must not be compared with one from before. A score of nothing is None, never 0. Intervals are of 95 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import atanh, erfc, sqrt, tanh
 from statistics import NormalDist
@@ -81,6 +81,10 @@ def csat(counts: Mapping[int, int]) -> Score:
 def ces(counts: Mapping[int, int]) -> Score:
     """The mean of agreement 1 to 7 with "it was easy" (CES 2.0)."""
     return mean("ces-mean:1", {score: n for score, n in counts.items() if 1 <= score <= 7})
+
+
+# By kind of question, the score of how often each number was given.
+SCORES: Mapping[str, Callable[[Mapping[int, int]], Score]] = {"nps": nps, "csat": csat, "ces": ces}
 
 
 def share(formula: str, some: int, n: int) -> Score:

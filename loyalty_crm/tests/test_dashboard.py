@@ -220,7 +220,8 @@ def test_scores_have_their_interval_and_a_change_is_told_only_where_it_is_one(pr
 def test_complaints_are_told_by_a_thousand_purchases(programme):
     buy(500, 10)
     for _n in range(3):
-        open_case(kind="complaint", text="Cold soup", source="staff", member_id=make_member().pk, at=AT)
+        at = AT - timedelta(hours=1)
+        open_case(kind="complaint", text="Cold soup", source="staff", member_id=make_member().pk, at=at)
     told = stat(paper(programme), "Complaints per 1,000 purchases")
     assert told.value == "6.0"
     assert told.note.endswith("3 complaints")

@@ -231,6 +231,7 @@ ACCESS: dict[str, set[str]] = {
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
     **dict.fromkeys(("surveys_case_board", "surveys_case_act"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
+    **dict.fromkeys(("surveys_case_answers", "surveys_case_answers_file"), MARKETER_UP),
     **pages("surveys_improvementaction", MARKETER_UP, add=MARKETER_UP, move=MARKETER_UP, effect=MARKETER_UP),
     **pages("surveys_suggestion", MARKETER_UP),
     **dict(

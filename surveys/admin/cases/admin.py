@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,7 +20,8 @@ from common.admin import ExportAdmin, Labelled, PlainResource, Tones, found_or_4
 from common.moments import format_moment
 from members.models import PRESENT, Member
 from members.queries import search
-from surveys.admin.cases import acts, figures, page
+from surveys import behind
+from surveys.admin.cases import acts, answers, figures, page
 from surveys.admin.cases.forms import NewCaseForm
 from surveys.enums_cases import UNDONE, CaseSource, CaseState, Severity
 from surveys.models import Case
@@ -58,6 +60,23 @@ class WhoseFilter(admin.SimpleListFilter):
         return queryset
 
 
+class BehindFilter(admin.SimpleListFilter):
+    """What a figure of care counted (surveys.admin.cases.behind): offered only where one came from there."""
+
+    title = _("counted in a figure")
+    parameter_name = behind.PARAMETER
+
+    def lookups(self, request, model_admin):
+        given = request.GET.get(self.parameter_name, "")
+        return [(given, behind.name_of_cases(given))] if given else []
+
+    def queryset(self, request, queryset):
+        asked = behind.read(self.value() or "")
+        if asked is None or asked.name not in behind.CASES:
+            raise IncorrectLookupParameters
+        return queryset.filter(pk__in=asked.cases().values("pk"))
+
+
 class CaseResource(PlainResource):
     number = Field(attribute="number", column_name="number")
     category = Field(attribute="category__name", column_name="category")
@@ -86,13 +105,23 @@ class CaseAdmin(ExportAdmin):
         "due",
         "opened",
     )
-    list_filter = (WhoseFilter, "state", "kind", "severity", "category", "cause", "source", "opened_at", "answered_at")
+    list_filter = (
+        WhoseFilter,
+        BehindFilter,
+        "state",
+        "kind",
+        "severity",
+        "category",
+        "cause",
+        "source",
+        "opened_at",
+        "answered_at",
+    )
     list_select_related = ("member", "owner", "category")
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Also what the figures lead here by."""
-        more = ("opened_at__gte", "reopened__gte", "member__id__exact")
-        return lookup in more or super().lookup_allowed(lookup, value, request)
+        """Also what the page of a member leads here by."""
+        return lookup == "member__id__exact" or super().lookup_allowed(lookup, value, request)
 
     search_fields = ("subject",)
     search_help_text = _("Words of the subject, C-12, or a member's name, phone, card number or e-mail")
@@ -112,6 +141,8 @@ class CaseAdmin(ExportAdmin):
             own("board/", self.board, "board"),
             own("figures/", self.figures, "figures"),
             own("figures/file/", figures.file, "figures_file"),
+            own("figures/answers/", self.answers, "answers"),
+            own("figures/answers/file/", answers.file, "answers_file"),
             own("<int:object_id>/act/", self.act, "act", "change"),
             *super().get_urls(),
         ]
@@ -136,6 +167,9 @@ class CaseAdmin(ExportAdmin):
 
     def figures(self, request: HttpRequest) -> HttpResponse:
         return self.page(request, "figures", title=_("Figures of care"), **figures.context(request))
+
+    def answers(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, "answers", **answers.context(request))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         case = self._case(request, object_id)

@@ -6,13 +6,15 @@ from io import StringIO
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from common.cells import plain_cell
+from surveys.behind import ANSWERS, url
 from surveys.queries_care import FOLLOWED, Care, care
+from surveys.queries_given import SMALLEST
 from surveys.rates import Times
 from surveys.scores import Score
 from surveys.words_cases import minutes_words
@@ -47,12 +49,44 @@ def _how_many(times: Times) -> str:
     return gettext("half by then, nine of ten by %(p90)s; %(events)d of %(n)d are over") % words
 
 
-def rows(found: Care) -> list[dict[str, str]]:
+def _score(kind: str, score: Score) -> tuple[str, str]:
+    """NPS is signed, CSAT a share, CES a mean."""
+    if score.n < SMALLEST or score.value is None:
+        return "–", gettext("too few answers: %(n)d, and at least %(least)d are needed") % {
+            "n": score.n, "least": SMALLEST,
+        }  # fmt: skip
+    digits = 0 if kind == "csat" else 1
+    sign = "+" if kind == "nps" and score.value > 0 else ""
+    unit = " %" if kind == "csat" else ""
+    words = {"n": score.n, "low": _number(score.low, digits), "high": _number(score.high, digits), "unit": unit}
+    sure = gettext("of %(n)d people; %(low)s to %(high)s%(unit)s") % words
+    return f"{sign}{_number(score.value, digits)}{unit}", sure
+
+
+_HOW = {
+    "nps": _("9 and 10 less 0 to 6, in percent of all who answered."),
+    "csat": _("Who gave 4 or 5 of 5, in percent of all who answered."),
+    "ces": _("Mean of 1 (hard) to 7 (easy)."),
+}
+
+
+def rows(found: Care) -> list[dict[str, Any]]:
     """Each figure: what, how much, how sure and of what, how it is reckoned, and where its rows are."""
-    list_url = reverse("admin:surveys_case_changelist")
-    period = f"?opened_at__gte={found.since.date().isoformat()}"
+
+    def behind(name: str, words: str) -> tuple[str, str]:
+        return words, url(name, found.since, found.until)
+
+    told: list[tuple[str, str, str, str, str, list[tuple[str, str]]]] = []
+    for kind, score in found.scores.items():
+        value, sure = _score(kind, score)
+        once = gettext(
+            "Each person once, with their newest answer of the period, in whichever survey; anonymous answers by"
+            " whole mixings."
+        )
+        links = [behind(kind, gettext("The answers behind it"))] if score.n else []
+        told.append((str(ANSWERS[kind]), value, sure, f"{_HOW[kind]} {once}", score.formula, links))
     rate = found.rate
-    told: list[tuple[str, str, str, str, str, str]] = [
+    told.append(
         (
             gettext("Complaints per 1,000 purchases"),
             _number(rate.value, 2),
@@ -63,12 +97,12 @@ def rows(found: Care) -> list[dict[str, str]]:
                 " opened again is not new."
             ),
             rate.formula,
-            f"{list_url}{period}&kind__exact=complaint",
+            [behind("complaints", gettext("The cases behind it"))],
         )
-    ]
-    for title, times, url in (
-        (gettext("Time to the first answer"), found.answer, f"{list_url}{period}"),
-        (gettext("Time until put right"), found.resolve, f"{list_url}{period}&state__exact=closed"),
+    )
+    for title, times, name in (
+        (gettext("Time to the first answer"), found.answer, "opened"),
+        (gettext("Time until put right"), found.resolve, "to_put_right"),
     ):
         told.append(
             (
@@ -80,55 +114,66 @@ def rows(found: Care) -> list[dict[str, str]]:
                     " long as they are open already."
                 ),
                 times.formula,
-                url,
+                [behind(name, gettext("The cases behind it"))],
             )
         )
-    for title, score, why, url in (
+    for title, score, why, some, of in (
         (
             gettext("Opened again"),
             found.reopened,
             gettext("Of the cases that were put right, those that had to be opened again."),
-            f"{list_url}{period}&reopened__gte=1",
+            behind("reopened", gettext("Those opened again")),
+            behind("put_right", gettext("All that were put right")),
         ),
         (
             gettext("Detractors answered within a day"),
             found.detractors,
-            gettext("Of everybody who was unhappy in a survey at least a day ago, those with a first answer within 24"
-                    " hours by the clock. Without a case is without an answer."),
-            f"{list_url}{period}&source__exact=survey",
+            gettext("Of everybody who was unhappy in a survey at least a day ago, those who got an answer within 24"
+                    " hours by the clock, in their case or the one it was merged into. Without a case is without an"
+                    " answer."),
+            behind("unheard", gettext("Those without an answer")),
+            behind("unhappy", gettext("All who were unhappy")),
         ),
         (
             gettext("Customers who recovered"),
             found.recovered,
             gettext("Of the members with a complaint that was put right, at least %(days)d days ago, those who bought"
                     " again within these days.") % {"days": FOLLOWED},
-            f"{list_url}?kind__exact=complaint&state__exact=closed",
+            behind("recovered", gettext("Those who recovered")),
+            behind("followed", gettext("All that were followed")),
         ),
     ):  # fmt: skip
         value, sure = _share(score)
-        told.append((title, value, sure, why, score.formula, url))
-    keys = ("title", "value", "sure", "why", "formula", "url")
+        told.append((title, value, sure, why, score.formula, [some, of]))
+    keys = ("title", "value", "sure", "why", "formula", "links")
     return [dict(zip(keys, row, strict=True)) for row in told]
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
     days, found = asked(request)
-    list_url = reverse("admin:surveys_case_changelist")
+    complaints = url("complaints", found.since, found.until)
     return {
         "days": days,
         "days_text": str(days),
         "periods": PERIODS,
         "care": found,
         "figures": rows(found),
+        "opened_url": url("opened", found.since, found.until),
+        "undone_url": url("undone", found.since, found.until),
         "charts": [
-            (title, name, bars, f"{list_url}?opened_at__gte={found.since.date().isoformat()}&kind__exact=complaint&")
+            (title, [(bar, f"{complaints}&{_only(name, bar.pk)}") for bar in bars])
             for title, name, bars in (
                 (gettext("What complaints are about"), "category", found.categories),
                 (gettext("Why it came to them"), "cause", found.causes),
             )
         ],
-        "since": date_format(localtime(found.since), "DATE_FORMAT"),
+        "since": localtime(found.since),
+        "until": localtime(found.until),
     }
+
+
+def _only(name: str, pk: int | None) -> str:
+    return f"{name}__isnull=True" if pk is None else f"{name}__id__exact={pk}"
 
 
 def file(request: HttpRequest) -> HttpResponse:
