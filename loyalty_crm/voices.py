@@ -59,8 +59,8 @@ def _score(
     title: str, now: Score, before: Score, write: Callable[[float], str], days: int, link: str, good: bool = True
 ) -> Stat:
     if now.value is None or now.n < SMALLEST:
-        words = {"n": now.n, "least": SMALLEST}
-        few = gettext("too few answers: %(n)d, and at least %(least)d are needed") % words
+        needed = {"n": now.n, "least": SMALLEST}
+        few = gettext("too few answers: %(n)d, and at least %(least)d are needed") % needed
         return Stat(title, "–", "", "", "", few, link, "")
     note = gettext("%(n)s answers") % {"n": number(now.n)}
     if now.low is not None and now.high is not None:
@@ -84,7 +84,7 @@ def desk(care: Mapping[str, float | None], *, period: Period, undone: int, overd
     cases, unhappy = int(care["cases"] or 0), int(care["unhappy"] or 0)
     if not (undone or cases or unhappy):
         return []
-    late_note, moment = gettext("somebody should have acted by now"), gettext("at this moment")
+    late_note = gettext("somebody should have acted by now")
     moment = gettext("at this moment")
     found = [
         Stat(gettext("Open cases"), number(undone), "", "", "", moment, list_of("surveys_case", desk="open"), ""),
