@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Case, When
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.merge import Field, Number, Recipient, day, register
@@ -32,6 +33,11 @@ def one_line(text: str) -> str:
     """Text that people typed, fit for a header: on one line, without control and text-direction characters."""
     spaced = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text if c not in _DIRECTION)
     return " ".join(spaced.split())
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Words one after the other, as the active language writes them."""
+    return ("、" if (get_language() or "").startswith("zh") else ", ").join(words)
 
 
 def _member(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
@@ -143,7 +149,7 @@ def _rewards(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
         answers.append(
             {
                 "best": names[0] if names else "",
-                "affordable": ", ".join(names[:3]),
+                "affordable": _listed(names[:3]),
                 "count": Number(len(names)),
                 "last": one_line(taken.reward.name) if taken else "",
             }
@@ -194,7 +200,7 @@ def _benefits(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
     for recipient in recipients:
         left = [one for one in held.get(recipient.member.pk, []) if one.is_used and one.left != 0]
         names = [f"{one.benefit.name} × {one.left}" if one.left else one.benefit.name for one in left]
-        found.append({"left": one_line(", ".join(names))})
+        found.append({"left": one_line(_listed(names))})
     return found
 
 

@@ -21,7 +21,7 @@ from liquid import BoundTemplate
 
 from campaigns import merge
 from campaigns.content import blocks, quoted
-from campaigns.content.frame import PAD, WIDTH, Drawn, Page, draw
+from campaigns.content.frame import PAD, WIDTH, Drawn, Page, draw, labelled
 from campaigns.content.headers import header_lines
 from campaigns.content.links import PLAIN, Linker, Measure
 from campaigns.content.look import Look, look
@@ -270,12 +270,12 @@ def _foot(page: Page, kind: str) -> str:
     lines = ["-- "]
     if own := style.footer(page.language):
         lines.append(hide(own))
-    lines += [f"{hide(one['label'])}: {hide(one['url'])}" for one in style.brand.social]
+    lines += [labelled(hide(one["label"]), hide(one["url"])) for one in style.brand.social]
     lines.append(hide(_because(page, kind)))
     if kind != TemplateKind.SERVICE:
         stop, choose = gettext("Unsubscribe"), gettext("Choose what you get")
-        lines.append(f"{stop}: {page.put('links.unsubscribe')}")
-        lines.append(f"{choose}: {page.put('links.preferences')}")
+        lines.append(labelled(stop, page.put("links.unsubscribe")))
+        lines.append(labelled(choose, page.put("links.preferences")))
     lines += [hide(line) for line in (style.programme.name, *style.address)]
     if style.programme.contact_email:
         lines.append(hide(style.programme.contact_email))

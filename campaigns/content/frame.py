@@ -6,7 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from campaigns import merge
 from campaigns.content import markup, sources
@@ -128,6 +128,11 @@ def _said(block: Mapping[str, Any], name: str, page: Page) -> str:
     return (block.get(name) or {}).get(page.language, "")
 
 
+def labelled(label: str, text: str) -> str:
+    """A line of plain text, with the colon of its language."""
+    return gettext("%(label)s: %(text)s") % {"label": label, "text": text}
+
+
 def _text(body: str, css: str = "words", **attributes: str) -> str:
     more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
     return f'<mj-text css-class="{css}"{more}>{body}</mj-text>'
@@ -159,7 +164,7 @@ def _button(block: Mapping[str, Any], page: Page) -> Drawn:
         f'<mj-button css-class="button" href="{href}" background-color="{light.accent}" color="{light.on_accent}"'
         f' font-size="16px" font-weight="600" border-radius="{min(page.look.brand.radius, 14)}px"'
         f' inner-padding="14px 26px" align="left" padding="8px {PAD}px 24px">{page.line(label)}</mj-button>',
-        f"{page.bare(label)}: {page.tags.hide(page.address(block['to']))}\n\n",
+        labelled(page.bare(label), page.tags.hide(page.address(block["to"]))) + "\n\n",
         f'<p><a class="button" href="{href}">{page.line(label)}</a></p>',
     )
 
@@ -223,7 +228,7 @@ def _points(block: Mapping[str, Any], page: Page) -> Drawn:
     balance = page.put("points.balance")
     return Drawn(
         _text(_box(page, _figure(page, page.line(label), balance))),
-        f"{page.bare(label)}: {balance}\n\n",
+        labelled(page.bare(label), balance) + "\n\n",
         f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{balance}</p></div>',
     )
 
@@ -235,10 +240,11 @@ def _gift(block: Mapping[str, Any], page: Page) -> Drawn:
     until = gettext("to spend until %(day)s") % {"day": page.put("gift.expires_on")}
     below = page.tags.keep("{% if gift.expires_on != '' %}") + until + page.tags.keep("{% else %}")
     below += gettext("yours to keep") + page.tags.keep("{% endif %}")
+    both = gettext("%(points)s, %(until)s") % {"points": points, "until": below}
     there = "gift.points > 0"
     return Drawn(
         _text(page.when(there, _box(page, _figure(page, page.line(label), points, below)))),
-        page.when(there, f"{page.bare(label)}: {points}, {below}\n\n"),
+        page.when(there, labelled(page.bare(label), both) + "\n\n"),
         page.when(
             there,
             f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{points}</p>'
@@ -253,7 +259,7 @@ def _rewards(block: Mapping[str, Any], page: Page) -> Drawn:
         chosen = sources.chosen_cards(block["rewards"])
         cards = [sources.Card(*map(escape, card))._replace(url=page.href(card.url)) for card in chosen]
         mail = "".join(_card(card, page, page.tags.hide) for card in cards)
-        plain = "".join(f"- {card.name}: {card.price}\n" for card in chosen)
+        plain = "".join(f"- {labelled(card.name, card.price)}\n" for card in chosen)
         inapp = "".join(_card_inapp(card) for card in cards)
         return Drawn(
             _text(mail), page.tags.hide(plain) + "\n" if plain else "", f'<ul class="letter-cards">{inapp}</ul>'
@@ -264,7 +270,7 @@ def _rewards(block: Mapping[str, Any], page: Page) -> Drawn:
     picture = page.when("card.picture != ''", _thumb(card.picture))
     return Drawn(
         _text(page.each("card", path, _card(card, page, picture=picture))),
-        page.when(there, page.each("card", path, f"- {card.name}: {card.price}\n") + "\n"),
+        page.when(there, page.each("card", path, f"- {labelled(card.name, card.price)}\n") + "\n"),
         page.when(there, f'<ul class="letter-cards">{page.each("card", path, _card_inapp(card, picture))}</ul>'),
     )
 
@@ -306,7 +312,7 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
     name, code, day = (page.put(f"{space}.{part}") for part in ("name", "code", "expires_on"))
     until = page.when(f"{space}.expires_on != ''", gettext("valid until %(day)s") % {"day": day})
     there, light = f"{space}.code != ''", page.look.light
-    alt, code_word = escape(gettext("QR code of the coupon")), gettext("Code")
+    alt, code_word = escape(gettext("QR code of the coupon")), pgettext("coupon", "Code")
     body = (
         f'<div class="label" style="font-size:14px;color:{light.quiet}">{page.line(label)}</div>'
         f'<div class="named" style="font-size:22px;line-height:1.4;font-weight:700;color:{light.accent}">{name}</div>'
@@ -317,7 +323,7 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
         f'color:{light.text}">'
         f'{code}</div><div class="label" style="font-size:14px;color:{light.quiet}">{until}</div>'
     )
-    plain = f"{page.bare(label)}: {name}\n{code_word}: {code}\n{until}\n\n"
+    plain = f"{labelled(page.bare(label), name)}\n{labelled(code_word, code)}\n{until}\n\n"
     inapp = (
         f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{name}</p>'
         f'<p><img class="letter-code" src="cid:{space}" alt="{alt}"'
@@ -336,7 +342,7 @@ def _products(block: Mapping[str, Any], page: Page) -> Drawn:
     plain = "".join(f"- {page.tags.hide(name)}\n" for name in names)
     return Drawn(
         _text(f"<p><strong>{page.line(label)}</strong></p><ul>{safe}</ul>"),
-        f"{page.bare(label)}:\n{plain}\n",
+        f"{labelled(page.bare(label), '').rstrip()}\n{plain}\n",
         f"<h3>{page.line(label)}</h3><ul>{safe}</ul>",
     )
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.content import blocks, frame
 from campaigns.content.blocks import Kind, Part
-from campaigns.content.frame import Drawn, Page, register_drawing
+from campaigns.content.frame import Drawn, Page, labelled, register_drawing
 from campaigns.merge import Field, Number, Recipient, day, register, register_family
 from surveys.definition import Survey as Definition
 from surveys.definition import said
@@ -125,7 +125,7 @@ def _draw(block: Mapping[str, Any], page: Page) -> Drawn:
     inapp = f'<div class="letter-box"><p><strong>{question}</strong></p>{link}</div>'
     return Drawn(
         frame._text(page.when(there, frame._box(page, body))),
-        page.when(there, f"{question}\n{begin}: {url}\n\n"),
+        page.when(there, f"{question}\n{labelled(begin, url)}\n\n"),
         page.when(there, inapp),
     )
 

@@ -171,7 +171,7 @@ READY: dict[str, Ready] = {
                         "condition": {
                             "trait": "points.expiring", "op": "at_least", "value": 100, "within": {"days": 8},
                         },
-                        "yes": [_send("week", "points-expire")],
+                        "yes": [_send("week", "points-last-days")],
                         "no": [],
                     },
                 ],

@@ -18,6 +18,7 @@ from campaigns.content.ready.shape import (
     text,
 )
 
+IF_COUPON, IF_GIFT = "{% if coupon.code != '' %}", "{% if coupon.code != '' or gift.points > 0 %}"
 READY = (
     Ready(
         "welcome",
@@ -76,10 +77,14 @@ READY = (
         _("Anniversary of joining"),
         _("A year, or several, since somebody joined."),
         message(
-            both("{{ member.years }} years with us: thank you", "与您相伴{{ member.years }}年，感谢有您"),
+            both(
+                "{% if member.years == 1 %}A year{% else %}{{ member.years }} years{% endif %} with us: thank you",
+                "与您相伴{{ member.years }}年，感谢有您",
+            ),
             both("A word of thanks, on your anniversary.", "入会纪念日，想对您说声谢谢。"),
             both(
-                "Thank you for {{ member.years }} years with {{ programme.name }}!",
+                "Thank you for {% if member.years == 1 %}a year{% else %}{{ member.years }} years{% endif %} with"
+                " {{ programme.name }}!",
                 "感谢您与{{ programme.name }}相伴{{ member.years }}年！",
             ),
             banner("♥", "rose", "Thank you for staying", "感谢一路相伴"),
@@ -108,7 +113,8 @@ READY = (
             {"type": "heading", "text": both("Thank you for your visit", "感谢您的光临"), "size": "l"},
             text(
                 f"Dear {HELLO},\n\nIt was good to see you."
-                "{% if award.points > 0 %} Your visit brought you **{{ award.points }} points**.{% endif %}",
+                "{% if award.points > 0 %} Your visit brought you **{{ award.points }}"
+                " {% if award.points == 1 %}point{% else %}points{% endif %}**.{% endif %}",
                 f"{NIN}，您好！\n\n很高兴见到您。{{% if award.points > 0 %}}这次光临为您带来**{{{{ award.points }}}}积分**。{{% endif %}}",  # noqa: E501
             ),
             POINTS,
@@ -149,6 +155,32 @@ READY = (
             ),
             POINTS,
             only_if("rewards.count", "more", "0", text("**They suffice for:**", "**足够兑换：**"), CAN_HAVE),
+            button("Spend my points", "使用积分", "rewards"),
+        ),
+    ),
+    Ready(
+        "points-last-days",
+        _("Points about to expire: the last days"),
+        _("A second word, some days before points are lost."),
+        message(
+            both(
+                "The last days of {{ points.expiring }} points",
+                "最后几天：您的{{ points.expiring }}积分即将到期",
+            ),
+            both("They end on {{ points.expires_on }}.", "有效期至{{ points.expires_on }}，别忘了使用。"),
+            both(
+                "The last days of {{ points.expiring }} points: they end on {{ points.expires_on }}."
+                " {{ programme.url }}",
+                "最后几天：您的{{ points.expiring }}积分{{ points.expires_on }}到期，请尽快使用：{{ programme.url }}",
+            ),
+            banner("◕", "red", "A few days are left", "仅剩最后几天"),
+            text(
+                f"Dear {HELLO},\n\n**{{{{ points.expiring }}}} points** are still on your card, and"
+                " **{{ points.expires_on }}** is their last day. We will not remind you of them again.",
+                f"{NIN}，您好！\n\n您还有**{{{{ points.expiring }}}}积分**没有使用，最后有效日是"
+                "**{{ points.expires_on }}**。这是最后一次提醒，之后不再打扰。",
+            ),
+            only_if("rewards.count", "more", "0", text("**Enough for:**", "**足够兑换：**"), CAN_HAVE),
             button("Spend my points", "使用积分", "rewards"),
         ),
     ),
@@ -231,8 +263,14 @@ READY = (
         _("Win back 2: a coupon"),
         _("Some weeks later, with a coupon."),
         message(
-            both("Something to come back for", "回来看看，有礼相待"),
-            both("A coupon, only for you.", "专属于您的优惠券。"),
+            both(
+                f"{IF_COUPON}Something to come back for{{% else %}}Will we see you again?{{% endif %}}",
+                f"{IF_COUPON}回来看看，有礼相待{{% else %}}期待再次见到您{{% endif %}}",
+            ),
+            both(
+                f"{IF_COUPON}A coupon, only for you.{{% else %}}There is something new to see.{{% endif %}}",
+                f"{IF_COUPON}专属于您的优惠券。{{% else %}}店里有新鲜事，等您回来看看。{{% endif %}}",
+            ),
             both(
                 "{% if coupon.code != '' %}{{ coupon.name }} for you, code {{ coupon.code }}."
                 "{% else %}We would love to see you again.{% endif %}",
@@ -241,9 +279,10 @@ READY = (
             ),
             banner("❦", "green", "Come back, and enjoy", "欢迎回来"),
             text(
-                f"Dear {HELLO},\n\nWe would love to see you again. So here is something that makes it easier: show the"
-                " code when you pay, and it is yours.",
-                f"{NIN}，您好！\n\n我们非常期待再次见到您，特别为您备下一份心意：付款时出示券码即可使用。",
+                f"Dear {HELLO},\n\nWe would love to see you again.{IF_COUPON} So here is something that makes it easier"
+                ": show the code when you pay, and it is yours.{% else %} Come by, and see what is new.{% endif %}",
+                f"{NIN}，您好！\n\n我们非常期待再次见到您{IF_COUPON}，特别为您备下一份心意：付款时出示券码即可使用。"
+                "{% else %}。店里有不少新鲜事，欢迎回来看看。{% endif %}",
             ),
             COUPON,
             button("See my coupons", "查看我的优惠券", "coupons"),
@@ -254,7 +293,10 @@ READY = (
         _("Win back 3: the last try"),
         _("The last word, with a gift. After that we stay quiet."),
         message(
-            both("One last gift from us", "最后一份心意"),
+            both(
+                f"{IF_GIFT}One last gift from us{{% else %}}We will be quiet now{{% endif %}}",
+                f"{IF_GIFT}最后一份心意{{% else %}}暂时向您道别{{% endif %}}",
+            ),
             both("And then we will not write for a while.", "之后我们会安静一阵子，不再打扰。"),
             both(
                 "{% if coupon.code != '' %}{{ coupon.name }} for you, code {{ coupon.code }}."
@@ -264,11 +306,12 @@ READY = (
                 "{% elsif gift.points > 0 %}送您{{ gift.points }}积分，有效期至{{ gift.expires_on }}。"
                 "{% else %}期待再次见到您。{% endif %}",
             ),
-            banner("✉", "blue", "A gift, and a promise", "一份礼物，一个承诺"),
+            banner("✉", "blue", "A word, and a promise", "最后的话，和一个承诺"),
             text(
-                f"Dear {HELLO},\n\nWe have written to you before and do not want to be a nuisance. This is our last gift"  # noqa: E501
-                " for now. If we do not hear from you, we will be quiet; your points and your card stay as they are.",
-                f"{NIN}，您好！\n\n此前我们已给您写过信，不想再打扰您。这是目前最后一份心意。"
+                f"Dear {HELLO},\n\nWe have written to you before and do not want to be a nuisance.{IF_GIFT} This is our"
+                " last gift for now.{% endif %} If we do not hear from you, we will be quiet; your points and your card"
+                " stay as they are.",
+                f"{NIN}，您好！\n\n此前我们已给您写过信，不想再打扰您。{IF_GIFT}这是目前最后一份心意。{{% endif %}}"
                 "如果暂时没有您的消息，我们会保持安静；您的积分和会员卡始终为您保留。",
             ),
             GIFT,

@@ -1,18 +1,22 @@
-"""Walks members through each ready journey with a moved clock, and keeps the mails they would get."""
+"""Walks members through each ready journey with a moved clock, delivers their mails to a folder, and keeps them."""
 
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.test.utils import override_settings
 from django.utils.timezone import now
 
 from campaigns.enums import CampaignState
 from campaigns.journeys.ready import READY
-from campaigns.models import Campaign, JourneyLog, Message, Template
+from campaigns.models import Campaign, JourneyLog, Message, Sender, Template
 from members.models import Member, TimelineEvent
 from members.queries import get_programme
 from rewards.models import Tier
@@ -32,11 +36,13 @@ class Command(BaseCommand):
     def handle(self, *, folder: Path, journey: list[str] | None, **options) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for key in journey or READY:
-            with transaction.atomic():
-                self.show(key, folder)
+            with TemporaryDirectory() as outbox, transaction.atomic():
+                with override_settings(EMAIL_BACKEND="common.mail.OutboxBackend", OUTBOX_DIR=outbox):
+                    self.show(key, folder, Path(outbox))
                 transaction.set_rollback(True)
 
-    def show(self, key: str, folder: Path) -> None:
+    def show(self, key: str, folder: Path, outbox: Path) -> None:
+        from campaigns.services.delivery import deliver
         from campaigns.services.journeys.definitions import publish_journey
         from campaigns.services.journeys.ready import take_ready
         from campaigns.services.journeys.running import run
@@ -45,7 +51,8 @@ class Command(BaseCommand):
         start = (now().astimezone(zone) + DAY).replace(hour=8, minute=0, second=0, microsecond=0)
         if key == "festival":
             start = self.before_festival(start, zone)
-        Campaign.objects.filter(kind="journey").update(state=CampaignState.PAUSED)
+        Campaign.objects.update(state=CampaignState.PAUSED)  # nothing of the shop's own leaves
+        Sender.objects.filter(channel="email").update(paused_at=None, open_until=None)
         Template.objects.filter(archived_at=None).update(archived_at=start)  # as they come, not as the shop made them
         made = take_ready(key=key, at=start)
         made.campaign.holdout_percent = 0
@@ -55,6 +62,7 @@ class Command(BaseCommand):
         for at in hours(start, zone):
             self.live(key, ids, start, at)
             run(at=at)
+            deliver(clock=lambda at=at: at)  # type: ignore[misc]
         self.stdout.write(f"{key}:")
         notes = JourneyLog.objects.filter(run__journey=made, run__member__in=ids).select_related("run")
         for note in notes.order_by("run__member", "id"):
@@ -63,9 +71,9 @@ class Command(BaseCommand):
                 language = list(NAMES)[ids.index(note.run.member_id)]
                 when = note.at.astimezone(zone)
                 self.stdout.write(f"  {language:8} {when:%Y-%m-%d %H:%M}  {note.step or '-':10} {note.what} {why}")
-        found = Message.objects.filter(campaign=made.pk, member__in=ids, state="queued").order_by("due_at", "id")
-        for message in found.select_related("member"):
-            self.keep(message, key, folder)
+        steps = {str(uid): why["step"] for uid, why in Message.objects.values_list("uid", "why") if "step" in why}
+        for mail in outbox.glob("*.eml"):
+            self.keep(mail.read_bytes(), key, steps, folder)
 
     def before_festival(self, start: datetime, zone: ZoneInfo) -> datetime:
         from campaigns.queries_occasions import next_date
@@ -77,9 +85,10 @@ class Command(BaseCommand):
         """A member for whom the journey begins within two days."""
         from members.services.consent import state_consent
         from members.services.profile import create_member
-        from members.services.purchases import NewPurchase, record_purchases
+        from members.services.purchases import NewPurchase
         from members.services.summaries import recompute
         from rewards.services.gifts import Gift, give_points
+        from rewards.services.purchases import post_purchases
 
         begun = start if key == "welcome" else start.replace(year=start.year - 1, day=1) - 30 * DAY
         profile = {"email": f"{key}.{language}@example.com", "name": NAMES[language], "language": language}
@@ -105,7 +114,7 @@ class Command(BaseCommand):
         if key == "win-back":  # came every ten days, and is missed twenty days after the last time
             bought = [NewPurchase(member.pk, "shown", f"{language}{n}", start - (19 + 10 * n) * DAY,
                                   get_programme().currency, 1200) for n in range(4)]  # fmt: skip
-            record_purchases(purchases=bought)
+            post_purchases(purchases=bought, at=start)
             recompute(member_ids=[member.pk])
         return member
 
@@ -113,7 +122,8 @@ class Command(BaseCommand):
         """What the members do by then, and what the journeys hear of it."""
         from campaigns.services.journeys.entering import hear
         from members.events import record
-        from members.services.purchases import NewPurchase, record_purchases
+        from members.services.purchases import NewPurchase
+        from rewards.services.purchases import post_purchases
         from rewards.services.tier_lifts import lift_tier
 
         hour = int((at - start) / timedelta(hours=1))
@@ -121,7 +131,7 @@ class Command(BaseCommand):
         if hour == buys:
             for pk in ids[:1] if key == "welcome" else ids:
                 told = NewPurchase(pk, "shown", f"b{pk}", at, get_programme().currency, 2350)
-                record_purchases(purchases=[told])
+                post_purchases(purchases=[told], at=at)
         if key == "tier" and hour == 3:
             tier = Tier.objects.filter(rank__gt=0).order_by("rank").last()
             for pk in ids:
@@ -135,19 +145,20 @@ class Command(BaseCommand):
         events = TimelineEvent.objects.filter(member__in=ids, at__gt=at - timedelta(hours=1), at__lte=at)
         hear(events=list(events.order_by("at", "id")), at=at)
 
-    def keep(self, message: Message, key: str, folder: Path) -> None:
-        from campaigns.content.compiled import compiled
-        from campaigns.services.journeys.writing import write
-
-        (said,) = write([message], message.due_at)
-        links = {"unsubscribe": "https://example.com/u", "preferences": "https://example.com/p"}
-        content = compiled(said.version_id, said.language).render({**said.values, "links": links})
-        name = f"{key}-{message.why['step']}-{said.language}"
-        html = content.html
-        for image, png in content.images.items():
-            html = html.replace(f"cid:{image}", f"data:image/png;base64,{b64encode(png).decode()}")
+    def keep(self, raw: bytes, key: str, steps: dict[str, str], folder: Path) -> None:
+        """A mail as it came, and what it shows, with its pictures in it."""
+        mail = message_from_bytes(raw, policy=default)
+        step = steps[mail["Message-ID"].strip("<>").partition("@")[0]]
+        name = f"{key}-{step}-{mail['To'].partition('@')[0].partition('.')[2]}"
+        parts = {part.get_content_type(): part for part in mail.walk()}
+        html = parts["text/html"].get_content()
+        for part in mail.walk():
+            if part.get_content_type() == "image/png":
+                image, png = part["Content-ID"].strip("<>"), b64encode(part.get_content()).decode()
+                html = html.replace(f"cid:{image}", f"data:image/png;base64,{png}")
+        (folder / f"{name}.eml").write_bytes(raw)
         (folder / f"{name}.html").write_text(html)
-        (folder / f"{name}.txt").write_text(f"{content.subject}\n{content.preheader}\n\n{content.text}")
+        (folder / f"{name}.txt").write_text(f"{mail['Subject']}\n\n{parts['text/plain'].get_content()}")
 
 
 def hours(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:

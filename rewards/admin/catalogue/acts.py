@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -45,7 +45,7 @@ class ParcelForm(forms.Form):
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label=_("Code"),
+        label=pgettext_lazy("redemption", "Code"),
         max_length=60,
         help_text=_("Typed or scanned; spaces and dashes do not matter."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
