@@ -34,6 +34,7 @@ class ReportForm(forms.Form):
     one person would tell that one's answer."""
 
     of_anonymous = frozenset({"by"})  # what can be chosen there
+    always: tuple[str, ...] = ("by", "since", "until")  # what is shown unfolded
     by = forms.ChoiceField(label=_("Break down by"), required=False)
     since = forms.DateField(
         label=pgettext_lazy("dates", "From"),
@@ -76,6 +77,19 @@ class ReportForm(forms.Form):
 
     def _choices(self, name: str, choices: Any, empty: Any = None) -> None:
         self.fields[name].choices = [("", empty or _("all")), *choices]  # type: ignore[attr-defined]
+
+    @property
+    def first(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name in self.always]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """What is folded away until something of it is chosen."""
+        return [field for field in self.visible_fields() if field.name not in self.always]
+
+    @property
+    def more_chosen(self) -> bool:
+        return any(field.value() or field.errors for field in self.more)
 
     @property
     def told(self) -> dict[str, Any]:

@@ -23,15 +23,19 @@ from portal.tests.conftest import make_account, open_page  # noqa: F401  a fixtu
 from rewards.queries import balance
 from rewards.tests.factories import make_rule, post
 from surveys.enums import PlaceKind, QuestionKind, SurveyState, Way
+from surveys.links import shared_url
 from surveys.models import Case, CaseRule, ImprovementAction, Invitation, Response, RootCause, Survey
 from surveys.services.answering import answer, begin, complete
-from surveys.services.doors import make_place
+from surveys.services.doors import make_place, make_trigger
 from surveys.services.inviting import run_due as run_waves
 from surveys.services.publishing import make_survey, move, save_draft
+from surveys.services.sharing import share_report
+from surveys.services.themes import read_due as read_texts
 from surveys.services.uploads import add_picture
-from surveys.tests.factories import AB, question
+from surveys.tests.factories import AB, cases_of, open_survey, question
 
 pytestmark = pytest.mark.django_db(transaction=True)
+ASKED = [question("q1", "nps"), question("q2", "long")]
 
 
 @pytest.fixture
@@ -191,3 +195,48 @@ def _more(kind: str, picture: int) -> dict:
         "slider": {"low": 0, "high": 100},
     }
     return told.get(kind, {})
+
+
+def test_no_page_of_surveys_and_cases_has_a_barrier(desk, member, open_page, live_server):  # noqa: F811
+    """Each page once: at the desk by turns wide and light, narrow and dark; of members on a phone, in Chinese."""
+    at = timezone.now()
+    survey, over = open_survey({"sections": [{"id": "s1", "questions": ASKED}]}), open_survey()
+    for n in range(6):
+        begun = begin(survey_id=survey.pk, way=Way.PUBLIC, language="en", at=at - timedelta(minutes=n))
+        answer(response_id=begun.pk, values={"q1": n + 3, "q2": "The coffee is cold"}, at=at)
+        complete(response_id=begun.pk, at=at - timedelta(minutes=n))
+    move(survey_id=over.pk, to=SurveyState.CLOSED, at=at)
+    made = cases_of(member)
+    read_texts()
+    make_place(survey_id=survey.pk, kind=PlaceKind.POSTER, store="Harbour", table="1", at=at)
+    trigger = make_trigger(survey_id=survey.pk, event="case", at=at, after_hours=24)
+    run_waves(at=at)
+    Invitation.objects.create(survey=survey, member=member, key="wave:1", created_at=at)
+    shared = share_report(survey_id=survey.pk, title="Guests", expires_at=at + timedelta(days=9), at=at, verbatims=True)
+    own, case = f"survey/{survey.pk}", made["surveys_case"]
+    desk_of = ("caserule", "openinghours", "caresettings")
+    pages = [
+        "case/", "case/board/", "case/add/", f"case/{case}/", "case/figures/", "case/figures/answers/", "survey/",
+        "survey/add/", f"{own}/verbatims/", f"{own}/versions/", f"{own}/reach/posters/", f"{own}/reach/invitations/",
+        f"{own}/reach/triggers/{trigger.pk}/", f"{own}/reach/triggers/{trigger.pk}/delete/", "suggestion/",
+        f"suggestion/{made['surveys_suggestion']}/change/", "improvementaction/", "theme/",
+        f"theme/{made['surveys_theme']}/change/", "theme/ready/",
+        *(f"{one}/{made[f'surveys_{one}']}/change/" for one in desk_of),
+    ]  # fmt: skip
+    looks = [({"width": 1280, "height": 900}, "light"), (PHONE, "dark")]
+    for n, page in enumerate(pages):
+        size, scheme = looks[n % 2]
+        desk.set_viewport_size(size)
+        desk.emulate_media(color_scheme=scheme)
+        desk.goto(f"{live_server.url}/admin/surveys/{page}")
+        assert desk.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
+        accessible(desk, "body" if "posters" in page else "#content")
+    phone = open_page(viewport=PHONE, locale="zh-CN", color_scheme="dark")
+    check(phone, f"/s/{over.code}/")
+    check(phone, shared_url(shared.uid).removeprefix(live_server.url))
+    sign_in(phone, "mei@example.com")
+    for page in ("/feedback/", "/feedback/new/", "/feedback/ideas/", "/surveys/"):
+        check(phone, page)
+    paper = open_page(viewport=PHONE, locale="en-GB", color_scheme="light")
+    paper.context.add_cookies(desk.context.cookies())
+    check(paper, f"/s/paper/{survey.code}/")

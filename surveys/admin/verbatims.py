@@ -41,6 +41,7 @@ class VerbatimsForm(ReportForm):
     """Which of them; of an anonymous survey by question, and by what each says itself."""
 
     of_anonymous = frozenset({"by", "question", "theme", "word"})
+    always = ("question", "theme", "words", "level")
     question = forms.ChoiceField(label=_("Question"), required=False)
     theme = forms.ChoiceField(label=_("Theme"), required=False)
     word = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)

@@ -201,6 +201,7 @@ def test_no_barrier_nothing_too_small_or_too_wide_and_one_language(rich, open_ti
     page = open_till(**LOOKS[look])
     reward, taken = rich.redemptions.get().reward_id, rich.redemptions.get().pk
     names = [("member", [rich.pk]), ("rewards", [rich.pk]), ("reward", [rich.pk, reward]), ("plans", [rich.pk])]
+    names += [("tell", [rich.pk])]
     for name, args in [("start", []), ("store", []), ("redemption", [taken]), *names]:
         page.goto(reverse(f"till:{name}", args=args))
         if name == "member":

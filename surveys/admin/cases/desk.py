@@ -97,7 +97,7 @@ class HolidayAdmin(DeskAdmin):
 class CaseRuleAdmin(DeskAdmin):
     list_display = ("shown", "severity", "category", "owner", "active")
     list_select_related = ("survey", "category", "owner")
-    fields = ("survey", ("question", "at_most"), ("severity", "category"), "owner", ("active", "since"))
+    fields = ("survey", ("question", "at_most"), ("severity", "category"), "owner", "active", "since")
 
     @display(description=_("opens a case"))
     def shown(self, rule: CaseRule) -> str:
