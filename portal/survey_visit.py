@@ -1,6 +1,7 @@
 """Somebody at a survey, whichever door they came by, and the cookie by which their browser is known again."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -42,6 +43,10 @@ class Visit:
     def version_id(self) -> int:
         if self.response:
             return self.response.version_id
+        return self._newest
+
+    @cached_property
+    def _newest(self) -> int:
         return self.survey.versions.get(number=self.survey.number).pk
 
     @property

@@ -5,19 +5,23 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from loyalty_crm.roles import MARKETER
+from members.models import User
 from members.tests.factories import make_member
 from rewards.tests.factories import post
 from surveys.behind import url
 from surveys.enums import Way
-from surveys.models import Case, CaseRule, Response
+from surveys.models import Case, CaseRule, Category, Response, RootCause
 from surveys.queries_care import care
 from surveys.queries_given import scores_given
 from surveys.services.answering import answer, begin, complete
 from surveys.services.cases.acting import merge, move, reply
+from surveys.services.cases.improving import plan, publish
 from surveys.services.cases.opening import open_case
 from surveys.services.cases.ruling import open_by_rules
 from surveys.services.mixing import mix
@@ -130,3 +134,56 @@ def test_of_an_anonymous_survey_no_stretch_of_time_tells_a_few():
             said(survey, {} if score is None else {"q1": score, "q2": 0}, now - day * DAY)
         mix(survey_id=survey.pk, at=now - (day - 1) * DAY)
     assert scores_given(since=now - 90 * DAY, until=now) == {"nps": {9: 5}}  # and of two questions the first
+
+
+def test_mine_late_and_nobodys_cases_and_lists_that_cost_the_same(desk, staff, settings):
+    settings.REQUIRE_STAFF_MFA = False
+    client, now = desk(MARKETER), timezone.now()
+    mine, late, mine_late, fresh = (
+        open_case(kind="complaint", text=f"No {n}", source="till", member_id=make_member().pk, at=now) for n in range(4)
+    )
+    me = User.objects.get(email="marketer@example.com")
+    Case.objects.filter(pk__in=[mine.pk, mine_late.pk]).update(owner=me)
+    Case.objects.filter(pk__in=[late.pk, mine_late.pk]).update(answer_due_at=now - timedelta(minutes=1))
+    Case.objects.filter(pk=mine.pk).update(answered_at=now, answer_minutes=1, answer_due_at=now - DAY)  # in time
+    done = open_case(kind="praise", text="Lovely", source="till", member_id=make_member().pk, at=now, owner_id=me.pk)
+    Case.objects.filter(pk=done.pk).update(state="closed", resolved_at=now, resolve_minutes=1, answer_due_at=now - DAY)
+    for whose, expected in (
+        ("mine", {mine, mine_late}), ("late", {late, mine_late}), ("nobody", {late, fresh}),
+        ("open", {mine, late, mine_late, fresh}),
+    ):  # fmt: skip
+        page = client.get(reverse("admin:surveys_case_changelist"), {"desk": whose})
+        assert set(page.context["cl"].result_list) == expected, whose
+
+    pages = [reverse(f"admin:surveys_{name}") for name in (
+        "case_changelist", "case_board", "case_figures", "case_answers", "survey_changelist",
+        "improvementaction_changelist", "suggestion_changelist",
+    )]  # fmt: skip
+
+    def costs() -> dict[str, int]:
+        found = {}
+        for page in pages:
+            with CaptureQueriesContext(connection) as caught:
+                assert client.get(page).status_code == 200
+            found[page] = len(caught)
+        return found
+
+    def more(n: int) -> None:
+        member = make_member()
+        said(open_survey(), {"q1": 3}, now - DAY, member)
+        cause = RootCause.objects.create(name_en=f"Cause {n}")
+        category = Category.objects.create(name_en=f"Category {n}")
+        case = open_case(
+            kind="complaint", text="No", source="till", member_id=member.pk, at=now, category_id=category.pk
+        )
+        plan(title="Mend it", cause_id=cause.pk, at=now, actor_id=None, case_id=case.pk, assignee_id=me.pk)
+        idea = open_case(kind="suggestion", text="Oat", source="till", member_id=member.pk, at=now, owner_id=me.pk)
+        publish(case_id=idea.pk, title_en="Oat", at=now, actor_id=None)
+        move(case_id=idea.pk, to=("open", "waiting", "resolved")[n % 3], at=now, actor_id=None, version=None)
+
+    for n in range(3):
+        more(n)
+    few = costs()
+    for n in range(12):
+        more(n)
+    assert costs() == few

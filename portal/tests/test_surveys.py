@@ -1,15 +1,19 @@
 """Answering a survey in the browser: nothing counts until it is sent, and each invitation once."""
 
+from threading import Barrier, Thread
+
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from members.models import TimelineEvent
 from members.tests.factories import make_member
 from portal.tests.conftest import make_user
-from surveys.models import Answer, Invitation, Response, SurveyPlace, Upload
+from surveys.models import Answer, Invitation, Response, Survey, SurveyPlace, Upload
 from surveys.services.mixing import mix
 from surveys.tests.factories import AB, open_survey, question, satisfaction
 
@@ -212,14 +216,58 @@ def test_too_long_a_text_and_a_lying_picture_are_said_beside_the_question(client
     assert not Upload.objects.exists()
 
 
-def test_ten_tabs_at_once_take_the_last_place_once(client):
-    survey = open_survey(response_limit=1)
+@pytest.mark.django_db(transaction=True)
+def test_ten_tabs_at_once_take_the_last_place_once():
+    survey = open_survey(response_limit=3)
+    Survey.objects.update(taken=2)
     address = f"/s/{survey.code}/"
-    tabs = [Client() for _ in range(3)]
+    tabs, start, answers = [Client() for _ in range(10)], Barrier(10), []
     for tab in tabs:
         tab.post(address, {"at": "0", "q1": "9"})
-    for tab in tabs:
-        tab.post(address, {"at": "1", "q3": "a"})
+
+    def send(tab: Client) -> None:
+        start.wait()
+        try:
+            answers.append(tab.post(address, {"at": "1", "q3": "a"}, follow=True).status_code)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=send, args=[tab]) for tab in tabs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 10
+    assert max(answers) < 500
     assert Response.objects.filter(state="complete").count() == 1
     survey.refresh_from_db()
-    assert survey.taken == 1
+    assert survey.taken == 3
+
+
+def test_an_invitation_that_has_expired_says_so_and_takes_nothing(client):
+    asked = invite(open_survey())
+    address = f"/s/i/{asked.uid}/"
+    client.post(address, {"at": "0", "q1": "9"})
+    Invitation.objects.update(expires_at=timezone.now())
+    for reply in (client.get(address), client.post(address, {"at": "1", "q3": "a"}), Client().get(address)):
+        assert "The time to answer is over." in text(reply)
+        assert "survey-form" not in text(reply)
+    assert Response.objects.get().state == "started"
+
+
+def test_a_page_costs_the_same_for_two_questions_and_twenty(client):
+    costs = []
+    for n in (2, 20):
+        kinds = [("single", {"choices": AB}), ("nps", {}), ("matrix", {"choices": AB, "rows": AB}), ("short", {})]
+        questions = [question(f"q{m}", kinds[m % 4][0], **kinds[m % 4][1]) for m in range(n)]
+        address = f"/s/i/{invite(open_survey({'sections': [{'id': 's1', 'questions': questions}]})).uid}/"
+        client.get(address)
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(address).status_code == 200
+        values = {f"q{m}": "a" if m % 4 == 0 else "7" for m in range(n) if m % 4 != 2}
+        values |= {f"q{m}-{row}": "a" for m in range(2, n, 4) for row in "ab"}
+        with CaptureQueriesContext(connection) as sent:
+            assert client.post(address, {"at": "0", **values}).status_code == 302
+        costs.append((len(seen), len(sent)))
+    assert costs[0] == costs[1]
+    assert costs[0][0] < 15

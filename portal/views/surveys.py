@@ -49,6 +49,8 @@ def visit_of(visit: Visit) -> HttpResponse:
                 raise AlreadyAnswered
             if visit.response and visit.response.state != ResponseState.STARTED:
                 raise AlreadyAnswered
+            if visit.invitation and (until := visit.invitation.expires_at) and until <= timezone.now():
+                raise NotOpen("expired")
             check_open(visit.survey, way=visit.way, at=timezone.now())
             reply = _send(visit) if visit.request.method == "POST" else _show(visit)
         except AlreadyAnswered:

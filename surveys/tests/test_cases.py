@@ -20,6 +20,7 @@ from rewards.models import Account, GrantRequest
 from rewards.services.grants import AlreadyDecided, OwnRequest, approve_grant
 from rewards.services.pictures import PictureRefused
 from rewards.tests.coupons import make_offer
+from rewards.tests.factories import post
 from surveys.clock import Hours, due, passed
 from surveys.enums import Way
 from surveys.enums_cases import ActionState, CaseState, Effect, RemedyState
@@ -315,6 +316,23 @@ def test_an_improvement_is_looked_at_after_its_days():
     assert early.value.until == AT + timedelta(days=8)
     checked = check(action_id=action.pk, at=AT + timedelta(days=8))
     assert (checked.effect, checked.found["before"][0], checked.found["after"][0]) == (Effect.UNCLEAR, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "effect"),
+    [(12, 1, Effect.WORKED), (2, 4, Effect.FAILED), (3, 2, Effect.UNCLEAR)],
+)
+def test_it_helped_where_the_cause_is_rarer_for_sure_and_came_back_where_it_is_not_rarer(before, after, effect):
+    cause, done = RootCause.objects.create(name="Old machine"), AT + timedelta(days=7)
+    member = make_member()
+    for day, n in ((1, before), (8, after)):
+        post(member, AT + timedelta(days=day), purchased_at=AT + timedelta(days=day))
+        for _n in range(n):
+            opened(member, at=AT + timedelta(days=day))
+    Case.objects.update(cause=cause)
+    action = plan(title="New machine", cause_id=cause.pk, at=AT, actor_id=None, check_days=7)
+    set_state(action_id=action.pk, state=ActionState.DONE, at=done)
+    assert check(action_id=action.pk, at=done + timedelta(days=7)).effect == effect
 
 
 def test_suggestions_are_liked_once_and_counted_without_who_is_gone():

@@ -9,7 +9,11 @@ from django.utils import timezone
 from members.events import record
 from members.services.reactions import run_due as react
 from members.tests.factories import make_member
+from rewards.services.redemptions import redeem_reward
+from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers, post
 from surveys.models import AskingRule, DueInvitation, Invitation, SurveyTrigger
+from surveys.services.cases.acting import move
+from surveys.services.cases.opening import open_case
 from surveys.services.inviting import Invited, invite, run_due
 from surveys.services.triggering import Happened, hear, invite_due, plan_scheduled
 from surveys.tests.factories import AT, open_survey
@@ -64,6 +68,34 @@ def test_share_is_drawn_the_same_again():
     assert hear(events=told) == drawn
     assert DueInvitation.objects.filter(trigger=trigger).count() == drawn
     assert invite_due(at=AT + timedelta(days=1)) == 1  # one person, once
+
+
+def redeems(member) -> None:
+    adjust(member, 50, AT)
+    redeem_reward(member_id=member.pk, reward_id=make_reward(points=50).pk, source="test", key="k", at=AT)
+
+
+def is_helped(member) -> None:
+    case = open_case(kind="complaint", text="Cold", source="till", member_id=member.pk, at=AT)
+    for to in ("resolved", "closed"):
+        move(case_id=case.pk, to=to, at=AT, actor_id=None, version=None)
+
+
+def climbs(member) -> None:
+    make_rule()
+    make_tiers()
+    post(member, AT, purchased_at=AT, amount_minor=60_000)
+
+
+@pytest.mark.parametrize(("event", "happens"), [("redemption", redeems), ("case", is_helped), ("tier", climbs)])
+def test_what_really_happens_leads_to_one_invitation(event, happens):
+    trigger, member = make_trigger(event, after_hours=24), make_member()
+    happens(member)
+    react(at=timezone.now() + HOUR)
+    assert DueInvitation.objects.filter(trigger=trigger).exists()
+    assert invite_due(at=AT + 23 * HOUR) == 0
+    assert invite_due(at=AT + timedelta(days=2)) == 1
+    assert Invitation.objects.get().member_id == member.pk
 
 
 def test_events_of_others_by_their_name():
