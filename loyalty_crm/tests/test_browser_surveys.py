@@ -24,9 +24,10 @@ from rewards.queries import balance
 from rewards.tests.factories import make_rule, post
 from surveys.enums import PlaceKind, QuestionKind, SurveyState, Way
 from surveys.links import shared_url
-from surveys.models import Case, CaseRule, ImprovementAction, Invitation, Response, RootCause, Survey
+from surveys.models import Answer, Case, CaseRule, ImprovementAction, Invitation, Response, RootCause, Survey
 from surveys.services.answering import answer, begin, complete
 from surveys.services.doors import make_place, make_trigger
+from surveys.services.inviting import plan_wave
 from surveys.services.inviting import run_due as run_waves
 from surveys.services.publishing import make_survey, move, save_draft
 from surveys.services.sharing import share_report
@@ -61,6 +62,18 @@ def mailed_link(score: int) -> str:
     html = str(mail.outbox[-1].alternatives[0][0])  # type: ignore[union-attr]
     (link,) = re.findall(rf'href="([^"]+/s/i/[^"]+=(?:{score}))"', html)
     return link
+
+
+def others(survey: Survey, scores: dict[int, int]) -> None:
+    """As many complete answers of each score, of people who are not known."""
+    version, at = survey.versions.get(), timezone.now()
+    same = {"survey": survey, "version": version, "way": Way.PUBLIC, "language": "en", "state": "complete"}
+    same |= dict.fromkeys(("started_at", "changed_at", "completed_at"), at)
+    told = [score for score, n in scores.items() for _n in range(n)]
+    made = Response.objects.bulk_create(Response(**same) for _one in told)
+    Answer.objects.bulk_create(
+        Answer(response=one, question="recommend", number=score) for one, score in zip(made, told, strict=True)
+    )
 
 
 def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page, live_server):  # noqa: F811
@@ -104,6 +117,12 @@ def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page,
     expect(phone.get_by_text("20 积分已作为答谢存入您的会员卡。")).to_be_visible()
     assert balance(member.pk) == 20
 
+    # with 99 others, 70 of 100 recommend the shop and 10 do not
+    others(survey, {10: 70, 8: 20, 3: 9})
+    desk.goto(f"{live_server.url}/admin/surveys/survey/{survey.pk}/report/")
+    expect(desk.get_by_text("47.0 … 73.0 · n = 100").first).to_be_visible()
+    expect(desk.locator(".sur-cards .desk-figure").first).to_have_text("60.0")
+
     # helped
     react(at=timezone.now())
     case = Case.objects.get(member=member)
@@ -137,15 +156,17 @@ def test_from_an_empty_desk_to_a_customer_who_came_back(desk, member, open_page,
     at = timezone.now() - timedelta(days=40)  # as if all that had been then
     Case.objects.update(opened_at=at, resolved_at=at + timedelta(days=1))
     Response.objects.update(completed_at=at)
+    Invitation.objects.update(created_at=at, answered_on=at.date())
     ImprovementAction.objects.update(state="done", done_at=at + timedelta(days=2), check_days=7)
 
     # asked again, and recovered
     post(member, at + timedelta(days=5), purchased_at=at + timedelta(days=5))
-    again = Invitation.objects.create(survey=survey, member=member, key="wave:2", created_at=at + timedelta(days=20))
-    later = again.created_at
-    begun = begin(survey_id=survey.pk, way=Way.LINK, language="zh-hans", at=later, invitation=again.uid)
-    answer(response_id=begun.pk, values={"recommend": 9}, at=later)
-    complete(response_id=begun.pk, at=later)
+    Survey.objects.update(ask_every_days=30)
+    plan_wave(survey_id=survey.pk, due_at=timezone.now())
+    check(phone, mailed_link(9).removeprefix(live_server.url))
+    phone.get_by_role("button", name="继续").click()
+    phone.get_by_role("button", name="提交").click()
+    expect(phone.get_by_text("积分已作为答谢存入您的会员卡。")).to_be_visible()
     desk.reload()
     expect(desk.get_by_text("Gave 2 then, and 9 since.")).to_be_visible()
     expect(desk.get_by_text("Bought 1 time since")).to_be_visible()
