@@ -1,11 +1,13 @@
 """Somebody at a survey, whichever door they came by, and the cookie by which their browser is known again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.core import signing
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from members.models import Member
 from surveys.answers import Given
@@ -34,6 +36,7 @@ class Visit:
     asked_for: str = "open"
     place: SurveyPlace | None = None
     sheet: str = ""  # its number, on paper
+    drawn: UUID = field(default_factory=uuid4)  # for who comes for the first time and is not known
 
     @property
     def person(self) -> Member | None:
@@ -59,11 +62,34 @@ class Visit:
         return given_in(self.response) if self.response else {}
 
     @property
-    def seed(self) -> str:
-        """Of what is in random order: from the first page on, before there is a response."""
+    def uid(self) -> UUID:
+        """Of the answer, from the first page on, before there is one: what is in random order is drawn with it, so it
+        stays as it was seen. It travels in the page, signed; whoever is known has the same on each."""
         if self.response:
-            return str(self.response.uid)
-        return ""
+            return self.response.uid
+        if self.request.method == "POST":
+            try:
+                return UUID(self._signer.unsign(self.request.POST.get("visit", "")))
+            except (signing.BadSignature, ValueError):
+                pass
+        if self.person and not self.survey.anonymous:
+            key = self.invitation.key if self.invitation else self.asked_for
+            told = salted_hmac("surveys.visit", f"{self.survey.pk}:{self.person.pk}:{key}", algorithm="sha256")
+            return UUID(bytes=told.digest()[:16], version=4)
+        return self.drawn
+
+    @property
+    def signed(self) -> str:
+        """The uid as it travels in the page of who is not known by their link."""
+        return self._signer.sign(self.uid.hex)
+
+    @property
+    def _signer(self) -> signing.Signer:
+        return signing.Signer(salt=f"surveys.visit.{self.survey.pk}")
+
+    @property
+    def seed(self) -> str:
+        return str(self.uid)
 
     def fits(self) -> list[bool]:
         if self.response:

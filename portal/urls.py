@@ -51,6 +51,7 @@ urlpatterns = [
     path("feedback/ideas/", cases.ideas, name="ideas"),
     path("feedback/ideas/<int:pk>/like/", cases.like_idea, name="like_idea"),
     path("feedback/<uuid:uid>/", cases.case, name="case"),
+    path("feedback/<uuid:uid>/<str:kind>/<int:pk>/", cases.file, name="case_file"),
     path("friends/", friends.friends, name="friends"),
     path("friends/start/", friends.start, name="friends_start"),
     path("friends/card/", friends.poster, name="friends_card"),

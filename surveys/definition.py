@@ -34,6 +34,7 @@ class Problem:
 
     path: str
     sentence: str
+    leads_nowhere: bool = False  # a circle or a dead end: not even a draft is saved with it
 
 
 class BadSurvey(Exception):

@@ -53,6 +53,15 @@ class CaseChannel(models.TextChoices):
     SURVEY = "survey", _("Survey")
 
 
+class NotKept(models.TextChoices):
+    """Why a file of a mail is not kept."""
+
+    SIZE = "size", _("larger than 12 MB")
+    KIND = "kind", _("neither a picture that can be shown nor a PDF")
+    DAMAGED = "damaged", _("damaged")
+    NUMBER = "number", _("more files than are kept of one mail")
+
+
 class RemedyKind(models.TextChoices):
     APOLOGY = "apology", _("Apology")
     POINTS = "points", pgettext_lazy("remedy", "Points")

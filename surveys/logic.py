@@ -237,6 +237,62 @@ def satisfiable(condition: Condition, survey_questions: Collection[Question]) ->
     return any(holds(condition, given, fits) for given in _all(domains) for fits in _fits(trees))
 
 
+MOST_TRIED = 5_000
+
+
+def comes_to(survey: Survey, question: Question, jump: int | None = None) -> bool:
+    """Whether any answers lead to a question, or on by a jump of it. Tries all that the conditions and jumps before it
+    can tell apart; given up (true) past MOST_TRIED of them."""
+    before = {}
+    for section in survey.sections:
+        for each in section.questions:
+            before[each.id] = (section, each)
+    order = list(before)
+    conditions: list[Condition] = []
+    keys: list[str] = []
+
+    def look(key: str) -> None:
+        """Notes what decides whether a question is asked, and all that decides that."""
+        section, each = before[key]
+        own = [one for one in (section.show_if, each.show_if) if one is not None]
+        leading = [other for other in order[: order.index(key)] if before[other][1].jumps]
+        for other in leading:
+            own += [one.condition for one in before[other][1].jumps if one.condition is not None]
+        conditions.extend(own)
+        for other in dict.fromkeys([*leading, *(name for one in own for name in sorted(asked_of(one)))]):
+            if other not in keys:
+                keys.append(other)
+                if other != key:
+                    look(other)
+
+    look(question.id)
+    if jump is not None:
+        conditions += [one.condition for one in question.jumps if one.condition is not None]
+        for name in dict.fromkeys([question.id, *(name for one in conditions for name in sorted(asked_of(one)))]):
+            if name not in keys:
+                keys.append(name)
+                look(name)
+    whole = Every(False, tuple(conditions))
+    trees = sorted(trees_of(whole))
+    domains = [(key, _domain(before[key][1], whole)) for key in keys]
+    tried = 2 ** len(trees)
+    for _key, values in domains:
+        tried *= len(values)
+    if tried > MOST_TRIED:
+        return True
+    for told in _all(domains):
+        for fits in _fits(trees):
+            given = told
+            while (asked := {one.id for one in path(survey, given, fits)}) and not given.keys() <= asked:
+                given = {key: value for key, value in given.items() if key in asked}  # off the way: not answered
+            if question.id not in asked:
+                continue
+            first = next((n for n, one in enumerate(question.jumps) if holds(one.condition, given, fits)), None)
+            if jump is None or first == jump:
+                return True
+    return False
+
+
 def _all(domains: Sequence[tuple[str, list[Given]]]) -> Iterator[dict[str, Given]]:
     if not domains:
         yield {}
@@ -271,7 +327,10 @@ def _domain(question: Question, condition: Condition) -> list[Given]:
         ]
         return domain
     keys = [key for key in dict.fromkeys(values) if isinstance(key, str)]
-    spare = [choice.id for choice in question.choices if choice.id not in keys][:1]
+    options = [choice.id for choice in question.choices] + ([OTHER] if question.other else [])
+    if question.kind == "consent":
+        options = ["yes", "no"]
+    spare = [option for option in options if option not in keys][:1]
     if question.kind == "multiple":
         sets: list[list[str]] = [[]]
         for key in [*keys, *spare]:
@@ -281,7 +340,7 @@ def _domain(question: Question, condition: Condition) -> list[Given]:
             if chosen and (question.high is None or len(chosen) <= question.high)
         ]  # fmt: skip
         return domain + [Given(choices=tuple(chosen)) for chosen in fitting]
-    if question.choices or keys:
+    if options or keys:
         return domain + [Given(choices=(key,)) for key in [*keys, *spare]]
     return [*domain, Given(text="…")]
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +33,7 @@ from surveys.definition import (
     Texts,
 )
 from surveys.enums import NUMERIC, SCALES, WITH_CHOICES, Comparison, QuestionKind
-from surveys.logic import pipes, satisfiable
+from surveys.logic import comes_to, pipes, satisfiable
 
 _ID = re.compile(r"[a-z0-9_-]{1,20}")
 _LONGEST = 2000
@@ -78,8 +79,8 @@ class _Reader:
         self.trees: list[Any] = []
         self.leaves = 0
 
-    def problem(self, path: str, sentence: str) -> None:
-        self.problems.append(Problem(path, sentence))
+    def problem(self, path: str, sentence: str, *, leads_nowhere: bool = False) -> None:
+        self.problems.append(Problem(path, sentence, leads_nowhere))
 
     def read(self, raw: Any) -> Survey:
         if not isinstance(raw, dict):
@@ -241,7 +242,9 @@ class _Reader:
             self.problem(f"{path}/to", gettext("Questions in random order cannot be led to; lead to their section."))
         if to != END and self.places[to] <= here:
             self.problem(
-                f"{path}/to", gettext("This leads back, and people would go round in circles. Lead further on.")
+                f"{path}/to",
+                gettext("This leads back, and people would go round in circles. Lead further on."),
+                leads_nowhere=True,
             )
         return Jump(self.condition_at(raw.get("if"), f"{path}/if"), to)
 
@@ -251,7 +254,7 @@ class _Reader:
         before = len(self.problems)
         condition = self.condition(raw, path, 1)
         if condition is not None and len(self.problems) == before and not satisfiable(condition, self.before.values()):
-            self.problem(path, gettext("This can never be so, whatever is answered."))
+            self.problem(path, gettext("This can never be so, whatever is answered."), leads_nowhere=True)
         return condition
 
     def condition(self, raw: Any, path: str, depth: int) -> Condition | None:
@@ -329,29 +332,40 @@ class _Reader:
         return Answered(question.id, op, value)
 
     def check_ways(self, survey: Survey) -> None:
-        """Questions that a jump without a condition leads everybody past; texts that show what is asked later."""
-        targets = {jump.to for question in survey.questions() for jump in question.jumps}
-        over: str | None = None
+        """Questions that nobody comes to and jumps that nobody takes, whatever is answered, by all conditions and jumps
+        on the way together; texts that show what is asked later, or may be."""
         for n, section in enumerate(survey.sections):
-            if over is not None and section.id in targets:
-                over = None
             for m, question in enumerate(section.questions):
                 path = f"/sections/{n}/questions/{m}"
-                if over is not None and question.id in targets:
-                    over = None
-                if over is not None:
-                    self.problem(path, gettext("Nobody comes here: everybody is led past it."))
-                always = next((jump.to for jump in question.jumps if jump.condition is None), None)
-                if over is None and always and question.show_if is None and section.show_if is None:
-                    over = always
                 self.check_pipes(question, path, survey)
+                if not comes_to(survey, question):
+                    alone = replace(section, questions=(replace(question, jumps=()),))
+                    known = tuple(replace(each, jumps=()) for each in survey.questions() if each is not question)
+                    bare = replace(survey, sections=(Section("", {}, known), alone))
+                    never = question.show_if is not None and not comes_to(bare, alone.questions[0])
+                    sentence = (
+                        gettext("This can never be so, whatever is answered.")
+                        if never
+                        else gettext("Nobody comes here: everybody is led past it.")
+                    )
+                    self.problem(f"{path}/show_if" if never else path, sentence, leads_nowhere=True)
+                    continue
+                for k, jump in enumerate(question.jumps):
+                    if not comes_to(survey, question, k):
+                        self.problem(
+                            f"{path}/jumps/{k}" + ("/if" if jump.condition else ""),
+                            gettext("This can never be so, whatever is answered."),
+                            leads_nowhere=True,
+                        )
 
     def check_pipes(self, question: Question, path: str, survey: Survey) -> None:
+        here = self.places[question.id]
+        mixed = {n for n, section in enumerate(survey.sections) if section.random}
         for part, texts in (("title", question.title), ("help", question.help)):
             for language, text in texts.items():
                 for name in pipes(text) - {"name"}:
                     there = self.places.get(name)
-                    if there is None or survey.question(name) is None or there >= self.places[question.id]:
+                    if there is None or survey.question(name) is None or there >= here or there[0] == here[0] in mixed:
                         self.problem(
                             f"{path}/{part}/{language}",
                             gettext("“%(name)s” is no question that was asked before.") % {"name": name},

@@ -51,7 +51,7 @@ def _invitations(member_id: int) -> list[dict[str, Any]]:
 
 
 def _cases(member_id: int) -> list[dict[str, Any]]:
-    cases = Case.objects.filter(member_id=member_id).prefetch_related("messages").order_by("opened_at")
+    cases = Case.objects.filter(member_id=member_id).prefetch_related("messages__files").order_by("opened_at")
     return [
         {
             "number": case.number,
@@ -61,7 +61,13 @@ def _cases(member_id: int) -> list[dict[str, Any]]:
             "opened_at": case.opened_at,
             "closed_at": case.closed_at,
             "messages": [
-                {"kind": message.kind, "at": message.at, "text": message.text} for message in case.messages.all()
+                {
+                    "kind": message.kind,
+                    "at": message.at,
+                    "text": message.text,
+                    "files": [file.name for file in message.files.all()],
+                }
+                for message in case.messages.all()
             ],
         }
         for case in cases
@@ -94,6 +100,7 @@ def register_all() -> None:
         exempt(f"surveys.{model}", _("who of the staff looks after cases"))
     exempt("surveys.SharedReport", _("who of the staff shared a report"))
     exempt("surveys.CaseChange", _("the steps of a case; what was said stands with the case"))
+    exempt("surveys.CaseFile", _("told with the case"))
     exempt("surveys.CaseMessage", _("told with the case"))
     exempt("surveys.Remedy", _("told with the points and coupons that were given"))
     exempt("surveys.ImprovementAction", _("what the shop changes for all"))

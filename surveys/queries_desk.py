@@ -1,6 +1,7 @@
 """Reads of the service desk: its clock, its targets, who may give what, who is told when a case is late."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Q, QuerySet
@@ -9,7 +10,7 @@ from members.models import User
 from members.queries import get_programme
 from surveys.clock import Hours
 from surveys.enums_cases import UNDONE, CaseState, Severity
-from surveys.models import CareSettings, CareTarget, Case, Holiday, OpeningHours, RemedyLimit
+from surveys.models import CareSettings, CareTarget, Case, CaseMessage, Holiday, OpeningHours, RemedyLimit
 
 # Business minutes to the first answer and until it is put right, where the shop has not said otherwise.
 TARGETS: dict[str, tuple[int, int]] = {
@@ -81,3 +82,18 @@ def standing_for(case: Case) -> Case:
     while case.merged_into is not None:
         case = case.merged_into
     return case
+
+
+def talk_of(case: Case) -> QuerySet[CaseMessage]:
+    """Everything that was said, with what was said in cases that went into this one, and what came with it."""
+    said = CaseMessage.objects.filter(Q(case=case) | Q(case__merged_into=case))
+    return said.select_related("author", "case").prefetch_related("files").order_by("at", "pk")
+
+
+def file_of(talk: QuerySet[CaseMessage], kind: str, pk: int) -> tuple[Any, str]:
+    """A "picture" by the number of its message, or a "file" by its own, and its name. CaseMessage.DoesNotExist."""
+    if kind == "picture":
+        return talk.get(pk=pk).picture, ""
+    message = talk.get(files=pk)
+    file = next(file for file in message.files.all() if file.pk == pk)
+    return file.file, file.name

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
-from surveys.enums import InvitationState, ResponseState
-from surveys.models import Invitation, Response
+from surveys.enums import ResponseState
+from surveys.models import Response
+from surveys.reaching import handed_over
 
 
 @dataclass(slots=True)
 class Standing:
-    """`begun` counts every answer, `complete` those that count; `asked` and `answered` are invitations."""
+    """`begun` counts every answer, `complete` those that count; `asked` and `answered` are invitations
+    that were handed over."""
 
     begun: int = 0
     complete: int = 0
@@ -31,9 +33,6 @@ def standing(survey_ids: Iterable[int]) -> dict[int, Standing]:
     responses = Response.objects.filter(survey__in=found).order_by().values("survey")
     for row in responses.annotate(begun=Count("pk"), complete=complete):
         found[row["survey"]].begun, found[row["survey"]].complete = row["begun"], row["complete"]
-    answered = Count("pk", filter=Q(state=InvitationState.ANSWERED))
-    # Who comes through the portal without being asked has an invitation of their own making.
-    asked = Invitation.objects.filter(survey__in=found).exclude(key="open").order_by().values("survey")
-    for each in asked.annotate(asked=Count("pk"), answered=answered):
-        found[each["survey"]].asked, found[each["survey"]].answered = each["asked"], each["answered"]
+    for pk, (asked, answered) in handed_over(list(found)).items():
+        found[pk].asked, found[pk].answered = asked, answered
     return found

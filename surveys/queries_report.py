@@ -12,6 +12,7 @@ from common.sql import fetch_all
 from surveys.definition import Question
 from surveys.enums import QuestionKind
 from surveys.models import Survey
+from surveys.reaching import handed_over
 from surveys.scores import Score, ces, csat, mean, nps, share
 
 EVERYBODY = ""
@@ -197,30 +198,32 @@ def shares_of(question: Question, tally: Tally | None) -> dict[str, Score]:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many were invited, began and finished; `answered` is finished / invited, of invitations alone."""
+    """`asked` got an invitation from us, handed over; `answered` is the share of them who answered it. `unasked`
+    answered without having been asked by it: by a public link, on their pages, by a link in another mail."""
 
-    invited: int
+    asked: int
     answered: Score
+    unasked: int
     begun: int
     finished: int
     completion: Score
 
 
 _RATE = """
-SELECT (SELECT count(*) FROM surveys_invitation WHERE survey_id = %(survey)s AND key <> 'open'),
-       (SELECT count(*) FROM surveys_invitation WHERE survey_id = %(survey)s AND key <> 'open' AND state = 'answered'),
-       count(*), count(*) FILTER (WHERE state IN ('complete', 'over_quota'))
+SELECT count(*), count(*) FILTER (WHERE state IN ('complete', 'over_quota'))
 FROM surveys_response WHERE survey_id = %(survey)s AND state <> 'void'
 """
 
 
 def rate_of(survey_id: int) -> Rate:
-    """Response rate: answered invitations / invitations (who came by themselves is in neither). Completion rate:
-    finished / begun, of everybody."""
-    ((invited, answered, begun, finished),) = fetch_all(_RATE, {"survey": survey_id})
+    """Response rate: answered / invitations handed over to the member (surveys.reaching); who was not asked is in
+    neither. Completion rate: finished / begun, of everybody."""
+    ((begun, finished),) = fetch_all(_RATE, {"survey": survey_id})
+    asked, answered = handed_over([survey_id]).get(survey_id, (0, 0))
     return Rate(
-        invited,
-        share("response-rate:1", answered, invited),
+        asked,
+        share("response-rate:2", answered, asked),
+        max(0, finished - answered),
         begun,
         finished,
         share("completion-rate:1", finished, begun),

@@ -28,7 +28,8 @@ class Sending:
     template in use and `by(survey_id)` the channels, the first that reaches a member counts;
     `choose(survey_id, template_id or None, channels, at)`; `counts(survey_id)` the messages by state;
     `reached(survey_id, sql, params, at)` of the members whose ids a query gives; `test(survey_id, to, at)` mails one
-    to an address, with a link that answers nothing.
+    to an address, with a link that answers nothing; `handed(survey_ids)` the invitations whose message was handed over,
+    and how many of them were answered by what counts, by survey.
     """
 
     templates: Callable[[], Sequence[tuple[int, str]]]
@@ -39,6 +40,7 @@ class Sending:
     counts: Callable[[int], Counts]
     reached: Callable[[int, str, Mapping[str, Any], datetime], Reached]
     test: Callable[[int, str, str, datetime], None]
+    handed: Callable[[Sequence[int]], dict[int, tuple[int, int]]]
 
 
 _sending: list[Sending] = []
@@ -52,3 +54,9 @@ def register(sending: Sending) -> None:
 
 def sending() -> Sending | None:
     return _sending[0] if _sending else None
+
+
+def handed_over(survey_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Invitations that reached whom they ask, and how many of them were answered; by survey, none where there are none.
+    One query."""
+    return _sending[0].handed(survey_ids) if _sending else {}

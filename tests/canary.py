@@ -68,7 +68,7 @@ from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers
-from surveys.models import Case, Invitation, Remedy, Response, Suggestion, SuggestionLike, Upload
+from surveys.models import Case, CaseFile, Invitation, Remedy, Response, Suggestion, SuggestionLike, Upload
 from surveys.services.cases.opening import open_case
 from surveys.tests.factories import AB, open_survey, question
 
@@ -293,6 +293,10 @@ def _answered(member: m.Member, at: datetime) -> None:
     Case.objects.filter(pk=case.pk).update(contact=EMAIL)
     message = case.messages.get()
     message.picture.save(f"{WORD}.png", ContentFile(b"picture"))
+    file = CaseFile(message=message, name=f"{WORD}.pdf")
+    file.file.save(f"{WORD}.pdf", ContentFile(b"%PDF-"))
+    message.not_kept = [[f"{WORD}.doc", "kind"]]
+    message.save()
     Remedy.objects.create(
         key=uuid4(), case=case, kind="apology", state="given", reason=f"{WORD} is right", at=at,
         actor=m.User.objects.create_user("care@example.com"),

@@ -262,7 +262,25 @@ def _test(survey_id: int, to: str, language: str, at: datetime) -> None:
     )
 
 
+_HANDED = """
+SELECT survey_mail.survey_id, count(*),
+       count(*) FILTER (WHERE invitation.state = 'answered' AND coalesce(response.state, '') <> 'void')
+FROM campaigns_surveymail AS survey_mail
+JOIN campaigns_message AS message ON message.campaign_id = survey_mail.campaign_id AND message.state = 'sent'
+JOIN surveys_invitation AS invitation ON invitation.survey_id = survey_mail.survey_id
+ AND invitation.id = substr(message.occurrence, 12)::bigint
+LEFT JOIN surveys_response AS response ON response.invitation_id = invitation.id
+WHERE survey_mail.survey_id = ANY(%(surveys)s::bigint[])
+GROUP BY 1
+"""
+
+
+def _handed(survey_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    rows = fetch_all(_HANDED, {"surveys": list(survey_ids)})
+    return {survey_id: (asked, answered) for survey_id, asked, answered in rows}
+
+
 def register_all() -> None:
     """Called once, when the app is ready."""
     register_writer(CampaignKind.SURVEY, write)
-    register(Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test))
+    register(Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test, _handed))

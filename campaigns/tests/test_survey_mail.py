@@ -22,7 +22,10 @@ from members.services.consent import state_consent
 from members.services.profile import link_account
 from members.services.reactions import run_due as react
 from members.tests.factories import make_member
+from surveys.links import Asked, member_url
 from surveys.models import Invitation, Response
+from surveys.queries_list import standing
+from surveys.queries_report import rate_of
 from surveys.reaching import sending
 from surveys.services.inviting import invite
 from surveys.tests.factories import open_survey
@@ -71,6 +74,29 @@ def test_the_mail_asks_the_question_itself_and_a_click_writes_nothing():
     assert not Response.objects.exists()
     assert set(Invitation.objects.values_list("state", flat=True)) == {"open"}
     assert "unsubscribe" in by_member[anna.email].message().as_string().lower()
+
+
+def test_the_response_rate_is_of_those_whom_an_invitation_reached():
+    """Two are asked and one answers; of those whom no message of ours asked, three answer."""
+    survey = open_survey()
+    anna, mei, silent = reader(), reader(), reader(agrees=False)
+    ask(survey, anna, mei, silent)
+    assert rate_of(survey.pk).asked == 0  # nothing went out yet
+    assert send() == 2
+    links = [reverse("portal:invited", args=[Invitation.objects.get(member=one).uid]) for one in (anna, silent)]
+    links += [reverse("portal:survey_for", args=[_token(survey)]), reverse("portal:survey", args=[survey.code])]
+    for link in links:
+        client = Client()
+        client.post(link, {"q1": "9"})
+        assert client.post(link, {"q3": "a"}, follow=True).status_code == 200
+    rate = rate_of(survey.pk)
+    assert (rate.asked, rate.answered.value, rate.unasked, rate.finished) == (2, 50, 3, 4)
+    assert standing([survey.pk])[survey.pk].rate == 50
+
+
+def _token(survey) -> str:
+    at = timezone.now()
+    return member_url(Asked(survey.pk, reader().pk, f"open:{at:%Y-%m-%d}")).rstrip("/").rpartition("/")[2]
 
 
 def test_surveys_share_the_limits_of_all_messages():

@@ -212,3 +212,59 @@ def test_mail_that_arrives_at_the_webhook_is_put_to_its_case(as_anna, settings):
     message.replace_header("Message-ID", "<c@d>")
     inbound.send(sender=None, event=AnymailInboundEvent(event_type="inbound", message=message), esp_name="Test")
     assert case.messages.count() == 2
+
+
+def test_a_mail_of_html_with_files_keeps_what_can_be_kept_and_names_the_rest(
+    as_anna, desk, tmp_path, settings, django_capture_on_commit_callbacks
+):
+    from email.message import EmailMessage
+
+    from anymail.inbound import AnymailInboundMessage
+    from anymail.signals import AnymailInboundEvent, inbound
+
+    settings.MEDIA_ROOT = tmp_path
+    photo = BytesIO()
+    Image.new("RGB", (200, 100), "red").save(photo, "JPEG", comment=b"GPS 52.5")
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Anna <anna@example.com>", "care@shop.example", "Cold again"
+    mail["Message-ID"] = "<html@x>"
+    mail.set_content(
+        "<head><style>p{}</style></head><p>The <b>latte</b> &lt;was&gt; cold</p><script>steal()</script>冷<br>again"
+        '<blockquote type="cite"><p>old words<br>more</p></blockquote><!-- hidden -->',
+        subtype="html",
+    )
+    mail.add_attachment(photo.getvalue(), maintype="image", subtype="jpeg", filename="../../latte.jpg")
+    mail.add_attachment(b"%PDF-1.7\n...\n%%EOF\n", maintype="application", subtype="pdf", filename="bill.pdf")
+    mail.add_attachment(b"MZ not a picture", maintype="image", subtype="png", filename="fake.png")
+    message = AnymailInboundMessage.parse_raw_mime_bytes(mail.as_bytes())
+    for _twice in range(2):
+        inbound.send(sender=None, event=AnymailInboundEvent(event_type="inbound", message=message), esp_name="Test")
+    case = Case.objects.get()
+    (said,) = case.messages.all()
+    assert said.text == "The latte <was> cold\n冷\nagain"
+    picture, bill = said.files.order_by("pk")
+    assert (picture.name, picture.width, bill.name) == ("latte.jpg", 200, "bill.pdf")
+    assert b"GPS" not in picture.file.read()
+    page = as_anna.get(reverse("portal:case", args=[case.uid])).content.decode()
+    assert "“fake.png” was not kept: neither a picture that can be shown nor a PDF." in page
+    shown = as_anna.get(reverse("portal:case_file", args=[case.uid, "file", picture.pk]))
+    assert (shown["Content-Type"], shown["X-Content-Type-Options"]) == ("image/jpeg", "nosniff")
+    saved = as_anna.get(reverse("portal:case_file", args=[case.uid, "file", bill.pk]))
+    assert saved["Content-Disposition"] == 'attachment; filename="bill.pdf"'
+    staff = desk(MARKETER)
+    shown = staff.get(reverse("admin:surveys_case_change", args=[case.pk])).content.decode()
+    link = reverse("admin:surveys_case_file", args=[case.pk, "file", bill.pk])
+    assert link in shown
+    assert "fake.png" in shown
+    assert b"".join(staff.get(link).streaming_content).startswith(b"%PDF-")
+    other = open_case(kind="praise", text="Good", source="staff", at=timezone.now())
+    assert staff.get(reverse("admin:surveys_case_file", args=[other.pk, "file", bill.pk])).status_code == 404
+    del mail["Message-ID"]
+    mail["Message-ID"], name = "<empty@x>", said.files.first().file.name
+    mail.get_payload()[0].set_content("<img src=x>", subtype="html")
+    message = AnymailInboundMessage.parse_raw_mime_bytes(mail.as_bytes())
+    inbound.send(sender=None, event=AnymailInboundEvent(event_type="inbound", message=message), esp_name="Test")
+    assert CaseMessage.objects.latest("pk").text == "Cold again"  # no words: the subject stands for them
+    with django_capture_on_commit_callbacks(execute=True):
+        erase_member(member_id=case.member_id, at=timezone.now())
+    assert not (tmp_path / name).exists()

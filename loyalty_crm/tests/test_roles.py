@@ -229,7 +229,7 @@ ACCESS: dict[str, set[str]] = {
     **dict.fromkeys(("surveys_survey_verbatims", "surveys_survey_verbatims_file"), MARKETER_UP),
     **dict.fromkeys((f"surveys_survey_trigger{act}" for act in ("", "_pause", "_resume", "_delete")), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
-    **dict.fromkeys(("surveys_case_board", "surveys_case_act"), MARKETER_UP),
+    **dict.fromkeys(("surveys_case_board", "surveys_case_act", "surveys_case_file"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_figures", "surveys_case_figures_file"), MARKETER_UP),
     **dict.fromkeys(("surveys_case_answers", "surveys_case_answers_file"), MARKETER_UP),
     **pages("surveys_improvementaction", MARKETER_UP, add=MARKETER_UP, move=MARKETER_UP, effect=MARKETER_UP),
@@ -313,6 +313,7 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
             f"surveys_survey_trigger{act}": [world["surveys_survey"], world["trigger_of_survey"]]
             for act in ("", "_pause", "_resume", "_delete")
         },
+        "surveys_case_file": [world["surveys_case"], "picture", world["message_of_case"]],
         "surveys_survey_report_file": [world["surveys_survey"], "json"],
         "surveys_survey_verbatims_file": [world["surveys_survey"], "json"],
         "campaigns_template_version": [world["campaigns_template"], 1],

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, Q
 from django.forms import Form
-from django.http import Http404, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,8 +19,9 @@ from portal.forms_cases import TellForm, WordsForm
 from portal.views.access import MemberRequest, members_only, too_often
 from rewards.services.pictures import PictureRefused
 from surveys.enums_cases import CaseChannel, CaseSource, CaseState, IdeaState, MessageKind
+from surveys.files import given_out
 from surveys.models import Case, CaseMessage, Suggestion, SuggestionLike
-from surveys.queries_desk import standing_for
+from surveys.queries_desk import file_of, standing_for, talk_of
 from surveys.services.cases.hearing import member_writes
 from surveys.services.cases.improving import like
 from surveys.services.cases.opening import TooMuchText, open_case
@@ -106,13 +107,20 @@ def case(request: MemberRequest, uid: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Sent."))
             return redirect("portal:case", found.uid)
-    talk = (
-        CaseMessage.objects.filter(Q(case=found) | Q(case__merged_into=found))
-        .exclude(kind=MessageKind.NOTE)
-        .order_by("at", "pk")
-    )
+    talk = talk_of(found).exclude(kind=MessageKind.NOTE)
     context = {"case": found, "talk": talk, "form": form}
     return render(request, "portal/cases/case.html", context, status=422 if form.errors else 200)
+
+
+@require_safe
+@members_only
+def file(request: MemberRequest, uid: UUID, kind: str, pk: int) -> FileResponse:
+    """What they sent with their words. Http404."""
+    try:
+        case = Case.objects.get(uid=uid, member=request.member)
+        return given_out(*file_of(talk_of(case).exclude(kind=MessageKind.NOTE), kind, pk))
+    except (Case.DoesNotExist, CaseMessage.DoesNotExist) as error:
+        raise Http404 from error
 
 
 @require_safe

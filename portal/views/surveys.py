@@ -120,6 +120,7 @@ def page_of(
         "survey": visit.survey,
         "questions": [_asked(visit, question, shown.get(question.id, NOTHING), wrong, known) for question in found[at]],
         "at": at,
+        "visit": visit.signed,
         "back": at - 1 if at else None,
         "last": last,
         "wrong": wrong,
@@ -267,6 +268,7 @@ def _begin(visit: Visit, at: datetime) -> Response:
         asked_for=visit.asked_for,
         key=f"paper:{visit.sheet}" if visit.sheet else "",
         traits=visit.place.told if visit.place else None,
+        uid=visit.uid,
     )
     if visit.member and not visit.invitation:
         visit.invitation = Invitation.objects.select_related("member", "survey").get(

@@ -82,11 +82,18 @@ def build(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         if not may:
             raise PermissionDenied
         if form.is_valid():
-            return _saved(request, survey, form.cleaned_data)
+            problems = problems_of(survey, form.cleaned_data["definition"])
+            if not any(one.leads_nowhere for one in problems):
+                return _saved(request, survey, form.cleaned_data, problems)
+            messages.error(
+                request,
+                gettext("Not saved: somewhere it goes round in circles or leads nowhere. The place is marked; what you "
+                        "entered is still here."),
+            )  # fmt: skip
     definition = form.cleaned_data.get("definition") if form.is_bound else survey.draft
     problems = problems_of(survey, definition)
     changed = _changed(survey)
-    return tabs.draw(
+    page = tabs.draw(
         model_admin,
         request,
         survey,
@@ -101,11 +108,12 @@ def build(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         script_settings=editor.settings(survey, may=may, problems=problems),
         back_url=reverse("admin:surveys_survey_changelist"),
     )
+    page.status_code = 422 if form.is_bound else 200
+    return page
 
 
-def _saved(request: HttpRequest, survey: Survey, given: dict[str, Any]) -> HttpResponse:
+def _saved(request: HttpRequest, survey: Survey, given: dict[str, Any], wrong: list[Problem]) -> HttpResponse:
     save_draft(survey_id=survey.pk, name=given["name"], definition=given["definition"], at=now())
-    wrong = problems_of(survey, given["definition"])
     if wrong:
         words = gettext("Saved as a draft. Something has to be mended before it can be asked.")
         messages.warning(request, words)

@@ -10,7 +10,7 @@ from surveys.models.care import (
     RemedyLimit,
     RootCause,
 )
-from surveys.models.case import Case, CaseChange, CaseMessage, Remedy
+from surveys.models.case import Case, CaseChange, CaseFile, CaseMessage, Remedy
 from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
 from surveys.models.response import Answer, Response, Upload
@@ -27,6 +27,7 @@ __all__ = [
     "CareTarget",
     "Case",
     "CaseChange",
+    "CaseFile",
     "CaseMessage",
     "CaseRule",
     "Category",

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from surveys.enums_cases import (
     CaseChannel,
@@ -13,6 +14,7 @@ from surveys.enums_cases import (
     CaseSource,
     CaseState,
     MessageKind,
+    NotKept,
     RemedyKind,
     RemedyState,
     Severity,
@@ -148,6 +150,7 @@ class CaseMessage(models.Model):
     send_at = models.DateTimeField(_("to be sent"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     refused = models.BooleanField(_("could not be sent"), default=False, db_default=False)
+    not_kept = models.JSONField(_("files that were not kept"), default=list, db_default=[], blank=True, editable=False)
 
     class Meta:
         verbose_name = _("message of a case")
@@ -159,6 +162,28 @@ class CaseMessage(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """The files that came with it and are not there: their name, and why."""
+        return [(name, str(NotKept(reason).label)) for name, reason in self.not_kept]
+
+
+class CaseFile(models.Model):
+    """A file that came with a mail: a picture, written anew, or a PDF, as it came. `name` is the sender's."""
+
+    message = models.ForeignKey(CaseMessage, models.PROTECT, related_name="files", verbose_name=_("message"))
+    file = models.FileField(_("file"), upload_to="cases/")
+    name = models.CharField(pgettext_lazy("file", "name"), max_length=120)
+    width = models.PositiveIntegerField(null=True, editable=False)  # pixels; None: no picture
+    height = models.PositiveIntegerField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("file of a case")
+        verbose_name_plural = _("files of cases")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class CaseChange(models.Model):

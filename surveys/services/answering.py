@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -79,12 +79,14 @@ def begin(
     key: str = "",
     traits: Mapping[str, Any] | None = None,
     asked_for: str = "open",
+    uid: UUID | None = None,
 ) -> Response:
     """Begins an answer, or goes on with the one that the invitation, or the key, has begun.
 
     Who answers by the portal, or by a link in any mail, has an invitation from then on, with the key `asked_for`, so
     nobody answers twice. An anonymous survey's response
-    knows neither member nor invitation; only whoever holds its uid goes on with it. NotOpen; AlreadyAnswered.
+    knows neither member nor invitation; only whoever holds its uid goes on with it. A `uid` that was shown with the
+    first questions is the answer's; sent twice, it is one. NotOpen; AlreadyAnswered.
     """
     survey = Survey.objects.get(pk=survey_id)
     check_open(survey, way=way, at=at)
@@ -105,20 +107,20 @@ def begin(
     version = survey.versions.get(number=survey.number)
     moment = at.replace(hour=0, minute=0, second=0, microsecond=0) if survey.anonymous else at
     nobody = survey.anonymous
-    return Response.objects.create(
-        survey=survey,
-        version=version,
-        invitation=None if nobody else asked,
-        member_id=None if nobody else member_id,
-        purchase_id=None if nobody or asked is None else asked.purchase_id,
-        key="" if nobody else key,
-        way=way,
-        language=language,
-        fits=[] if nobody else fitting(reading(version.pk).trees, member_id=member_id, at=at),
-        traits={} if nobody else who_traits(member_id, asked) | dict(traits or {}),
-        started_at=moment,
-        changed_at=moment,
-    )
+    values = {
+        "version": version,
+        "invitation": None if nobody else asked,
+        "member_id": None if nobody else member_id,
+        "purchase_id": None if nobody or asked is None else asked.purchase_id,
+        "key": "" if nobody else key,
+        "way": way,
+        "language": language,
+        "fits": [] if nobody else fitting(reading(version.pk).trees, member_id=member_id, at=at),
+        "traits": {} if nobody else who_traits(member_id, asked) | dict(traits or {}),
+        "started_at": moment,
+        "changed_at": moment,
+    }
+    return Response.objects.get_or_create(survey=survey, uid=uid or uuid4(), defaults=values)[0]
 
 
 def _invited(

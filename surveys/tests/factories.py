@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
 
 from surveys.enums import SurveyState, Way
 from surveys.models import (
@@ -58,12 +59,15 @@ def cases_of(member) -> dict[str, int]:
     case = open_case(kind="suggestion", text="Oat milk, please", source="staff", member_id=member.pk, at=AT)
     cause = RootCause.objects.create(name_en="No oat milk")
     action = plan(title="Buy oat milk", cause_id=cause.pk, at=AT, actor_id=None, case_id=case.pk)
+    message = case.messages.get()
+    message.picture.save("milk.png", ContentFile(b"picture"))
     idea = publish(case_id=case.pk, title_en="Oat milk", at=AT, actor_id=None)
     return {
         "surveys_caserule": CaseRule.objects.create(severity="low").pk,
         "surveys_caresettings": CareSettings.objects.create(pk=1).pk,
         "surveys_caretarget": CareTarget.objects.create(severity="low", answer_minutes=60, resolve_minutes=90).pk,
         "surveys_case": case.pk,
+        "message_of_case": message.pk,
         "surveys_improvementaction": action.pk,
         "surveys_suggestion": idea.pk,
         "surveys_category": Category.objects.create(name_en="Milk").pk,

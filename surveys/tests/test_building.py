@@ -74,8 +74,17 @@ def test_what_is_wrong_is_told_at_its_place_and_is_not_opened(marketer, db):
         content_type="application/json",
     ).json()["problems"]
     assert [one["path"] for one in told] == ["/sections/0/questions/2/jumps/0/to"]
-    saved(marketer, survey, draft)  # a draft may be wrong
-    assert "circles" in str(marketer.post(page("publish", survey), {"confirmed": "1"}).context["form"].errors)
+    form = {"name": survey.name, "definition": json.dumps(draft), "save": "1"}
+    refused = marketer.post(reverse("admin:surveys_survey_change", args=[survey.pk]), form)
+    assert refused.status_code == 422
+    assert "leads nowhere" in refused.content.decode()
+    assert json.loads(refused.context["form"]["definition"].value()) == draft  # what was typed is not lost
+    assert [one.path for one in refused.context["problems"]] == ["/sections/0/questions/2/jumps/0/to"]
+    survey.refresh_from_db()
+    assert survey.draft == satisfaction()
+    draft["sections"][0]["questions"][2] |= {"jumps": [], "title": {"en": ""}}
+    saved(marketer, survey, draft)  # a draft may be unfinished
+    assert "every language" in str(marketer.post(page("publish", survey), {"confirmed": "1"}).context["form"].errors)
     assert survey.versions.count() == 1
 
 

@@ -103,6 +103,46 @@ def test_an_answer_off_the_way_does_not_count_any_more():
         (survey({**question("q1"), "title": {"en": "{{ q2 }}?"}}, question("q2")), "/sections/0/questions/0/title/en",
          "asked before"),
         (survey(question("q1", colour="red")), "/sections/0/questions/0", "colour"),
+        (  # either way it ends
+            survey(
+                question("q1", "consent", required=True, jumps=[
+                    {"if": when("q1", "is", "yes"), "to": "end"}, {"if": when("q1", "is_not", "yes"), "to": "end"},
+                ]),
+                question("q2", required=True),
+            ),
+            "/sections/0/questions/1",
+            "past",
+        ),
+        (  # the section is for the unhappy, its question for the happy
+            survey(question("q1", "nps"), behind=[
+                {"id": "s2", "show_if": when("q1", "at_most", 6), "questions": [
+                    question("q2", show_if=when("q1", "at_least", 9)), question("q3")]},
+            ]),
+            "/sections/1/questions/0/show_if",
+            "never be so",
+        ),
+        (  # of who was asked q2, which the happy are not
+            survey(
+                question("q1", "nps"),
+                question("q2", "single", choices=AB, show_if=when("q1", "at_most", 6)),
+                question("q3", show_if={"all": [when("q2", "is", "a"), when("q1", "at_least", 9)]}),
+            ),
+            "/sections/0/questions/2/show_if",
+            "never be so",
+        ),
+        (
+            survey(question("q1", "nps", jumps=[{"if": when("q1", "at_least", 9), "to": "end"},
+                                                {"if": when("q1", "is", 10), "to": "q3"}]),
+                   question("q2"), question("q3")),
+            "/sections/0/questions/0/jumps/1/if",
+            "never be so",
+        ),
+        (  # asked before or after it, as it falls
+            {"sections": [{"id": "s1", "random": True, "questions": [
+                question("q1"), {**question("q2"), "title": {"en": "Why {{ q1 }}?"}}]}]},
+            "/sections/0/questions/1/title/en",
+            "asked before",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_where_it_stands(definition, at, words):

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -24,8 +24,9 @@ from surveys import behind
 from surveys.admin.cases import acts, answers, figures, page
 from surveys.admin.cases.forms import NewCaseForm
 from surveys.enums_cases import UNDONE, CaseSource, CaseState, Severity
-from surveys.models import Case
-from surveys.queries_desk import late
+from surveys.files import given_out
+from surveys.models import Case, CaseMessage
+from surveys.queries_desk import file_of, late, talk_of
 from surveys.services.cases.opening import NobodyThere, TooMuchText, open_case
 from surveys.words_cases import name_of, until_words
 
@@ -144,6 +145,7 @@ class CaseAdmin(ExportAdmin):
             own("figures/answers/", self.answers, "answers"),
             own("figures/answers/file/", answers.file, "answers_file"),
             own("<int:object_id>/act/", self.act, "act", "change"),
+            own("<int:object_id>/<str:kind>/<int:pk>/", self.file, "file"),
             *super().get_urls(),
         ]
 
@@ -187,6 +189,13 @@ class CaseAdmin(ExportAdmin):
         typed = request.POST.dict() if problem else None
         shown = page.case_page(case, at=now(), request=request, problem=problem, typed=typed)
         return self.page(request, "case", title=case.number, status=422 if problem else 200, **shown)
+
+    def file(self, request: HttpRequest, object_id: int, kind: str, pk: int) -> FileResponse:
+        """What somebody sent with their words."""
+        try:
+            return given_out(*file_of(talk_of(self._case(request, object_id)), kind, pk))
+        except CaseMessage.DoesNotExist as error:
+            raise Http404 from error
 
     def act(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """What was posted on the page or the board; refused, the page again with the sentence and what was typed."""

@@ -32,7 +32,7 @@ from surveys.enums_cases import (
 from surveys.logic import in_words, piped
 from surveys.models import CannedReply, Case, CaseMessage, Category, ImprovementAction, RootCause
 from surveys.queries import given_in, reading
-from surveys.queries_desk import remedy_limit, staff, standing_for
+from surveys.queries_desk import remedy_limit, staff, standing_for, talk_of
 from surveys.services.cases.acting import MOVES, address_of
 from surveys.services.cases.remedies import standing
 from surveys.words_cases import change_words, minutes_words, name_of, names_for, until_words
@@ -61,7 +61,7 @@ def case_page(
         "owner": name_of(case.owner),
         "mine": case.owner_id == request.user.pk,
         "clock": _clock(case, at),
-        "talk": _talk(case),
+        "talk": talk_of(case),
         "moves": [(to.value, to.label, CaseState(case.state) in DONE) for to in MOVES[CaseState(case.state)]],
         "address": address_of(case),
         "channels": _channels(case),
@@ -112,15 +112,6 @@ def _clock(case: Case, at: datetime) -> list[tuple[str, str, bool]]:
     else:
         rows.append(("resolve", until_words(case.resolve_due_at, at), case.resolve_due_at <= at))
     return rows
-
-
-def _talk(case: Case) -> list[CaseMessage]:
-    """Everything that was said, with what was said in cases that went into this one."""
-    return list(
-        CaseMessage.objects.filter(Q(case=case) | Q(case__merged_into=case))
-        .select_related("author", "case")
-        .order_by("at", "pk")
-    )
 
 
 def _channels(case: Case) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from surveys.models import Case, CaseMessage, Remedy, Suggestion, SuggestionLike
+from surveys.models import Case, CaseFile, CaseMessage, Remedy, Suggestion, SuggestionLike
 
 
 def erase_cases(member_ids: Sequence[int], at: datetime) -> None:
@@ -18,10 +18,13 @@ def erase_cases(member_ids: Sequence[int], at: datetime) -> None:
 
 def empty_cases(cases: QuerySet[Case]) -> None:
     """Takes every word, address and picture out of cases. Dates, states, causes and remedies stay."""
-    for message in CaseMessage.objects.filter(case__in=cases).exclude(picture=""):
-        name, storage = message.picture.name, message.picture.storage
+    files = CaseFile.objects.filter(message__case__in=cases)
+    pictures = CaseMessage.objects.filter(case__in=cases).exclude(picture="")
+    for file in [*(message.picture for message in pictures), *(one.file for one in files)]:
+        name, storage = file.name, file.storage
         transaction.on_commit(lambda name=name, storage=storage: storage.delete(name))  # type: ignore[misc]
-    CaseMessage.objects.filter(case__in=cases).update(text="", picture="", key=None, send_at=None)
+    files.delete()
+    CaseMessage.objects.filter(case__in=cases).update(text="", picture="", key=None, send_at=None, not_kept=[])
     Remedy.objects.filter(case__in=cases).update(reason="")
     Suggestion.objects.filter(case__in=cases, published_at=None).delete()
     cases.update(subject="", contact="", key=None)

@@ -1,17 +1,20 @@
 """What members write to a case that is there: in the portal, or by answering a mail. And mail that begins one."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import IO
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from members.queries import find_member
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource, CaseState, MessageKind
 from surveys.models import Case, CaseMessage
 from surveys.queries_desk import standing_for
 from surveys.services.cases.acting import _move, keep
+from surveys.services.cases.files import Sent, keep_files
 from surveys.services.cases.opening import MOST, TooMuchText, note_change, open_case, said, write
 
 LINE = "##"  # what stands below this in a reply is the mail that was answered
@@ -48,23 +51,34 @@ def member_writes(
 
 
 def mail_arrives(
-    *, recipients: list[str], sender: str, subject: str, text: str, message_id: str, at: datetime
+    *,
+    recipients: list[str],
+    sender: str,
+    subject: str,
+    text: str,
+    message_id: str,
+    at: datetime,
+    files: Sequence[Sent] = (),
 ) -> CaseMessage | None:
     """A mail to the shop's mailbox for cases: the reply to one by the token in the address, else a new case of whoever
-    wrote. The same mail twice is one message. None where it holds no words."""
+    wrote. The same mail twice is one message. Where there are no words, the subject stands for them, if there is one or
+    files came. None where there is nothing."""
     key = f"mail:{message_id}"[:250] if message_id else None
     if key is not None and (known := CaseMessage.objects.filter(key=key).first()) is not None:
         return known
     words = without_quoted(text)[:MOST]
+    tokens = [told.group(1) for address in recipients if (told := _TOKEN.search(address.lower()))]
+    case = Case.objects.filter(uid__in=[UUID(token) for token in tokens]).first()
+    if not words and (files or not case):
+        words = subject.strip() or (gettext("(no words)") if files else "")
     try:
         said(words)
     except TooMuchText:
         return None
-    for address in recipients:
-        told = _TOKEN.search(address.lower())
-        case = Case.objects.filter(uid=UUID(told.group(1))).first() if told else None
-        if case is not None:
-            return member_writes(case_id=case.pk, text=words, channel=CaseChannel.EMAIL, at=at, key=key)
+    if case is not None:
+        message = member_writes(case_id=case.pk, text=words, channel=CaseChannel.EMAIL, at=at, key=key)
+        keep_files(message, files)
+        return message
     member = find_member(email=sender)
     case = open_case(
         kind=CaseKind.QUESTION,
@@ -77,7 +91,9 @@ def mail_arrives(
         message_key=key,
         at=at,
     )
-    return case.messages.get()
+    message = case.messages.get()
+    keep_files(message, files)
+    return message
 
 
 def without_quoted(text: str) -> str:
