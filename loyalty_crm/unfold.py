@@ -183,9 +183,18 @@ def _item(request: HttpRequest, title: Any, icon: str, label: str) -> dict[str, 
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
     if model._meta.label == "rewards.GrantRequest" and (n := _to_decide(request)):
         item["badge"] = str(n)
+    if view == "board" and model._meta.label == "surveys.Case" and (n := _new_cases(request)):
+        item["badge"] = str(n)
     if model._meta.label in _WITH_PAGES:  # else the list would seem open on the pages below it
         item["active"] = lambda request: request.path == link
     return item
+
+
+def _new_cases(request: HttpRequest) -> int:
+    """How many cases landed with this person and are not begun."""
+    from surveys.queries_desk import new_on_desk_of
+
+    return new_on_desk_of(request.user.pk) if request.user.pk else 0
 
 
 def _to_decide(request: HttpRequest) -> int:

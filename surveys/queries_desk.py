@@ -10,7 +10,7 @@ from members.models import User
 from members.queries import get_programme
 from surveys.clock import Hours
 from surveys.enums_cases import UNDONE, CaseState, Severity
-from surveys.models import CareSettings, CareTarget, Case, CaseMessage, Holiday, OpeningHours, RemedyLimit
+from surveys.models import CareSettings, CareTarget, Case, CaseMessage, Category, Holiday, OpeningHours, RemedyLimit
 
 # Business minutes to the first answer and until it is put right, where the shop has not said otherwise.
 TARGETS: dict[str, tuple[int, int]] = {
@@ -62,6 +62,24 @@ def staff() -> QuerySet[User]:
     """Who a case can be given to."""
     may = Q(groups__permissions__codename="change_case", groups__permissions__content_type__app_label="surveys")
     return User.objects.filter(may | Q(is_superuser=True), is_staff=True, is_active=True).distinct().order_by("email")
+
+
+def owner_for(category_id: int | None) -> int | None:
+    """With whom a new case lands: as its category says, else with whoever on duty has the fewest open cases. None where
+    nobody of them is there who may work on cases."""
+    able = staff().order_by()
+    category = Category.objects.filter(pk=category_id).first() if category_id else None
+    own = able.filter(pk=category.owner_id).first() if category and category.owner_id else None
+    if own is not None:
+        return own.pk
+    has = Count("cases", filter=Q(cases__state__in=UNDONE), distinct=True)
+    on_duty = able.filter(pk__in=CareSettings.on_duty.through.objects.values("user")).annotate(has=has)
+    return on_duty.order_by("has", "pk").values_list("pk", flat=True).first()
+
+
+def new_on_desk_of(user_id: int) -> int:
+    """How many cases somebody has that nobody has begun."""
+    return Case.objects.filter(owner=user_id, state=CaseState.NEW).count()
 
 
 def late(at: datetime) -> Q:

@@ -80,12 +80,30 @@ def effect_of(action: ImprovementAction, *, at: datetime) -> EffectOf | None:
     return EffectOf(starts, done, ends, at >= ends, before, after, ratio, _recovery(action, at))
 
 
-# One row for each customer: their first case of it that was put right. The later score is the first answer, after it
-# was put right, to the question whose score opened it (same survey, any version), else to any of that kind.
-_RECOVERY = """
+# The first answer after a case was put right to a question of the kind whose score opened it: NPS, CSAT and CES of any
+# survey, the same question first; of other kinds, whose scales differ, the same question alone.
+_LATER = """
+    SELECT answer.number FROM surveys_response AS again
+    JOIN surveys_surveyversion AS version ON version.id = again.version_id
+    JOIN LATERAL jsonb_path_query(version.definition, '$.sections[*].questions[*]') AS asked
+      ON asked ->> 'kind' = helped.score_kind
+    JOIN surveys_answer AS answer ON answer.response_id = again.id AND answer.question = asked ->> 'id'
+    LEFT JOIN surveys_response AS said ON said.id = helped.response_id
+    WHERE again.member_id = helped.member_id AND again.state = 'complete' AND answer.number IS NOT NULL
+      AND again.completed_at > helped.resolved_at
+      AND (helped.score_kind IN ('nps', 'csat', 'ces')
+           OR (again.survey_id = said.survey_id AND answer.question = helped.question))
+    ORDER BY again.completed_at, again.survey_id = said.survey_id AND answer.question = helped.question DESC NULLS LAST,
+             asked ->> 'id'
+    LIMIT 1
+"""
+_SCORE_AFTER = f"SELECT later.number FROM surveys_case AS helped JOIN LATERAL ({_LATER}) AS later ON true"
+
+# One row for each customer: their first case of it that was put right.
+_RECOVERY = f"""
 WITH helped AS (
-    SELECT DISTINCT ON (one.member_id) one.id, one.member_id, one.response_id, one.score, one.opened_at,
-           one.resolved_at
+    SELECT DISTINCT ON (one.member_id) one.id, one.member_id, one.response_id, one.score, one.question, one.score_kind,
+           one.opened_at, one.resolved_at
     FROM surveys_case AS one
     JOIN surveys_case_actions AS joined ON joined.case_id = one.id AND joined.improvementaction_id = %(action)s
     JOIN members_member AS member ON member.id = one.member_id
@@ -95,19 +113,8 @@ WITH helped AS (
 ),
 scored AS (
     SELECT helped.id, helped.score AS before, later.number AS after
-    FROM helped
-    JOIN surveys_response AS said ON said.id = helped.response_id
-    JOIN LATERAL (
-        SELECT question FROM surveys_answer
-        WHERE response_id = said.id AND number = helped.score ORDER BY question LIMIT 1
-    ) AS asked ON true
-    JOIN LATERAL (
-        SELECT answer.number FROM surveys_response AS again
-        JOIN surveys_answer AS answer ON answer.response_id = again.id AND answer.question = asked.question
-        WHERE again.member_id = helped.member_id AND again.survey_id = said.survey_id AND again.state = 'complete'
-          AND again.completed_at > helped.resolved_at AND answer.number IS NOT NULL
-        ORDER BY again.completed_at LIMIT 1
-    ) AS later ON true
+    FROM helped JOIN LATERAL ({_LATER}) AS later ON true
+    WHERE helped.score IS NOT NULL
 ),
 bought AS (
     SELECT helped.id,
@@ -129,3 +136,10 @@ SELECT (SELECT count(*) FROM helped), (SELECT count(*) FROM scored), (SELECT cou
 def _recovery(action: ImprovementAction, at: datetime) -> Recovery:
     params = {"action": action.pk, "days": action.check_days, "at": at}
     return Recovery(*fetch_all(_RECOVERY, params)[0])
+
+
+def score_after(case: Case) -> int | None:
+    """What its member answered first after it was put right, to a question of the kind whose score opened it; None
+    where they were not asked again, or no score opened it."""
+    rows = fetch_all(f"{_SCORE_AFTER} WHERE helped.id = %(case)s", {"case": case.pk})
+    return int(rows[0][0]) if rows else None

@@ -45,9 +45,10 @@ def look_after_cases() -> None:
 
     from surveys.services.cases.acting import close_settled
     from surveys.services.cases.improving import check_due
-    from surveys.services.cases.sending import watch
+    from surveys.services.cases.sending import tell_owners, watch
 
     at = timezone.now()
+    tell_owners()
     watch(at=at)
     close_settled(at=at)
     check_due(at=at)

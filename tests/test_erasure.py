@@ -131,6 +131,8 @@ COLUMNS = {
     "referrals_thanksgiven.what": "names of our own",
     "surveys_response.language": "a language",
     "surveys_answer.question": "names of our own",
+    "surveys_case.question": "names of our own",
+    "surveys_case.score_kind": "names of our own",
     "surveys_answer.rows": "names of choices",
     "surveys_case.store": "a shop",
     "surveys_casechange.what": "names of our own",

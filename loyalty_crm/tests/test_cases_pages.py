@@ -21,11 +21,13 @@ from surveys.models import (
     CannedReply,
     Case,
     CaseMessage,
+    CaseRule,
     Category,
     Remedy,
     RootCause,
 )
 from surveys.services.cases.opening import open_case
+from surveys.tests.factories import open_survey
 
 pytestmark = pytest.mark.django_db
 NASTY = '<script>alert(1)</script>\n=HYPERLINK("http://x","y")'
@@ -268,3 +270,21 @@ def test_a_mail_of_html_with_files_keeps_what_can_be_kept_and_names_the_rest(
     with django_capture_on_commit_callbacks(execute=True):
         erase_member(member_id=case.member_id, at=timezone.now())
     assert not (tmp_path / name).exists()
+
+
+def test_a_rule_for_cases_picks_its_question_from_those_of_the_survey(desk):
+    survey = open_survey()
+    staff, page = desk(MARKETER), reverse("admin:surveys_caserule_add")
+    shown = staff.get(page).content.decode()
+    assert f'value="{survey.pk}:q1"' in shown
+    assert f'value="{survey.pk}:q2"' not in shown  # words have no “at most”
+    form = {"asked": f"{survey.pk}:q1", "severity": "high", "active": "on"}
+    assert "up to which answer" in staff.post(page, form).content.decode()
+    assert staff.post(page, form | {"at_most": "4"}).status_code == 302
+    rule = CaseRule.objects.get()
+    assert (rule.survey, rule.question, rule.at_most) == (survey, "q1", 4)
+    page = reverse("admin:surveys_caserule_change", args=[rule.pk])
+    assert f'value="{survey.pk}:q1" selected' in staff.get(page).content.decode()
+    assert staff.post(page, {"asked": ":", "severity": "low"}).status_code == 302
+    rule.refresh_from_db()
+    assert (rule.survey, rule.question, rule.at_most) == (None, "", None)

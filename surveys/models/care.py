@@ -13,6 +13,10 @@ class Category(models.Model):
 
     name = models.CharField(pgettext_lazy("category", "name"), max_length=80)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+    owner = models.ForeignKey(
+        "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("lands with"),
+        limit_choices_to={"is_staff": True, "is_active": True},
+    )  # fmt: skip
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
 
     class Meta:
@@ -184,6 +188,11 @@ class CareSettings(models.Model):
     escalate_to = models.ForeignKey(
         "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("late cases go to"),
         limit_choices_to={"is_staff": True, "is_active": True}, help_text=_("Empty: all managers."),
+    )  # fmt: skip
+    on_duty = models.ManyToManyField(
+        "members.User", blank=True, related_name="+", verbose_name=_("new cases land with"),
+        limit_choices_to={"is_staff": True, "is_active": True},
+        help_text=_("Whoever of them has the fewest open cases, where neither a rule nor the category says with whom."),
     )  # fmt: skip
     close_after_days = models.PositiveSmallIntegerField(
         _("close so many days after it was put right"), default=7, help_text=_("Unless the member writes again.")

@@ -56,12 +56,15 @@ class Case(models.Model):
     )
     store = models.CharField(_("store"), max_length=80, blank=True, db_default="")
     score = models.DecimalField(_("score"), max_digits=12, decimal_places=2, null=True, blank=True)
+    question = models.CharField(max_length=20, blank=True, db_default="", editable=False)  # whose score it is
+    score_kind = models.CharField(max_length=10, blank=True, db_default="", editable=False)
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")
     )
     actions = models.ManyToManyField(
         "surveys.ImprovementAction", blank=True, related_name="cases", verbose_name=_("improvements")
     )
+    owner_untold = models.BooleanField(default=False, db_default=False, editable=False)  # whose it is now, by mail
     opened_at = models.DateTimeField(_("opened"))
     answer_due_at = models.DateTimeField(_("first answer due"))
     resolve_due_at = models.DateTimeField(_("to be put right by"))
@@ -112,6 +115,8 @@ class Case(models.Model):
             # Reminders and what is late.
             models.Index(fields=["remind_at"], condition=Q(remind_at__isnull=False), name="surveys_case_remind"),
             models.Index(fields=["resolve_due_at"], condition=Q(state__in=["new", "open"]), name="surveys_case_due"),
+            # Owners who are to be told.
+            models.Index(fields=["id"], condition=Q(owner_untold=True), name="surveys_case_untold"),
             # Figures of a period.
             models.Index(fields=["opened_at"], name="surveys_case_opened"),
         ]

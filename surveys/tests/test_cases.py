@@ -24,7 +24,19 @@ from rewards.tests.factories import post
 from surveys.clock import Hours, due, passed
 from surveys.enums import Way
 from surveys.enums_cases import ActionState, CaseState, Effect, RemedyState
-from surveys.models import Case, CaseChange, CaseMessage, CaseRule, OpeningHours, RemedyLimit, RootCause, SuggestionLike
+from surveys.models import (
+    CareSettings,
+    Case,
+    CaseChange,
+    CaseMessage,
+    CaseRule,
+    Category,
+    OpeningHours,
+    RemedyLimit,
+    RootCause,
+    SuggestionLike,
+)
+from surveys.queries_effect import effect_of, score_after
 from surveys.rates import per_thousand, rate_ratio, time_to
 from surveys.services.answering import answer, begin, complete
 from surveys.services.cases.acting import (
@@ -43,8 +55,8 @@ from surveys.services.cases.hearing import mail_arrives, member_writes
 from surveys.services.cases.improving import TooEarly, check, like, plan, publish, set_state, share
 from surveys.services.cases.opening import MOST, TooMuchText, open_case
 from surveys.services.cases.remedies import decide, give_coupon, give_points, standing
-from surveys.services.cases.sending import send_due, watch
-from surveys.tests.factories import AT, open_survey
+from surveys.services.cases.sending import send_due, tell_owners, watch
+from surveys.tests.factories import AT, open_survey, question
 
 pytestmark = pytest.mark.django_db
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -368,3 +380,65 @@ def test_rates_and_times_equal_the_ones_in_books():
     found = time_to([(t, True) for t in relapsed] + [(t, False) for t in censored])
     assert (found.n, found.events, found.median, found.p90) == (21, 9, 23, None)
     assert time_to([(3, False)]).median is None
+
+
+# --- Whose it is ------------------------------------------------------------------------------------------------
+def desk_of(*emails: str) -> list[User]:
+    from django.contrib.auth.models import Group
+
+    role = Group.objects.get(name="Marketer")
+    people = [staff(email) for email in emails]
+    role.user_set.add(*people)
+    settings, _made = CareSettings.objects.get_or_create(pk=1)
+    settings.on_duty.add(*people)
+    return people
+
+
+def test_a_case_lands_with_whoever_has_the_fewest_and_they_are_told_once():
+    assert opened(text="Nobody is on duty").owner is None
+    first, second = desk_of("a@example.com", "b@example.com")
+    cook, member = staff("cook@example.com"), make_member()
+    cases = [opened(member, text=f"{n}") for n in range(3)]
+    assert [case.owner for case in cases] == [first, second, first]
+    kitchen = Category.objects.create(name="Food", owner=cook)
+    assert opened(member, text="Cold", category_id=kitchen.pk).owner == second  # the cook may not work on cases
+    cook.groups.add(*first.groups.all())
+    assert opened(member, text="Old", category_id=kitchen.pk).owner == cook
+    assert opened(member, text="Mine", owner_id=second.pk, actor_id=second.pk).owner == second
+    User.objects.filter(pk=second.pk).update(is_active=False)
+    given = opened(member, text="After")
+    assert given.owner == first
+    assert [tell_owners() for _twice in range(2)] == [4, 0]  # nobody who is away, nor who opened it themselves
+    assert sorted(one.to[0] for one in mail.outbox) == ["a@example.com"] * 3 + ["cook@example.com"]
+    assign(case_id=given.pk, owner_id=cook.pk, at=AT, actor_id=first.pk, version=None)
+    assign(case_id=cases[0].pk, owner_id=cook.pk, at=AT, actor_id=cook.pk, version=None)  # took it
+    assert tell_owners() == 1
+    assert f"C-{given.pk}" in mail.outbox[-1].subject
+
+
+def test_who_recovered_is_told_by_the_same_kind_of_score():
+    """3 of 10 opened the case; that the coffee has 3 stars then and 5 now says nothing of that."""
+    stars, again = question("a1", "stars"), question("n9", "nps")
+    survey = open_survey({"sections": [{"id": "s1", "questions": [stars, question("q1", "nps")]}]})
+    other = open_survey({"sections": [{"id": "s1", "questions": [{**stars, "id": "q1"}, again]}]})
+    CaseRule.objects.create(severity="high")
+    member = make_member()
+
+    def says(of, values, at):
+        begun = begin(survey_id=of.pk, way=Way.PUBLIC, language="en", at=at, member_id=member.pk, asked_for=str(at))
+        answer(response_id=begun.pk, values=values, at=at)
+        return complete(response_id=begun.pk, at=at)
+
+    says(survey, {"a1": 3, "q1": 3}, AT)
+    run_due(at=datetime.now(UTC))
+    case = Case.objects.get()
+    assert (case.question, case.score_kind, case.score) == ("q1", "nps", 3)
+    cause = RootCause.objects.create(name="Cold")
+    done = plan(title="New machine", cause_id=cause.pk, at=AT, actor_id=None, case_id=case.pk)
+    move(case_id=case.pk, to="resolved", at=AT + timedelta(hours=1), actor_id=staff().pk, version=None)
+    set_state(action_id=done.pk, state=ActionState.DONE, at=AT + timedelta(hours=2))
+    done.refresh_from_db()
+    says(other, {"q1": 5, "n9": 3}, AT + timedelta(days=1))
+    found = effect_of(done, at=AT + timedelta(days=2)).recovery
+    assert (found.asked, found.happier, found.before, found.after) == (1, 0, 3, 3)
+    assert score_after(Case.objects.get()) == 3

@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from common.admin import ArchivedFilter, DeskAdmin, Labelled, ReadOnlyAdmin, Tones, found_or_404, guarded
 from common.moments import format_moment
+from surveys.admin.cases.forms import CaseRuleForm
 from surveys.enums_cases import ActionState, Effect, IdeaState
 from surveys.models import (
     CannedReply,
@@ -36,9 +37,10 @@ from surveys.words_cases import minutes_words, name_of
 
 @admin.register(Category)
 class CategoryAdmin(DeskAdmin):
-    list_display = ("name", "position")
+    list_display = ("name", "position", "owner")
+    list_select_related = ("owner",)
     list_filter = (ArchivedFilter,)
-    fields = ("name_en", "name_zh_hans", "position", "archived_at")
+    fields = ("name_en", "name_zh_hans", ("position", "owner"), "archived_at")
 
 
 @admin.register(RootCause)
@@ -97,7 +99,12 @@ class HolidayAdmin(DeskAdmin):
 class CaseRuleAdmin(DeskAdmin):
     list_display = ("shown", "severity", "category", "owner", "active")
     list_select_related = ("survey", "category", "owner")
-    fields = ("survey", ("question", "at_most"), ("severity", "category"), "owner", "active", "since")
+    form = CaseRuleForm
+    fields = ("asked", "at_most", ("severity", "category"), "owner", "active", "since")
+
+    def save_model(self, request: HttpRequest, rule: CaseRule, form: Any, change: bool) -> None:
+        rule.survey_id, rule.question = form.cleaned_data["asked"]
+        super().save_model(request, rule, form, change)
 
     @display(description=_("opens a case"))
     def shown(self, rule: CaseRule) -> str:
@@ -118,7 +125,7 @@ class RemedyLimitAdmin(DeskAdmin):
 @admin.register(CareSettings)
 class CareSettingsAdmin(DeskAdmin):
     list_display = ("__str__", "remind_minutes", "escalate_to", "close_after_days")
-    fields = ("remind_minutes", "escalate_to", "close_after_days")
+    fields = ("on_duty", "remind_minutes", "escalate_to", "close_after_days")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_add_permission(request) and not CareSettings.objects.exists()

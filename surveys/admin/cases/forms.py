@@ -1,9 +1,11 @@
-"""A case that staff write down."""
+"""A case that staff write down, and what opens one by itself."""
 
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Subquery
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
@@ -14,8 +16,10 @@ from unfold.widgets import (
 
 from members.models import PRESENT, Member
 from members.queries import search
+from surveys.definition import said
+from surveys.enums import NUMERIC
 from surveys.enums_cases import CaseChannel, CaseKind, Severity
-from surveys.models import Category
+from surveys.models import Category, Survey, SurveyVersion
 from surveys.services.cases.opening import MOST
 
 
@@ -58,4 +62,57 @@ class NewCaseForm(forms.Form):
         told: dict[str, Any] = super().clean() or {}
         if not told.get("who") and not told.get("contact") and "who" not in self.errors:
             self.add_error("who", _("Who is it?"))
+        return told
+
+
+def _asked() -> list[tuple[str, Any]]:
+    """What a rule can look at: "3:q1" is a question of a survey, "3:" all its scales, ":" those of every survey."""
+    found: list[tuple[str, Any]] = [(":", _("every survey: NPS of at most 6, CSAT of at most 2, CES of at most 3"))]
+    language = get_language() or "en"
+    newest = SurveyVersion.objects.filter(survey=OuterRef("pk"), number=OuterRef("number"))
+    surveys = Survey.objects.filter(anonymous=False).annotate(asked=Subquery(newest.values("definition")))
+    for survey in surveys.order_by("-changed_at", "pk"):
+        scales: Any = _("unhappy by its scale: NPS of at most 6, CSAT of at most 2, CES of at most 3")
+        rows = [
+            (f"{survey.pk}:{question['id']}", said(question.get("title") or {}, language)[:90])
+            for question in _numeric(survey.asked or survey.draft)
+        ]
+        found.append((survey.name, [(f"{survey.pk}:", scales), *rows]))
+    return found
+
+
+def _numeric(definition: Any) -> list[dict[str, Any]]:
+    """The questions that are answered by a number, of a draft, too, which may hold anything."""
+    try:
+        questions = [question for section in definition["sections"] for question in section["questions"]]
+        return [one for one in questions if one["kind"] in NUMERIC and isinstance(one["id"], str)]
+    except (KeyError, TypeError):
+        return []
+
+
+class CaseRuleForm(forms.ModelForm):
+    asked = forms.ChoiceField(label=_("which answers"), widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = f"{self.instance.survey_id or ''}:{self.instance.question}"
+        choices = _asked()
+        known = {key for key, rows in choices for key, *_label in (rows if isinstance(rows, list) else [(key,)])}
+        if own not in known:  # of a survey that does not ask it any more
+            choices.append((own, f"{self.instance.survey or ''}: {self.instance.question}"))
+        asked = self.fields["asked"]
+        asked.choices, asked.initial = choices, own  # type: ignore[attr-defined]
+
+    def clean_asked(self) -> tuple[int | None, str]:
+        survey, _colon, question = self.cleaned_data["asked"].partition(":")
+        return int(survey) if survey else None, question
+
+    def clean(self) -> dict[str, Any]:
+        told: dict[str, Any] = super().clean() or {}
+        if "asked" in told and "at_most" not in self.errors:
+            one = bool(told["asked"][1])
+            if one and told.get("at_most") is None:
+                self.add_error("at_most", _("Please say up to which answer."))
+            if not one and told.get("at_most") is not None:
+                self.add_error("at_most", _("This goes with a single question."))
         return told

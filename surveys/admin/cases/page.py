@@ -33,6 +33,7 @@ from surveys.logic import in_words, piped
 from surveys.models import CannedReply, Case, CaseMessage, Category, ImprovementAction, RootCause
 from surveys.queries import given_in, reading
 from surveys.queries_desk import remedy_limit, staff, standing_for, talk_of
+from surveys.queries_effect import score_after
 from surveys.services.cases.acting import MOVES, address_of
 from surveys.services.cases.remedies import standing
 from surveys.words_cases import change_words, minutes_words, name_of, names_for, until_words
@@ -211,18 +212,10 @@ def _after(case: Case, at: datetime) -> dict[str, Any] | None:
     if case.resolved_at is None or case.member_id is None:
         return None
     bought = Purchase.objects.filter(member=case.member_id, purchased_at__gt=case.resolved_at)
-    later = (
-        case.member.survey_responses.filter(completed_at__gt=case.resolved_at, state="complete")  # type: ignore[union-attr]
-        .order_by("completed_at")
-        .first()
-    )
-    score = None
-    if later is not None:
-        score = later.answers.filter(number__isnull=False).order_by("pk").values_list("number", flat=True).first()
     return {
         "purchases": bought.count(),
         "first": bought.order_by("purchased_at").values_list("purchased_at", flat=True).first(),
-        "score": None if score is None else int(score),
+        "score": score_after(case),
         "was": None if case.score is None else int(case.score),
         "coupons": sum(
             1 for one in case.remedies.select_related("coupon") if one.coupon and one.coupon.state == "used"

@@ -72,7 +72,7 @@ def assign(*, case_id: int, owner_id: int | None, at: datetime, actor_id: int | 
     case = _locked(case_id, version)
     if case.owner_id == owner_id:
         return case
-    case.owner_id = owner_id
+    case.owner_id, case.owner_untold = owner_id, owner_id is not None and owner_id != actor_id
     note_change(case, "owner", at=at, actor_id=actor_id, data={"owner": owner_id})
     keep(case, at=at)
     return case

@@ -17,7 +17,7 @@ from surveys import clock
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource, CaseState, MessageKind, Severity
 from surveys.events import CASE_OPENED
 from surveys.models import Case, CaseChange, CaseMessage
-from surveys.queries_desk import care_settings, desk_hours, target
+from surveys.queries_desk import care_settings, desk_hours, owner_for, target
 
 MOST = 10_000  # characters of one message
 
@@ -64,6 +64,8 @@ def open_case(
     purchase_id: int | None = None,
     response_id: int | None = None,
     score: int | None = None,
+    question: str = "",
+    score_kind: str = "",
     store: str = "",
     key: str | None = None,
     actor_id: int | None = None,
@@ -71,8 +73,9 @@ def open_case(
     message_key: str | None = None,
     picture: IO[bytes] | None = None,
 ) -> Case:
-    """Opens a case with what the member said. The same `key` with the same words gives the same case, with others
-    KeyReused. NobodyThere; TooMuchText; NotTheirs; rewards.services.pictures.PictureRefused."""
+    """Opens a case with what the member said, on somebody's desk (queries_desk.owner_for where `owner_id` does not say
+    whose), who is told unless they opened it themselves. The same `key` with the same words gives the same case, with
+    others KeyReused. NobodyThere; TooMuchText; NotTheirs; rewards.services.pictures.PictureRefused."""
     text = said(text)
     if key is not None and (known := Case.objects.filter(key=key).first()) is not None:
         first = known.messages.order_by("pk").first()
@@ -86,6 +89,7 @@ def open_case(
         raise NotTheirs
     answer, resolve = target(severity)
     hours = desk_hours()
+    owner_id = owner_id or owner_for(category_id)
     case = Case.objects.create(
         key=key,
         kind=kind,
@@ -96,9 +100,12 @@ def open_case(
         contact=contact,
         category_id=category_id,
         owner_id=owner_id,
+        owner_untold=owner_id is not None and owner_id != actor_id,
         purchase=purchase,
         response_id=response_id,
         score=score,
+        question=question,
+        score_kind=score_kind,
         store=store or (purchase.store if purchase else ""),
         opened_at=at,
         answer_due_at=clock.due(at, answer, hours),

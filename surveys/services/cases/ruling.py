@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext, override
 
 from members.models import PRESENT, Member
-from surveys.definition import said
+from surveys.definition import Question, said
 from surveys.enums import TEXTS, QuestionKind
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource, Severity
 from surveys.logic import in_words
@@ -30,7 +30,7 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
     begun = Q(since=None) | Q(since__lte=response.completed_at or at)
     rules = CaseRule.objects.filter(begun, Q(survey=None) | Q(survey=response.survey_id), active=True)
     read, given = reading(response.version_id), given_in(response)
-    hits: list[tuple[int, CaseRule, int]] = []
+    hits: list[tuple[int, CaseRule, int, Question]] = []
     for rule in rules:
         for question in read.questions():
             number = given[question.id].number if question.id in given else None
@@ -42,11 +42,11 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
                 else DETRACTOR.get(QuestionKind(question.kind))
             )
             if number is not None and limit is not None and number <= limit:
-                hits.append((_WEIGHT.index(Severity(rule.severity)), rule, int(number)))
+                hits.append((_WEIGHT.index(Severity(rule.severity)), rule, int(number), question))
                 break
     if not hits:
         return None
-    _weight, rule, score = max(hits, key=lambda hit: (hit[0], hit[1].survey_id is not None, -hit[1].pk))
+    _weight, rule, score, asked = max(hits, key=lambda hit: (hit[0], hit[1].survey_id is not None, -hit[1].pk))
     language = response.member.language if response.member else response.language
     with override(language):
         words = [
@@ -71,6 +71,8 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
         purchase_id=response.purchase_id if response.purchase and response.purchase.member_id == member_id else None,
         response_id=response.pk,
         score=score,
+        question=asked.id,
+        score_kind=asked.kind,
         store=str(response.traits.get("store", ""))[:80],
         key=f"response:{response.pk}",
         at=at,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext, override
 from common.mail import sender
 from members.models import User
 from members.queries import get_programme
+from surveys.enums_cases import UNDONE
 from surveys.models import Case, CaseMessage
 from surveys.queries_desk import told_when_late
 from surveys.services.cases.acting import address_of
@@ -85,6 +86,44 @@ def _mail(case: Case, message: CaseMessage, address: str) -> EmailMessage:
         reply_to=[back] if back else None,
         headers={"Message-ID": f"<case-{case.uid.hex}-{message.pk}@{domain}>"},
     )
+
+
+def tell_owners() -> int:
+    """Tells people by mail of cases that landed with them; how many mails went out."""
+    told = 0
+    for pk in list(Case.objects.filter(owner_untold=True).order_by("pk").values_list("pk", flat=True)[:500]):
+        try:
+            told += _tell_owner(pk)
+        except smtplib.SMTPRecipientsRefused:
+            log.warning("owner not told", case=pk, exc_info=True)
+            Case.objects.filter(pk=pk).update(owner_untold=False)
+        except OSError:
+            log.warning("owner not told", case=pk, exc_info=True)
+            break
+    return told
+
+
+@transaction.atomic
+def _tell_owner(pk: int) -> bool:
+    found = Case.objects.select_for_update(skip_locked=True, of=("self",)).select_related("owner", "member")
+    case = found.filter(pk=pk, owner_untold=True).first()
+    if case is None:
+        return False
+    Case.objects.filter(pk=pk).update(owner_untold=False)
+    if case.owner is None or not case.owner.is_active or case.state not in UNDONE:
+        return False
+    until = case.next_due
+    words = {
+        "number": case.number,
+        "kind": case.get_kind_display(),  # type: ignore[attr-defined]
+        "subject": case.subject,
+        "when": date_format(localtime(until), "SHORT_DATETIME_FORMAT") if until else "–",
+        "link": settings.SITE_URL + reverse("admin:surveys_case_change", args=[case.pk]),
+    }
+    subject = gettext("%(number)s is on your desk: %(kind)s") % words
+    text = gettext("%(subject)s\n\nSomebody waits for you until %(when)s.\n\n%(link)s\n") % words
+    send_mail(subject, text, sender(get_programme().name), [case.owner.email])
+    return True
 
 
 def watch(*, at: datetime) -> int:
