@@ -58,6 +58,8 @@ def test_in_and_out_and_in_again(known, encoding):
     assert MemberTag.objects.count() == 2 * file.good
     assert TimelineEvent.objects.filter(kind="member.joined", data__customer_import=done.pk).count() == done.created
     assert counts(bring_in(data, **choices)) == (ROWS, 0, 0, file.good, 0, file.bad.total())
+    if encoding != "gb18030":
+        return  # what was read is the same from here on
 
     mended = mend(done)
     again = bring_in(mended, **choices, mapping={**done.mapping})
