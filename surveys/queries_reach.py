@@ -19,16 +19,15 @@ from surveys.queries import reading
 
 # Asked once per key; nobody who was asked this survey, or by this trigger, in the days before, or has answered it in
 # them; nobody whom any survey asked within the days of the shop's rule. Who came by themselves was not asked.
-RESTED = """
-EXISTS (
-    SELECT FROM surveys_invitation AS before
-    WHERE before.member_id = ask.member_id AND (before.survey_id <> %(survey)s::bigint OR before.key <> ask.key)
-      AND CASE WHEN before.survey_id = %(survey)s::bigint
-          THEN before.created_at > %(rest)s::timestamptz OR before.answered_on > %(rest)s::timestamptz::date
-               OR (before.key LIKE %(prefix)s::text AND before.created_at > %(cooldown)s::timestamptz)
-               OR (before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%')
-          ELSE before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%' END)
+RESTS = """
+before.member_id = ask.member_id AND (before.survey_id <> %(survey)s::bigint OR before.key <> ask.key)
+AND CASE WHEN before.survey_id = %(survey)s::bigint
+    THEN before.created_at > %(rest)s::timestamptz OR before.answered_on > %(rest)s::timestamptz::date
+         OR (before.key LIKE %(prefix)s::text AND before.created_at > %(cooldown)s::timestamptz)
+         OR (before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%')
+    ELSE before.created_at > %(rest_of_all)s::timestamptz AND before.key NOT LIKE 'open%%' END
 """
+RESTED = f"EXISTS (SELECT FROM surveys_invitation AS before WHERE {RESTS})"
 
 
 def rests(survey: Survey, at: datetime, trigger: SurveyTrigger | None = None) -> dict[str, object]:

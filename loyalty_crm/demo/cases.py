@@ -236,6 +236,7 @@ def keep_cases(at: datetime, seed: int) -> None:
     for place, (told, member) in enumerate(zip(CASES, members, strict=True)):
         response = unhappy[place - 1] if 1 <= place <= len(unhappy) else None
         _case(told, place, member, response, people, causes, categories, at, random)
+    _heard_since(people, at, random)
     _improvements(causes, people, at)
     _ideas(list(buyers[:80]), at, random)
     send_due(at=at)
@@ -337,6 +338,41 @@ def _case(told, place, member, response, people, causes, categories, at, random)
         member_writes(case_id=case.pk, text=again, channel="portal", at=done + timedelta(days=2))
         move(case_id=case.pk, to=CaseState.RESOLVED, at=done + timedelta(days=3), actor_id=who, version=None)
     return case
+
+
+def _heard_since(people, at, random) -> None:
+    """Most of those who were unhappy in the third wave were written to within a day, and it is put right."""
+    low = Answer.objects.filter(
+        question="recommend", number__lte=6, response__state="complete", response__invitation__key="wave:3",
+        response__completed_at__lt=at - timedelta(days=2), response__member__merged_into=None,
+        response__member__erased_at=None, response__case=None,
+    )  # fmt: skip
+    for place, answer in enumerate(low.select_related("response__member").order_by("response__completed_at", "pk")):
+        if place % 5 == 4:  # nobody saw it
+            continue
+        response, member = answer.response, answer.response.member
+        said = response.completed_at
+        if member is None or said is None or answer.number is None:
+            continue
+        chinese = member.language == "zh-hans"
+        words = response.answers.exclude(text="").values_list("text", flat=True).first()
+        case = open_case(
+            kind="complaint",
+            text=words or ("没有留下文字。" if chinese else "They left no words."),
+            source="survey",
+            member_id=member.pk,
+            response_id=response.pk,
+            score=int(answer.number),
+            store=str(response.traits.get("store", "")),
+            key=f"response:{response.pk}",
+            at=said,
+        )
+        who = people[place % len(people)].pk
+        later = said + timedelta(hours=random.randint(1, 20))
+        canned = CannedReply.objects.order_by("pk")[2]
+        text = getattr(canned, "text_zh_hans" if chinese else "text_en").replace("{{ name }}", member.name)
+        assign(case_id=case.pk, owner_id=who, at=later, actor_id=who, version=None)
+        reply(case_id=case.pk, text=text, channel="portal", at=later, actor_id=who, version=None, then="resolved")
 
 
 def _improvements(causes, people, at) -> None:

@@ -1,19 +1,20 @@
 """Who is asked to answer a survey, and how seldom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from common.sql import fetch_all
-from members.events import record_selected
+from members.events import RECORDING, complete, recording
 from surveys.enums import SurveyState
 from surveys.events import SURVEY_INVITED
 from surveys.models import Survey, SurveyTrigger, Wave
-from surveys.queries_reach import RESTED, drawn_of, rests
+from surveys.queries_reach import RESTS, drawn_of, rests
 
 CHUNK = 20_000  # members looked at in one statement
 
@@ -27,30 +28,41 @@ class Invited:
     invited: int
 
 
-# Asked once per key, and only who does not rest.
+_THESE = """
+SELECT DISTINCT ON (told.member_id) told.member_id, told.key, told.purchase_id
+FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(purchases)s::bigint[]) AS told (member_id, key, purchase_id)
+JOIN members_member AS member ON member.id = told.member_id
+WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL
+ORDER BY told.member_id, told.key
+"""
+_DRAWN = """
+SELECT drawn.id AS member_id, %(key)s::text AS key, NULL::bigint AS purchase_id
+FROM ({drawn} AND member.id > %(after)s::bigint ORDER BY member.id LIMIT %(chunk)s::bigint) AS drawn
+"""
+# Asked once per key, and only who does not rest; all in one statement, with the events.
 _INVITE = f"""
-WITH ask AS (
-    SELECT DISTINCT ON (ask.member_id) ask.member_id, ask.key, ask.purchase_id
-    FROM unnest(%(members)s::bigint[], %(keys)s::text[], %(purchases)s::bigint[]) AS ask (member_id, key, purchase_id)
-    JOIN members_member AS member ON member.id = ask.member_id
-    WHERE member.merged_into_id IS NULL AND member.erased_at IS NULL
-    ORDER BY ask.member_id, ask.key
+WITH ask AS MATERIALIZED ({{ask}}),
+resting AS MATERIALIZED (
+    SELECT DISTINCT ask.member_id FROM ask JOIN surveys_invitation AS before ON {RESTS}
 ),
-candidate AS (SELECT ask.*, {RESTED} AS rests FROM ask),
 made AS (
     INSERT INTO surveys_invitation (uid, survey_id, member_id, key, state, purchase_id, created_at, expires_at)
     SELECT gen_random_uuid(), %(survey)s, member_id, key, 'open', purchase_id, %(at)s::timestamptz,
            %(expires)s::timestamptz
-    FROM candidate WHERE NOT rests ORDER BY member_id
+    FROM ask WHERE NOT EXISTS (SELECT FROM resting WHERE resting.member_id = ask.member_id) ORDER BY member_id
     ON CONFLICT (survey_id, member_id, key) DO NOTHING
-    RETURNING id
-)
-SELECT (SELECT count(*) FROM candidate), (SELECT count(*) FROM candidate WHERE rests),
-       (SELECT array_agg(id) FROM made)
+    RETURNING id, member_id
+),
+source (member_id, at, data) AS (
+    SELECT member_id, %(at)s::timestamptz,
+           jsonb_build_object('survey', %(survey)s::bigint, 'name', %(name)s::text, 'invitation', id) FROM made
+),
+{RECORDING}
+SELECT (SELECT count(*) FROM ask), (SELECT count(*) FROM resting), (SELECT count(*) FROM made),
+       (SELECT max(member_id) FROM ask)
 """
 
 
-@transaction.atomic
 def invite(
     *,
     survey_id: int,
@@ -64,27 +76,32 @@ def invite(
 ) -> Invited:
     """Invites those who were not asked within the days of rest. The same key (one for all, or one each) invites nobody
     twice, so a call that died is made again whole. The invitations are sent by whoever reacts to SURVEY_INVITED."""
+    told = {
+        "members": list(member_ids),
+        "keys": list(keys) or [key] * len(member_ids),
+        "purchases": list(purchase_ids) or [None] * len(member_ids),
+    }
+    return _invite(survey_id, _THESE, told, at, days_open, trigger)[0]
+
+
+@transaction.atomic
+def _invite(
+    survey_id: int,
+    ask: str,
+    told: Mapping[str, Any],
+    at: datetime,
+    days_open: int | None,
+    trigger: SurveyTrigger | None = None,
+) -> tuple[Invited, int | None]:
+    """Invites whom a query tells (member_id, key, purchase_id); with the last member in question, None for none."""
     survey = Survey.objects.get(pk=survey_id)
     if survey.state != SurveyState.OPEN:
-        return Invited(0, 0, 0)
-    ((considered, rested, made),) = fetch_all(
-        _INVITE,
-        {
-            "members": list(member_ids),
-            "keys": list(keys) or [key] * len(member_ids),
-            "purchases": list(purchase_ids) or [None] * len(member_ids),
-            "at": at,
-            "expires": at + timedelta(days=days_open) if days_open else None,
-        }
-        | rests(survey, at, trigger),
-    )
-    record_selected(
-        kind=SURVEY_INVITED,
-        select="SELECT member_id, %(at)s::timestamptz, jsonb_build_object('survey', %(survey)s::bigint,"
-        " 'name', %(name)s::text, 'invitation', id) FROM surveys_invitation WHERE id = ANY(%(made)s::bigint[])",
-        params={"at": at, "survey": survey_id, "name": survey.name, "made": made or []},
-    )
-    return Invited(considered, rested, len(made or ()))
+        return Invited(0, 0, 0), None
+    expires = at + timedelta(days=days_open) if days_open else None
+    params = {**told, **rests(survey, at, trigger), **recording(SURVEY_INVITED, None)}
+    params |= {"at": at, "expires": expires, "name": survey.name}
+    ((considered, rested, made, last),) = fetch_all(complete(_INVITE).format(ask=ask), params)
+    return Invited(considered, rested, made), last
 
 
 @transaction.atomic
@@ -110,16 +127,12 @@ def run_wave(*, wave_id: int, at: datetime) -> Invited:
     if wave.done_at is not None:
         return Invited(wave.considered, wave.rested, wave.invited)
     drawn, params = drawn_of(wave.survey, number=wave.number, share=wave.share, segment_id=wave.segment_id)
-    chunk = f"{drawn} AND member.id > %(after)s ORDER BY member.id LIMIT %(chunk)s"
-    params |= {"chunk": CHUNK}
+    ask, params = _DRAWN.format(drawn=drawn), {**params, "chunk": CHUNK, "key": f"wave:{wave.number}"}
     total = Invited(0, 0, 0)
-    after = 0
-    while ids := [row[0] for row in fetch_all(chunk, params | {"after": after})]:
-        done = invite(
-            survey_id=wave.survey_id, member_ids=ids, key=f"wave:{wave.number}", at=at, days_open=wave.days_open
-        )
+    after: int | None = 0
+    while after is not None:
+        done, after = _invite(wave.survey_id, ask, {**params, "after": after}, at, wave.days_open)
         total = Invited(total.considered + done.considered, total.rested + done.rested, total.invited + done.invited)
-        after = ids[-1]
     invited = wave.survey.invitations.filter(key=f"wave:{wave.number}").count()
     Wave.objects.filter(pk=wave.pk).update(
         done_at=at, considered=total.considered, rested=total.rested, invited=invited

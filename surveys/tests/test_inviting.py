@@ -42,20 +42,20 @@ def test_a_wave_draws_its_share_the_same_each_time(monkeypatch):
     wave = plan_wave(survey_id=survey.pk, due_at=AT, share=Decimal(50))
     monkeypatch.setattr(inviting, "CHUNK", 7)
     calls = []
-    real = inviting.invite
+    real = inviting.fetch_all
 
-    def dies(**told):
+    def dies(*told):
         calls.append(told)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(**told)
+        return real(*told)
 
-    monkeypatch.setattr(inviting, "invite", dies)
+    monkeypatch.setattr(inviting, "fetch_all", dies)
     with pytest.raises(KeyboardInterrupt):
         run_wave(wave_id=wave.pk, at=AT)
     partly = set(Invitation.objects.values_list("member", flat=True))
     assert partly
-    monkeypatch.setattr(inviting, "invite", real)
+    monkeypatch.setattr(inviting, "fetch_all", real)
     assert run_due(at=AT + timedelta(minutes=5)) == 1
     asked = set(Invitation.objects.values_list("member", flat=True))
     assert partly < asked
