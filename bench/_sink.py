@@ -1,8 +1,9 @@
 """A mail server for benches and drills: takes everything as fast as it comes, and writes down what it took.
 
-python -m bench._sink PORT_FILE [LOG] [--plain] [--every N --trouble KIND,…]: the port stands in PORT_FILE once it
-listens; LOG gets a line "Message-ID To" for each mail taken, before the answer. Without pipelining if --plain. Every
-Nth mail meets one of the troubles in turn, and LOG gets a line "! KIND":
+python -m bench._sink PORT_FILE [LOG] [--plain] [--slow A-B] [--every N --trouble KIND,…]: the port stands in PORT_FILE
+once it listens; LOG gets a line "Message-ID To" for each mail taken, before the answer. Without pipelining if --plain.
+With --slow it thinks for A to B milliseconds about each mail. Every Nth mail meets one of the troubles in turn, and LOG
+gets a line "! KIND":
 
 drop    taken, and the line dropped instead of an answer    hang   taken, and no answer ever
 cut     the line dropped before the mail                    busy   421 to its recipient, and the line closed
@@ -12,6 +13,7 @@ later   451 to its recipient                                refuse 550 to its re
 import argparse
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -26,9 +28,12 @@ _END = b"\r\n.\r\n"
 
 
 class Sink:
-    def __init__(self, log: str | None, *, is_plain: bool, every: int, troubles: list[str]) -> None:
+    def __init__(
+        self, log: str | None, *, is_plain: bool, every: int, troubles: list[str], slow: tuple[float, float]
+    ) -> None:
         self.log = Path(log).open("ab", buffering=0) if log else None  # noqa: SIM115  as long as it runs
         self.is_plain, self.every, self.troubles = is_plain, every, troubles
+        self.slow = slow  # seconds, at least and at most
         self.asked, self.lock = 0, threading.Lock()
 
     def trouble(self) -> str:
@@ -86,6 +91,8 @@ class Sink:
                             return
                         held += more
                     mail, held = held[:place], held[place + len(_END) :]
+                    if self.slow[1]:
+                        time.sleep(random.uniform(*self.slow))
                     self.take(mail)
                     if met == "hang":
                         time.sleep(3600)
@@ -112,8 +119,10 @@ def main() -> None:
     asked.add_argument("--plain", action="store_true")
     asked.add_argument("--every", type=int, default=0)
     asked.add_argument("--trouble", default="drop")
+    asked.add_argument("--slow", default="0-0")
     told = asked.parse_args()
-    sink = Sink(told.log, is_plain=told.plain, every=told.every, troubles=told.trouble.split(","))
+    low, high = (int(part) / 1000 for part in told.slow.split("-"))
+    sink = Sink(told.log, is_plain=told.plain, every=told.every, troubles=told.trouble.split(","), slow=(low, high))
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         part = Path(f"{told.port_file}.part")
         part.write_text(str(server.getsockname()[1]))

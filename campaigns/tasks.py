@@ -3,11 +3,10 @@ from celery import shared_task
 
 @shared_task
 def plan_birthday_greetings() -> None:
-    from django.utils import timezone
-
     from campaigns.services.birthdays import plan
+    from common.sql import server_clock
 
-    plan(at=timezone.now())
+    plan(at=server_clock()())
 
 
 @shared_task
@@ -29,20 +28,18 @@ def keep_calendar() -> None:
 
 @shared_task
 def run_broadcasts() -> None:
-    from django.utils import timezone
-
     from campaigns.services.broadcasts.running import run_broadcasts
+    from common.sql import server_clock
 
-    run_broadcasts(clock=timezone.now)
+    run_broadcasts(clock=server_clock())
 
 
 @shared_task
 def run_journeys() -> None:
-    from django.utils import timezone
-
     from campaigns.services.journeys.running import run
+    from common.sql import server_clock
 
-    run(at=timezone.now())
+    run(at=server_clock()())
 
 
 @shared_task

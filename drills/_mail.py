@@ -95,17 +95,10 @@ def office(server: str, name: str, port: int) -> Iterator[Office]:
             made.close()
 
 
-def plan(members: int) -> int:
-    """A broadcast to so many members who agreed; the campaign."""
-    from django.utils import timezone
-
-    from campaigns.content.ready import READY
-    from campaigns.models import Broadcast, BroadcastVariant, Campaign
-    from campaigns.services.senders import default_sender
-    from campaigns.services.templates import save_template
+def people(members: int) -> None:
+    """So many members who agreed to be written to."""
     from common.sql import execute
 
-    at = timezone.now()
     execute(
         f"""
         INSERT INTO members_member (name, email, phone, language, time_zone, city, birthday_calendar,
@@ -117,8 +110,18 @@ def plan(members: int) -> int:
         """,
         None,
     )
-    content = READY["welcome"].content
-    version = save_template(template_id=None, name="Drill", kind="marketing", content=content, actor_id=None, at=at)
+
+
+def plan(members: int) -> int:
+    """A broadcast to so many members who agreed; the campaign."""
+    from django.utils import timezone
+
+    from campaigns.models import Broadcast, BroadcastVariant, Campaign
+    from campaigns.services.senders import default_sender
+    from common.sql import execute
+
+    people(members)
+    at, version = timezone.now(), version_of("marketing")
     campaign = Campaign.objects.create(kind="broadcast", name="Drill", purpose="offers", state="running")
     broadcast = Broadcast.objects.create(campaign=campaign, everybody=True)
     BroadcastVariant.objects.create(broadcast=broadcast, number=1, version=version)
@@ -133,6 +136,24 @@ def plan(members: int) -> int:
         {"campaign": campaign.pk, "sender": default_sender("email").pk, "at": at},
     )
     return campaign.pk
+
+
+def version_of(kind: str) -> Any:
+    """What the mails of a drill say."""
+    from django.utils import timezone
+
+    from campaigns.content.ready import READY
+    from campaigns.services.templates import save_template
+
+    content = READY["welcome" if kind == "marketing" else "thanks"].content
+    return save_template(
+        template_id=None, name=f"Drill {kind}", kind=kind, content=content, actor_id=None, at=timezone.now()
+    )
+
+
+def accepted(log: Path) -> Counter[str]:
+    """How often the mail server took each mail, by its Message-ID."""
+    return Counter(line.split()[0].decode() for line in log.read_bytes().splitlines() if not line.startswith(b"! "))
 
 
 def states() -> Counter[str]:
@@ -161,7 +182,7 @@ def reckon(log: Path, members: int) -> Iterator[str]:
     """Compares what the mail server took with what the tables say."""
     from campaigns.models import Message
 
-    taken = Counter(line.split()[0].decode() for line in log.read_bytes().splitlines() if not line.startswith(b"! "))
+    taken = accepted(log)
     rows = {message.message_id: message.state for message in Message.objects.all()}
     failed = [name for name, state in rows.items() if state == "failed"]
     doubled = sum(n - 1 for n in taken.values())

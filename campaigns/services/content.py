@@ -100,7 +100,8 @@ def freeze(*, ids: Sequence[int], token: UUID, at: datetime, lease: datetime, se
             "versions": [one.version_id for one in ready],
         },
     )
-    ready.sort(key=lambda message: (message.next_try_at, message.id))
+    # As they were claimed: what comes last in a chunk waits for the others, and goes back if the server hangs.
+    ready.sort(key=lambda one: (one.purpose != "service", -one.priority, one.next_try_at, one.id))
     envelope = Envelope(sender)
     return [envelope.outgoing(message, at) for message in ready]
 

@@ -47,9 +47,10 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
 CHUNK = 200
+FIRST = 50  # of a sender whose speed this process does not know
 RUN = timedelta(minutes=5)  # of one task; the next tick goes on
 TURN = timedelta(seconds=20)  # of one sender, while others wait
-AHEAD = 5  # seconds; so much is written ahead where a limit of speed holds
+AHEAD = 5  # seconds; so much is written ahead, by the limits of speed and by how fast the server is
 MOST_WAIT = 1.5  # seconds that a deliverer waits for its limit of speed; for longer, it goes
 LONG_PAUSE = timedelta(hours=1)  # after an answer that we are not wanted
 SERVICE_LANE = 99  # a lane of each sender that only messages of service use
@@ -125,6 +126,9 @@ def line_of(sender: Sender) -> Line:
     return SmtpLine() if speaks_smtp() else BackendLine()
 
 
+_speeds: dict[int, float] = {}  # messages a second, by sender, as this process saw them last
+
+
 class _Turn:
     """One sender's messages, chunk by chunk, by one connection."""
 
@@ -132,8 +136,8 @@ class _Turn:
         self.sender, self.token, self.clock, self.only_service = sender, token, clock, only_service
         self.line = line_of(sender)
         self.limits = limits_of(sender)
-        # What is written gives its gift: no more than can leave in a few seconds.
-        self.chunk = min([CHUNK, *(ceil(limit.holds + AHEAD * limit.rate) for limit in self.limits)])
+        # What is written gives its gift, and service waits behind it: no more than can leave in a few seconds.
+        self.most = min([CHUNK, *(ceil(limit.holds + AHEAD * limit.rate) for limit in self.limits)])
         self.outcomes: list[Outcome] = []
         self.answered = 0  # the message that the server took last, if that is not yet marked
         self.bad: list[tuple[str, str]] = []  # addresses that do not exist, and who said so
@@ -148,7 +152,8 @@ class _Turn:
         more = True
         try:
             while more and not self.halted and self.clock() < self.deadline:
-                limit = breaker.how_many(self.sender, self.clock(), self.chunk)
+                chunk = self._room()
+                limit = breaker.how_many(self.sender, self.clock(), chunk)
                 ids = claim(
                     sender_id=self.sender.pk,
                     token=self.token,
@@ -159,7 +164,7 @@ class _Turn:
                 more = bool(ids) or self._more_soon()
                 if ids:
                     breaker.trying(sender=self.sender)
-                    self._chunk(ids, whole=len(ids) == CHUNK)
+                    self._chunk(ids, whole=len(ids) == chunk)
         finally:
             try:
                 self._settled()
@@ -168,6 +173,11 @@ class _Turn:
                 self.beside.shutdown()
                 self.line.close()
         return self.sent, more and not self.halted
+
+    def _room(self) -> int:
+        """How many to write next."""
+        speed = _speeds.get(self.sender.pk)
+        return min(self.most, FIRST if speed is None else ceil(AHEAD * speed))
 
     def _more_soon(self) -> bool:
         """Waits for a campaign's own speed, if that takes a moment only; whether it did."""
@@ -182,10 +192,13 @@ class _Turn:
         self._settled()  # before the first mark of this chunk: so a dead worker leaves one message in doubt, not two
         # The marks are one statement, planned once: planning it takes longer than doing it.
         execute("SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan", None)
+        started = time.monotonic()
         try:
             self._hand_over(ready)
         finally:
             execute("RESET synchronous_commit; RESET plan_cache_mode", None)
+        if tried := sum(one.tried for one in self.outcomes):
+            _speeds[self.sender.pk] = max(tried / max(time.monotonic() - started, 0.001), 1.0)
         outcomes, self.outcomes, self.answered = self.outcomes, [], 0
         bad, self.bad = self.bad, []
         if whole and not connection.in_atomic_block:  # more will come: while it is claimed and written

@@ -15,6 +15,7 @@ from campaigns.enums import EventKind
 from campaigns.forms_sending import SuppressForm
 from campaigns.models import Campaign, DeliveryEvent, Message, Sender, Suppression
 from campaigns.queries import address_key
+from campaigns.services import delivery
 from campaigns.services.bounces import SOFT_IN_A_ROW, Told, record
 from campaigns.services.breaker import TROUBLES
 from campaigns.services.claims import pause
@@ -172,3 +173,19 @@ def test_lines_of_a_file_are_put_on_the_list_and_bad_ones_are_named():
     assert found == [("a@example.com", "moved, left", date(2027, 12, 31)), ("c@example.com", "", None)]
     assert ["Line 1" in form.mistakes[0], "Line 3" in form.mistakes[1], "soon" in form.mistakes[2]] == [True] * 3
     assert len(form.mistakes) == 3
+
+
+def test_what_is_written_ahead_goes_by_how_fast_the_server_is_and_service_goes_first(sink, monkeypatch):
+    monkeypatch.setattr(delivery, "FIRST", 4)
+    monkeypatch.setattr(delivery, "AHEAD", 0.3)
+    asked: list[int] = []
+    claimed = delivery.claim
+    monkeypatch.setattr(delivery, "claim", lambda **how: asked.append(how["limit"]) or claimed(**how))
+    sink.slow = 0.1
+    due(5)
+    receipt = service()[0]
+    Message.objects.exclude(pk=receipt.pk).update(next_try_at=AT - timedelta(hours=1))  # waits longer
+    assert run() == 6
+    assert sink.kept[0]["Message-ID"] == receipt.message_id
+    assert asked[0] == 4
+    assert set(asked[1:]) <= {2, 3}
