@@ -128,6 +128,7 @@ ROLES: dict[str, dict[str, str]] = {
         "campaigns.outbox": "view",
         "campaigns.broadcast": "view add change approve",
         "campaigns.campaignsettings": "view add change",
+        "surveys.response": "add change",  # to change one is to take it out of the figures, or put it back
         "surveys.remedy": "add change",  # to change one is to decide about it
         "surveys.caretarget": "view add change",
         "surveys.openinghours": "view add change delete",

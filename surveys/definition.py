@@ -52,6 +52,7 @@ class Known:
     languages: tuple[str, ...] = ("en", "zh-hans")
     pictures: frozenset[int] = frozenset()
     anonymous: bool = False
+    published: bool = False  # judged when it was published, and asked ever since: its ways are not judged again
     tree: Callable[[Any], Any] = lambda raw: raw
 
 

@@ -104,7 +104,7 @@ class _Reader:
             self.problem("/sections", gettext("A survey has at most %(n)d questions.") % {"n": MOST_QUESTIONS})
         if sections and not any(question.kind != QuestionKind.STATEMENT for question in survey.questions()):
             self.problem("/sections", gettext("A survey needs a question."))
-        if not self.problems:
+        if not self.problems and not self.known.published:
             self.check_ways(survey)
         return survey
 

@@ -100,6 +100,7 @@ def register_all() -> None:
         exempt(f"surveys.{model}", _("who of the staff looks after cases"))
     exempt("surveys.SharedReport", _("who of the staff shared a report"))
     exempt("surveys.CaseChange", _("the steps of a case; what was said stands with the case"))
+    exempt("surveys.ResponseChange", _("the state stands with the answers"))
     exempt("surveys.CaseFile", _("told with the case"))
     exempt("surveys.CaseMessage", _("told with the case"))
     exempt("surveys.Remedy", _("told with the points and coupons that were given"))

@@ -26,7 +26,9 @@ def reading(version_id: int) -> Definition:
 def _read(version_id: int) -> Definition:
     version = SurveyVersion.objects.select_related("survey").get(pk=version_id)
     pictures = frozenset(_pictures(version.definition))
-    return parse(version.definition, Known(languages=tuple(version.survey.languages), pictures=pictures))
+    return parse(
+        version.definition, Known(languages=tuple(version.survey.languages), pictures=pictures, published=True)
+    )
 
 
 def _pictures(raw: Any) -> Iterable[int]:

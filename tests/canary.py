@@ -68,7 +68,17 @@ from rewards.services.purchases import post_purchases, refund_purchase
 from rewards.services.redemptions import confirm_redemption, refund_redemption, reserve_reward
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import adjust, make_reward, make_rule, make_tiers
-from surveys.models import Case, CaseFile, Invitation, Remedy, Response, Suggestion, SuggestionLike, Upload
+from surveys.models import (
+    Case,
+    CaseFile,
+    Invitation,
+    Remedy,
+    Response,
+    ResponseChange,
+    Suggestion,
+    SuggestionLike,
+    Upload,
+)
 from surveys.services.cases.opening import open_case
 from surveys.tests.factories import AB, open_survey, question
 
@@ -286,6 +296,7 @@ def _answered(member: m.Member, at: datetime) -> None:
     upload.save()
     response.answers.create(question="q1", text=f"I am {WORD}", upload=upload)
     response.answers.create(question="q2", choices=["other"], text=WORD, words=[WORD], themes=[])
+    ResponseChange.objects.create(response=response, void=True, reason=f"{WORD} tried it out", at=at)
     case = open_case(
         kind="suggestion", text=f"I want {WORD}", source="mail", member_id=member.pk, message_key=f"mail:{WORD}", at=at,
         key=WORD,

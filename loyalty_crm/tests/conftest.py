@@ -72,6 +72,8 @@ from rewards.services.redemptions import reserve_reward
 from rewards.services.settings import save_reward_settings
 from rewards.tests.coupons import issue, make_offer
 from rewards.tests.factories import make_reward, make_rule, make_tiers, post
+from surveys.enums import Way
+from surveys.services.answering import begin
 from surveys.services.doors import make_trigger
 from surveys.tests.factories import cases_of, open_survey
 
@@ -239,6 +241,7 @@ def world(db, settings) -> dict[str, int]:
         **cases_of(member),
         **_friends(member),
         "surveys_survey": (asking := open_survey()).pk,
+        "response_to_survey": begin(survey_id=asking.pk, way=Way.PUBLIC, language="en", at=AT).pk,
         "trigger_of_survey": make_trigger(survey_id=asking.pk, event="purchase", at=AT).pk,
         "campaigns_template": template.template_id,
         "campaigns_snippet": snippet.pk,

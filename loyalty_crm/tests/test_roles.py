@@ -226,6 +226,7 @@ ACCESS: dict[str, set[str]] = {
         ),
         MARKETER_UP,
     ),
+    **dict.fromkeys(("surveys_survey_answers", "surveys_survey_answer", "surveys_survey_answers_file"), MARKETER_UP),
     **dict.fromkeys(("surveys_survey_verbatims", "surveys_survey_verbatims_file"), MARKETER_UP),
     **dict.fromkeys((f"surveys_survey_trigger{act}" for act in ("", "_pause", "_resume", "_delete")), MARKETER_UP),
     **pages("surveys_case", MARKETER_UP, add=MARKETER_UP, export=MARKETER_UP),
@@ -314,6 +315,8 @@ def address(pattern: URLPattern, world: dict[str, int]) -> str:
             for act in ("", "_pause", "_resume", "_delete")
         },
         "surveys_case_file": [world["surveys_case"], "picture", world["message_of_case"]],
+        "surveys_survey_answer": [world["surveys_survey"], world["response_to_survey"]],
+        "surveys_survey_answers_file": [world["surveys_survey"], "json"],
         "surveys_survey_report_file": [world["surveys_survey"], "json"],
         "surveys_survey_verbatims_file": [world["surveys_survey"], "json"],
         "campaigns_template_version": [world["campaigns_template"], 1],

@@ -1,4 +1,5 @@
 from surveys.admin import (
+    answers,
     cases,
     reach,
     report,
@@ -10,6 +11,7 @@ from surveys.admin import (
 )
 
 __all__ = [
+    "answers",
     "cases",
     "reach",
     "report",

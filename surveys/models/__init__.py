@@ -13,7 +13,7 @@ from surveys.models.care import (
 from surveys.models.case import Case, CaseChange, CaseFile, CaseMessage, Remedy
 from surveys.models.place import SurveyPlace
 from surveys.models.reach import Invitation, Wave
-from surveys.models.response import Answer, Response, Upload
+from surveys.models.response import Answer, Response, ResponseChange, Upload
 from surveys.models.shared import SharedReport
 from surveys.models.survey import Quota, Survey, SurveyPicture, SurveyVersion
 from surveys.models.theme import Theme
@@ -40,6 +40,7 @@ __all__ = [
     "Remedy",
     "RemedyLimit",
     "Response",
+    "ResponseChange",
     "RootCause",
     "SharedReport",
     "Suggestion",

@@ -2,6 +2,7 @@
 
 import uuid
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -67,8 +68,45 @@ class Response(models.Model):
             ),
         ]
 
+        triggers = [
+            pgtrigger.Protect(name="stays", operation=pgtrigger.Delete, condition=~pgtrigger.Q(old__state="started")),
+        ]
+
     def __str__(self) -> str:
         return str(self.uid)
+
+
+class ResponseChange(models.Model):
+    """A complete answer taken out of the figures (`void`), or put back into them, by whom, and why."""
+
+    response = models.ForeignKey(Response, models.CASCADE, related_name="changes", verbose_name=_("response"))
+    void = models.BooleanField(_("taken out of the figures"))
+    reason = models.CharField(_("reason"), max_length=200)
+    at = models.DateTimeField(_("when"))
+    actor = models.ForeignKey(
+        "members.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
+
+    class Meta:
+        verbose_name = _("answer taken out of the figures")
+        verbose_name_plural = _("answers taken out of the figures")
+        triggers = [
+            pgtrigger.ReadOnly(name="read_only", exclude=["actor"]),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+# What somebody finished is theirs: nobody writes over it, and it goes with nothing but erasure and mixing.
+_KEPT = """
+IF EXISTS (SELECT FROM surveys_response WHERE id = OLD.response_id AND state <> 'started') THEN
+    RAISE EXCEPTION 'pgtrigger: Cannot change answers of a finished response';
+END IF;
+IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+RETURN NEW;
+"""
 
 
 class Answer(models.Model):
@@ -97,6 +135,16 @@ class Answer(models.Model):
         indexes = [
             # Texts that wait to be read.
             models.Index(fields=["id"], condition=Q(words=None) & ~Q(text=""), name="surveys_answer_unread")
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="kept",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(exclude=["words", "themes"]),
+                func=_KEPT,
+            ),
+            pgtrigger.Trigger(name="stays", when=pgtrigger.Before, operation=pgtrigger.Delete, func=_KEPT),
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ from surveys.definition import Question
 from surveys.enums import InvitationState, QuestionKind, ResponseState, SurveyState, Way
 from surveys.events import SURVEY_ANSWERED, SURVEY_DETRACTOR
 from surveys.logic import holds, path, unanswered
-from surveys.models import Answer, Invitation, Quota, Response, Survey
+from surveys.models import Answer, Invitation, Quota, Response, ResponseChange, Survey
 from surveys.parser import condition_of
 from surveys.queries import fitting, given_in, member_fits, reading
 from surveys.queries_reach import who_traits
@@ -37,6 +37,10 @@ class NotOpen(Exception):
 
 class AlreadyAnswered(Exception):
     """This invitation, or this response, is finished; nothing was changed."""
+
+
+class CannotVoid(Exception):
+    """Not complete, of an anonymous survey, or without a reason."""
 
 
 @dataclass
@@ -256,14 +260,14 @@ def _counted(survey: Survey, given: Mapping[str, Given], response: Response, at:
     known falls under no quota of members."""
     if survey.state != SurveyState.OPEN or (survey.closes_at and at >= survey.closes_at):
         return False
+    return _takes_place(survey, given, response, at)
+
+
+def _takes_place(survey: Survey, given: Mapping[str, Given], response: Response, at: datetime) -> bool:
     locked = Survey.objects.select_for_update().get(pk=survey.pk) if survey.response_limit is not None else survey
     if locked.response_limit is not None and locked.taken >= locked.response_limit:
         return False
-    under = [
-        quota.pk
-        for quota in Quota.objects.filter(survey=survey)
-        if _holds(quota, given, response) and member_fits(quota.who, member_id=response.member_id, at=at)
-    ]
+    under = _under(survey, given, response, at)
     quotas = list(Quota.objects.select_for_update().filter(pk__in=under).order_by("pk"))
     if any(quota.taken >= quota.most for quota in quotas):
         return False
@@ -271,6 +275,57 @@ def _counted(survey: Survey, given: Mapping[str, Given], response: Response, at:
         Survey.objects.filter(pk=survey.pk).update(taken=F("taken") + 1)
     Quota.objects.filter(pk__in=under).update(taken=F("taken") + 1)
     return True
+
+
+def _under(survey: Survey, given: Mapping[str, Given], response: Response, at: datetime) -> list[int]:
+    return [
+        quota.pk
+        for quota in Quota.objects.filter(survey=survey)
+        if _holds(quota, given, response) and member_fits(quota.who, member_id=response.member_id, at=at)
+    ]
+
+
+@transaction.atomic
+def void(*, response_id: int, reason: str, at: datetime, actor_id: int | None) -> Response:
+    """Takes a complete answer out of the figures, and its places in limit and quotas are free again; it stays, and can
+    be put back. Not of anonymous surveys: figures before and after would tell what somebody said. CannotVoid."""
+    response = _found(response_id)
+    if response.state != ResponseState.COMPLETE or response.survey.anonymous or not reason.strip():
+        raise CannotVoid
+    under = _under(response.survey, given_in(response), response, at)
+    if response.survey.response_limit is not None:
+        Survey.objects.filter(pk=response.survey_id, taken__gt=0).update(taken=F("taken") - 1)
+    locked = Quota.objects.select_for_update().filter(pk__in=under, taken__gt=0).order_by("pk")
+    Quota.objects.filter(pk__in=[quota.pk for quota in locked]).update(taken=F("taken") - 1)
+    return _voided(response, ResponseState.VOID, reason, at, actor_id)
+
+
+@transaction.atomic
+def put_back(*, response_id: int, reason: str, at: datetime, actor_id: int | None) -> Response:
+    """Counts again what was taken out. CannotVoid; NotOpen("full") where its place in limit or quota was taken."""
+    response = _found(response_id)
+    if response.state != ResponseState.VOID or not reason.strip():
+        raise CannotVoid
+    if not _takes_place(response.survey, given_in(response), response, at):
+        raise NotOpen("full")
+    return _voided(response, ResponseState.COMPLETE, reason, at, actor_id)
+
+
+def _found(response_id: int) -> Response:
+    return Response.objects.select_for_update(of=("self",)).select_related("survey").get(pk=response_id)
+
+
+def _voided(response: Response, state: ResponseState, reason: str, at: datetime, actor_id: int | None) -> Response:
+    response.state = state
+    response.save(update_fields=["state"])
+    ResponseChange.objects.create(
+        response=response,
+        void=state == ResponseState.VOID,
+        reason=" ".join(reason.split())[:200],
+        at=at,
+        actor_id=actor_id,
+    )
+    return response
 
 
 def _holds(quota: Quota, given: Mapping[str, Given], response: Response) -> bool:

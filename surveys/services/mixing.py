@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import PurePath
 from uuid import uuid4
 
+import pgtrigger
 import structlog
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -98,7 +99,8 @@ def mix(*, survey_id: int, at: datetime) -> int:
             answer.pk, answer.response = None, now
             again.append(answer)
     Answer.objects.bulk_create(again)
-    Response.objects.filter(pk__in=old).delete()
+    with pgtrigger.ignore("surveys.Answer:stays", "surveys.Response:stays"):
+        Response.objects.filter(pk__in=old).delete()
     return len(waiting)
 
 
