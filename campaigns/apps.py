@@ -22,7 +22,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.content import sources, survey_block
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
-        from campaigns.services import greeting, keeping, opt_in, senders, survey_mail, topics, verify
+        from campaigns.services import greeting, keeping, opt_in, senders, survey_mail, survey_profile, topics, verify
         from campaigns.services.broadcasts import writing
         from campaigns.services.erasure import erase_messages
         from campaigns.services.journeys import writing as journeys
@@ -35,6 +35,7 @@ class CampaignsConfig(AppConfig):
         sources.register_all()
         survey_block.register_all()
         survey_mail.register_all()
+        survey_profile.register_all()
         merging.register_all()
         privacy.register_all()
         register_eraser("campaigns", erase_messages)

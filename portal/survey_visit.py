@@ -1,5 +1,6 @@
 """Somebody at a survey, whichever door they came by, and the cookie by which their browser is known again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from members.models import Member
+from surveys import piping
 from surveys.answers import Given
 from surveys.definition import Survey as Definition
 from surveys.enums import Way
@@ -108,6 +110,13 @@ class Visit:
     @property
     def name(self) -> str:
         return self.person.name if self.person and not self.survey.anonymous else ""
+
+    @cached_property
+    def profile(self) -> Mapping[str, str]:
+        """What questions can say of them; nothing where nobody is known."""
+        if self.person is None or self.survey.anonymous:
+            return {}
+        return piping.told(self.person, self.language, timezone.now())
 
     @property
     def tablet(self) -> bool:

@@ -7,7 +7,8 @@
          "random": true, "jumps": [{"if": {"answer": "q3", "op": "is", "value": "a"}, "to": "s3"}]}]}],
      "thanks": {"title": {…}, "text": {…}}}
 
-Texts are given by language. A title may hold {{ q1 }} (what was answered) and {{ name }} (the member's, where known).
+Texts are given by language. A title may hold {{ q1 }} (what was answered) and {{ name }} (the member's, where
+known), or more of who they are, as {{ member.city }} (surveys.piping).
 
 condition := {"all": [condition…]} | {"any": [condition…]} | {"not": condition}
            | {"answer": "q1", "op": "at_most", "value": 6}       answers that are asked for come before
@@ -52,6 +53,7 @@ class Known:
     languages: tuple[str, ...] = ("en", "zh-hans")
     pictures: frozenset[int] = frozenset()
     anonymous: bool = False
+    profile: frozenset[str] = frozenset()  # what texts can say of a member, as “member.city”
     published: bool = False  # judged when it was published, and asked ever since: its ways are not judged again
     tree: Callable[[Any], Any] = lambda raw: raw
 

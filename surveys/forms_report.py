@@ -14,6 +14,7 @@ from surveys.enums import Way
 from surveys.models import Survey
 from surveys.queries_figures import segments_for, traits_in
 from surveys.queries_report import Asked
+from surveys.reaching import channel_names
 
 SCOPES: tuple[tuple[str, Any], ...] = (
     ("month", _("month")),
@@ -24,9 +25,15 @@ SCOPES: tuple[tuple[str, Any], ...] = (
     ("tier", _("tier")),
     ("store", _("store")),
     ("product", _("product")),
+    ("channel", _("channel of the invitation")),
 )
 CALENDAR = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31)))
-TRAITS = ("tier", "store", "product")
+TRAITS = ("tier", "store", "product", "channel")
+
+
+def trait_words(trait: str, value: str) -> str:
+    """A trait kept with an answer, as people call it."""
+    return channel_names().get(value, value) if trait == "channel" else value
 
 
 class ReportForm(forms.Form):
@@ -53,6 +60,7 @@ class ReportForm(forms.Form):
     tier = forms.ChoiceField(label=_("Tier"), required=False)
     store = forms.ChoiceField(label=_("Store"), required=False)
     product = forms.ChoiceField(label=_("Product"), required=False)
+    channel = forms.ChoiceField(label=_("Channel of the invitation"), required=False)
     segment = forms.ChoiceField(label=_("Segment"), required=False)
 
     def __init__(self, *args: Any, survey: Survey, **kwargs: Any) -> None:
@@ -67,7 +75,7 @@ class ReportForm(forms.Form):
         self._choices("version", [(str(n), str(n)) for n in range(survey.number, 0, -1)])
         self._choices("way", Way.choices)
         for trait in TRAITS:
-            self._choices(trait, [(value, value) for value in known.get(trait, ())])
+            self._choices(trait, [(value, trait_words(trait, value)) for value in known.get(trait, ())])
         self._choices("segment", [(str(pk), name) for pk, name in segments])
         for name in list(self.fields):
             if (survey.anonymous and name not in self.of_anonymous) or (name in TRAITS and name not in known):

@@ -1,7 +1,7 @@
 """Which questions are asked of whom, by what was answered before. Pure functions on surveys/definition.py."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from typing import TypeVar
@@ -13,7 +13,7 @@ from surveys.enums import Comparison
 Answers = Mapping[str, Given]
 Item = TypeVar("Item", Question, Choice)
 _CALLED = re.compile(r"^\s*\{\{\s*name\s*\}\}[\s,，、:：]*|[\s,，、]*\{\{\s*name\s*\}\}")
-_PIPE = re.compile(r"\{\{\s*([a-z0-9_-]+)\s*\}\}")
+_PIPE = re.compile(r"\{\{\s*([a-z0-9_.-]+)\s*\}\}")  # with a dot: of the profile (surveys.piping)
 
 
 def holds(condition: Condition | None, given: Answers, fits: Sequence[bool] = ()) -> bool:
@@ -179,9 +179,17 @@ def unanswered(survey: Survey, given: Answers, fits: Sequence[bool] = (), seed: 
     return [question for question in asked if question.required and not given.get(question.id)]
 
 
-def piped(text: str, survey: Survey, given: Answers, *, language: str, name: str = "") -> str:
-    """A text with {{ q1 }} and {{ name }} filled in; plain text, to be escaped by who shows it. Where the name is not
-    known, the comma beside it goes too."""
+def piped(
+    text: str,
+    survey: Survey,
+    given: Answers,
+    *,
+    language: str,
+    name: str = "",
+    profile: Callable[[], Mapping[str, str]] = dict,
+) -> str:
+    """A text with {{ q1 }}, {{ name }} and {{ member.city }} filled in, for which `profile` is asked where need be;
+    plain text, to be escaped by who shows it. Where the name is not known, the comma beside it goes too."""
     if not name and "name" in pipes(text):
         text = _CALLED.sub("", text)
         text = text[:1].upper() + text[1:]
@@ -189,6 +197,8 @@ def piped(text: str, survey: Survey, given: Answers, *, language: str, name: str
     def fill(found: re.Match[str]) -> str:
         if found[1] == "name":
             return name
+        if "." in found[1]:
+            return profile().get(found[1], "")
         question, answer = survey.question(found[1]), given.get(found[1], NOTHING)
         return in_words(question, answer, language) if question else ""
 

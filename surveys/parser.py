@@ -363,14 +363,18 @@ class _Reader:
         mixed = {n for n, section in enumerate(survey.sections) if section.random}
         for part, texts in (("title", question.title), ("help", question.help)):
             for language, text in texts.items():
-                for name in pipes(text) - {"name"}:
+                of_them = {name for name in pipes(text) if name == "name" or "." in name}
+                for name in sorted(of_them - {"name"} - self.known.profile):
+                    words = gettext("“%(name)s” is nothing that is known of a member.") % {"name": name}
+                    self.problem(f"{path}/{part}/{language}", words)
+                for name in pipes(text) - of_them:
                     there = self.places.get(name)
                     if there is None or survey.question(name) is None or there >= here or there[0] == here[0] in mixed:
                         self.problem(
                             f"{path}/{part}/{language}",
                             gettext("“%(name)s” is no question that was asked before.") % {"name": name},
                         )
-                if "name" in pipes(text) and self.known.anonymous:
+                if of_them and self.known.anonymous:
                     self.problem(
                         f"{path}/{part}/{language}", gettext("An anonymous survey cannot ask who somebody is.")
                     )

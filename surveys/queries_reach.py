@@ -16,6 +16,7 @@ from surveys.definition import said
 from surveys.enums import InvitationState, SurveyState, Way
 from surveys.models import AskingRule, Invitation, Survey, SurveyTrigger, SurveyVersion
 from surveys.queries import reading
+from surveys.reaching import channel_of
 
 # Asked once per key; nobody who was asked this survey, or by this trigger, in the days before, or has answered it in
 # them; nobody whom any survey asked within the days of the shop's rule. Who came by themselves was not asked.
@@ -77,12 +78,14 @@ def going(survey: Survey, chosen: str, params: Mapping[str, Any], at: datetime) 
 
 
 def who_traits(member_id: int | None, invitation: Invitation | None) -> dict[str, str]:
-    """Who they are, as far as reports group by it: tier, and the store and the dearest product of the purchase that
-    they are asked about."""
+    """Who they are, as far as reports group by it: tier, the channel by which they were asked, and the store and the
+    dearest product of the purchase that they are asked about."""
     told: dict[str, str] = {}
     if member_id is not None:
         tier = MemberTier.objects.filter(member=member_id).values_list("tier__name", flat=True).first()
         told["tier"] = tier or ""
+    if invitation is not None:
+        told["channel"] = channel_of(invitation.survey_id, invitation.pk)
     if invitation is not None and invitation.purchase_id:
         purchase = Purchase.objects.get(pk=invitation.purchase_id)
         told["store"] = purchase.store

@@ -29,7 +29,8 @@ class Sending:
     `choose(survey_id, template_id or None, channels, at)`; `counts(survey_id)` the messages by state;
     `reached(survey_id, sql, params, at)` of the members whose ids a query gives; `test(survey_id, to, at)` mails one
     to an address, with a link that answers nothing; `handed(survey_ids)` the invitations whose message was handed over,
-    and how many of them were answered by what counts, by survey.
+    and how many of them were answered by what counts, by survey; `channel(survey_id, invitation_id)` by which one was
+    handed over, "" by none.
     """
 
     templates: Callable[[], Sequence[tuple[int, str]]]
@@ -41,6 +42,7 @@ class Sending:
     reached: Callable[[int, str, Mapping[str, Any], datetime], Reached]
     test: Callable[[int, str, str, datetime], None]
     handed: Callable[[Sequence[int]], dict[int, tuple[int, int]]]
+    channel: Callable[[int, int], str]
 
 
 _sending: list[Sending] = []
@@ -60,3 +62,12 @@ def handed_over(survey_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Invitations that reached whom they ask, and how many of them were answered; by survey, none where there are none.
     One query."""
     return _sending[0].handed(survey_ids) if _sending else {}
+
+
+def channel_of(survey_id: int, invitation_id: int) -> str:
+    """By which channel an invitation was handed over; "" by none. One query."""
+    return _sending[0].channel(survey_id, invitation_id) if _sending else ""
+
+
+def channel_names() -> dict[str, str]:
+    return dict(_sending[0].channels()) if _sending else {}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from surveys.definition import Question, said
 from surveys.enums import SCALES, TEXTS, QuestionKind, Way
-from surveys.forms_report import SCOPES
+from surveys.forms_report import SCOPES, trait_words
 from surveys.models import Survey, Theme
 from surveys.queries_figures import drivers_of, main_of, questions_of
 from surveys.queries_report import EVERYBODY, Asked, Report, Tally, rate_of, report, score_of, shares_of, shown_of
@@ -167,7 +167,7 @@ def group_name(survey: Survey, by: str, who: str) -> str:
         return gettext("Wave %(n)s") % {"n": who} if who else gettext("not by a wave")
     if by == "version":
         return gettext("Version %(n)s") % {"n": who}
-    return who or gettext("not known")
+    return trait_words(by, who) or gettext("not known")
 
 
 def _in_order(by: str, sizes: dict[str, int]) -> list[str]:
@@ -191,11 +191,13 @@ def groups(
         cells = []
         scores = {who: score for who in sizes if (score := score_of(question, found[who].get(question.id)))}
         shown = shown_of({who: score.n for who, score in scores.items()}, least)
+        told = [scores[who].value for who in order if who in shown]
+        ends = _ends(question, whole, [value for value in told if value is not None])
         for who in order:
             score = scores[who] if who in shown else score_of(question, None)
             assert score is not None
             rest = score_of(question, _without(tallies.get(question.id), found[who].get(question.id)))
-            cells.append({"score": score, "heat": heat(score), "differs": rest and change(rest, score)})
+            cells.append({"score": score, "heat": heat(score, ends), "differs": rest and change(rest, score)})
         rows.append({"title": title_of(question), "cells": cells, "whole": whole})
     heads = [{"name": group_name(survey, by, who), "n": sizes[who]} for who in order]
     return {"heads": heads, "rows": rows, "by": dict(SCOPES).get(by, ""), "left": len(sizes) - len(order)}
@@ -210,11 +212,21 @@ def _without(whole: Tally | None, part: Tally | None) -> Tally:
     return Tally(numbers={value: n - less.get(value, 0) for value, n in (whole.numbers if whole else {}).items()})
 
 
-def heat(score: Score) -> str:
-    """How far up its scale a score is, in five steps; none where there is no score or the scale has no ends."""
-    if score.value is None or score.formula not in ENDS:
+def _ends(question: Question, whole: Score, told: list[float]) -> tuple[float, float] | None:
+    """Between which values colours are laid: the ends of the scale; of numbers without ends those of the groups, which
+    are then held against each other alone. None where there are no two."""
+    if whole.formula in ENDS:
+        return ENDS[whole.formula]
+    if question.low is not None and question.high is not None and question.low < question.high:
+        return question.low, question.high
+    return (min(told), max(told)) if told and min(told) < max(told) else None
+
+
+def heat(score: Score, ends: tuple[float, float] | None) -> str:
+    """How far up its scale a score is, in five steps; none where there is no score or no scale."""
+    if score.value is None or ends is None:
         return ""
-    low, high = ENDS[score.formula]
+    low, high = ends
     return str(min(4, int(5 * (score.value - low) / (high - low))))
 
 

@@ -280,7 +280,16 @@ def _handed(survey_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     return {survey_id: (asked, answered) for survey_id, asked, answered in rows}
 
 
+def _channel(survey_id: int, invitation_id: int) -> str:
+    sent = Message.objects.filter(
+        campaign__survey_mail=survey_id, occurrence=f"invitation:{invitation_id}", state=MessageState.SENT
+    )
+    return sent.filter(member__invitations=invitation_id).values_list("channel", flat=True).first() or ""
+
+
 def register_all() -> None:
     """Called once, when the app is ready."""
     register_writer(CampaignKind.SURVEY, write)
-    register(Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test, _handed))
+    register(
+        Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test, _handed, _channel)
+    )

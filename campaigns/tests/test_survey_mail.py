@@ -22,13 +22,16 @@ from members.services.consent import state_consent
 from members.services.profile import link_account
 from members.services.reactions import run_due as react
 from members.tests.factories import make_member
+from surveys.definition import BadSurvey
 from surveys.links import Asked, member_url
 from surveys.models import Invitation, Response
 from surveys.queries_list import standing
-from surveys.queries_report import rate_of
+from surveys.queries_report import Asked as Part
+from surveys.queries_report import rate_of, report
 from surveys.reaching import sending
+from surveys.report import figures
 from surveys.services.inviting import invite
-from surveys.tests.factories import open_survey
+from surveys.tests.factories import open_survey, question
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +94,9 @@ def test_the_response_rate_is_of_those_whom_an_invitation_reached():
         assert client.post(link, {"q3": "a"}, follow=True).status_code == 200
     rate = rate_of(survey.pk)
     assert (rate.asked, rate.answered.value, rate.unasked, rate.finished) == (2, 50, 3, 4)
+    assert report(Part(survey.pk, by="channel"))[1] == {"email": 1, "": 3}
+    told = figures(survey, Part(survey.pk), "channel")["groups"]
+    assert [head["name"] for head in told["heads"]] == ["E-mail", "not known"]
     assert standing([survey.pk])[survey.pk].rate == 50
 
 
@@ -209,3 +215,18 @@ def test_the_test_mail_leads_to_the_public_page():
     (sent,) = mail.outbox
     assert f"/s/{survey.code}/?q1=10" in sent.alternatives[0][0]
     assert not Invitation.objects.exists()
+
+
+def test_a_question_says_what_is_known_of_the_member_and_nothing_of_a_stranger():
+    asked = {"en": "How is {{ member.city }}?", "zh-hans": "{{ member.city }}：{{points.balance}}"}
+    survey = open_survey({"sections": [{"id": "s1", "questions": [question("q1", title=asked)]}]})
+    mei = make_member(city="上海 <b>", language="zh-hans")
+    asked_of = Invitation.objects.create(survey=survey, member=mei, key="wave:1", created_at=timezone.now())
+    page = Client().get(reverse("portal:invited", args=[asked_of.uid])).content.decode()
+    assert "上海 &lt;b&gt;：0" in page
+    assert "How is ?" in Client().get(reverse("portal:survey", args=[survey.code])).content.decode()
+    for wrong, anonymous, sentence in (("member.email", False, "nothing that is known"), ("member.city", True, "who")):
+        title = {"en": f"{{{{ {wrong} }}}}", "zh-hans": "？"}
+        draft = {"sections": [{"id": "s1", "questions": [question("q1", title=title)]}]}
+        with pytest.raises(BadSurvey, match=sentence):
+            open_survey(draft, anonymous=anonymous)

@@ -4,7 +4,9 @@ What was answered so far travels in the page itself. The page may stand in a fra
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from csp.constants import SELF
@@ -20,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from portal.forms_surveys import raw_values
 from portal.survey_visit import Visit
 from portal.views.surveys import page_of, show
+from surveys import piping
 from surveys.answers import Given, Refused, clean
 from surveys.definition import BadSurvey, said
 from surveys.definition import Survey as Definition
@@ -50,6 +53,10 @@ class Rehearsal(Visit):
     @property
     def name(self) -> str:
         return "" if self.survey.anonymous else gettext("Anna")
+
+    @cached_property
+    def profile(self) -> Mapping[str, str]:
+        return {} if self.survey.anonymous else piping.samples()
 
     def fits(self) -> list[bool]:
         return ["fits" in self.request.GET] * len(self.definition.trees)

@@ -159,7 +159,8 @@ def _asked(
     language = visit.language
 
     def words(texts: Any) -> str:
-        return piped(said(texts, language), visit.read, known, language=language, name=visit.name)
+        text, about = said(texts, language), lambda: visit.profile
+        return piped(text, visit.read, known, language=language, name=visit.name, profile=about)
 
     chosen = set(given.choices)
     choices = [

@@ -46,7 +46,7 @@
     return [...found, ["end", words.end]];
   }
   const pipesOf = (s, q) => [
-    ...(settings.anonymous ? [] : [["name", words.name]]),
+    ...(settings.anonymous ? [] : [["name", words.name], ...settings.profile]),
     ...before(s, q).map((one) => [one.id, said(one.title).slice(0, 60) || one.id]),
   ];
 

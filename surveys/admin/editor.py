@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from members.enums import Language
 from members.models import Segment
 from rewards.models import Tier
+from surveys import piping
 from surveys.definition import Problem
 from surveys.enums import NUMERIC, WITH_CHOICES, Comparison, QuestionKind
 from surveys.models import Survey
@@ -175,5 +176,6 @@ def settings(survey: Survey, *, may: bool, problems: Iterable[Problem]) -> dict[
         "pictures": {
             pk: reverse("portal:survey_picture", args=[pk]) for pk in survey.pictures.values_list("pk", flat=True)
         },
+        "profile": [] if survey.anonymous else piping.fields(),
         "problems": [{"path": one.path, "sentence": one.sentence} for one in problems],
     }

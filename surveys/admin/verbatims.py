@@ -22,7 +22,7 @@ from surveys.admin.report import FORMATS
 from surveys.admin.tabs import draw, register_page
 from surveys.enums import TEXTS
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource
-from surveys.forms_report import TRAITS, ReportForm, asked_by
+from surveys.forms_report import TRAITS, ReportForm, asked_by, trait_words
 from surveys.models import Answer, Case, Survey
 from surveys.queries_figures import main_of, questions_of
 from surveys.queries_report import Asked
@@ -88,7 +88,9 @@ def page(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpResponse
         answer.title = form.titles.get(answer.question, answer.question)
         answer.case = cases.get(answer.response_id)
         answer.about = [form.themes[pk] for pk in answer.themes or () if pk in form.themes]
-        answer.who = [answer.response.traits[name] for name in TRAITS if answer.response.traits.get(name)]
+        answer.who = [
+            trait_words(name, answer.response.traits[name]) for name in TRAITS if answer.response.traits.get(name)
+        ]
     kept = {key: value for key, value in request.GET.items() if key != "page" and value}
     context = {
         "form": form,

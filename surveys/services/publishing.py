@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from members.enums import Language
 from members.segments.tree import BadDefinition
 from members.segments.tree import parse as parse_tree
+from surveys import piping
 from surveys.definition import BadSurvey, Known, Problem
 from surveys.definition import Survey as Definition
 from surveys.enums import SurveyState, Way
@@ -40,7 +41,13 @@ class Locked(Exception):
 def known_for(survey: Survey) -> Known:
     """What its definition may refer to."""
     pictures = frozenset(survey.pictures.values_list("pk", flat=True)) if survey.pk else frozenset()
-    return Known(languages=tuple(survey.languages), pictures=pictures, anonymous=survey.anonymous, tree=parse_tree)
+    return Known(
+        languages=tuple(survey.languages),
+        pictures=pictures,
+        anonymous=survey.anonymous,
+        tree=parse_tree,
+        profile=frozenset(name for name, _label in piping.fields()),
+    )
 
 
 def read_draft(survey: Survey) -> Definition:

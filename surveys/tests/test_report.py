@@ -7,6 +7,7 @@ from surveys.enums import Way
 from surveys.models import Invitation, Response
 from surveys.queries import reading
 from surveys.queries_report import Asked, rate_of, report, score_of, shares_of
+from surveys.report import figures
 from surveys.services.answering import answer, begin, complete
 from surveys.services.mixing import mix
 from surveys.tests.factories import AB, AT, open_survey, question
@@ -104,3 +105,14 @@ def test_rates_have_one_denominator_each():
     rate = rate_of(survey.pk)
     assert (rate.asked, rate.answered.value) == (0, None)  # no message went out (campaigns/tests/test_survey_mail.py)
     assert (rate.unasked, rate.begun, rate.finished) == (2, 3, 2)
+
+
+def test_the_table_of_groups_colours_every_score_by_its_own_scale():
+    asked = [question("q1", "stars"), question("q2", "slider", low=0, high=10), question("q3", "number")]
+    survey = open_survey({"sections": [{"id": "s1", "questions": asked}]})
+    for tier, stars, slider, number in (("Gold", 5, 10, 200), ("Silver", 1, 5, 100)):
+        response = begin(survey_id=survey.pk, way=Way.PUBLIC, language="en", at=AT, traits={"tier": tier})
+        answer(response_id=response.pk, values={"q1": stars, "q2": slider, "q3": number}, at=AT)
+        complete(response_id=response.pk, at=AT)
+    rows = figures(survey, Asked(survey.pk), "tier")["groups"]["rows"]
+    assert [[cell["heat"] for cell in row["cells"]] for row in rows] == [["4", "0"], ["4", "2"], ["4", "0"]]
