@@ -6,14 +6,14 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from members.privacy import exempt, register_export
-from surveys.definition import said
-from surveys.logic import in_words
+from surveys.definition import Question, said
+from surveys.logic import in_words, piped
 from surveys.models import Case, Invitation, Response, SuggestionLike
 from surveys.queries import given_in, reading
 
 
 def _responses(member_id: int) -> list[dict[str, Any]]:
-    responses = Response.objects.filter(member_id=member_id).select_related("survey").order_by("started_at")
+    responses = Response.objects.filter(member_id=member_id).select_related("survey", "member").order_by("started_at")
     return [
         {
             "survey": response.survey.name,
@@ -27,11 +27,15 @@ def _responses(member_id: int) -> list[dict[str, Any]]:
 
 
 def _answers(response: Response) -> list[dict[str, str]]:
-    survey = reading(response.version_id)
-    language = get_language() or "en"
+    survey, known = reading(response.version_id), given_in(response)
+    language, name = get_language() or "en", response.member.name if response.member else ""
+
+    def asked(question: Question) -> str:
+        return piped(said(question.title, language), survey, known, language=language, name=name)
+
     return [
-        {"question": said(question.title, language), "answer": in_words(question, given, language)}
-        for key, given in given_in(response).items()
+        {"question": asked(question), "answer": in_words(question, given, language)}
+        for key, given in known.items()
         if (question := survey.question(key)) is not None
     ]
 

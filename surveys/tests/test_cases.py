@@ -1,5 +1,6 @@
 """Every unhappy customer lands on a desk, is answered in time, and gets what was promised once."""
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -36,6 +37,8 @@ from surveys.models import (
     RootCause,
     SuggestionLike,
 )
+from surveys.panels_answers import _answers
+from surveys.privacy import _responses
 from surveys.queries_effect import effect_of, score_after
 from surveys.rates import per_thousand, rate_ratio, time_to
 from surveys.services.answering import answer, begin, complete
@@ -55,6 +58,7 @@ from surveys.services.cases.hearing import mail_arrives, member_writes
 from surveys.services.cases.improving import TooEarly, check, like, plan, publish, set_state, share
 from surveys.services.cases.opening import MOST, TooMuchText, open_case
 from surveys.services.cases.remedies import decide, give_coupon, give_points, standing
+from surveys.services.cases.ruling import open_by_rules
 from surveys.services.cases.sending import send_due, tell_owners, watch
 from surveys.tests.factories import AT, open_survey, question
 
@@ -127,6 +131,22 @@ def test_a_low_score_opens_one_case_by_the_shops_rules(score, rule, severity):
         assert case.subject == "The milk was sour =1+1"
         assert "The milk was sour" in case.messages.get().text
     assert kinds(member) == ["case.opened"]
+
+
+def test_words_of_earlier_answers_stand_in_what_staff_and_the_member_read_of_it(rf):
+    why = {"en": "{{ name }}, you gave {{ q1 }}. Why?", "zh-hans": "{{ name }}，您给了 {{ q1 }}。为什么？"}
+    told = [question("q1", "nps"), {**question("q2", "long"), "title": why}]
+    survey, member = open_survey({"sections": [{"id": "s1", "questions": told}]}), make_member(name="Anna")
+    CaseRule.objects.create(severity="normal")
+    response = begin(survey_id=survey.pk, way=Way.PORTAL, language="en", at=AT, member_id=member.pk)
+    answer(response_id=response.pk, values={"q1": 3, "q2": "Slow"}, at=AT)
+    complete(response_id=response.pk, at=AT)
+    case = open_by_rules(response_id=response.pk, at=AT)
+    asked = "Anna, you gave 3. Why?"
+    assert asked in case.messages.get().text
+    (panel,) = _answers(member, AT, rf.get("/"))["told"]
+    assert (panel["score"], panel["answers"][1]["question"]) == ((3, 10), asked)
+    assert asked in json.dumps(_responses(member.pk), default=str)
 
 
 def test_the_same_key_is_one_case_and_bad_input_is_none():

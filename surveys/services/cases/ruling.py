@@ -10,7 +10,7 @@ from members.models import PRESENT, Member
 from surveys.definition import Question, said
 from surveys.enums import TEXTS, QuestionKind
 from surveys.enums_cases import CaseChannel, CaseKind, CaseSource, Severity
-from surveys.logic import in_words
+from surveys.logic import in_words, piped
 from surveys.models import Case, CaseRule, Response
 from surveys.queries import given_in, reading
 from surveys.services.answering import DETRACTOR
@@ -48,9 +48,11 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
         return None
     _weight, rule, score, asked = max(hits, key=lambda hit: (hit[0], hit[1].survey_id is not None, -hit[1].pk))
     language = response.member.language if response.member else response.language
+    name = response.member.name if response.member else ""
     with override(language):
         words = [
-            f"{said(question.title, language)}\n{in_words(question, given[question.id], language)}"
+            piped(said(question.title, language), read, given, language=language, name=name)
+            + f"\n{in_words(question, given[question.id], language)}"
             for question in read.questions()
             if question.id in given and (given[question.id].text or given[question.id].number is not None)
         ]
