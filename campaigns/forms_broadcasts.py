@@ -22,6 +22,7 @@ from unfold.widgets import (
 from campaigns import merge
 from campaigns.enums import BroadcastWhen, CampaignPurpose, HourPassed, Metric, OccasionKind
 from campaigns.forms_measures import MEASURES, MeasuresFields
+from campaigns.forms_outgoing import SENDING, SendingFields, time_field
 from campaigns.models import Broadcast, Occasion, Template, Topic
 from campaigns.services.broadcasts.control import Version
 from campaigns.services.senders import channel_choices
@@ -46,11 +47,6 @@ def _whole(label: Any, *, low: int, high: int, **kwargs: Any) -> forms.IntegerFi
 
 def _choice(label: Any, choices: Any, **kwargs: Any) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=choices, widget=UnfoldAdminSelectWidget, **kwargs)
-
-
-def _time(label: Any, **kwargs: Any) -> forms.TimeField:
-    widget = UnfoldAdminTextInputWidget(attrs={"type": "time"})
-    return forms.TimeField(label=label, required=False, widget=widget, **kwargs)
 
 
 def _many(label: Any, queryset: Any) -> forms.ModelMultipleChoiceField:
@@ -262,7 +258,7 @@ class ContentForm(Step):
         return {"broadcast": {name: data[name] for name in names}, "versions": versions}
 
 
-class WhenForm(MeasuresFields, Step):
+class WhenForm(MeasuresFields, SendingFields, Step):
     """When it goes out, how fast, and what is measured."""
 
     when = _choice(_("Goes out"), BroadcastWhen.choices)
@@ -288,7 +284,7 @@ class WhenForm(MeasuresFields, Step):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text=_("-3: three days before."),
     )
-    hour = _time(_("Time of day"), help_text=_("On each member's own clock."))
+    hour = time_field(_("Time of day"), help_text=_("On each member's own clock."))
     hour_passed = _choice(_("Where that hour is over when it is scheduled"), HourPassed.choices)
     late_hours = _whole(
         _("Late by at most (hours)"),
@@ -296,11 +292,6 @@ class WhenForm(MeasuresFields, Step):
         high=336,
         help_text=_("After that it does not go out any more, and is listed as missed."),
     )
-    quiet_from = _time(
-        _("Quiet from"), help_text=_("On each member's own clock. What falls into it waits for its end.")
-    )
-    quiet_until = _time(_("Quiet until"))
-    rate_per_minute = _whole(_("Messages a minute at most"), low=1, high=1_000_000, required=False)
     holdout_percent = forms.DecimalField(
         label=_("Held out (%)"),
         min_value=0,
@@ -312,14 +303,14 @@ class WhenForm(MeasuresFields, Step):
     )
 
     BROADCAST = ("when", "send_at", "day", "occasion", "days_after", "hour", "hour_passed", "late_hours")
-    CAMPAIGN = ("quiet_from", "quiet_until", "rate_per_minute", "holdout_percent", *MEASURES)
+    CAMPAIGN = (*SENDING, "holdout_percent", *MEASURES)
     sections = (
         ("", "when", ""),
         ("", "send_at", "moment"),
         ("", "occasion days_after", "occasion"),
         ("", "day", "local"),
         ("", "hour hour_passed", "local occasion"),
-        (_("How late and how fast"), "late_hours quiet_from quiet_until rate_per_minute", ""),
+        (_("How late and how fast"), f"late_hours {' '.join(SENDING)}", ""),
         (_("What is measured"), f"holdout_percent {' '.join(MEASURES)}", ""),
     )
 
@@ -339,8 +330,6 @@ class WhenForm(MeasuresFields, Step):
         for name in needs.get(data["when"], ()) if "when" in data else ():
             if not data.get(name) and name not in self.errors:
                 self.add_error(name, gettext("Please fill this in."))
-        if (data.get("quiet_from") is None) != (data.get("quiet_until") is None):
-            self.add_error("quiet_until", gettext("Quiet hours have a beginning and an end."))
         data["days_after"] = data.get("days_after") or 0
         return data
 

@@ -94,14 +94,15 @@ class Lift:
 
 
 # Everybody who was drawn to get it counts, whether the mail arrived or not: only so are both groups alike but for the
-# draw. Of a journey each member's first way counts, but none that staff began: nobody drew for it. Net of refunds, in
-# the programme's currency.
+# draw. A broadcast's rows have a version from the draw on; who was out before it has none. Of a journey each member's
+# first way counts, but none that staff began: nobody drew for it. Net of refunds, in the programme's currency.
 _LIFT = """
 WITH drawn AS (
     SELECT message.campaign_id, message.member_id, message.state = 'held' AS held, message.due_at AS since
     FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
     WHERE message.campaign_id = ANY(%(ids)s::bigint[]) AND campaign.kind <> 'journey' AND message.due_at <= %(at)s
-      AND message.state NOT IN ('skipped', 'missed', 'cancelled')
+      AND CASE campaign.kind WHEN 'broadcast' THEN message.state = 'held' OR message.variant > 0
+               ELSE message.state NOT IN ('skipped', 'missed', 'cancelled') END
     UNION ALL
     SELECT * FROM (
         SELECT DISTINCT ON (journey_id, member_id) journey_id, member_id, state = 'held', entered_at

@@ -169,6 +169,7 @@ def test_two_members_with_one_inbox_get_one_message():
     Member.objects.filter(pk=second.pk).update(email="a@example.com")
     planning.take_down(campaign_id=made.pk, timing=timing, now=AT, chunk=9)
     assert rows(made) == {first.pk: ("queued", ""), second.pk: ("skipped", "duplicate_address")}
+    assert Message.objects.get(member=second).variant == 1  # drawn, and so counted where its worth is measured
 
 
 def test_hold_out_and_versions_are_drawn_once_and_for_ever():

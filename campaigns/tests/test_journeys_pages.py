@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import signal
+from datetime import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Barrier, Thread
 
@@ -16,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun, Sender, Template
+from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun, Sender, Template, Topic
 from campaigns.services.journeys import acts
 from campaigns.services.journeys.advancing import advance, advance_batch
 from campaigns.services.journeys.calling import make_calls
@@ -57,6 +58,7 @@ def form(definition, **values) -> dict:
         "holdout_percent": "0",
         "channel": "email",
         "goal_days": "14",
+        "priority": "50",
         "definition": json.dumps(definition),
     }
     return {**told, **values}
@@ -89,6 +91,24 @@ def test_a_draft_may_be_wrong_and_says_where_but_never_runs(desk):
     desk.post(page("publish", made.pk), {"confirmed": "1"})
     made.refresh_from_db()
     assert (made.number, made.campaign.state) == (0, "draft")
+
+
+def test_topic_priority_quiet_hours_and_speed_are_those_of_its_messages(desk):
+    news = Topic.objects.create(purpose="offers", name_en="News", name_zh_hans="消息")
+    wishes = Topic.objects.create(purpose="greetings", name_en="Wishes", name_zh_hans="祝福")
+    steps = {"trigger": {"kind": "joined"}, "steps": [points("a")], "again": {"rule": "never"}}
+    said = {"save": "1", "priority": "80", "quiet_from": "21:00", "quiet_until": "08:00", "rate_per_minute": "30"}
+    wrong = desk.post(page("add"), form(steps, **said, topic=wishes.pk)).content.decode()
+    assert "Members chose this topic for another purpose." in wrong
+    half = desk.post(page("add"), form(steps, **said | {"quiet_until": ""})).content.decode()
+    assert "Quiet hours have a beginning and an end." in half
+    assert not Journey.objects.exists()
+    desk.post(page("add"), form(steps, **said, topic=news.pk))
+    made = Campaign.objects.get(journey__isnull=False)
+    assert (made.topic, made.priority, made.rate_per_minute) == (news, 80, 30)
+    assert (made.quiet_from, made.quiet_until) == (time(21), time(8))
+    shown = desk.get(page("change", made.pk)).context["form"]
+    assert (shown["priority"].value(), shown["topic"].value(), shown["quiet_from"].value()) == (80, news.pk, time(21))
 
 
 def test_what_is_no_json_is_kept_as_it_was_typed(desk):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils.timezone import now
 
 from campaigns.admin.results.trace import reasons, verdict
 from campaigns.admin.results.words import story
@@ -71,6 +72,30 @@ def test_what_it_brought_is_told_beside_those_held_out(admin_client):
     table = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/csv/").content.decode()
     assert f"Held out,{lift.held.members}" in table
     assert "Spring,Broadcast," in admin_client.get("/admin/campaigns/campaign/as-csv/").content.decode()
+
+
+def test_everybody_who_was_drawn_counts_whatever_became_of_their_message():
+    """Of 60, half are held out. Of the others one says no and one is cancelled: they were drawn."""
+    many(60)
+    silent = make_member(email="silent@example.com")
+    made = scheduled(campaign={"holdout_percent": 50, "goal_days": 7})
+    beat()
+    drawn = dict(Message.objects.exclude(member=silent).values_list("member_id", "state"))
+    held = [pk for pk, state in drawn.items() if state == "held"]
+    got = sorted(set(drawn) - set(held))
+    assert len(drawn) == 60
+    first, second = got[0], got[1]
+    state_consent(member_id=first, channel="email", purpose="offers", granted=False, source="x", at=now())
+    Message.objects.filter(member_id=second).update(state="cancelled")
+    factories.run(AT)
+    assert Message.objects.get(member_id=first).state == "skipped"
+    assert Message.objects.get(member=silent).state == "skipped"  # before the draw: on neither side
+    buy(f"message.member_id IN ({first}, {second})", "3000")
+    buy("message.state = 'held'", "500")
+    lift = lifts([made.pk], at=LATER)[made.pk]
+    assert (lift.got.members, lift.held.members) == (len(got), len(held))
+    assert (lift.got.buyers, lift.got.spent) == (2, 6000)
+    assert lift.difference.estimate == pytest.approx(6000 / len(got) - 500)
 
 
 def test_not_enough_data_is_said(admin_client):
@@ -148,11 +173,13 @@ def test_what_is_measured_is_chosen_where_it_is_set_up_and_goes_on_to_who_missed
     address = f"/admin/campaigns/broadcast/{made.pk}/when/"
     assert 'name="measure_opens"' in admin_client.get(address).content.decode()
     data = {"when": "now", "hour_passed": "skip", "late_hours": 24, "holdout_percent": 0, "goal_days": 21}
+    data["priority"] = 70
     admin_client.post(address, data | {"measure_opens": "on", "utm_campaign": "spring"})
     again = control.follow_up(campaign_id=made.pk, at=AT, actor_id=None)
     for pk in (made.pk, again.pk):
         one = Campaign.objects.get(pk=pk)
         assert (one.measure_clicks, one.measure_opens, one.utm_campaign, one.goal_days) == (False, True, "spring", 21)
+        assert one.priority == 70
 
 
 def test_who_approves_sees_what_it_says_and_doubt_is_told_only_where_there_is_some(admin_client):

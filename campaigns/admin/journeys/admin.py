@@ -20,6 +20,7 @@ from campaigns.admin.journeys import acts, editor
 from campaigns.admin.journeys.forms import JourneyForm, TryForm, WhoForm
 from campaigns.enums import CampaignState
 from campaigns.forms_measures import MEASURES
+from campaigns.forms_outgoing import SENDING
 from campaigns.journeys.definition import BadJourney
 from campaigns.journeys.parser import parse
 from campaigns.journeys.ready import READY
@@ -164,7 +165,8 @@ class JourneyAdmin(DeskAdmin):
             "name": campaign.name if campaign else "",
             "purpose": campaign.purpose if campaign else "offers",
             "holdout_percent": campaign.holdout_percent if campaign else 5,
-            **{name: getattr(campaign or Campaign(), name) for name in MEASURES},
+            "topic": campaign.topic_id if campaign else None,
+            **{name: getattr(campaign or Campaign(), name) for name in (*MEASURES, *SENDING)},
             **dict(zip(("channel", "otherwise", "last"), campaign.channels if campaign else ["email"], strict=False)),
             "definition": json.dumps(journey.draft if journey else editor.EMPTY, ensure_ascii=False, indent=1),
         }
@@ -213,7 +215,8 @@ class JourneyAdmin(DeskAdmin):
             definition=given["definition"],
             holdout_percent=given["holdout_percent"],
             channels=form.channels,
-            **{name: given[name] for name in MEASURES},
+            topic=given["topic"],
+            **{name: given[name] for name in (*MEASURES, *SENDING)},
             at=now(),
             actor_id=request.user.pk,
         )

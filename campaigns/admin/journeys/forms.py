@@ -14,8 +14,10 @@ from unfold.widgets import (
 )
 
 from campaigns.forms_measures import MeasuresFields
+from campaigns.forms_outgoing import SendingFields
 from campaigns.journeys.definition import BadJourney, Problem
 from campaigns.journeys.parser import parse
+from campaigns.models import Topic
 from campaigns.services.journeys.definitions import known
 from campaigns.services.senders import channel_choices
 from members.enums import Purpose
@@ -25,7 +27,7 @@ def _other_ways() -> list[tuple[str, Any]]:
     return [("", _("no other way")), *channel_choices()]
 
 
-class JourneyForm(MeasuresFields):
+class JourneyForm(MeasuresFields, SendingFields):
     name = forms.CharField(label=_("Name"), max_length=120, widget=UnfoldAdminTextInputWidget)
     purpose = forms.ChoiceField(
         label=_("What members agreed to"), choices=Purpose.choices, widget=UnfoldAdminSelectWidget
@@ -38,6 +40,13 @@ class JourneyForm(MeasuresFields):
         decimal_places=1,
         help_text=_("So many get nothing, drawn by lot: beside them it shows what the journey brings. 0: nobody."),
         widget=UnfoldAdminDecimalFieldWidget,
+    )
+    topic: forms.ModelChoiceField = forms.ModelChoiceField(
+        label=_("About"),
+        required=False,
+        queryset=Topic.objects.filter(archived=False),
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("Who does not want to hear of this topic does not get it."),
     )
     channel = forms.ChoiceField(label=_("Messages go by"), choices=channel_choices, widget=UnfoldAdminSelectWidget)
     otherwise = forms.ChoiceField(
@@ -70,6 +79,12 @@ class JourneyForm(MeasuresFields):
         if purpose not in ("greetings", "offers"):
             raise forms.ValidationError(_("Please choose greetings or offers."))
         return purpose
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if data.get("topic") and data["topic"].purpose != data.get("purpose"):
+            self.add_error("topic", _("Members chose this topic for another purpose."))
+        return data
 
     def clean_definition(self) -> Any:
         """A draft may be wrong: its problems are shown, and keep it from being published."""

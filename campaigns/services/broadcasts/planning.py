@@ -45,10 +45,10 @@ WITH timed AS MATERIALIZED ({_TIMED}), put AS (
 )
 SELECT (SELECT count(*) FROM timed) AS meant, (SELECT count(*) FROM put) AS put
 """
-# Whose address has a message of this broadcast already: the member with the lower id gets it.
+# Whose address has a message of this broadcast already: the member with the lower id gets it. Both were drawn.
 _SECOND = f"""
 {_INTO}
-SELECT gen_random_uuid(), %(campaign)s, channel, member_id, address, NULL, 0, due_at, due_at + %(late)s, due_at,
+SELECT gen_random_uuid(), %(campaign)s, channel, member_id, address, NULL, variant, due_at, due_at + %(late)s, due_at,
        'skipped', 'duplicate_address', %(now)s
 FROM ({{sql}}) AS row
 WHERE reason = '' AND NOT EXISTS (
