@@ -238,7 +238,8 @@ def test_no_page_of_surveys_and_cases_has_a_barrier(desk, member, open_page, liv
     desk_of = ("caserule", "openinghours", "caresettings")
     pages = [
         "case/", "case/board/", "case/add/", f"case/{case}/", "case/figures/", "case/figures/answers/", "survey/",
-        "survey/add/", f"{own}/verbatims/", f"{own}/versions/", f"{own}/reach/posters/", f"{own}/reach/invitations/",
+        "survey/add/", f"{own}/verbatims/", f"{own}/answers/", f"{own}/answers/{begun.pk}/", f"{own}/versions/",
+        f"{own}/reach/posters/", f"{own}/reach/invitations/",
         f"{own}/reach/triggers/{trigger.pk}/", f"{own}/reach/triggers/{trigger.pk}/delete/", "suggestion/",
         f"suggestion/{made['surveys_suggestion']}/change/", "improvementaction/", "theme/",
         f"theme/{made['surveys_theme']}/change/", "theme/ready/",
