@@ -40,6 +40,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         step = "done" if not granted else "ask" if request.method != "POST" else "undone"
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
+    except service.Gone:  # their mail service must hear that it is done
+        return render(request, "campaigns/unsubscribe.html", {"step": "gone"})
     with override(language := language_of(request, subscription)):
         context = {"step": step, "greetings": subscription.purpose == Purpose.GREETINGS, "token": token}
         response = render(request, "campaigns/unsubscribe.html", {**context, "can_undo": can_undo})
@@ -62,6 +64,8 @@ def choices(request: HttpRequest, token: str) -> HttpResponse:
             subscription = service.read_token(token)
     except service.BadLink:
         return render(request, "campaigns/unsubscribe.html", {"step": "bad"}, status=404)
+    except service.Gone:  # their mail service must hear that it is done
+        return render(request, "campaigns/unsubscribe.html", {"step": "gone"})
     with override(language := language_of(request, subscription)):
         interests = interests_of(subscription.member.pk)
         on = [

@@ -1,5 +1,6 @@
 """Keyed hashes of what says who somebody is: they can be compared, and not read."""
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from common.networks import network_of
@@ -7,8 +8,9 @@ from members.similarity import mailbox
 
 
 def mark(kind: str, value: str) -> str:
-    """HMAC-SHA-256 under the site's secret, 64 hexadecimal digits."""
-    return salted_hmac(f"referrals.{kind}", value, algorithm="sha256").hexdigest()
+    """HMAC-SHA-256 under the site's oldest secret, 64 hexadecimal digits: what was marked once is known for ever."""
+    secret = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)[-1]
+    return salted_hmac(f"referrals.{kind}", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 def mail_mark(address: str) -> str:

@@ -23,7 +23,11 @@ _signer = Signer(salt="campaigns.unsubscribe", sep="~")
 
 
 class BadLink(Exception):
-    """The link is cut off or altered, or its member is gone."""
+    """The link is cut off or altered."""
+
+
+class Gone(Exception):
+    """The link is one of ours, and its member is erased: there is nobody left to write to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +53,26 @@ def _address(_urlconf: str | None, _prefix: str) -> list[str]:
 
 def read_token(token: str) -> Subscription:
     """What a link is about; in a mail to somebody who was merged since, it is about who they are now. BadLink where it
-    is not one of ours."""
+    is not one of ours; Gone."""
     try:
         member_id, channel, purpose = _signer.unsign(token).split(".")
         there = Q(pk=member_id) | Q(merged_members=member_id)
         return Subscription(Member.objects.get(PRESENT, there), Channel(channel), Purpose(purpose))
-    except (BadSignature, ValueError, Member.DoesNotExist) as error:
+    except (BadSignature, ValueError) as error:
         raise BadLink from error
+    except Member.DoesNotExist as error:
+        raise Gone from error
 
 
 def unsubscribe(*, token: str, at: datetime) -> Subscription:
-    """Withdraws the consent, at once. A second time changes nothing. BadLink."""
+    """Withdraws the consent, at once. A second time changes nothing. BadLink; Gone."""
     subscription = read_token(token)
     _state(subscription, granted=False, source=SOURCE, at=at)
     return subscription
 
 
 def resubscribe(*, token: str, at: datetime) -> Subscription:
-    """Undoes it, and only it: a link gives no consent that was not withdrawn through it. BadLink."""
+    """Undoes it, and only it: a link gives no consent that was not withdrawn through it. BadLink; Gone."""
     subscription = read_token(token)
     last = consent_state(subscription.member.pk).get((subscription.channel, subscription.purpose))
     if last is not None and last.source == SOURCE:
@@ -90,7 +96,7 @@ def what_is_on(subscription: Subscription) -> list[tuple[str, str]]:
 
 def stop(*, token: str, what: tuple[str, str] | None, at: datetime) -> Subscription:
     """Stops one (channel, purpose), or with None everything. A link can stop but never start: whoever holds a mail
-    may refuse for its reader, not agree for them. BadLink."""
+    may refuse for its reader, not agree for them. BadLink; Gone."""
     subscription = read_token(token)
     if what is None:
         stop_everything(member_id=subscription.member.pk, source=SOURCE, at=at)
@@ -103,7 +109,7 @@ def stop(*, token: str, what: tuple[str, str] | None, at: datetime) -> Subscript
 
 
 def stop_topic(*, token: str, topic_id: int, channel: Channel, at: datetime) -> Subscription:
-    """No more of a topic by a channel. BadLink; UnknownTopic."""
+    """No more of a topic by a channel. BadLink; Gone; UnknownTopic."""
     subscription = read_token(token)
     choose_topic(
         member_id=subscription.member.pk, topic_id=topic_id, channel=channel, wanted=False, source=SOURCE, at=at
@@ -112,7 +118,7 @@ def stop_topic(*, token: str, topic_id: int, channel: Channel, at: datetime) -> 
 
 
 def undo_topic(*, token: str, topic_id: int, channel: Channel, at: datetime) -> Subscription:
-    """Undoes that, and only that: what was said elsewhere stays. BadLink; UnknownTopic."""
+    """Undoes that, and only that: what was said elsewhere stays. BadLink; Gone; UnknownTopic."""
     subscription = read_token(token)
     found = interests_of(subscription.member.pk).values()
     said = [i for each in found for i in each if (i.topic.pk, i.channel) == (topic_id, channel)]
@@ -130,7 +136,7 @@ def can_undo(interest: Interest) -> bool:
 
 
 def write_less(*, token: str, pace: Pace, at: datetime) -> Subscription:
-    """Less often from now on; a link can make it more only where a link had made it less. BadLink."""
+    """Less often from now on; a link can make it more only where a link had made it less. BadLink; Gone."""
     subscription = read_token(token)
     wish = pace_of(subscription.member.pk)
     if pace in paces_open(wish):

@@ -1,15 +1,22 @@
 """The link at the foot of every mail."""
 
-import pytest
-from django.core import mail
-from django.test import Client
+import importlib
+from datetime import timedelta
 
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client, override_settings
+from django.utils.timezone import now
+
+from campaigns.services import unsubscribe as service
 from campaigns.services.birthdays import plan
 from campaigns.services.delivery import deliver
 from campaigns.services.unsubscribe import unsubscribe_url
 from campaigns.tests.factories import JOINED, agree, celebrant, switch_on, utc
 from members.models import Consent
 from members.queries import has_consented
+from members.services.erasure import erase_member
 from members.tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +124,31 @@ def test_it_can_be_read_in_the_other_language(client):
 def test_the_page_keeps_out_of_caches_and_search(client):
     answer = client.get(link(celebrant(5, 12)))
     assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.fixture
+def another_key(settings):
+    """The site signs with a new key, and still knows the old one."""
+    former = ["one in between", settings.SECRET_KEY]
+    with override_settings(SECRET_KEY="a new key", SECRET_KEY_FALLBACKS=former):
+        importlib.reload(service)
+        yield
+    importlib.reload(service)
+
+
+def test_it_works_many_years_later_with_nothing_left_of_the_mail_and_another_key(client, request):
+    member = celebrant(5, 12)
+    old = link(member)
+    request.getfixturevalue("another_key")
+    with time_machine.travel(now() + timedelta(days=12 * 365)):
+        assert client.post(old, **ONE_CLICK).status_code == 200
+    assert not agreed(member)
+
+
+def test_who_is_erased_is_told_that_it_is_done(client):
+    member = celebrant(5, 12)
+    erase_member(member_id=member.pk, at=now())
+    answer = client.post(link(member), **ONE_CLICK)
+    assert answer.status_code == 200
+    assert "nothing can be sent to you" in answer.content.decode()
+    assert "You are unsubscribed" in client.get(link(member)).content.decode()
