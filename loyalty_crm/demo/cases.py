@@ -256,7 +256,8 @@ def _desk() -> None:
         CareTarget.objects.create(severity=severity, answer_minutes=answer, resolve_minutes=resolve)
     for name, en, zh in CANNED:
         CannedReply.objects.create(name=name, text_en=en, text_zh_hans=zh)
-    CareSettings.objects.get_or_create(pk=1)
+    settings, _made = CareSettings.objects.get_or_create(pk=1)
+    settings.on_duty.set(User.objects.filter(email="marketer@demo.example"))
     for role, points, coupons in (("Marketer", 200, 1), ("Manager", 1000, 3)):
         group = Group.objects.filter(name=role).first()
         if group is not None:

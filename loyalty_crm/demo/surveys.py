@@ -7,6 +7,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from campaigns.events import MESSAGE_SENT, record_messages
+from campaigns.models import Message
+from campaigns.services.senders import default_sender
+from campaigns.services.survey_mail import mail_of
+from campaigns.services.templates import newest_version
 from loyalty_crm.demo.data import STORES
 from loyalty_crm.demo.people import Guest
 from members.enums import Language
@@ -97,6 +102,22 @@ def _words(random: Random, lines: tuple[tuple[str, str], ...], language: str) ->
     return random.choice(lines)[1 if language == "zh-hans" else 0]
 
 
+def _mailed(survey: Survey, invitations: list[Invitation], at: datetime) -> None:
+    """The invitations went out by mail, but to those who have no address: they find the survey on their pages."""
+    mail = mail_of(survey_id=survey.pk, at=at)
+    sender, version = default_sender("email"), newest_version(mail.template_id)
+    sent = [
+        Message(
+            campaign=mail.campaign, occurrence=f"invitation:{one.pk}", channel="email", member=one.member,
+            sender=sender, version=version, due_at=at, expires_at=at + timedelta(days=7), state="sent", changed_at=at,
+            next_try_at=at, frozen_at=at, sent_at=at, language=one.member.language, to=one.member.email, created_at=at,
+        )
+        for one in invitations
+        if one.member.email
+    ]  # fmt: skip
+    record_messages(MESSAGE_SENT, [one.pk for one in Message.objects.bulk_create(sent)], at)
+
+
 def _recommend(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:
     """Three waves of the ready survey; thanked with points since this week, so that none were given before."""
     first = at - timedelta(days=WAVES[0] + 2)
@@ -120,6 +141,7 @@ def _recommend(random: Random, guests: list[Guest], at: datetime, staff: dict[st
                 for guest in drawn
             ]
         )  # fmt: skip
+        _mailed(survey, made, begins)
         for guest, invitation in zip(drawn, made, strict=True):
             if random.random() > 0.46:
                 continue
