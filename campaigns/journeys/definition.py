@@ -64,8 +64,9 @@ EVENTS: dict[str, str] = {
     TriggerKind.CUSTOM: "event.told",
     TriggerKind.REFERRAL: "referral.qualified",
     TriggerKind.DETRACTOR: "survey.detractor",
-    TriggerKind.CART: "cart.abandoned",
+    TriggerKind.CART: "event.told",
 }
+BASKET_LEFT = "basket.left"  # by this name a shop tells of it
 TIMED = (TriggerKind.OCCASION, TriggerKind.LAPSED, TriggerKind.EXPIRING, TriggerKind.AFFORDABLE)
 # Days of each member's own, which have no row in the calendar.
 OWN_DAYS = {"birthday": _("Birthday"), "joined": _("Day of joining"), "first_purchase": _("First purchase")}
@@ -74,7 +75,6 @@ WAITABLE = (
     "purchase.paid", "event.told", "segment.entered", "segment.left", "tier.changed", "tier.will_drop",
     "reward.redeemed", "coupon.used", "member.profile_changed", "member.signed_in", "consent.withdrawn", "tag.added",
     "referral.joined", "referral.qualified", "referral.rewarded", "survey.answered", "survey.detractor",
-    "cart.abandoned",
 )  # fmt: skip
 
 
@@ -202,6 +202,8 @@ class Journey:
                 return (Pattern("purchase.paid", {name: value for name, value in asked.items() if value}),)
             case TriggerKind.CUSTOM:
                 return (Pattern("event.told", {"kind": self.trigger["event"]}),)
+            case TriggerKind.CART:
+                return (Pattern("event.told", {"kind": BASKET_LEFT}),)
             case kind if kind in EVENTS:
                 return (Pattern(EVENTS[kind]),)
         return ()
