@@ -100,7 +100,7 @@ def register_all() -> None:
     register_export(
         "suggestions_liked", _("Suggestions you liked"), _likes, models=["surveys.SuggestionLike"], order=78
     )
-    for model in ("CaseRule", "CareSettings"):
+    for model in ("CaseRule", "CareSettings", "CareSettings_on_duty", "Category"):
         exempt(f"surveys.{model}", _("who of the staff looks after cases"))
     exempt("surveys.SharedReport", _("who of the staff shared a report"))
     exempt("surveys.CaseChange", _("the steps of a case; what was said stands with the case"))

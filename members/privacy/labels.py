@@ -24,6 +24,7 @@ LABELS: dict[str, Promise] = {
     "answers": _("answers"),
     "closed_at": _("closed"),
     "completed_at": _("finished"),
+    "files": _("files"),
     "messages": _("messages"),
     "number": _("number"),
     "opened_at": _("opened"),
