@@ -6,7 +6,6 @@ DRILL_MEMBERS says how many recipients; the broadcast is cancelled in the middle
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -237,6 +236,7 @@ def reckon(log: Path, members: int) -> Iterator[str]:
     expect(doubled == 0, f"{doubled} mails came twice")
     expect(not lost, f"{len(lost)} messages say they left and never came")
     expect(taken.keys() == rows.keys(), f"{len(taken.keys() - rows.keys())} came that do not say so")
-    hangs = _mail.met(log)["hang"]
-    expect(Counter(rows.values())["unknown"] == hangs, f"{states['unknown']} in doubt, {hangs} never answered")
+    # Of those at which the server meant to hang, one that was stopped in that moment never left.
+    hangs, doubts = _mail.met(log)["hang"], states["unknown"]
+    expect(hangs - 2 * LANES <= doubts <= hangs, f"{doubts} in doubt, {hangs} never answered")
     expect(set(states) <= {"sent", "unknown", "cancelled"}, f"states {dict(states)}")
