@@ -3,6 +3,7 @@
 import uuid
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -58,6 +59,8 @@ class Case(models.Model):
     score = models.DecimalField(_("score"), max_digits=12, decimal_places=2, null=True, blank=True)
     question = models.CharField(max_length=20, blank=True, db_default="", editable=False)  # whose score it is
     score_kind = models.CharField(max_length=10, blank=True, db_default="", editable=False)
+    # The keys of themes in what the member said; None until it is read (services.themes).
+    themes = ArrayField(models.BigIntegerField(), null=True, blank=True, editable=False)
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="merged", verbose_name=_("merged into")
     )
@@ -117,6 +120,8 @@ class Case(models.Model):
             models.Index(fields=["resolve_due_at"], condition=Q(state__in=["new", "open"]), name="surveys_case_due"),
             # Owners who are to be told.
             models.Index(fields=["id"], condition=Q(owner_untold=True), name="surveys_case_untold"),
+            # Words that wait to be read.
+            models.Index(fields=["id"], condition=Q(themes=None), name="surveys_case_unread"),
             # Figures of a period.
             models.Index(fields=["opened_at"], name="surveys_case_opened"),
         ]

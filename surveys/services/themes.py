@@ -10,11 +10,12 @@ from typing import Any
 from django.db import transaction
 
 from common.sql import execute, fetch_all, lock
-from surveys.models import Theme
+from surveys.enums_cases import CaseChannel, MessageKind
+from surveys.models import Answer, Case, CaseMessage, Theme
 from surveys.ready_themes import THEMES
 from surveys.wording import Dictionary, cutter, terms_of, words_of
 
-TEXTS = 2000  # in one transaction
+TEXTS, CASES = 2000, 500  # in one transaction
 _SEPARATOR = "\x1f"
 
 _UNREAD = """
@@ -71,6 +72,10 @@ def add_ready(*, at: datetime) -> int:
 def read_due() -> int:
     """Reads what was not read, and looks for themes whose words changed; how many texts were read anew."""
     read = 0
+    if Theme.objects.filter(settled=False).exists():  # cases are few: they are read whole again
+        Case.objects.exclude(themes=None).update(themes=None)
+    while _read_cases() == CASES:
+        pass
     while some := _read_some():
         read += some
     for theme_id, since in Theme.objects.filter(settled=False).values_list("pk", "changed_at"):
@@ -95,6 +100,25 @@ def _read_some() -> int:
     }
     execute(_WRITE, told)
     return len(texts)
+
+
+@transaction.atomic
+def _read_cases() -> int:
+    """Notes the themes of the next cases by what the member said: in their answers where a survey opened it, for the
+    first message has the questions, too; else in their messages. How many were read."""
+    lock("surveys.themes")
+    waiting = Case.objects.select_for_update(skip_locked=True, no_key=True).filter(themes=None).order_by("pk")
+    cases = {case.pk: case for case in waiting.only("pk", "themes", "response_id")[:CASES]}
+    texts: dict[int, list[str]] = {pk: [] for pk in cases}
+    said = CaseMessage.objects.filter(case__in=cases, kind=MessageKind.IN).exclude(channel=CaseChannel.SURVEY)
+    answered = Answer.objects.filter(response__case__in=cases).exclude(text="")
+    for pk, text in [*said.values_list("case", "text"), *answered.values_list("response__case", "text")]:
+        texts[pk].append(text)
+    dictionary = Dictionary({theme.pk: terms_of(theme.terms) for theme in Theme.objects.all()})
+    for pk, case in cases.items():
+        case.themes = dictionary.themes_in("\n".join(texts[pk]))
+    Case.objects.bulk_update(cases.values(), ["themes"])
+    return len(cases)
 
 
 @transaction.atomic

@@ -5,6 +5,8 @@ import pytest
 from members.services.erasure import erase_member
 from members.tests.factories import make_member
 from surveys.models import Answer, Response, Theme
+from surveys.services.cases.hearing import member_writes
+from surveys.services.cases.opening import open_case
 from surveys.services.mixing import mix
 from surveys.services.themes import read_due
 from surveys.tests.factories import AT, open_survey
@@ -147,3 +149,31 @@ def test_with_the_words_of_who_is_erased_goes_what_was_read_in_them(desk):  # no
         "themes": None,
     }
     assert desk.get(report(survey)).context["beside"] == []
+
+
+def test_cases_wear_the_themes_of_what_members_said_and_not_of_what_they_were_asked(desk):  # noqa: F811
+    member = make_member()
+    told = open_case(kind="complaint", text="The queue was long", source="portal", member_id=member.pk, at=AT)
+    survey = open_survey(ASKED)
+    write(survey, (3, "Cold coffee"))
+    asked = open_case(
+        kind="complaint", text="Was the queue long?\nCold coffee", source="survey", channel="survey", at=AT,
+        response_id=Response.objects.get().pk, member_id=member.pk,
+    )  # fmt: skip
+    wait, coffee = add(desk, "Waiting", "queue"), add(desk, "Coffee", "coffee")
+
+    def of(case) -> list[int]:
+        read_due()
+        case.refresh_from_db()
+        return sorted(case.themes)
+
+    assert (of(told), of(asked)) == ([wait], [coffee])
+    member_writes(case_id=told.pk, text="And the coffee was cold", channel="portal", at=AT)
+    assert of(told) == [wait, coffee]
+    found = desk.get("/admin/surveys/case/", {"theme": wait}).context["cl"].result_list
+    assert [case.pk for case in found] == [told.pk]
+    assert "Waiting" in desk.get(f"/admin/surveys/case/{told.pk}/change/", follow=True).content.decode()
+    desk.post(f"/admin/surveys/theme/{wait}/change/", {"name_en": "Waiting", "name_zh_hans": "", "terms": "wait"})
+    assert of(told) == [coffee]
+    erase_member(member_id=member.pk, at=AT)
+    assert of(told) == []

@@ -27,6 +27,7 @@ from surveys.enums_cases import UNDONE, CaseSource, CaseState, Severity
 from surveys.files import given_out
 from surveys.models import Case, CaseMessage
 from surveys.queries_desk import file_of, late, talk_of
+from surveys.queries_words import themes_now
 from surveys.services.cases.opening import NobodyThere, TooMuchText, open_case
 from surveys.words_cases import name_of, until_words
 
@@ -59,6 +60,18 @@ class WhoseFilter(admin.SimpleListFilter):
             case "open":
                 return queryset.filter(state__in=UNDONE)
         return queryset
+
+
+class ThemeFilter(admin.SimpleListFilter):
+    title = _("theme")
+    parameter_name = "theme"
+
+    def lookups(self, request, model_admin):
+        return [(str(pk), str(theme)) for pk, theme in themes_now().items()]
+
+    def queryset(self, request, queryset):
+        told = self.value() or ""
+        return queryset.filter(themes__contains=[int(told)]) if told.isdecimal() and len(told) < 19 else queryset
 
 
 class BehindFilter(admin.SimpleListFilter):
@@ -114,6 +127,7 @@ class CaseAdmin(ExportAdmin):
         "severity",
         "category",
         "cause",
+        ThemeFilter,
         "source",
         "opened_at",
         "answered_at",

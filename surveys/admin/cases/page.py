@@ -34,6 +34,7 @@ from surveys.models import CannedReply, Case, CaseMessage, Category, Improvement
 from surveys.queries import given_in, reading
 from surveys.queries_desk import remedy_limit, staff, standing_for, talk_of
 from surveys.queries_effect import score_after
+from surveys.queries_words import themes_now
 from surveys.services.cases.acting import MOVES, address_of
 from surveys.services.cases.remedies import standing
 from surveys.words_cases import change_words, minutes_words, name_of, names_for, until_words
@@ -63,6 +64,7 @@ def case_page(
         "mine": case.owner_id == request.user.pk,
         "clock": _clock(case, at),
         "talk": talk_of(case),
+        "themes": [theme for pk, theme in themes_now().items() if pk in (case.themes or ())],
         "moves": [(to.value, to.label, CaseState(case.state) in DONE) for to in MOVES[CaseState(case.state)]],
         "address": address_of(case),
         "channels": _channels(case),

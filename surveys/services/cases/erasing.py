@@ -27,4 +27,4 @@ def empty_cases(cases: QuerySet[Case]) -> None:
     CaseMessage.objects.filter(case__in=cases).update(text="", picture="", key=None, send_at=None, not_kept=[])
     Remedy.objects.filter(case__in=cases).update(reason="")
     Suggestion.objects.filter(case__in=cases, published_at=None).delete()
-    cases.update(subject="", contact="", key=None)
+    cases.update(subject="", contact="", key=None, themes=[])

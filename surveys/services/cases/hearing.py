@@ -46,6 +46,7 @@ def member_writes(
     note_change(case, "wrote", at=at, data={"message": message.pk})
     if case.state in (CaseState.WAITING, CaseState.RESOLVED, CaseState.CLOSED):
         _move(case, CaseState.OPEN, at=at, actor_id=None)
+    case.themes = None  # to be read again
     keep(case, at=at)
     return message
 
