@@ -2,6 +2,8 @@
 
 import re
 import smtplib
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from liquid.exceptions import LiquidError
 
@@ -32,6 +34,23 @@ def refusal(code: int, said: bytes | str, *, about_us: bool = False) -> Refusal:
     found = _ENHANCED.search(words)
     no_such_address = found is not None and found[2] == "1" and found[3] in ("1", "2", "3", "6", "10")
     return Refusal(words, Fate.BAD_ADDRESS if no_such_address else Fate.NEVER)
+
+
+def of_status(status: int, words: str, wait: timedelta | None = None) -> Refusal:
+    """An answer over HTTP that is no success. What is wrong with our account or address there loses no message."""
+    if status in (408, 425, 429) or status >= 500:
+        return Refusal(words, Fate.LATER, about_server=True, wait=wait)
+    about_us = status < 400 or status in (401, 402, 403, 404, 405)
+    return Refusal(words, Fate.LATER if about_us else Fate.NEVER, about_server=about_us)
+
+
+def asked(said: str) -> timedelta | None:
+    """How long Retry-After asks to wait, in seconds or until a date (RFC 9110 10.2.3); six hours at most."""
+    try:
+        wait = timedelta(seconds=int(said)) if said.isdecimal() else parsedate_to_datetime(said) - datetime.now(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wait, timedelta()), timedelta(hours=6))
 
 
 def of_exception(error: Exception) -> Refusal:

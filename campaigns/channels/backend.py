@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused, AnymailRequestsAPIError
 from django.core.mail import get_connection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from campaigns.channels import Begin, Outgoing
-from campaigns.channels.answers import of_exception
+from campaigns.channels import Begin, Fate, Outgoing, Refusal
+from campaigns.channels.answers import asked, of_exception, of_status
 from common.mail import SmtpBackend
 
 
@@ -15,6 +17,7 @@ class BackendLine:
     def __init__(self) -> None:
         self.backend: Any = get_connection()
         self.harmless = getattr(self.backend, "idempotent", False)
+        self.provider = str(getattr(self.backend, "esp_name", ""))
 
     def open(self) -> None:
         try:
@@ -30,13 +33,50 @@ class BackendLine:
     def send(self, message: Outgoing, begin: Begin, following: Outgoing | None = None) -> str:
         mail = message.mail()
         mail.metadata = {"message": message.uid}  # type: ignore[attr-defined]  # anymail hands it back in webhooks
-        mail.extra_headers["X-Idempotency-Key"] = message.uid
-        if type(self.backend).__module__.endswith("anymail.backends.resend"):
-            mail.esp_extra = {"headers": {"Idempotency-Key": message.uid}}  # type: ignore[attr-defined]
+        self._key(mail, message.uid)
         begin()
-        self.backend.send_messages([mail])
+        try:
+            self.backend.send_messages([mail])
+        except AnymailRecipientsRefused as error:
+            raise Refusal(str(error), Fate.NEVER) from error
+        except AnymailRequestsAPIError as error:
+            if _taken_before(error):
+                return ""
+            if (refusal := _answer(error)) is not None:
+                raise refusal from error
+            raise
         status = getattr(mail, "anymail_status", None)
+        if status is not None and status.status == {"unknown"}:
+            raise AnymailAPIError(f"{self.provider} did not say whether it took the message")
         return str(status.message_id or "") if status is not None and isinstance(status.message_id, str) else ""
+
+    def _key(self, mail: Any, uid: str) -> None:
+        """Each provider's own way to know the same message again; the header is there for the others to read."""
+        mail.extra_headers["X-Idempotency-Key"] = uid
+        if self.provider == "Brevo":
+            mail.extra_headers["idempotencyKey"] = uid
+        if self.provider == "Resend":
+            if self.backend.session is None:
+                self.backend.open()
+            self.backend.session.headers["Idempotency-Key"] = uid
+
+
+def _taken_before(error: Any) -> bool:
+    """Brevo's word for a key that it knows: the message is there."""
+    return error.status_code == 400 and '"duplicate_parameter"' in error.response.text
+
+
+def _answer(error: Any) -> Refusal | None:
+    """What a provider said, or that it was never reached; None where it may have taken the message: the call ended
+    without a word, or something in front of the provider broke."""
+    reason = getattr(next(iter(getattr(error.__cause__, "args", ())), None), "reason", None)
+    if isinstance(reason, ConnectTimeoutError | NewConnectionError):
+        return Refusal(f"{type(reason).__name__}: {reason}", about_server=True)
+    answer = error.response
+    if answer is None or (answer.status_code >= 500 and answer.status_code != 503) or answer.ok:
+        return None
+    words = f"{answer.status_code} {' '.join(answer.text.split())[:300]}"
+    return of_status(answer.status_code, words, asked(answer.headers.get("Retry-After", "")))
 
 
 def speaks_smtp() -> bool:

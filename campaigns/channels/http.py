@@ -14,14 +14,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from campaigns.channels import Begin, Fate, Outgoing, Refusal
+from campaigns.channels import Begin, Outgoing, Refusal
+from campaigns.channels.answers import asked, of_status
 from campaigns.models import Sender
 
 MOST_READ = 65_536  # bytes of an answer
@@ -69,10 +68,7 @@ class HttpLine:
         if 200 <= answer.status < 300:
             return _their_id(said, self.sender.id_field)
         words = f"{answer.status} {' '.join(said.split())[:300]}"
-        if answer.status in (408, 425, 429) or answer.status >= 500:
-            raise Refusal(words, Fate.LATER, about_server=True, wait=_asked(answer.getheader("Retry-After", "")))
-        about_us = answer.status in (301, 302, 303, 307, 308, 401, 403, 404, 405)
-        raise Refusal(words, Fate.LATER if about_us else Fate.NEVER, about_server=about_us)
+        raise of_status(answer.status, words, asked(answer.getheader("Retry-After", "")))
 
     def _headers(self, uid: str, body: bytes, host: str) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Host": host, "Idempotency-Key": uid}
@@ -144,15 +140,6 @@ def filled(body: Any, message: Outgoing) -> Any:
 
 def _secret(name: str) -> str:
     return os.environ.get(name, "") if name.startswith("MESSAGE_SECRET_") else ""  # no other secret leaves
-
-
-def _asked(said: str) -> timedelta | None:
-    """How long Retry-After asks to wait, in seconds or until a date (RFC 9110 10.2.3); six hours at most."""
-    try:
-        wait = timedelta(seconds=int(said)) if said.isdecimal() else parsedate_to_datetime(said) - datetime.now(UTC)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(wait, timedelta()), timedelta(hours=6))
 
 
 def _their_id(said: str, field: str) -> str:

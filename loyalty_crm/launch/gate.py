@@ -21,6 +21,7 @@ MANAGE = [sys.executable, "manage.py"]
 NOT_OURS = (
     "DJANGO_SETTINGS_MODULE",
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "SITE_URL",
     "ALLOWED_HOSTS",
     "REQUIRE_STAFF_MFA",
