@@ -25,7 +25,7 @@ INSERT INTO surveys_response (uid, survey_id, version_id, member_id, key, way, l
                               started_at, changed_at, completed_at)
     SELECT gen_random_uuid(), %(survey)s, %(version)s, id, '', 'public', 'en', 'complete', '{}', '{}',
            %(at)s, %(at)s, %(at)s::timestamptz + id * interval '1 minute' FROM members_member ORDER BY id;
-INSERT INTO surveys_answer (response_id, question, number, choices, rows)
+INSERT INTO surveys_answer (response_id, question, number, choices, rows, text)
     SELECT response.id, 'q' || n,
            CASE n WHEN 1 THEN dice %% 11 WHEN 2 THEN 1 + dice %% 5 WHEN 3 THEN 1 + dice %% 7 WHEN 4 THEN 1 + dice %% 5
                   WHEN 5 THEN dice %% 101 END,
@@ -34,10 +34,10 @@ INSERT INTO surveys_answer (response_id, question, number, choices, rows)
                   WHEN 8 THEN CASE dice %% 3 WHEN 0 THEN '{a,b,c,d,e}'::text[] WHEN 1 THEN '{b,a,e,d,c}'
                                              ELSE '{e,d,c,b,a}' END END,
            CASE n WHEN 9 THEN jsonb_build_object('a', substr('abcde', 1 + dice %% 5, 1),
-                                                 'b', substr('abcde', 1 + dice / 8 %% 5, 1)) END
+                                                 'b', substr('abcde', 1 + dice / 8 %% 5, 1)) END,
+           CASE n WHEN 10 THEN 'Good coffee ' || response.id ELSE '' END
     FROM surveys_response AS response, generate_series(1, 10) AS n,
-         LATERAL (SELECT hashint4((response.id * 16 + n)::int) & 65535 AS dice) AS thrown;
-UPDATE surveys_answer SET text = 'Good coffee ' || id WHERE question = 'q10'
+         LATERAL (SELECT hashint4((response.id * 16 + n)::int) & 65535 AS dice) AS thrown
 """
 BY_HAND = """
 WITH said AS MATERIALIZED (
