@@ -172,6 +172,9 @@ def test_the_preview_shows_a_member_their_own(admin_client):
     assert "Dear &lt;i&gt;李&lt;/i&gt;" in answer["html"]
     assert "@media not all" in answer["html"]
     assert "@media all" in ask(admin_client, **given, dark=True)["html"]
+    assert "Dear &lt;i&gt;李&lt;/i&gt;" in answer["inapp"]
+    assert "color-scheme: light" in answer["inapp"]
+    assert "color-scheme: dark" in ask(admin_client, **given, dark=True)["inapp"]
     found = admin_client.get(reverse("admin:campaigns_template_members"), {"q": member.card_number}).json()
     assert [one["id"] for one in found] == [member.pk]
 

@@ -165,10 +165,11 @@
     sheet.hidden = plain !== undefined;
     part("text").hidden = plain === undefined;
     part("text").textContent = plain ?? "";
-    part("envelope").hidden = settings.only_blocks || state.form === "sms";
+    part("envelope").hidden = settings.only_blocks || ["sms", "inapp"].includes(state.form);
     part("subject").textContent = last.subject;
     part("preheader").textContent = last.preheader;
-    if (frame.srcdoc !== last.html) frame.srcdoc = last.html;
+    const page = state.form === "inapp" ? last.inapp : last.html;
+    if (frame.srcdoc !== page) frame.srcdoc = page;
   }
   function people() {
     const box = part("as");

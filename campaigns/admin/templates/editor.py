@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.timezone import now
 from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -159,11 +162,26 @@ def judged(given: Mapping[str, Any], *, may_see_members: bool) -> dict[str, Any]
         "preheader": message.preheader,
         "html": shown(message, dark=bool(given.get("dark"))),
         "text": message.text,
-        "inapp": inapp,
+        "inapp": on_our_pages(message.subject, inapp, made.language, dark=bool(given.get("dark"))),
         "sms": short,
         "sms_size": sms_words(short),
         "member": str(member) if member else "",
     }
+
+
+def on_our_pages(subject: str, inapp: str, language: str, *, dark: bool) -> str:
+    """How a message looks among those of the members' pages, as a page of its own with their styles."""
+    sheets = [static("portal/portal.css"), reverse("brand_styles")]
+    return format_html(
+        '<!doctype html><html lang="{}" style="color-scheme: {}"><meta charset="utf-8">{}<body>'
+        '<main class="narrow-page"><article class="message stack"><h1>{}</h1><div class="panel">{}</div></article>'
+        "</main></body></html>",
+        language,
+        "dark" if dark else "light",
+        format_html_join("", '<link rel="stylesheet" href="{}">', ((sheet,) for sheet in sheets)),
+        subject,
+        mark_safe(inapp),  # noqa: S308  # escaped where it was made
+    )
 
 
 def sms_words(text: str) -> str:
