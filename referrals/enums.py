@@ -41,6 +41,7 @@ class ShareChannel(models.TextChoices):
     COPY = "copy", _("Copied")
     QR = "qr", _("QR code")
     CARD = "card", _("Printed card")
+    POSTER = "poster", _("Printed poster")
     MAIL = "mail", pgettext_lazy("channel", "Mail")
     INVITE = "invite", _("Invitation by mail")
     WHATSAPP = "whatsapp", "WhatsApp"

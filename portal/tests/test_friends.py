@@ -119,7 +119,16 @@ def test_a_code_is_told_later_and_a_wrong_one_said_so(as_bob, bob, code):
     assert Referral.objects.get().friend == bob
 
 
-@pytest.mark.parametrize("name", ["friends_card", "friends"])
+@pytest.mark.parametrize("paper", ["card", "poster"])
+def test_who_comes_by_a_printed_card_or_poster_is_told_apart(as_anna, client, programme, code, paper):
+    page = as_anna.get(reverse(f"portal:friends_{paper}"))
+    assert page.context["link"].endswith(f"/r/{code}/?c={paper}")
+    assert page.content.decode().count('class="qr"') == (9 if paper == "card" else 1)
+    client.post(reverse("portal:referral_seen", args=[code]), {"c": paper})
+    assert list(Traffic.objects.filter(visits__gt=0).values_list("channel", "visits")) == [(paper, 1)]
+
+
+@pytest.mark.parametrize("name", ["friends_card", "friends_poster", "friends"])
 def test_pages_hold_nothing_of_others_and_without_a_programme_say_so(as_bob, anna, code, programme, name):
     advocate_of(member_id=anna.pk, at=timezone.now())
     page = as_bob.get(reverse(f"portal:{name}"))

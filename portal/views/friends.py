@@ -140,15 +140,16 @@ def start(request: MemberRequest) -> HttpResponse:
 
 @require_GET
 @members_only
-def poster(request: MemberRequest) -> HttpResponse:
-    """My code as a card to print or show."""
+def printed(request: MemberRequest, paper: str) -> HttpResponse:
+    """My code to show or print: as a sheet of eight cards, or as a poster. Who comes by it is told apart by `paper`."""
     advocate = get_object_or_404(Advocate, member=request.member)
     running = _running(request.member.pk)
     if running is None:
         raise Http404
     definition = running[1]
     context = {
-        "link": f"{_link(advocate)}?c=card",
+        "paper": paper,
+        "link": f"{_link(advocate)}?c={paper}",
         "code": shown(advocate.code),
         "headline": text(definition, "headline"),
         "gift": gift_of(definition),
