@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from members.events import EVENT_TOLD, MEMBER_JOINED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
 from members.models import TimelineEvent
+from referrals.enums import ReferralState
 from referrals.events import REFERRAL_REWARDED
 from referrals.models import Referral
 
@@ -47,6 +48,8 @@ def reward_givers(events: list[TimelineEvent]) -> None:
     from rewards.services.earning.events import saw
 
     for one in events:  # both sides are told of it; the rule is for who brought the other
-        if Referral.objects.filter(pk=one.data["referral"]).exclude(friend=one.member_id).exists():
+        brought = Referral.objects.filter(pk=one.data["referral"], state=ReferralState.REWARDED)
+        # Locked: what is taken back at the same moment finds what the rules gave, or they give nothing.
+        if brought.exclude(friend=one.member_id).select_for_update(no_key=True, of=("self",)).exists():
             key = f"referral:{one.data['referral']}"
             saw(trigger="referral", member_id=one.member_id, key=key, moment=one.at, at=timezone.now())

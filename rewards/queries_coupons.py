@@ -129,18 +129,20 @@ def take_up(offers: QuerySet[Offer]) -> QuerySet[Offer]:
     return offers.annotate(issued=issued, stock=stock, used=uses.annotate(n=Count("pk")).values("n"))
 
 
-def rule_coupon_keys(purchase_id: int) -> dict[str, int]:
-    """Under which keys rules may have given a coupon for a purchase, and which rule each is of."""
+def rule_coupon_keys(cause: str) -> dict[str, int]:
+    """Under which keys rules may have given a coupon for a cause ("purchase:5", "event:7"), and which rule each is
+    of."""
     versions = RuleVersion.objects.filter(definition__effect__kind="coupon", published_at__isnull=False)
     rules = versions.order_by().values_list("rule_id", flat=True).distinct()
-    return {f"rule:{rule_id}:purchase:{purchase_id}": rule_id for rule_id in rules}
+    return {f"rule:{rule_id}:{cause}": rule_id for rule_id in rules}
 
 
 def coupons_of_purchase(purchase_id: int) -> tuple[dict[int, str], dict[int, str]]:
     """The offers' names, by use, of what a purchase was made with; and, by coupon, of what it brought and nobody has
     used."""
     used = CouponUse.objects.filter(purchase=purchase_id, state__in=_LIVE).select_related("offer")
-    given = Coupon.objects.filter(issue_key__in=list(rule_coupon_keys(purchase_id)), state=CouponState.ISSUED)
+    keys = rule_coupon_keys(f"purchase:{purchase_id}")
+    given = Coupon.objects.filter(issue_key__in=list(keys), state=CouponState.ISSUED)
     return (
         {one.pk: str(one.offer) for one in used.order_by("pk")},
         {one.pk: str(one.offer) for one in given.select_related("offer").order_by("pk")},

@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from members.models import PRESENT, Member
@@ -19,6 +20,7 @@ from rewards.enums import IssuedBy, PlanState, Unit
 from rewards.models import Offer, PlanMembership
 from rewards.queries import reward_settings
 from rewards.services.coupons.issuing import OfferNotRunning, OutOfCodes, issue_coupons, void_coupons
+from rewards.services.earning.events import withdraw
 from rewards.services.gifts import Gift, give_points, take_back_gifts
 from rewards.services.ledger import lock_wallets
 from rewards.services.plans import AlreadyOver, LaterMembership, NotOnSale, buy_plan, cancel_plan
@@ -107,11 +109,15 @@ def thank(*, referral: Referral, definition: Definition, at: datetime) -> list[T
     return _give(referral, [one for one in due if one.thanks], at)
 
 
+def milestone_key(referral_id: int, friends: int) -> str:
+    return f"referral:{referral_id}:milestone{friends}"
+
+
 def _milestones(referral: Referral, definition: Definition, at: datetime) -> Iterator[_Due]:
     """The milestones that this referral reaches, each once in the giver's life, if the budget has them."""
     if not definition.milestones:
         return
-    friends, base = brought(referral.giver_id, referral.programme_id), f"referral:{referral.pk}"
+    friends = brought(referral.giver_id, referral.programme_id)
     for milestone in definition.milestones:
         if milestone.friends > friends:
             continue
@@ -127,7 +133,7 @@ def _milestones(referral: Referral, definition: Definition, at: datetime) -> Ite
                 Role.GIVER,
                 Occasion.MILESTONE,
                 milestone.thanks,
-                f"{base}:milestone{milestone.friends}",
+                milestone_key(referral.pk, milestone.friends),
             )
 
 
@@ -205,13 +211,23 @@ def _give(referral: Referral, due: list[_Due], at: datetime) -> list[ThanksGiven
 
 @transaction.atomic
 def take_back(*, referral: Referral, at: datetime, reason: str = TAKEN_BACK) -> int:
-    """Takes back what was given for a referral, and gives its cost back to the budget; how many things. What a friend
-    was welcomed with stays theirs; of what was taken, a coupon that was used and a tier are left."""
-    standing = ThanksGiven.objects.filter(referral=referral, taken_at=None).exclude(occasion=Occasion.WELCOME)
-    given = list(standing.select_related("coupon"))
+    """Takes back what was given for a referral, by its programme, by milestones that are no longer reached and by
+    earning rules, and gives its cost back to the budget; how many things. What a friend was welcomed with stays theirs;
+    of what was taken, a coupon that was used and a tier are left. The caller has locked it, and then ends it."""
+    qualified = Q(referral=referral, occasion=Occasion.QUALIFIED)
+    members = ThanksGiven.objects.filter(qualified).values_list("member_id", flat=True)
+    lock_wallets([referral.giver_id, *members], units=UNITS)  # two of a giver's at once are counted one after another
+    reached = MilestoneReached.objects.filter(member=referral.giver_id, programme=referral.programme_id)
+    left = brought(referral.giver_id, referral.programme_id) - (not referral.is_capped)
+    lost = reached.filter(friends__gt=left)
+    of_lost = Q(occasion=Occasion.MILESTONE, pk__in=[])
+    for one in lost:
+        of_lost |= Q(referral=one.referral_id, key__startswith=f"{milestone_key(one.referral_id, one.friends)}:")
+    given = list(ThanksGiven.objects.filter(qualified | of_lost, taken_at=None).select_related("coupon"))
     cost = sum(one.cost_minor for one in given)
     _take(given, at, reason)
-    MilestoneReached.objects.filter(referral=referral).delete()
+    lost.delete()
+    withdraw(key=f"referral:{referral.pk}", reason=reason, at=at)
     if cost:
         spend(programme_id=referral.programme_id, minor=-cost)
     return len(given)

@@ -29,11 +29,11 @@ REFERRAL_CHECKS = [
         """,
     ),
     Check(
-        _("Thanks that stand belong to a referral that was rewarded, or welcomed somebody"),
+        _("Thanks that stand belong to a referral that was rewarded, or welcomed somebody, or to a milestone"),
         "referrals_thanksgiven",
         """
         SELECT thanks.id, NULL AS expected, CASE
-                   WHEN thanks.taken_at IS NULL AND thanks.occasion <> 'welcome' AND referral.state <> 'rewarded'
+                   WHEN thanks.taken_at IS NULL AND thanks.occasion = 'qualified' AND referral.state <> 'rewarded'
                    THEN referral.state END AS found
         FROM referrals_thanksgiven AS thanks JOIN referrals_referral AS referral ON referral.id = thanks.referral_id
         """,

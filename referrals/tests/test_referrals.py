@@ -25,9 +25,12 @@ from referrals.services.blocks import block
 from referrals.services.qualifying import NotOpen, ObjectedBefore, consider, decide, object_to, refunded, settle_due
 from referrals.services.traces import note
 from referrals.tests.factories import AT, bring, buys, code_of, definition, live_programme, newcomer
-from rewards.models import Transfer
+from rewards.enums import CouponState
+from rewards.models import Coupon, Transfer
 from rewards.queries import balance
 from rewards.services.refunds import refund_purchase
+from rewards.services.verify import verify
+from rewards.tests.coupons import make_offer
 from rewards.tests.factories import adjust, make_rule_of, post
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +95,55 @@ def test_rules_may_give_the_giver_something_once_the_friend_counts(giver):
         run_due(at=timezone.now() + timedelta(hours=1))
     (earned,) = Transfer.objects.filter(rule__rule=rule)
     assert (earned.credit.member, earned.amount) == (giver, 30)
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_what_rules_gave_for_a_friend_is_taken_back_with_the_thanks(giver, told):
+    """Whether the rules were asked before the refund or after it."""
+    rule = make_rule_of("Friend", {"effect": {"kind": "fixed", "points": 30}}, trigger="referral", budget=100)
+    offer = make_offer()
+    make_rule_of("Coupon", {"effect": {"kind": "coupon", "offer": offer.pk}}, trigger="referral")
+    live_programme(hold_days=0)
+    friend, other = newcomer(), newcomer()
+    bring(giver, friend)
+    purchase = buys(friend)
+    settle_due(at=AT)
+    if told == "before":
+        run_due(at=timezone.now() + timedelta(hours=1))
+        assert (balance(giver.pk, AT), Coupon.objects.get().state) == (230, CouponState.ISSUED)
+    give_back(purchase, 2_500)
+    run_due(at=timezone.now() + timedelta(hours=1))
+    rule.refresh_from_db()
+    assert (balance(giver.pk), rule.budget_spent) == (0, 0)
+    assert not Coupon.objects.filter(state=CouponState.ISSUED).exists()
+    bring(giver, other)  # an honest one beside it
+    buys(other)
+    settle_due(at=AT)
+    run_due(at=timezone.now() + timedelta(hours=1))
+    rule.refresh_from_db()
+    assert (balance(giver.pk), rule.budget_spent) == (230, 30)
+    assert not [one for one in verify() if one.difference]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_milestone_is_taken_back_once_it_is_no_longer_reached_whichever_friend_leaves(giver, first):
+    live_programme(hold_days=0, milestones=[{"friends": 2, "thanks": {"points": 1_000}}], budget_minor=100_000)
+    friends = [newcomer() for _n in range(3)]
+    bought = []
+    for friend in friends:
+        bring(giver, friend)
+        bought.append(buys(friend))
+        settle_due(at=AT)
+    give_back(bought[0 if first else 1], 2_500)
+    assert gift_points(giver) == 2 * 200 + 1_000  # two are left
+    give_back(bought[2], 2_500)
+    assert gift_points(giver) == 200
+    again = newcomer()
+    bring(giver, again)
+    buys(again)
+    settle_due(at=AT)
+    assert gift_points(giver) == 2 * 200 + 1_000
+    assert not [one for one in verify() if one.difference]
 
 
 def test_what_points_and_discounts_paid_does_not_count_towards_the_least(giver):

@@ -1,6 +1,8 @@
-"""Points given for an occasion, to one member or to thousands, in one statement."""
+"""Points given for an occasion, to one member or to thousands, in one statement; and gifts, and what rules gave for an
+event, taken back."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +19,7 @@ from rewards.models import Transfer
 from rewards.queries import reward_settings
 from rewards.services.ledger import credit, debit, lock_wallets, owe
 from rewards.services.moved_points import CHAIN
+from rewards.services.taking_back import give_to_budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def give_points(*, gifts: Sequence[Gift], at: datetime, unit: Unit = Unit.POINTS
 
 # Each gift that stands yet, whose wallet it is in, and the lots that its points are in now.
 _GIVEN = f"""
-SELECT earn.id, wallet.member_id, wallet.unit, earn.amount, array(SELECT id FROM ({CHAIN}) AS chain),
+SELECT earn.id, wallet.member_id, wallet.unit, earn.amount, version.rule_id, array(SELECT id FROM ({CHAIN}) AS chain),
        coalesce((
            SELECT sum(remaining) FROM ({CHAIN}) AS chain WHERE chain.expires_at <= %(at)s
        ), 0) + coalesce((
@@ -95,7 +98,8 @@ SELECT earn.id, wallet.member_id, wallet.unit, earn.amount, array(SELECT id FROM
            JOIN rewards_transfer AS gone ON gone.id = used.transfer_id AND gone.kind = 'expire'
        ), 0)
 FROM rewards_transfer AS earn JOIN rewards_account AS wallet ON wallet.id = earn.credit_id
-WHERE earn.id = ANY(%(gifts)s) AND earn.kind = 'gift'
+LEFT JOIN rewards_ruleversion AS version ON version.id = earn.rule_id
+WHERE earn.id = ANY(%(gifts)s) AND (earn.kind = 'gift' OR earn.kind = 'earn' AND earn.purchase_id IS NULL)
   AND NOT EXISTS (SELECT FROM rewards_transfer AS back WHERE back.reverses_id = earn.id)
 ORDER BY earn.id
 """
@@ -111,12 +115,13 @@ def take_back_gifts(
 ) -> dict[int, int]:
     """Takes gifts back: how much of each, by the id of its transfer. What has expired since is left. What was spent is
     taken out of other points, and where they do not cover it, is owed if refunds let members owe. A gift that was taken
-    back before is left out."""
+    back before is left out. So is taken what rules gave for an event (`withdraw`), whose budgets get it back; what they
+    gave for a purchase goes with its refund."""
     owners = dict(Transfer.objects.filter(pk__in=transfer_ids).values_list("pk", "credit__member_id"))
     lock_wallets([owner for owner in owners.values() if owner is not None])
     lets_owe = reward_settings().refund_policy == RefundPolicy.ARREARS
-    taken = {}
-    for gift, owner, unit, amount, lots, expired in fetch_all(_GIVEN, {"gifts": list(transfer_ids), "at": at}):
+    taken, budgets = {}, Counter[int | None]()
+    for gift, owner, unit, amount, rule, lots, expired in fetch_all(_GIVEN, {"gifts": list(transfer_ids), "at": at}):
         asked = amount - int(expired)
         member = merged_into([owner]).get(owner, owner)
         why, key = {"gift": gift, "gave": amount, "asked": asked}, f"gift_back:{gift}"
@@ -148,4 +153,6 @@ def take_back_gifts(
                 reverses_id=gift,
             )
         taken[gift] = took
+        budgets[rule] += asked if lets_owe else took
+    give_to_budgets(budgets)
     return taken

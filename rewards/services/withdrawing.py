@@ -24,7 +24,7 @@ def withdraw_coupons(*, purchase: Purchase, at: datetime, actor_id: int | None =
     """Withdraws the coupons that rules gave for a purchase and that nobody has used: all where all of it was given
     back, else those of rules that asked for more of the basket than is left of it. How many."""
     versions = RuleVersion.objects.filter(definition__effect__kind="coupon", published_at__isnull=False)
-    keys = rule_coupon_keys(purchase.pk)
+    keys = rule_coupon_keys(f"purchase:{purchase.pk}")
     given = Coupon.objects.filter(issue_key__in=list(keys), state=CouponState.ISSUED)
     coupons = {coupon_id: keys[str(key)] for coupon_id, key in given.values_list("pk", "issue_key")}
     if coupons and not is_whole(purchase):

@@ -17,9 +17,13 @@ from members.services.custom_events import KIND, MOST_DATA, NewEvent, RecordedEv
 from rewards.earning.basket import AHEAD, BACK, LENGTHS, Refusal
 from rewards.earning.facts import Happening
 from rewards.earning.triggers import CHECK_IN, PURCHASE, SEEN, of_event
-from rewards.models import CheckInPoint, EarningRule
+from rewards.enums import CouponState, TransferKind, Unit
+from rewards.models import CheckInPoint, Coupon, EarningRule, Transfer
+from rewards.queries_coupons import rule_coupon_keys
+from rewards.services.coupons.issuing import void_coupons
 from rewards.services.earning.live import home, live_rules
 from rewards.services.earning.posting import Case, Granted, award, units_given
+from rewards.services.gifts import take_back_gifts
 from rewards.services.ledger import lock_followed
 from rewards.services.receipts import Earned, Stand, earned_now, stands_of
 from rewards.services.tiers import assess
@@ -133,6 +137,22 @@ def saw(*, trigger: str, member_id: int, key: str, moment: datetime, at: datetim
     """The same for one member, told by a room above; who was erased meanwhile earns nothing."""
     if Member.objects.filter(pk=member_id, erased_at=None).exists():
         happened(trigger=trigger, to={member_id: key}, moments={member_id: moment}, at=at)
+
+
+@transaction.atomic
+def withdraw(*, key: str, reason: str, at: datetime) -> None:
+    """What the programme itself saw under this key (`saw`) no longer stands: what rules gave for it is taken back, with
+    the coupons that nobody has used. Nothing where nothing was seen, and once however often it is told."""
+    event = CustomEvent.objects.filter(source=OWN, key=key).first()
+    if event is None:
+        return
+    wallets, _followed = lock_followed([event.member_id], units=list(Unit))
+    given = Transfer.objects.filter(key__startswith=f"earn:event:{event.pk}:", kind=TransferKind.EARN)
+    take_back_gifts(transfer_ids=list(given.values_list("pk", flat=True)), reason=reason, at=at)
+    keys = rule_coupon_keys(f"event:{event.pk}")
+    coupons = Coupon.objects.filter(issue_key__in=list(keys), state=CouponState.ISSUED)
+    void_coupons(coupon_ids=list(coupons.values_list("pk", flat=True)), reason=reason, at=at)
+    assess(wallets, at)
 
 
 def award_event(
