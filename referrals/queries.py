@@ -92,7 +92,7 @@ def find_advocates(codes: Iterable[str]) -> dict[str, Advocate]:
     return {advocate.code: advocate for advocate in found}
 
 
-_ABOVE = """
+ABOVE = """
 WITH RECURSIVE above (id) AS (
     SELECT giver_id FROM referrals_referral WHERE friend_id = %(member)s
     UNION SELECT referral.giver_id FROM above JOIN referrals_referral AS referral ON referral.friend_id = above.id
@@ -103,7 +103,7 @@ SELECT EXISTS (SELECT FROM above WHERE id = %(other)s)
 
 def is_above(other_id: int, member_id: int) -> bool:
     """Whether `other` brought `member`, or who brought them, and so on. A chain of any length is one statement."""
-    return bool(fetch_all(_ABOVE, {"member": member_id, "other": other_id})[0][0])
+    return bool(fetch_all(ABOVE, {"member": member_id, "other": other_id})[0][0])
 
 
 _BELOW = """

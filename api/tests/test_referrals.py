@@ -1,5 +1,7 @@
 """Referral codes: checked, told with a member or a purchase, and read."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -7,12 +9,14 @@ from django.utils import timezone
 
 from api.tests.factories import Caller, problem
 from members.models import Member
+from members.services.reactions import run_due
 from members.tests.factories import make_member
-from referrals.enums import Source
+from referrals.enums import ReferralState, Source
 from referrals.models import Referral
 from referrals.services.advocates import advocate_of, set_wishes
 from referrals.services.attribution import Came, attribute
 from referrals.tests.factories import live_programme, newcomer
+from rewards.models import Transfer
 from rewards.tests.factories import make_rule
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +95,21 @@ def test_that_somebody_brought_the_buyer_costs_a_purchase_no_more_than_a_questio
             assert till.post("/purchases", bought(buyer, key=f"q-{buyer.pk}")).status_code == 201
         asked[buyer.pk] = len(seen)
     assert asked[friend.pk] == asked[other.pk] == min(asked.values())
+
+
+def test_a_code_said_at_a_purchase_is_noted_in_a_bounded_number_of_statements(till, anna, code):
+    make_rule()
+    friend, other = newcomer(at=timezone.now()), newcomer(at=timezone.now())
+    asked = []
+    for buyer, more in ((other, {}), (friend, {"referral_code": code})):
+        till.post("/purchases", bought(buyer, key=f"first-{buyer.pk}"))
+        with CaptureQueriesContext(connection) as seen:
+            assert till.post("/purchases", bought(buyer, key=f"q-{buyer.pk}", **more)).status_code == 201
+        asked.append(len(seen))
+    assert asked[1] - asked[0] <= 21
+    run_due(at=timezone.now() + timedelta(hours=1))  # and what follows of it is looked at after the answer
+    assert Referral.objects.get().state == ReferralState.HELD
+    assert [one.amount for one in Transfer.objects.filter(credit__member=friend, kind="gift")] == [50]
 
 
 def test_what_a_member_brought_is_told_without_names_that_were_not_given(till, anna, code):

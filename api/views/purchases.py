@@ -100,7 +100,7 @@ def _record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         if any(seen.values()) and not body.dry_run:
             traces.note(member_id=basket.member_id, seen=seen, at=at)
         if body.referral_code and not body.dry_run:
-            came["referral"] = referred(request, basket.member_id, body.referral_code, at)
+            came["referral"] = referred(request, basket.member_id, body.referral_code, at, buys=True)
         kept: list[Done] = []
 
         def keep_receipt(receipt: Receipt) -> tuple[str, Params]:

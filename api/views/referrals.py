@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.timezone import now
@@ -44,13 +43,13 @@ def _link(advocate: Advocate) -> str:
     return settings.SITE_URL + reverse("portal:referral", args=[advocate.code])
 
 
-def referred(request: HttpRequest, member_id: int, code: str, at: datetime) -> dict[str, Any]:
-    """Notes by whose code a member came, and says what became of it: a code that does not count spoils nothing."""
+def referred(request: HttpRequest, member_id: int, code: str, at: datetime, *, buys: bool = False) -> dict[str, Any]:
+    """Notes by whose code a member came, and says what became of it: a code that does not count spoils nothing. `buys`:
+    see attribute."""
     if _guessed(request, code, at) is None:
         return {"accepted": False, "reason": str(Refusal.UNKNOWN), "message": str(Refusal.UNKNOWN.label)}
     try:
-        with transaction.atomic():
-            one = attribute(friend_id=member_id, came=[Came(code, Source.API, at)], at=at)
+        one = attribute(friend_id=member_id, came=[Came(code, Source.API, at)], at=at, buys=buys)
     except NotReferred as error:
         return {"accepted": False, "reason": str(error.reason), "message": str(error.reason.label)}
     return {"accepted": True, "state": one.state}

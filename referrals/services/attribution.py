@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Min
 
+from common.sql import fetch_all
 from members.events import record
-from members.models import PRESENT, Member, Purchase
-from members.queries import family
+from members.models import PRESENT, Member
 from referrals.codes import readings
 from referrals.definition import Definition
 from referrals.enums import Refusal, Source, Touch
 from referrals.events import REFERRAL_CAME, REFERRAL_JOINED
 from referrals.marks import mail_mark, phone_mark
-from referrals.models import Advocate, Former, Invite, Referral, ReferralStep, Trace
-from referrals.queries import find_advocates, is_above, open_to, reading, running
+from referrals.models import Advocate, Invite, Referral, ReferralStep
+from referrals.queries import ABOVE, find_advocates, open_to, reading, running
 from referrals.services.blocks import is_blocked, is_network_blocked
 from referrals.services.qualifying import consider
 from referrals.services.thanking import welcome
@@ -51,11 +50,13 @@ def attribute(
     actor_id: int | None = None,
     friend_shows_name: bool = False,
     address: str = "",
+    buys: bool = False,
 ) -> Referral:
     """Notes who brought a member. Of several signs, a code that was typed goes before links and invitations; of these,
     the first or the last, as the programme says. Who was attributed stays so: the same giver again is answered as
-    before. `address` is the IP address from which the friend says so, where there is one. NotReferred, and nothing is
-    written."""
+    before. `address` is the IP address from which the friend says so, where there is one. With `buys` the caller
+    records a purchase in this transaction: reactions welcome them, and look at what they bought, after it.
+    NotReferred, and nothing is written."""
     # NO KEY: a purchase that is being posted goes on.
     friend = Member.objects.select_for_update(no_key=True).get(pk=friend_id)
     signs = [*came, *_invited(friend, at)]
@@ -94,9 +95,10 @@ def attribute(
     ReferralStep.objects.create(referral=referral, state=referral.state, at=at, actor_id=actor_id)
     record(member_id=giver.pk, kind=REFERRAL_JOINED, at=at, data={"referral": referral.pk}, actor_id=actor_id)
     record(member_id=friend.pk, kind=REFERRAL_CAME, at=at, data={"referral": referral.pk}, actor_id=actor_id)
-    welcome(referral=referral, definition=definition, at=at)
-    consider(friend_ids=[friend.pk], at=at)  # signing up may be enough, and there may be a purchase already
-    referral.refresh_from_db()
+    if not buys:
+        welcome(referral=referral, definition=definition, at=at)
+        consider(friend_ids=[friend.pk], at=at)  # signing up may be enough, and there may be a purchase already
+        referral.refresh_from_db()
     return referral
 
 
@@ -143,37 +145,44 @@ def _choose(known: list[tuple[Came, Advocate]], at: datetime) -> tuple[Came, Adv
     return in_order[0] if takes_first else in_order[-1]
 
 
+# What giver and friend have in common, who is above whom, the friend's first purchase, whether they were here before.
+_FACTS = f"""
+SELECT EXISTS (
+           SELECT FROM referrals_trace AS own JOIN referrals_trace AS other USING (kind, mark)
+           WHERE own.member_id = %(member)s AND other.member_id = %(other)s AND own.kind IN ('device', 'payment')),
+       ({ABOVE}),
+       (SELECT min(purchased_at) FROM members_purchase WHERE member_id IN (
+           SELECT id FROM members_member WHERE id = %(other)s OR merged_into_id = %(other)s)),
+       EXISTS (SELECT FROM referrals_former WHERE mark = ANY(%(marks)s))
+"""
+
+
 def _refusal(friend: Member, giver: Member, sign: Came, definition: Definition, at: datetime) -> Refusal | None:
     """Why this friend cannot be brought by this giver."""
-    if giver.pk == friend.pk or giver.pk in family([friend.pk]) or _share(giver, friend):
+    if friend.pk in (giver.pk, giver.merged_into_id):
+        return Refusal.SELF
+    own, others = _marks(giver), _marks(friend)
+    facts = fetch_all(_FACTS, {"member": giver.pk, "other": friend.pk, "marks": others})
+    ((is_same, is_circle, first, is_former),) = facts
+    if is_same or set(own) & set(others):
         return Refusal.SELF
     if giver.household_id and giver.household_id == friend.household_id:
         return Refusal.HOUSEHOLD
     if is_blocked([giver, friend]):
         return Refusal.BLOCKED
-    if is_above(friend.pk, giver.pk):
+    if is_circle:
         return Refusal.CIRCLE
     new_since = at - timedelta(days=definition.claim_days, hours=1)
     if friend.joined_at < new_since:
         return Refusal.TOO_LATE if sign.source in _SAID else Refusal.CUSTOMER
     if sign.source == Source.LINK and sign.at < at - timedelta(days=definition.cookie_days):
         return Refusal.TOO_LATE
-    first = Purchase.objects.filter(member__in=family([friend.pk])).aggregate(at=Min("purchased_at"))["at"]
     if first is not None and first < friend.joined_at - timedelta(days=1):
         return Refusal.CUSTOMER
-    if Former.objects.filter(mark__in=_marks(friend)).exists():
-        return Refusal.FORMER
-    return None
+    return Refusal.FORMER if is_former else None
 
 
 def _marks(member: Member) -> list[str]:
+    """The member's mailbox and phone, as keyed hashes."""
     marks = [mail_mark(member.email)] if member.email else []
     return [*marks, phone_mark(str(member.phone))] if member.phone else marks
-
-
-def _share(giver: Member, friend: Member) -> bool:
-    """Whether they have a mailbox, a phone, a device or a means of payment in common."""
-    if set(_marks(giver)) & set(_marks(friend)):
-        return True
-    own = Trace.objects.filter(member=giver, kind__in=["device", "payment"]).values("mark")
-    return Trace.objects.filter(member=friend, kind__in=["device", "payment"], mark__in=own).exists()

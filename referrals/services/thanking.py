@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_noop
 
+from common.money import to_minor
 from members.models import PRESENT, Member
 from members.queries import get_programme, merged_into
 from referrals.definition import Definition, Thanks
 from referrals.enums import Occasion, Role
 from referrals.models import MilestoneReached, Programme, Referral, ThanksGiven
-from referrals.queries import brought
+from referrals.queries import brought, reading
 from rewards.enums import IssuedBy, PlanState, Unit
 from rewards.models import Offer, PlanMembership
 from rewards.queries import reward_settings
@@ -51,13 +52,18 @@ class _Due:
         return MILESTONE if self.occasion == Occasion.MILESTONE else REASONS[self.role]
 
 
-def cost_of(thanks: Thanks) -> int:
-    """What thanks cost the shop, in minor units of the programme's currency, rounded up; a tier costs nothing."""
-    from common.money import to_minor
+def point_minor() -> Decimal:
+    """What a point costs the shop, in minor units of the programme's currency."""
+    return (reward_settings().point_cost or Decimal(0)) * to_minor(Decimal(1), get_programme().currency)
 
-    currency = get_programme().currency
-    points = Decimal(thanks.points) * (reward_settings().point_cost or 0)
-    cost = thanks.credit + int((points * to_minor(Decimal(1), currency)).to_integral_value(ROUND_CEILING))
+
+def cost_of(thanks: Thanks, point: Decimal | None = None) -> int:
+    """What thanks cost the shop, in minor units of the programme's currency, rounded up; a tier costs nothing. `point`:
+    see point_minor, where it was asked before."""
+    cost = thanks.credit
+    if thanks.points:
+        point = point_minor() if point is None else point
+        cost += int((thanks.points * point).to_integral_value(ROUND_CEILING))
     if thanks.offer:
         offer = Offer.objects.filter(pk=thanks.offer).values_list("unit_cost_minor", flat=True).first()
         cost += offer or 0
@@ -67,7 +73,8 @@ def cost_of(thanks: Thanks) -> int:
 def promise(definition: Definition, *, is_capped: bool) -> int:
     """What a referral takes of the budget once it qualifies, milestones left out: they are counted when reached."""
     given = [definition.friend] if is_capped else [definition.giver, definition.friend, definition.second]
-    return sum(cost_of(thanks) for thanks in given)
+    point = point_minor()
+    return sum(cost_of(thanks, point) for thanks in given)
 
 
 def spend(*, programme_id: int, minor: int) -> bool:
@@ -91,6 +98,14 @@ def welcome(*, referral: Referral, definition: Definition, at: datetime) -> None
         return
     key = f"referral:{referral.pk}:welcome"
     _give(referral, [_Due(referral.friend_id, Role.FRIEND, Occasion.WELCOME, definition.welcome, key)], at)
+
+
+@transaction.atomic
+def welcome_late(*, referral_id: int, at: datetime) -> None:
+    """The same, of a friend who came with a purchase that was not kept waiting for it; who has it gets nothing more."""
+    referral = Referral.objects.select_for_update(no_key=True, of=("self",)).get(pk=referral_id)
+    if not referral.thanks.filter(occasion=Occasion.WELCOME).exists():
+        welcome(referral=referral, definition=reading(referral.version_id), at=at)
 
 
 @transaction.atomic
@@ -154,6 +169,7 @@ def _give(referral: Referral, due: list[_Due], at: datetime) -> list[ThanksGiven
             )
         )  # fmt: skip
 
+    point = point_minor() if any(one.thanks.points for one in due) else Decimal(0)
     for unit, what in ((Unit.POINTS, "points"), (Unit.CREDIT, "credit")):
         gifts = {}
         for one in due:
@@ -167,7 +183,7 @@ def _give(referral: Referral, due: list[_Due], at: datetime) -> list[ThanksGiven
                 ))  # fmt: skip
         made = give_points(gifts=[gift for _one, gift in gifts.values()], at=at, unit=unit)
         for key, (one, gift) in gifts.items():
-            cost = cost_of(Thanks(points=gift.amount) if unit == Unit.POINTS else Thanks(credit=gift.amount))
+            cost = cost_of(Thanks(points=gift.amount) if unit == Unit.POINTS else Thanks(credit=gift.amount), point)
             note(one, what, amount=gift.amount, cost_minor=cost, transfer_id=made[key])
     for one in due:
         member = one.member_id
