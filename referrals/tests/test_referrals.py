@@ -180,6 +180,19 @@ def test_a_refund_takes_it_back_whenever_it_comes(giver, when):
         assert referral.state == ReferralState.HELD
 
 
+def test_what_is_given_back_before_it_counted_promises_nothing(giver):
+    programme, friend = live_programme(budget_minor=1_000), newcomer()
+    referral = bring(giver, friend)
+    bought = post(friend, AT, amount_minor=2_500, purchased_at=AT)
+    give_back(bought.id, 600)  # before anything looked at the purchase
+    consider(friend_ids=[friend.pk], at=AT)
+    referral.refresh_from_db()
+    programme.refresh_from_db()
+    assert (referral.state, programme.spent_minor) == (ReferralState.JOINED, 0)
+    settle_due(at=LATER)
+    assert (gift_points(giver), gift_points(friend)) == (0, 0)
+
+
 def test_what_was_spent_meanwhile_is_taken_as_far_as_it_goes(giver):
     live_programme(hold_days=0)
     friend = newcomer()
