@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from members.events import EVENT_TOLD, MEMBER_JOINED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
+from members.events import EVENT_TOLD, MEMBER_JOINED, MEMBER_MERGED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
 from members.models import TimelineEvent
 from referrals.enums import ReferralState
 from referrals.events import REFERRAL_CAME, REFERRAL_REWARDED
@@ -49,6 +49,14 @@ def look_at_refunds(events: list[TimelineEvent]) -> None:
     from referrals.services.qualifying import refunded
 
     refunded(friend_ids=[event.member_id for event in events], at=timezone.now())
+
+
+@reacts_to(MEMBER_MERGED, where=_ANY)
+def look_at_merges(events: list[TimelineEvent]) -> None:
+    from referrals.services.qualifying import merged
+
+    for event in events:
+        merged(member_id=event.member_id, at=timezone.now())
 
 
 @reacts_to(REFERRAL_REWARDED, where=_RULES)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from common.sql import fetch_all
 from members.events import record
-from members.queries import family
+from members.queries import family, merged_into
 from referrals.definition import Definition
 from referrals.enums import COUNTED, OPEN, Occasion, Period, Qualifies, ReferralState, Verdict
 from referrals.events import (
@@ -30,6 +30,7 @@ from referrals.services.thanking import promise, spend, take_back, thank
 NO_BUDGET = gettext_noop("The programme has given all that it had to give")
 TOO_LATE = gettext_noop("The time to become a customer is over")
 GIVEN_BACK = gettext_noop("What was bought has been given back")
+SAME = gettext_noop("Both turned out to be one person")
 UNCLEAR = gettext_noop("It could not be cleared up in time")
 
 
@@ -160,7 +161,7 @@ def _end(referral: Referral, state: ReferralState, at: datetime, reason: str = "
         ReferralState.LAPSED: REFERRAL_LAPSED,
         ReferralState.REVERSED: REFERRAL_REVERSED,
     }
-    for member_id in (referral.giver_id, referral.friend_id):
+    for member_id in _people(referral):
         record(member_id=member_id, kind=kinds[state], at=at, data={"referral": referral.pk}, actor_id=actor_id)
 
 
@@ -188,13 +189,22 @@ def _settle_one(at: datetime) -> bool:
         case ReferralState.REVIEW:
             _go(referral, ReferralState.HELD, at, due=_hold_until(referral, definition, at))
         case _:
-            if not _still_bought(referral, definition):
+            if len(_people(referral)) == 1:
+                _end(referral, ReferralState.REFUSED, at, SAME)
+            elif not _still_bought(referral, definition):
                 _lose(referral, definition, at)
             else:
                 _end(referral, ReferralState.REWARDED, at)
                 thank(referral=referral, definition=definition, at=at)
                 _settle_promise(referral)
     return True
+
+
+def _people(referral: Referral) -> list[int]:
+    """Giver and friend as who they are now; one, where they were merged with one another."""
+    both = [referral.giver_id, referral.friend_id]
+    now = merged_into(both)
+    return list(dict.fromkeys(now.get(one, one) for one in both))
 
 
 def _settle_promise(referral: Referral) -> None:
@@ -245,12 +255,30 @@ def refunded(*, friend_ids: Sequence[int], at: datetime) -> int:
             continue
         changed += 1
         if referral.state == ReferralState.REWARDED:
-            take_back(referral=referral, at=at)
-            referral.promised_minor = 0
-            _end(referral, ReferralState.REVERSED, at, GIVEN_BACK)
+            _reverse(referral, at, GIVEN_BACK)
         else:
             _lose(referral, definition, at)
     return changed
+
+
+def _reverse(referral: Referral, at: datetime, reason: str) -> None:
+    take_back(referral=referral, at=at)
+    referral.promised_minor = 0
+    _end(referral, ReferralState.REVERSED, at, reason)
+
+
+@transaction.atomic
+def merged(*, member_id: int, at: datetime) -> int:
+    """Ends what was between members who turned out to be one person; who was thanked for it gives it back. How many."""
+    people = family([member_id])
+    between = Referral.objects.filter(giver__in=people, friend__in=people, state__in=[*OPEN, ReferralState.REWARDED])
+    found = list(between.order_by("pk").select_for_update(no_key=True, of=("self",)))
+    for referral in found:
+        if referral.state == ReferralState.REWARDED:
+            _reverse(referral, at, SAME)
+        else:
+            _end(referral, ReferralState.REFUSED, at, SAME)
+    return len(found)
 
 
 @transaction.atomic

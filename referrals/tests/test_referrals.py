@@ -405,6 +405,32 @@ def test_a_merged_giver_is_thanked_as_who_they_are_now(giver):
     assert gift_points(other) == 200
 
 
+@pytest.mark.parametrize("when", ["joined", "held", "rewarded", "unseen"])
+@pytest.mark.parametrize("survives", ["giver", "friend"])
+def test_who_turns_out_to_have_brought_themselves_keeps_nothing(giver, when, survives):
+    """Whenever the two are merged; "unseen": the thanks come due before anybody looked at the merge."""
+    programme = live_programme(budget_minor=10_000)
+    friend, honest = newcomer(), newcomer()
+    bring(giver, honest)
+    buys(honest)
+    referral = bring(giver, friend)
+    if when != "joined":
+        buys(friend)
+    if when == "rewarded":
+        settle_due(at=LATER)
+    here, gone = (giver, friend) if survives == "giver" else (friend, giver)
+    merge_members(survivor_id=here.pk, merged_id=gone.pk, at=AT)
+    if when != "unseen":
+        run_due(at=timezone.now() + timedelta(hours=1))
+    settle_due(at=LATER)
+    referral.refresh_from_db()
+    assert referral.state == (ReferralState.REVERSED if when == "rewarded" else ReferralState.REFUSED)
+    assert (balance(here.pk, LATER), gift_points(honest)) == (200, 100)  # of the honest one
+    programme.refresh_from_db()
+    assert programme.spent_minor == 300
+    assert not [one for one in verify() if one.difference]
+
+
 STREET = {"street": "Old Street 5", "postal_code": "20095", "city": "Hamburg"}
 
 
