@@ -141,7 +141,7 @@ class ProgrammeAdmin(DeskAdmin):
         )
         folded = ("collapse",)
         return (
-            (None, {"fields": ("name", ("starts_at", "ends_at"), ("segment", "tiers"), ("budget", "position"))}),
+            (None, {"fields": ("name", "starts_at", "ends_at", ("segment", "tiers"), ("budget", "position"))}),
             (_("When it counts"), {"fields": counts_when}),
             *((words, {"fields": thanks(name)}) for name, words in WHOSE.items()),
             (_("Milestones"), {"fields": steps, "classes": folded}),
