@@ -16,12 +16,13 @@ from members.services.reactions import run_due
 from members.tests.factories import make_member
 from members.tests.killed import kill_at_call, killed_in
 from referrals.definition import BadProgramme, parse
-from referrals.enums import BlockKind, ReferralState, Refusal, Source, Verdict
+from referrals.enums import BlockKind, ProgrammeState, ReferralState, Refusal, Source, Verdict
 from referrals.fairness import MANY_A_DAY
 from referrals.models import Programme, Referral, ThanksGiven
 from referrals.queries import is_above, known, tree
 from referrals.services.attribution import Came, NotReferred, attribute
 from referrals.services.blocks import block
+from referrals.services.programmes import move
 from referrals.services.qualifying import NotOpen, ObjectedBefore, consider, decide, object_to, refunded, settle_due
 from referrals.services.traces import note
 from referrals.tests.factories import AT, bring, buys, code_of, definition, live_programme, newcomer
@@ -539,6 +540,26 @@ def test_answering_a_survey_is_enough_where_the_programme_says_so(giver):
         consider(friend_ids=[friend.pk], at=AT, happened="survey.answered", data={"survey": 3})
     referral.refresh_from_db()
     assert referral.state == ReferralState.HELD
+
+
+def test_joining_a_number_of_purchases_or_a_told_event_is_enough_where_the_programme_says_so(giver):
+    programme = live_programme(qualifies={"by": "sign_up"})
+    assert bring(giver, newcomer()).state == ReferralState.HELD
+    move(programme_id=programme.pk, to=ProgrammeState.ENDED, at=AT)
+    programme = live_programme(qualifies={"by": "purchases", "count": 2, "least": "20.00"})
+    twice = bring(giver, newcomer())
+    for minor, state in ((2_000, "joined"), (1_999, "joined"), (2_000, "held")):
+        buys(twice.friend, minor)
+        twice.refresh_from_db()
+        assert twice.state == state
+    move(programme_id=programme.pk, to=ProgrammeState.ENDED, at=AT)
+    live_programme(qualifies={"by": "event", "event": "workshop"})
+    guest = bring(giver, newcomer())
+    for kind, state in (("visit", "joined"), ("workshop", "held")):
+        with transaction.atomic():
+            consider(friend_ids=[guest.friend_id], at=AT, happened="event.told", data={"kind": kind})
+        guest.refresh_from_db()
+        assert guest.state == state
 
 
 def test_a_household_brings_nobody_of_its_own_and_neighbours_may(giver):
