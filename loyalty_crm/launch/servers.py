@@ -34,8 +34,6 @@ POSTGRES = {
     "port": "5432",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "work_mem": "32MB",
     "maintenance_work_mem": "128MB",
     "max_wal_size": "4GB",
@@ -50,11 +48,22 @@ POSTGRES = {
 # Only for data that is thrown away: what a test wrote need not survive a power cut. And statistics that were taken
 # while a test had its thousands of rows would plan the questions of those after it: a minute instead of a second.
 FORGETFUL = {
+    "shared_buffers": "256MB",
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum_analyze_threshold": "2147483647",
 }
+
+
+def memory_settings() -> dict[str, str]:
+    """What PostgreSQL keeps in memory itself, an eighth of the machine's (128 MB to 2 GB; it takes up no more than it
+    uses), and what it may expect the system to keep: half."""
+    megabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    with contextlib.suppress(OSError, ValueError):  # a container's limit; "max" where there is none
+        megabytes = min(megabytes, int(Path("/sys/fs/cgroup/memory.max").read_text()) >> 20)
+    shared = min(max(megabytes // 8, 128), 2048)
+    return {"shared_buffers": f"{shared}MB", "effective_cache_size": f"{max(megabytes // 2, shared)}MB"}
 
 
 class Busy(Exception):
@@ -219,7 +228,8 @@ class Servers:
         folder, version = find_postgres()
         folder = reachable_copy(folder / "postgres", self.account, self.home).parent
         data = self._data_folder(folder, version)
-        settings = POSTGRES | {"unix_socket_directories": str(self.sockets)} | ({} if self.durable else FORGETFUL)
+        settings = POSTGRES | memory_settings() | {"unix_socket_directories": str(self.sockets)}
+        settings |= {} if self.durable else FORGETFUL
         argv = [folder / "postgres", "-D", data, *(f"--{key}={value}" for key, value in settings.items())]
         # SIGINT: stop without waiting for the clients to leave.
         process = self._spawn("postgres", argv, stage=DATABASE, stop=signal.SIGINT)
