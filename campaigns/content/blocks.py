@@ -103,10 +103,27 @@ KINDS: dict[str, Kind] = {
         ),
     ),
     "products": Kind(
-        _("Most bought"),
+        _("Recommended products"),
         "trending_up",
         (
-            Part("category", _("category"), "category", is_required=False, help=_("Empty: of all categories.")),
+            Part(
+                "which",
+                _("which"),
+                "choice",
+                (("most", _("what members bought most")), ("own", _("what goes with each member's purchases"))),
+                help=_(
+                    "What goes with their purchases is what members who bought the same bought as well, and nothing"
+                    " that they bought or gave back within a year."
+                ),
+            ),
+            Part(
+                "category",
+                _("category"),
+                "category",
+                is_required=False,
+                help=_("Empty: of all categories."),
+                only_if=("which", "most"),
+            ),
             Part("label", _("words above"), "line", is_required=False),
         ),
     ),

@@ -334,6 +334,8 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
 
 @register_drawing("products")
 def _products(block: Mapping[str, Any], page: Page) -> Drawn:
+    if block.get("which") == "own":
+        return _own_products(_said(block, "label", page) or gettext("This may be for you"), page)
     label = _said(block, "label", page) or gettext("What others like")
     names = sources.most_bought(block["category"], page.at)
     if not names:
@@ -344,6 +346,18 @@ def _products(block: Mapping[str, Any], page: Page) -> Drawn:
         _text(f"<p><strong>{page.line(label)}</strong></p><ul>{safe}</ul>"),
         f"{labelled(page.bare(label), '').rstrip()}\n{plain}\n",
         f"<h3>{page.line(label)}</h3><ul>{safe}</ul>",
+    )
+
+
+def _own_products(label: str, page: Page) -> Drawn:
+    path, name = "products_own.all", page.put("name")
+    items = page.each("name", path, f"<li>{name}</li>")
+    plain = labelled(page.bare(label), "").rstrip() + "\n" + page.each("name", path, f"- {name}\n") + "\n"
+    there = f"{path}.size > 0"
+    return Drawn(
+        _text(page.when(there, f"<p><strong>{page.line(label)}</strong></p><ul>{items}</ul>")),
+        page.when(there, plain),
+        page.when(there, f"<h3>{page.line(label)}</h3><ul>{items}</ul>"),
     )
 
 

@@ -92,7 +92,8 @@ def most_bought(category: str, at: datetime) -> list[str]:
 def sample_values() -> dict[str, Any]:
     """What families say where there is no recipient."""
     card = {"name": gettext("Free coffee"), "price": points_text(200), "picture": "", "url": settings.SITE_URL}
-    return {"cards_affordable": {"all": [card, {**card, "name": gettext("Free cake"), "price": points_text(350)}]}}
+    cards = [card, {**card, "name": gettext("Free cake"), "price": points_text(350)}]
+    return {"cards_affordable": {"all": cards}, "products_own": {"all": [gettext("Carrot cake"), gettext("Oat milk")]}}
 
 
 def register_all() -> None:

@@ -222,7 +222,7 @@ READY = (
                 " by, try it, tell us what you think.",
                 f"{NIN}，您好！\n\n店里来了新品，您是最先知道的人之一。欢迎来店试一试，也期待听到您的想法。",
             ),
-            {"type": "products", "label": both("And what members like most", "会员最爱")},
+            {"type": "products", "which": "own", "label": both("And this may be for you", "猜您喜欢")},
             button("See rewards, too", "顺便看看礼遇", "rewards"),
         ),
     ),
