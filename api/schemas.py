@@ -108,7 +108,13 @@ class Referred(Out):
     """What became of a referral code that came with a call."""
 
     accepted: bool
-    state: str = ""
+    state: str = Field(
+        "",
+        description=gettext_noop(
+            "Of the referral. With a purchase the code is “noted”: whether it counts is looked at after the answer."
+        ),
+        examples=["joined"],
+    )
     reason: str = ""
     message: str = ""
 

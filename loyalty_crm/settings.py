@@ -203,6 +203,7 @@ CELERY_BEAT_SCHEDULE = {
     "judge-requests": {"task": "campaigns.tasks.judge_requests", "schedule": crontab()},
     "run-journeys": {"task": "campaigns.tasks.run_journeys", "schedule": crontab()},
     "send-invites": {"task": "referrals.tasks.send_invites", "schedule": crontab()},
+    "forget-guesses": {"task": "referrals.tasks.forget_guesses", "schedule": crontab(minute=20)},
     "settle-referrals": {"task": "referrals.tasks.settle_referrals", "schedule": crontab()},
     "resume-jobs": {"task": "members.tasks.resume_jobs", "schedule": crontab()},
     "resume-imports": {"task": "rewards.tasks.resume_imports", "schedule": crontab()},

@@ -27,6 +27,7 @@ from referrals.enums import Period, Qualifies, Touch, Verdict
 
 TEXTS = ("headline", "text", "welcome", "share", "terms")
 LONGEST = {"headline": 120, "text": 600, "welcome": 600, "share": 400, "terms": 20_000}
+CLAIM_DAYS = 14  # after joining, in which they may say who brought them
 MOST_POINTS, MOST_DAYS, MOST_FRIENDS, MOST_ROWS = 10_000_000, 3_650, 100_000, 20
 
 Texts = Mapping[str, str]
@@ -99,7 +100,7 @@ class Definition:
     event: str = ""
     window_days: int = 90
     hold_days: int = 14
-    claim_days: int = 14
+    claim_days: int = CLAIM_DAYS
     cookie_days: int = 30
     invites_per_day: int = 10
     touch: str = Touch.LAST
@@ -244,7 +245,7 @@ def parse(raw: Any, known: Known) -> Definition:
         event=str(event).strip() if by == Qualifies.EVENT else "",
         window_days=reader.number(table.get("window_days"), "/window_days", 1, MOST_DAYS, 90),
         hold_days=reader.number(table.get("hold_days"), "/hold_days", 0, 365, 14),
-        claim_days=reader.number(table.get("claim_days"), "/claim_days", 0, 365, 14),
+        claim_days=reader.number(table.get("claim_days"), "/claim_days", 0, 365, CLAIM_DAYS),
         cookie_days=reader.number(table.get("cookie_days"), "/cookie_days", 1, 365, 30),
         invites_per_day=reader.number(table.get("invites_per_day"), "/invites_per_day", 0, 100, 10),
         touch=reader.one_of(table.get("touch"), "/touch", Touch, Touch.LAST),

@@ -60,15 +60,17 @@ def may_still_say(member: Member, at: datetime) -> bool:
     return member.joined_at > at - timedelta(days=days) and not Referral.objects.filter(friend=member).exists()
 
 
-# The first programme that each of some members takes part in, with its newest version.
-_OPEN_TO = """
+RUNNING = """programme.state = 'live'
+  AND (programme.starts_at IS NULL OR programme.starts_at <= %(at)s::timestamptz)
+  AND (programme.ends_at IS NULL OR programme.ends_at > %(at)s::timestamptz)"""
+# The first programme that each of some members takes part in, with its newest version. `members` is to be filled in.
+OPEN_TO = f"""
 SELECT DISTINCT ON (member.id) member.id, programme.id, version.id
 FROM referrals_programme AS programme
 JOIN referrals_programmeversion AS version ON version.programme_id = programme.id AND version.number = programme.number
-CROSS JOIN unnest(%(members)s::bigint[]) AS member (id)
+CROSS JOIN unnest({{members}}::bigint[]) AS member (id)
 LEFT JOIN rewards_membertier AS held ON held.member_id = member.id
-WHERE programme.state = 'live' AND (programme.starts_at IS NULL OR programme.starts_at <= %(at)s)
-  AND (programme.ends_at IS NULL OR programme.ends_at > %(at)s)
+WHERE {RUNNING}
   AND (programme.segment_id IS NULL OR EXISTS (
       SELECT FROM members_segmentmember AS inside
       WHERE inside.segment_id = programme.segment_id AND inside.member_id = member.id))
@@ -82,7 +84,7 @@ ORDER BY member.id, programme.position, programme.id
 
 def open_to(member_ids: Iterable[int], at: datetime) -> dict[int, tuple[int, int]]:
     """(programme, version) that each of these members brings friends to, if any."""
-    rows = fetch_all(_OPEN_TO, {"members": list(member_ids), "at": at})
+    rows = fetch_all(OPEN_TO.format(members="%(members)s"), {"members": list(member_ids), "at": at})
     return {member: (programme, version) for member, programme, version in rows}
 
 

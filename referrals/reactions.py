@@ -5,7 +5,7 @@ from django.utils import timezone
 from members.events import EVENT_TOLD, MEMBER_JOINED, MEMBER_MERGED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
 from members.models import TimelineEvent
 from referrals.enums import ReferralState
-from referrals.events import REFERRAL_CAME, REFERRAL_REWARDED
+from referrals.events import REFERRAL_REWARDED
 from referrals.models import Referral
 
 _ANY = "EXISTS (SELECT FROM referrals_programme)"
@@ -20,20 +20,14 @@ def welcome_invited(events: list[TimelineEvent]) -> None:
     attribute_invited(member_ids=[event.member_id for event in events], at=timezone.now())
 
 
-@reacts_to(REFERRAL_CAME)
-def welcome_friends(events: list[TimelineEvent]) -> None:
-    """Who said at the till who sent them was not welcomed yet: their purchase did not wait for it."""
-    from referrals.services.thanking import welcome_late
-
-    for event in events:
-        welcome_late(referral_id=event.data["referral"], at=timezone.now())
-
-
 @reacts_to(PURCHASE_PAID, unless="import", where=_ANY)
 def look_at_purchases(events: list[TimelineEvent]) -> None:
+    """Who was said to have brought the buyer is noted first: the purchase at which it is said counts."""
     from referrals.services.qualifying import consider
+    from referrals.services.saying import hear
 
-    consider(friend_ids=[event.member_id for event in events], at=timezone.now())
+    friends = hear(purchase_ids=[event.data["purchase"] for event in events])
+    consider(friend_ids=[*friends, *(event.member_id for event in events)], at=timezone.now())
 
 
 @reacts_to(EVENT_TOLD, "survey.answered", where=_ANY)

@@ -11,6 +11,14 @@ def settle_referrals() -> int:
 
 
 @shared_task
+def forget_guesses() -> int:
+    """Who tried wrong codes is forgotten after an hour."""
+    from referrals.services.ageing import age_guesses
+
+    return age_guesses(at=timezone.now())
+
+
+@shared_task
 def send_invites() -> int:
     """Mails that members asked us to send to friends."""
     from referrals.services.inviting import send_waiting

@@ -72,6 +72,8 @@ WHOLE_TABLES = {
     "referrals_programmeversion": "the same",
     "referrals_block": "whom the shop keeps out",
     "referrals_former": "keyed hashes of who is no member any more",
+    "referrals_guess": "keyed hashes of who tried codes, for an hour",
+    "referrals_said": "made of numbers, and deleted",
     "referrals_unwilling": "the same, of who wants no invitations",
     "campaigns_journey": "what marketers write to all",
     "campaigns_journeyversion": "the same",

@@ -32,7 +32,7 @@ from api.views.common import (
     too_many_guesses,
     unknown_member,
 )
-from api.views.referrals import referred
+from api.views.referrals import noted
 from common.money import to_major
 from common.sql import Params
 from members.queries import get_programme
@@ -71,17 +71,17 @@ def record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
 def _record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
     at, source = now(), caller(request).source
     seen = {"device": body.device, "payment": body.payment}
-    plain = not (body.coupons or body.pay_with or body.dry_run or body.referral_code or any(seen.values()))
+    plain = not (body.coupons or body.pay_with or body.dry_run or any(seen.values()))
     if caller(request).lately and not plain:
         raise Unsure
     if body.coupons and (wait := let_through(guessers(request, [body.member]), [body.coupons], at)[0]):
         raise too_many_guesses(wait)
 
-    came: dict[str, Any] = {}
-
     def done(receipt: Receipt) -> Done:
-        is_new = receipt.is_new and not body.dry_run
-        return Done(201 if is_new else 200, _told(receipt, body.key, body.dry_run) | came, receipt.member_id)
+        is_new, told = receipt.is_new and not body.dry_run, _told(receipt, body.key, body.dry_run)
+        if body.referral_code and not body.dry_run:
+            told["referral"] = noted(request, receipt, body.referral_code, at)
+        return Done(201 if is_new else 200, told, receipt.member_id)
 
     def act(keep: Keep | None = None) -> Done:
         try:
@@ -99,8 +99,6 @@ def _record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         basket = basket_of(body, 0 if find else member_of(request, body.member), source)
         if any(seen.values()) and not body.dry_run:
             traces.note(member_id=basket.member_id, seen=seen, at=at)
-        if body.referral_code and not body.dry_run:
-            came["referral"] = referred(request, basket.member_id, body.referral_code, at, buys=True)
         kept: list[Done] = []
 
         def keep_receipt(receipt: Receipt) -> tuple[str, Params]:
@@ -119,9 +117,7 @@ def _record(request: HttpRequest, body: schemas.NewPurchase) -> HttpResponse:
         said = act()
         return respond(said.status, said.body)
     # A purchase's own key keeps it from being recorded twice. Who guesses codes is told at once what they were told.
-    return answer_once(
-        request, "purchases", body.key, act, new=not (body.coupons or body.pay_with or body.referral_code)
-    )
+    return answer_once(request, "purchases", body.key, act, new=not (body.coupons or body.pay_with))
 
 
 @call(

@@ -21,7 +21,9 @@ from referrals.models import Advocate
 from referrals.queries import made_by, open_to, reading
 from referrals.services.attribution import Came, NotReferred, attribute
 from referrals.services.finding import TooManyGuesses, guess
+from referrals.services.saying import say
 from referrals.words import first_name, gift_of, in_words
+from rewards.services.checkout import Receipt
 
 router = Router(tags=[gettext_noop("Referrals")])
 SHOWN = 100
@@ -43,16 +45,29 @@ def _link(advocate: Advocate) -> str:
     return settings.SITE_URL + reverse("portal:referral", args=[advocate.code])
 
 
-def referred(request: HttpRequest, member_id: int, code: str, at: datetime, *, buys: bool = False) -> dict[str, Any]:
-    """Notes by whose code a member came, and says what became of it: a code that does not count spoils nothing. `buys`:
-    see attribute."""
+def referred(request: HttpRequest, member_id: int, code: str, at: datetime) -> dict[str, Any]:
+    """Notes by whose code a member came, and says what became of it: a code that does not count spoils nothing."""
     if _guessed(request, code, at) is None:
         return {"accepted": False, "reason": str(Refusal.UNKNOWN), "message": str(Refusal.UNKNOWN.label)}
     try:
-        one = attribute(friend_id=member_id, came=[Came(code, Source.API, at)], at=at, buys=buys)
+        one = attribute(friend_id=member_id, came=[Came(code, Source.API, at)], at=at)
     except NotReferred as error:
         return {"accepted": False, "reason": str(error.reason), "message": str(error.reason.label)}
     return {"accepted": True, "state": one.state}
+
+
+def noted(request: HttpRequest, receipt: Receipt, code: str, at: datetime) -> dict[str, Any]:
+    """Takes down the code that comes with a purchase, and says what is known of it at once."""
+    if not receipt.is_new:  # what follows of it was looked at
+        return referred(request, receipt.member_id, code, at)
+    who = f"key:{caller(request).key_id}"
+    try:
+        heard = say(purchase_id=receipt.purchase_id, member_id=receipt.member_id, code=code, who=who, at=at)
+    except TooManyGuesses as error:
+        raise too_many_guesses(error.retry_after) from None
+    if heard.refusal:
+        return {"accepted": False, "reason": str(heard.refusal), "message": str(heard.refusal.label)}
+    return {"accepted": True, "state": heard.state}
 
 
 @call(

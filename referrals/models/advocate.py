@@ -112,6 +112,23 @@ class Former(models.Model):
         return self.mark[:8]
 
 
+class Guess(models.Model):
+    """How many codes that there are not somebody tried in a minute. It is gone after an hour."""
+
+    who = models.CharField(max_length=64)  # a keyed hash
+    minute = models.DateTimeField(_("minute"))
+    misses = models.PositiveIntegerField(_("misses"), default=1, db_default=1)
+
+    class Meta:
+        verbose_name = _("guessed code")
+        verbose_name_plural = _("guessed codes")
+        constraints = [models.UniqueConstraint("who", "minute", name="referrals_guess_once")]
+        indexes = [models.Index(fields=["minute"], name="referrals_guess_minute")]  # what ages out
+
+    def __str__(self) -> str:
+        return f"{self.who[:8]} {self.misses}"
+
+
 class Trace(models.Model):
     """That a member was seen on a network, with a device, or with a means of payment, as a keyed hash. It ages out."""
 

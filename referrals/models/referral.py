@@ -79,6 +79,21 @@ class Referral(models.Model):
         return f"{self.giver_id} → {self.friend_id}"
 
 
+class Said(models.Model):
+    """Whose code was said with a purchase, until it is looked at whether it counts."""
+
+    purchase = models.OneToOneField("members.Purchase", models.PROTECT, related_name="+", verbose_name=_("purchase"))
+    advocate = models.ForeignKey("referrals.Advocate", models.PROTECT, related_name="+", verbose_name=_("advocate"))
+    at = models.DateTimeField(_("when"))
+
+    class Meta:
+        verbose_name = _("code said with a purchase")
+        verbose_name_plural = _("codes said with purchases")
+
+    def __str__(self) -> str:
+        return f"{self.purchase_id} {self.advocate_id}"
+
+
 class ReferralStep(models.Model):
     """What became of a referral, and by whom. Kept for ever."""
 

@@ -1,7 +1,7 @@
 """What is forgotten with time, and with a member."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from members.models import Member
 from members.privacy import Retention, register_retention
 from referrals.marks import mail_mark, phone_mark
-from referrals.models import Advocate, Former, Invite, Referral, Trace
+from referrals.models import Advocate, Former, Guess, Invite, Referral, Said, Trace
 
 
 def _delete(rows: QuerySet, limit: int) -> int:
@@ -32,6 +32,11 @@ def age_marks(*, before: datetime, limit: int) -> int:
     return _delete(Former.objects.filter(at__lt=before), limit)
 
 
+def age_guesses(*, at: datetime, limit: int = 10_000) -> int:
+    """Deletes what was guessed more than an hour ago; how many."""
+    return _delete(Guess.objects.filter(minute__lt=at - timedelta(hours=1)), limit)
+
+
 def erase_referrals(member_ids: Sequence[int], at: datetime) -> None:
     """Takes out what says who they were: nickname, traces, invitations, what they wrote. The referral stays, as
     nobody's; their addresses stay as keyed hashes until they age out."""
@@ -42,6 +47,7 @@ def erase_referrals(member_ids: Sequence[int], at: datetime) -> None:
     Advocate.objects.filter(member__in=member_ids).update(shows_name=False, nickname="", is_listed=False)
     Invite.objects.filter(advocate__member__in=member_ids).delete()
     Trace.objects.filter(member__in=member_ids).delete()
+    Said.objects.filter(purchase__member__in=member_ids).delete()
     Referral.objects.filter(giver__in=member_ids).update(objection="")
     Referral.objects.filter(friend__in=member_ids).update(friend_shows_name=False)
 

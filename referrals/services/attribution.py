@@ -50,12 +50,10 @@ def attribute(
     actor_id: int | None = None,
     friend_shows_name: bool = False,
     address: str = "",
-    buys: bool = False,
 ) -> Referral:
     """Notes who brought a member. Of several signs, a code that was typed goes before links and invitations; of these,
     the first or the last, as the programme says. Who was attributed stays so: the same giver again is answered as
-    before. `address` is the IP address from which the friend says so, where there is one. With `buys` the caller
-    records a purchase in this transaction: reactions welcome them, and look at what they bought, after it.
+    before. `address` is the IP address from which the friend says so, where there is one.
     NotReferred, and nothing is written."""
     # NO KEY: a purchase that is being posted goes on.
     friend = Member.objects.select_for_update(no_key=True).get(pk=friend_id)
@@ -95,10 +93,9 @@ def attribute(
     ReferralStep.objects.create(referral=referral, state=referral.state, at=at, actor_id=actor_id)
     record(member_id=giver.pk, kind=REFERRAL_JOINED, at=at, data={"referral": referral.pk}, actor_id=actor_id)
     record(member_id=friend.pk, kind=REFERRAL_CAME, at=at, data={"referral": referral.pk}, actor_id=actor_id)
-    if not buys:
-        welcome(referral=referral, definition=definition, at=at)
-        consider(friend_ids=[friend.pk], at=at)  # signing up may be enough, and there may be a purchase already
-        referral.refresh_from_db()
+    welcome(referral=referral, definition=definition, at=at)
+    consider(friend_ids=[friend.pk], at=at)  # signing up may be enough, and there may be a purchase already
+    referral.refresh_from_db()
     return referral
 
 

@@ -16,7 +16,7 @@ from members.queries import get_programme, merged_into
 from referrals.definition import Definition, Thanks
 from referrals.enums import Occasion, Role
 from referrals.models import MilestoneReached, Programme, Referral, ThanksGiven
-from referrals.queries import brought, reading
+from referrals.queries import brought
 from rewards.enums import IssuedBy, PlanState, Unit
 from rewards.models import Offer, PlanMembership
 from rewards.queries import reward_settings
@@ -98,14 +98,6 @@ def welcome(*, referral: Referral, definition: Definition, at: datetime) -> None
         return
     key = f"referral:{referral.pk}:welcome"
     _give(referral, [_Due(referral.friend_id, Role.FRIEND, Occasion.WELCOME, definition.welcome, key)], at)
-
-
-@transaction.atomic
-def welcome_late(*, referral_id: int, at: datetime) -> None:
-    """The same, of a friend who came with a purchase that was not kept waiting for it; who has it gets nothing more."""
-    referral = Referral.objects.select_for_update(no_key=True, of=("self",)).get(pk=referral_id)
-    if not referral.thanks.filter(occasion=Occasion.WELCOME).exists():
-        welcome(referral=referral, definition=reading(referral.version_id), at=at)
 
 
 @transaction.atomic
