@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
 from unfold.widgets import (
     UnfoldAdminDateWidget,
-    UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelectWidget,
@@ -339,12 +338,6 @@ class WhenForm(MeasuresFields, SendingFields, Step):
             "broadcast": {name: data[name] for name in self.BROADCAST},
             "campaign": {name: data[name] for name in self.CAMPAIGN},
         }
-
-
-class TestForm(forms.Form):
-    """Where a test goes."""
-
-    to = forms.EmailField(label=_("Address"), widget=UnfoldAdminEmailInputWidget)
 
 
 class RefuseForm(forms.Form):

@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from campaigns.channels import Refusal
+from campaigns.channels.lines import line_of
 from campaigns.enums import BreakerState
 from campaigns.forms_sending import SenderForm
 from campaigns.models import DeliveryEvent, Sender
 from campaigns.services.breaker import pause_sender, resume_sender
-from campaigns.services.delivery import limits_of, line_of
+from campaigns.services.delivery import limits_of
 from common.admin import DeskAdmin, ReadOnlyAdmin, found_or_404
 from common.moments import format_moment
 

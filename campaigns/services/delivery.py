@@ -17,14 +17,10 @@ import structlog
 from django.conf import settings
 from django.db import connection, connections
 
-from campaigns.channels import Fate, Line, Outgoing, Refusal, Stopped
+from campaigns.channels import Fate, Outgoing, Refusal, Stopped
 from campaigns.channels.answers import is_an_answer, of_exception
-from campaigns.channels.backend import BackendLine, speaks_smtp
-from campaigns.channels.disk import DiskLine
-from campaigns.channels.http import HttpLine
-from campaigns.channels.inbox import InboxLine
-from campaigns.channels.smtp import SmtpLine
-from campaigns.enums import MessageState, Transport
+from campaigns.channels.lines import line_of
+from campaigns.enums import MessageState
 from campaigns.models import Sender
 from campaigns.services import breaker
 from campaigns.services.claims import (
@@ -113,17 +109,6 @@ def _lane(sender: Sender) -> Iterator[int | None]:
     finally:
         if free is not None:
             execute("SELECT pg_advisory_unlock(%s, %s)", [sender.pk, free])
-
-
-def line_of(sender: Sender) -> Line:
-    """The way by which a sender sends."""
-    if sender.transport == Transport.HTTP:
-        return HttpLine(sender)
-    if sender.transport == Transport.LOG:
-        return DiskLine()
-    if sender.transport == Transport.APP:
-        return InboxLine()
-    return SmtpLine() if speaks_smtp() else BackendLine()
 
 
 _speeds: dict[int, float] = {}  # messages a second, by sender, as this process saw them last

@@ -1,4 +1,4 @@
-"""Looking at a template before anybody gets it: as a member, and as a test mail."""
+"""Looking at a template before anybody gets it: as a member, and as a test message."""
 
 import base64
 import re
@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.mime.image import MIMEImage
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.utils.translation import override
+from django.utils.translation import gettext, override
+from liquid.exceptions import LiquidError
 
 from campaigns import merge
+from campaigns.channels import Outgoing
+from campaigns.channels.lines import line_of
 from campaigns.content.compiled import Compiled, Content
 from campaigns.content.look import look
+from campaigns.enums import Medium
 from campaigns.merge import Number, Recipient
+from campaigns.services.senders import default_sender, usable_channels
 from campaigns.services.templates import example
 from common.mail import sender
 from members.models import Member
@@ -50,6 +56,11 @@ def shown(content: Content, *, dark: bool) -> str:
     return _NIGHT.sub("@media all" if dark else "@media not all", html)
 
 
+def testable() -> list[Medium]:
+    """The channels by which a test can go. How a message looks in the inbox is shown beside the editor."""
+    return [channel for channel in usable_channels() if channel is not Medium.APP]
+
+
 def send_test(
     *,
     content: Mapping[str, Any],
@@ -59,16 +70,55 @@ def send_test(
     to: str,
     at: datetime,
     more: Mapping[str, Any] | None = None,
+    channel: str = Medium.EMAIL,
 ) -> int:
-    """Sends a template in each of those languages to one address, marked as a test; how many mails went. LiquidError
-    where it cannot be made for that member; OSError where the mail server refuses."""
-    style, mails = look(), {}
+    """Sends a template in each of those languages to one address of a channel, marked as a test; how many messages
+    went. LiquidError where it cannot be made for that member; OSError where the mail server refuses, Refusal where
+    another way does."""
+    style = look()
+    made: dict[str, tuple[Compiled, dict[str, Any]]] = {}
     for language in languages:
-        made = Compiled(content, language, kind, style, at)
-        if made.language not in mails:
-            mails[made.language] = _mail(made.render({**values_for(made, member, at), **(more or {})}), to)
-    get_connection().send_messages(list(mails.values()))
-    return len(mails)
+        one = Compiled(content, language, kind, style, at)
+        if one.language not in made:
+            made[one.language] = one, {**values_for(one, member, at), **(more or {})}
+    if channel == Medium.EMAIL:
+        mails = [_mail(one.render(values), to) for one, values in made.values()]
+        get_connection().send_messages(mails)
+    else:
+        _tell(channel, to, [_text(channel, one, values) for one, values in made.values()], member)
+    return len(made)
+
+
+def _text(channel: str, made: Compiled, values: dict[str, Any]) -> str:
+    text = made.sms(values)
+    if not text and channel == Medium.SMS:
+        raise LiquidError(gettext("The template has no short text."), token=None)
+    return f"[Test] {text or made.render(values).text}"
+
+
+def _tell(channel: str, to: str, texts: Sequence[str], member: Member | None) -> None:
+    """By the sender of the channel, as its messages go; no message is written down."""
+    sender_ = default_sender(channel)
+    line = line_of(sender_)
+    line.open()
+    try:
+        for text in texts:
+            test = Outgoing(
+                id=0,
+                uid=f"test-{uuid4()}",
+                to=to,
+                sender=sender_.address,
+                subject="",
+                text=text,
+                member=member.card_number if member else "",
+                campaign_id=0,
+                rate_per_minute=None,
+                frame=bytes,
+                mail=EmailMultiAlternatives,
+            )
+            line.send(test, lambda *_: None)
+    finally:
+        line.close()
 
 
 def _mail(content: Content, to: str) -> EmailMultiAlternatives:

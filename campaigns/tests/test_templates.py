@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core import mail
@@ -16,7 +17,7 @@ from PIL import Image
 from campaigns.content.blocks import BadContent
 from campaigns.content.compiled import compiled
 from campaigns.content.ready import READY
-from campaigns.models import Brand, MailPicture, Template, TemplateVersion
+from campaigns.models import Brand, MailPicture, Message, Sender, Template, TemplateVersion
 from campaigns.services.brand import save_brand
 from campaigns.services.templates import (
     add_picture,
@@ -216,7 +217,7 @@ def test_it_is_written_without_a_script(admin_client):
 def test_a_test_mail_goes_in_both_languages_with_its_code(admin_client):
     version = save(READY["win-back-2"].content)
     url = reverse("admin:campaigns_template_test", args=[version.template_id])
-    given = {"to": "me@example.com", "card": ""}
+    given = {"channel": "email", "to": "me@example.com", "card": ""}
     assert "[Test]" in admin_client.post(url, given).content.decode()
     assert not mail.outbox
     admin_client.post(url, {**given, "confirmed": "1"})
@@ -224,6 +225,27 @@ def test_a_test_mail_goes_in_both_languages_with_its_code(admin_client):
     assert mail.outbox[0].attachments[0]["Content-ID"] == "<coupon>"
     nobody = admin_client.post(url, {**given, "card": "nobody at all"}).content.decode()
     assert "Nobody is found by that" in nobody
+
+
+def test_a_test_goes_by_each_way_that_is_set_up_and_leaves_no_trace(admin_client, provider, settings, monkeypatch):
+    monkeypatch.setenv("MESSAGE_SECRET_KEY", "s3cret")
+    version = save(READY["win-back-2"].content)
+    url = reverse("admin:campaigns_template_test", args=[version.template_id])
+    given = {"channel": "sms", "to": "0170 1234567", "card": "", "confirmed": "1"}
+    assert "country code" in admin_client.post(url, given).content.decode()
+    admin_client.post(url, {**given, "to": "+49 170 1234567"})
+    texts = sorted(file.read_text() for file in Path(settings.OUTBOX_DIR).glob("test-*.sms"))
+    assert [text.startswith("To: +491701234567\n\n[Test] ") for text in texts] == [True, True]
+
+    calls = {"channel": "webhook", "transport": "http", "url": f"http://127.0.0.1:{provider.server_port}/w?a=1"}
+    body = '{"to": "{{ to }}", "text": "{{ text }}"}'
+    Sender.objects.create(label="WeChat", is_default=True, goes_to="card", body=body, **calls)
+    admin_client.post(url, {**given, "channel": "webhook", "to": "wx-me"})
+    assert [(told["to"], told["text"][:7]) for _path, _headers, told in provider.asked] == [("wx-me", "[Test] ")] * 2
+    assert not Message.objects.exists()
+    Sender.objects.filter(label="WeChat").update(url="http://10.0.0.1/w")
+    refused = admin_client.post(url, {**given, "channel": "webhook", "to": "wx-me"}).content.decode()
+    assert "lies inside our own network" in refused
 
 
 def test_pages_of_the_brand_and_of_a_snippet(admin_client):

@@ -10,8 +10,10 @@ from liquid.exceptions import LiquidError
 
 from campaigns.admin.broadcasts.steps import broadcast_or_404, url
 from campaigns.admin.broadcasts.words import gift_words, members, number, way_words, when_words, who_words
+from campaigns.channels import Refusal
 from campaigns.enums import CampaignState, MessageState
-from campaigns.forms_broadcasts import Nothing, RefuseForm, TestForm
+from campaigns.forms_broadcasts import Nothing, RefuseForm
+from campaigns.forms_trying import TestForm
 from campaigns.models import Broadcast
 from campaigns.queries_broadcast_results import progress
 from campaigns.services.broadcasts import control
@@ -225,7 +227,7 @@ class FollowView(BroadcastView):
 
 
 class TestView(BroadcastView):
-    """A test mail of each version in each language."""
+    """A test of each version in each language."""
 
     form_class = TestForm  # type: ignore[assignment]
     title = _("Send a test")
@@ -253,7 +255,8 @@ class TestView(BroadcastView):
                     member=None,
                     to=form.cleaned_data["to"],
                     at=self.at,
+                    channel=form.cleaned_data["channel"],
                 )
-        except (LiquidError, OSError) as error:
+        except (LiquidError, OSError, Refusal) as error:
             raise ValidationError(str(error)) from error
-        return gettext("%(n)d test mails went out.") % {"n": sent}
+        return gettext("%(n)d test messages went out.") % {"n": sent}

@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
 
 from campaigns.admin.templates.differences import differences
-from campaigns.admin.templates.forms import CopyForm, TestForm
+from campaigns.admin.templates.forms import CopyForm
+from campaigns.channels import Refusal
 from campaigns.content.blocks import BadContent
+from campaigns.forms_trying import TestAsForm
 from campaigns.models import Template, TemplateVersion
 from campaigns.queries_journeys import journeys_that_send
 from campaigns.services.templates import (
@@ -151,7 +153,7 @@ class RestoreView(TemplateAct):
 class TestView(TemplateAct):
     title = _("Send a test")
     act_label = _("Send")
-    form_class = TestForm
+    form_class = TestAsForm
 
     def get_initial(self) -> dict[str, Any]:
         return {"to": self.request.user.get_username()}
@@ -175,17 +177,17 @@ class TestView(TemplateAct):
         return [
             gettext("“%(name)s” goes to %(to)s in each language that is complete, as %(who)s would get it.")
             % {"name": self.template, "to": form.cleaned_data["to"], "who": who},
-            gettext("The subject begins with [Test]. Nothing is given, and nothing is counted."),
+            gettext("It begins with [Test]. Nothing is given, and nothing is counted."),
         ]
 
     def act(self, form: forms.Form) -> str:
         version, member, to = newest_version(self.template.pk), self._member(form), form.cleaned_data["to"]
         try:
             sent = send_test(content=version.content, kind=self.template.kind, languages=Language.values,
-                             member=member, to=to, at=self.at)  # fmt: skip
-        except (OSError, LiquidError) as error:
+                             member=member, to=to, at=self.at, channel=form.cleaned_data["channel"])  # fmt: skip
+        except (OSError, LiquidError, Refusal) as error:
             raise ValidationError(gettext("It could not be sent: %(error)s") % {"error": error}) from None
         text = ngettext(
-            "%(n)d test mail is on its way to %(to)s.", "%(n)d test mails are on their way to %(to)s.", sent
+            "%(n)d test message is on its way to %(to)s.", "%(n)d test messages are on their way to %(to)s.", sent
         )
         return text % {"n": sent, "to": to}

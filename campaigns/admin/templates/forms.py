@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -59,13 +58,3 @@ class SnippetForm(TemplateForm):
 
 class CopyForm(forms.Form):
     name = forms.CharField(label=_("Name of the copy"), max_length=80, widget=UnfoldAdminTextInputWidget)
-
-
-class TestForm(forms.Form):
-    to = forms.EmailField(label=_("To"), widget=UnfoldAdminEmailInputWidget)
-    card = forms.CharField(
-        label=_("As this member"),
-        required=False,
-        help_text=_("Card number, e-mail or name. Empty: a made-up member."),
-        widget=UnfoldAdminTextInputWidget,
-    )
