@@ -34,13 +34,18 @@ def programme(at: datetime, *, budget_minor: int | None = None, **changes: Any) 
     return move(programme_id=made.pk, to=ProgrammeState.LIVE, at=at)
 
 
+def codes_of(members: Sequence[Any], at: datetime) -> list[str]:
+    from referrals.services.advocates import advocate_of
+
+    return [advocate_of(member_id=member.pk, at=at).code for member in members]
+
+
 def bring(givers: Sequence[Any], friends: Sequence[Any], at: datetime) -> None:
     """Each friend by one of the givers, in turns."""
     from referrals.enums import Source
-    from referrals.services.advocates import advocate_of
     from referrals.services.attribution import Came, attribute
 
-    codes = [advocate_of(member_id=giver.pk, at=at).code for giver in givers]
+    codes = codes_of(givers, at)
     for n, friend in enumerate(friends):
         attribute(friend_id=friend.pk, came=[Came(codes[n % len(codes)], Source.CODE, at)], at=at)
 

@@ -1,4 +1,6 @@
-"""A worker that thanks 200 friends and those who brought them is killed with -9, 40 times: each is thanked once."""
+"""A worker that thanks 200 friends and those who brought them is killed with -9, 40 times: each is thanked once.
+
+Every second friend was brought before; the others say the code with their purchase."""
 
 import os
 import subprocess
@@ -6,8 +8,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import cycle
 
-from drills._referrals import POINTS, bring, programme
+from drills._referrals import POINTS, bring, codes_of, programme
 from drills.stage import at_once, expect, make_members, stage
 
 FRIENDS, GIVERS = 200, 10
@@ -19,7 +22,7 @@ def run(server: str) -> Iterator[str]:
     from django.utils import timezone
 
     from members.models import PendingReaction
-    from referrals.models import Referral, ThanksGiven
+    from referrals.models import Referral, Said, ThanksGiven
     from rewards.models import Transfer
     from rewards.queries import balance
 
@@ -27,11 +30,14 @@ def run(server: str) -> Iterator[str]:
         at = timezone.now()
         programme(at - timedelta(days=1))
         givers, friends = make_members(GIVERS), make_members(FRIENDS)
-        bring(givers, friends, at)
+        bring(givers, friends[::2], at)
+        saying = dict(zip([friend.pk for friend in friends[1::2]], cycle(codes_of(givers, at)), strict=False))
 
         def buying(friend):
             lines = [{"sku": "A", "unit_price": "25.00"}]
             body = {"key": f"b{friend.pk}", "member": friend.card_number, "currency": "EUR", "lines": lines}
+            if code := saying.get(friend.pk):
+                body["referral_code"] = code
             return lambda: stand.post("/purchases", body)
 
         told = Counter(
@@ -49,6 +55,7 @@ def run(server: str) -> Iterator[str]:
             run_due(at=timezone.now() + timedelta(hours=1))
             settle_due(at=timezone.now())
         expect(not PendingReaction.objects.exists(), "a reaction was given up")
+        expect(not Said.objects.exists(), "a code that was said was not looked at")
         states = Counter(Referral.objects.values_list("state", flat=True))
         expect(states == {"rewarded": FRIENDS}, f"the referrals are {dict(states)}")
         expect(ThanksGiven.objects.count() == 2 * FRIENDS, f"{ThanksGiven.objects.count()} thanks")

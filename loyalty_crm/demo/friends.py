@@ -5,6 +5,7 @@ from random import Random
 
 from django.db import transaction
 
+from loyalty_crm.demo import data
 from members.models import PRESENT, Member
 from members.services.profile import create_member
 from members.services.purchases import NewLine, NewPurchase
@@ -51,9 +52,21 @@ _NAMES = ("Lena", "Tom", "小雨", "Amir", "Sofia", "志强", "Paul", "晓燕", 
 _WAYS = ("whatsapp", "wechat", "copy", "qr", "mail", "line", "invite")
 
 
+# Whom Anna brought: name, days ago, way, days to the first purchase. Three counted, one waits, one is on the way.
+_OF_ANNA = (
+    ("Lena W.", 95, "whatsapp", 3),
+    ("小雨", 64, "wechat", 6),
+    ("Tom K.", 41, "card", 2),
+    ("Sofia R.", 9, "whatsapp", 4),
+    ("Paul N.", 3, "copy", None),
+)
+
+
 def givers(member_ids: list[int]) -> list[Member]:
-    """The first of them who are members still: twelve of four hundred, and two at least."""
-    return list(Member.objects.filter(PRESENT, pk__in=member_ids).order_by("pk")[: max(2, len(member_ids) // 33)])
+    """Anna, and the first of the others who are members still: ten of four hundred, and one at least."""
+    there = Member.objects.filter(PRESENT)
+    anna, others = there.get(email=data.MEMBERS[0]), there.filter(pk__in=member_ids).order_by("pk")
+    return [anna, *others.exclude(email__in=data.MEMBERS)[: max(1, len(member_ids) // 40)]]
 
 
 def bring_friends(at: datetime, givers: list[Member]) -> int:
@@ -61,49 +74,60 @@ def bring_friends(at: datetime, givers: list[Member]) -> int:
     begun = at - timedelta(days=120)
     programme = make_programme(name="Bring a friend", definition=DEFINITION, at=begun, budget_minor=500_000)
     move(programme_id=programme.pk, to=ProgrammeState.LIVE, at=begun)
-    chance, brought = Random(7), 0  # noqa: S311
-    for n, giver in enumerate(givers):
-        set_wishes(
-            member_id=giver.pk,
-            shows_name=n % 3 != 2,
-            nickname=f"{giver.name.split()[0]}" if n % 2 == 0 else "",
-            is_listed=n % 2 == 0,
-            at=begun,
-        )
-        for _friend in range((4, 3, 2, 1, 1)[n % 5]):
-            brought += _bring(chance, giver, at - timedelta(days=chance.randint(1, 100)), brought, at)
+    chance, friends = Random(7), len(_OF_ANNA)  # noqa: S311
+    anna, *others = givers
+    _wishes(anna, True, begun)
+    brought = 0
+    for n, (name, ago, way, then) in enumerate(_OF_ANNA):
+        brought += _bring(chance, anna, at - timedelta(days=ago), n, at, name, way, then)
+    for n, giver in enumerate(others):
+        _wishes(giver, n % 2 == 0, begun, shows_name=n % 3 != 2)
+        for _friend in range((3, 2, 4, 1, 1)[n % 5]):
+            friends += 1
+            name = f"{_NAMES[friends % len(_NAMES)]} {chr(65 + friends % 26)}."
+            day = at - timedelta(days=chance.randint(1, 100))
+            then = None if friends % 5 == 3 else chance.randint(0, 10)
+            brought += _bring(chance, giver, day, friends, at, name, chance.choice(_WAYS), then)
     settle_due(at=at)
     return brought
 
 
-def _bring(chance: Random, giver: Member, day: datetime, n: int, at: datetime) -> int:
-    way = chance.choice(_WAYS)
+def _wishes(giver: Member, is_listed: bool, at: datetime, shows_name: bool = True) -> None:
+    nickname = giver.name.split()[0] if is_listed else ""
+    set_wishes(member_id=giver.pk, shows_name=shows_name, nickname=nickname, is_listed=is_listed, at=at)
+
+
+def _bring(
+    chance: Random, giver: Member, day: datetime, n: int, at: datetime, name: str, way: str, then: int | None
+) -> int:
+    """A friend who came that day, and bought after so many days, or not; 1, if they count as brought."""
     advocate = advocate_of(member_id=giver.pk, at=day)
     for _visit in range(chance.randint(1, 5)):
         count(what="visits", advocate_ids=[advocate.pk], channel=way, day=day.date())
     count(what="shares", advocate_ids=[advocate.pk], channel=way, day=day.date())
     count(what="taken", advocate_ids=[advocate.pk], channel=way, day=day.date())
-    doubtful = n % 9 == 4
-    address = f"friend{n}@{'mailinator.com' if doubtful else 'demo.example'}"
-    name = f"{_NAMES[n % len(_NAMES)]} {chr(65 + n % 26)}."
+    address = f"friend{n}@{'mailinator.com' if n % 9 == 7 else 'demo.example'}"
     friend = create_member(at=day, profile={"name": name, "email": address, "language": "en"}, source="portal")
+    came = [Came(advocate.code, Source.LINK, day, way)]
     try:
-        attribute(
-            friend_id=friend.pk,
-            came=[Came(advocate.code, Source.LINK, day, way)],
-            at=day,
-            friend_shows_name=n % 2 == 0,
-        )
+        attribute(friend_id=friend.pk, came=came, at=day, friend_shows_name=n % 2 == 0)
     except NotReferred:
         return 0
-    if n % 5 != 3 and (bought := day + timedelta(days=chance.randint(0, 10))) < at:
-        beans = NewLine(chance.randint(1_500, 6_000), sku="beans-500", name="House blend, 500 g", category="Beans")
-        new = NewPurchase(
-            member_id=friend.pk, source="till", key=f"friend-{n}", purchased_at=bought, currency="EUR",
-            amount_minor=beans.amount_minor, lines=(beans,),
-        )  # fmt: skip
-        post_purchases(purchases=[new], at=bought)
+    if then is not None and (bought := day + timedelta(days=then)) < at:
+        _buy(chance, friend, n, bought)
         with transaction.atomic():
             consider(friend_ids=[friend.pk], at=bought)
-        settle_due(at=min(at, bought + timedelta(days=21)))
+        settle_due(at=min(at, bought + timedelta(days=15)))
+        for again in range(1, 1 + n % 3):  # some come again
+            if (later := bought + timedelta(days=19 * again)) < at:
+                _buy(chance, friend, n, later)
     return 1
+
+
+def _buy(chance: Random, friend: Member, n: int, at: datetime) -> None:
+    beans = NewLine(chance.randint(1_500, 6_000), sku="beans-500", name="House blend, 500 g", category="Beans")
+    bought = NewPurchase(
+        member_id=friend.pk, source="till", key=f"friend-{n}-{at:%m%d}", purchased_at=at, currency="EUR",
+        amount_minor=beans.amount_minor, lines=(beans,),
+    )  # fmt: skip
+    post_purchases(purchases=[bought], at=at)

@@ -16,6 +16,7 @@ from loyalty_crm.management.commands import demo
 from members.enums import Calendar
 from members.models import Consent, Member, Purchase, Refund, User
 from members.tests.factories import make_member
+from referrals.models import Referral
 from rewards.enums import NEVER
 from rewards.models import Account, EarningRule, GrantRequest, Lot, MemberTier, TierLift, Transfer
 from rewards.services.verify import verify
@@ -56,6 +57,8 @@ def test_the_demo_is_a_shop_whose_ledger_adds_up_and_whose_accounts_sign_in(smal
     card = Account.objects.get(kind="card", coupon__member__email="anna@demo.example")
     assert 0 < card.balance < 1000
     assert EarningRule.objects.exclude(budget_money=None).get().budget_spent > 0
+    brought = Referral.objects.filter(giver__email="anna@demo.example").values_list("state", flat=True)
+    assert sorted(brought) == ["held", "joined", "rewarded", "rewarded", "rewarded"]
     assert [check for check in verify() if check.difference] == []
     assert Message.objects.filter(state=MessageState.SENT).exclude(gift=None).count() > 2  # as birthdays fall
     assert Message.objects.filter(state=MessageState.SKIPPED).exists()
