@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.enums import CampaignKind, Pace
+from campaigns.enums import CampaignKind, Medium, Pace
 from members.enums import Channel, Purpose
 from members.events import group, record_selected
 from members.events import kind as any_kind
@@ -59,6 +59,11 @@ JOURNEY_STARTED = any_kind(
 CONSENT_ASKED = any_kind("consent.asked", _("Consent to be confirmed"), _asked)
 TOPIC_CHOSEN = any_kind("consent.topic", _("Topic chosen"), _topic)
 PACE_CHOSEN = any_kind("consent.pace", _("How often"), lambda data: str(Pace(data["pace"]).label))
+FIRST_CHANNEL_CHOSEN = any_kind(
+    "consent.first",
+    _("Which way first"),
+    lambda data: str(Medium(data["channel"]).label if data["channel"] else gettext("No matter which")),
+)
 
 
 # What an event says of its message, for a SELECT FROM campaigns_message AS message with its campaign.

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 def _wishes(member: "Member", at: datetime, request: HttpRequest) -> dict[str, Any]:
     rooms = [(channel.label, room_for([member.pk], channel.value, at)[member.pk]) for channel in offered()]
+    wish = pace_of(member.pk)
     return {
         "pending": list(pending_of(member.pk, at).values()),
         "refused": TopicChoice.objects.filter(member=member, wanted=False).select_related("topic").order_by("topic"),
-        "pace": pace_name(pace_of(member.pk)),
+        "pace": pace_name(wish),
+        "first": wish.get_first_channel_display() if wish else "",
         "rooms": [(label, room) for label, room in rooms if room.left is not None],
     }
 

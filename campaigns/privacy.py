@@ -98,6 +98,7 @@ def _wishes(member_id: int) -> dict[str, Any]:
             for t in topics
         ],
         "pace": {"pace": wish.pace, "source": wish.source, "at": wish.at} if wish else None,
+        "first_channel": wish.first_channel if wish else "",
         "to_be_confirmed": list(pending.values(*fields, "withdrawn_at", "sent_at")),
     }
 

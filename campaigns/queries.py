@@ -1,7 +1,7 @@
 """Reads about messages: who is due, who will be, what waits."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -61,6 +61,18 @@ LEFT JOIN LATERAL (
     ORDER BY own.id DESC LIMIT 1
 ) AS known ON true
 """
+
+
+# SQL of a join: which way `member` wants to hear of us first. See `way`.
+LIKED = "\nLEFT JOIN campaigns_contactpace AS liked ON liked.member_id = member.id\n"
+
+
+def way(channels: Sequence[Medium]) -> str:
+    """SQL: the first of these channels with nothing against it, the member's own first of all; the first where there is
+    something against all. The rows have `liked` and against_<channel>."""
+    own = " ".join(f"WHEN liked = '{channel}' AND against_{channel} = '' THEN '{channel}'" for channel in channels)
+    told = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
+    return f"CASE {own if len(channels) > 1 else ''} {told} ELSE '{channels[0]}' END"
 
 
 def address_of(member: Member, channel: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from campaigns.enums import BroadcastWhen, HourPassed, Medium, SkipReason
 from campaigns.models import Broadcast, BroadcastVariant, Campaign
-from campaigns.queries import ADDRESS, ADDRESS_KEY, database_time_zones, known_in_app
+from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, database_time_zones, known_in_app, way
 from common.sql import fetch_all
 from members.queries import get_programme
 
@@ -202,7 +202,6 @@ def plan(
     channels = [Medium(channel) for channel in campaign.channels]
     topic = campaign.topic_id is not None
     one_by_one = ", ".join(f"{against(channel, topic)} AS against_{channel}" for channel in channels)
-    ways = " ".join(f"WHEN against_{channel} = '' THEN '{channel}'" for channel in channels)
     blocked = " AND ".join(f"against_{channel} <> ''" for channel in channels)
     keys = " ".join(f"WHEN '{channel}' THEN {ADDRESS_KEY.format(f'to_{channel}')}" for channel in channels)
     places = ", ".join(f"{ADDRESS[channel]} AS to_{channel}" for channel in channels)
@@ -222,7 +221,7 @@ FROM (
     SELECT *, planned AT TIME ZONE zone AS wall FROM (
         SELECT *, due + CASE variant {later or "WHEN -1 THEN 0"} ELSE 0 END * interval '1 minute' AS planned FROM (
             SELECT member_id, language, zone, {kept},
-                   CASE {ways} ELSE '{channels[0]}' END AS channel,
+                   {way(channels)} AS channel,
                    CASE WHEN left_out THEN 'excluded' WHEN merged THEN 'merged' WHEN erased THEN 'erased'
                         WHEN {blocked} THEN against_{channels[0]}
                         WHEN {hour_passed} THEN 'hour_passed'
@@ -235,13 +234,13 @@ FROM (
                        {zone if needs_clock else "'UTC'"} AS zone,
                        {_left_out(groups)} AS left_out,
                        member.merged_into_id IS NOT NULL AS merged, member.erased_at IS NOT NULL AS erased,
-                       {one_by_one},
+                       {one_by_one}, {"liked.first_channel" if len(channels) > 1 else "''"} AS liked,
                        {draw("%(uid)s::text || 'holdout'") if campaign.holdout_percent else "10000"} AS lot_holdout,
                        {draw("%(uid)s::text || 'variant'") if len(variants) > 1 else "0"} AS lot_variant,
                        {draw("%(uid)s::text || 'test'") if len(variants) > 1 and broadcast.test_percent < 100 else "0"}
                            AS lot_test
                 FROM members_member AS member
-                {known_in_app() if Medium.WEBHOOK in channels else ""}
+                {LIKED if len(channels) > 1 else ""} {known_in_app() if Medium.WEBHOOK in channels else ""}
                 {"".join(joins(channel, topic) for channel in channels)}
                 WHERE member.id > %(after)s AND member.id <= %(upto)s AND {_audience(groups)}
             ) AS candidate

@@ -59,6 +59,12 @@ def pace_name(wish: ContactPace | None) -> Pace:
     return Pace(wish.pace) if wish else Pace.NORMAL
 
 
+def first_channel_of(member_id: int) -> str:
+    """Which way the member wants to hear of us first; "" for no matter which."""
+    wish = pace_of(member_id)
+    return wish.first_channel if wish else ""
+
+
 def pending_of(member_id: int, at: datetime) -> dict[tuple[str, str], PendingConsent]:
     """The yeses of a member that wait to be confirmed, by (channel, purpose)."""
     waiting = PendingConsent.objects.filter(

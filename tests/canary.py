@@ -134,7 +134,7 @@ def _wishes(member: m.Member, at: datetime) -> None:
     topic = Topic.objects.create(name_en="Events", purpose="offers")
     said = {"member": member, "source": "portal", "at": at}
     TopicChoice.objects.create(**said, topic=topic, channel="email", wanted=False)
-    ContactPace.objects.create(**said, pace="weekly")
+    ContactPace.objects.create(**said, pace="weekly", first_channel="sms")
     PendingConsent.objects.create(
         member=member, channel="sms", purpose="offers", address=EMAIL, source="till", evidence=f"{WORD} form",
         asked_at=at, expires_at=at + timedelta(days=7),

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.enums import Pace
+from campaigns.enums import Medium, Pace
 from members.enums import BY_ADDRESS, MARKETING, Channel, Purpose
 
 _PROVABLE = [(one.value, one.label) for one in BY_ADDRESS]
@@ -53,12 +53,14 @@ class TopicChoice(models.Model):
 
 
 class ContactPace(models.Model):
-    """How often a member wants to hear of us at most. No row: as often as the shop's limits let through."""
+    """How often a member wants to hear of us at most, and which way first. No row: as often as the shop's limits let
+    through, and as a campaign has it."""
 
     member = models.OneToOneField(
         "members.Member", models.PROTECT, primary_key=True, related_name="contact_pace", verbose_name=_("member")
     )
-    pace = models.CharField(_("how often"), max_length=10, choices=Pace)
+    pace = models.CharField(_("how often"), max_length=10, choices=Pace, default=Pace.NORMAL)
+    first_channel = models.CharField(_("which way first"), max_length=10, choices=Medium, blank=True, default="")
     source = models.CharField(_("given by"), max_length=40)
     at = models.DateTimeField(_("when"))
 

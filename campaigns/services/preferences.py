@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns import events
-from campaigns.enums import Pace
+from campaigns.enums import Medium, Pace
 from campaigns.models import ContactPace, Topic, TopicChoice
 from members.enums import Channel
 from members.events import record
@@ -57,6 +57,26 @@ def set_pace(*, member_id: int, pace: Pace, source: str, at: datetime, actor_id:
     ContactPace.objects.update_or_create(member_id=member_id, defaults={"pace": pace, "source": source[:40], "at": at})
     data = {"pace": pace.value, "source": source}
     record(member_id=member_id, kind=events.PACE_CHOSEN, at=at, data=data, actor_id=actor_id)
+    return True
+
+
+@transaction.atomic
+def set_first_channel(
+    *, member_id: int, channel: Medium | None, source: str, at: datetime, actor_id: int | None = None
+) -> bool:
+    """Keeps which way a member wants to hear of us first, of those that a campaign takes and that they agreed to; None
+    for no matter which. False where it is what they last said. MemberGone."""
+    _present(member_id)
+    said, first = ContactPace.objects.filter(member_id=member_id).first(), channel or ""
+    if (said.first_channel if said else "") == first:
+        return False
+    values = {"first_channel": first, "source": source[:40], "at": at}
+    if said is None:  # what was said of how often under another name goes on counting
+        before = ContactPace.objects.filter(member__merged_into=member_id).order_by("-at").first()
+        values["pace"] = before.pace if before else Pace.NORMAL
+    ContactPace.objects.update_or_create(member_id=member_id, defaults=values)
+    data = {"channel": first, "source": source}
+    record(member_id=member_id, kind=events.FIRST_CHANNEL_CHOSEN, at=at, data=data, actor_id=actor_id)
     return True
 
 

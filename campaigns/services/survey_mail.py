@@ -15,7 +15,7 @@ from campaigns.content.survey_block import values_of
 from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, Medium, MessageState, SkipReason, TemplateKind
 from campaigns.merge import Recipient
 from campaigns.models import Campaign, Message, SurveyMail, Template, Topic
-from campaigns.queries import ADDRESS, ADDRESS_KEY, known_in_app, zone_of
+from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, known_in_app, way, zone_of
 from campaigns.queries_broadcasts import against, joins
 from campaigns.queries_pressure import put_off
 from campaigns.services.senders import channel_choices, default_sender
@@ -35,7 +35,7 @@ LATE = timedelta(days=7)  # so long an invitation may wait for room among other 
 
 # Whom to ask, each with the first channel that reaches them, or why none does.
 _WAYS = """
-SELECT *, CASE {ways} ELSE '{first}' END AS channel, CASE WHEN {blocked} THEN against_{first} ELSE '' END AS reason
+SELECT *, {way} AS channel, CASE WHEN {blocked} THEN against_{first} ELSE '' END AS reason
 FROM (
     SELECT asked.*, {told}
     FROM asked JOIN members_member AS member ON member.id = asked.member_id {joins}
@@ -71,11 +71,11 @@ def _ways(channels: Sequence[Medium]) -> str:
     among = "member_id IN (SELECT member_id FROM asked)"
     known = known_in_app() if Medium.WEBHOOK in channels else ""
     return _WAYS.format(
-        ways=" ".join(f"WHEN against_{one} = '' THEN '{one}'" for one in channels),
+        way=way(channels),
         first=channels[0],
         blocked=" AND ".join(f"against_{one} <> ''" for one in channels),
-        told=", ".join(told),
-        joins=known + "".join(joins(one, True, among) for one in channels),
+        told=", ".join([*told, ("liked.first_channel" if len(channels) > 1 else "''") + " AS liked"]),
+        joins=(LIKED if len(channels) > 1 else "") + known + "".join(joins(one, True, among) for one in channels),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 
 from campaigns.content.ready import READY
-from campaigns.enums import CampaignState, SuppressionReason
+from campaigns.enums import CampaignState, Medium, SuppressionReason
 from campaigns.models import Broadcast, Campaign, Message, Suppression, Topic
 from campaigns.queries import address_key
 from campaigns.queries_broadcast_results import progress
@@ -16,7 +16,7 @@ from campaigns.services.broadcasts import control, planning
 from campaigns.services.broadcasts.audience import estimate, plan_of, timing_of
 from campaigns.services.broadcasts.running import run_broadcasts
 from campaigns.services.delivery import deliver
-from campaigns.services.preferences import choose_topic
+from campaigns.services.preferences import choose_topic, set_first_channel
 from campaigns.services.templates import save_template
 from common.sql import execute
 from members.enums import Channel
@@ -338,7 +338,10 @@ def test_the_rest_waits_for_the_better_version():
 def test_the_first_channel_that_reaches_a_member(django_user_model):
     both = reader(email="both@example.com", phone="+4915112345678")
     phone, pages = make_member(phone="+4915112345679"), make_member(email="pages@example.com")
-    for member, channel in ((both, "sms"), (phone, "sms"), (pages, "sms")):
+    writer, wishes = reader(phone="+4915112345680"), reader(phone="+4915112345681")
+    for member in (writer, wishes):  # the second has not agreed to what they like best
+        set_first_channel(member_id=member.pk, channel=Medium.SMS, source="portal", at=AT)
+    for member, channel in ((both, "sms"), (phone, "sms"), (pages, "sms"), (writer, "sms")):
         execute(
             "INSERT INTO members_consent (member_id, channel, purpose, granted, source, at)"
             " VALUES (%s, %s, 'offers', true, 'test', now())",
@@ -349,7 +352,8 @@ def test_the_first_channel_that_reaches_a_member(django_user_model):
     made = scheduled(campaign={"channels": ["email", "sms", "app"]})
     beat()
     ways = dict(Message.objects.filter(campaign=made.pk, state="queued").values_list("member", "channel"))
-    assert ways == {both.pk: "email", phone.pk: "sms", pages.pk: "app"}
+    told = {both.pk: "email", phone.pk: "sms", pages.pk: "app", writer.pk: "sms", wishes.pk: "email"}
+    assert ways == told
 
 
 def test_who_let_go_of_the_topic_gets_nothing_of_it():

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from campaigns.enums import CampaignState
+from campaigns.enums import CampaignState, Medium
 from campaigns.journeys import dates
 from campaigns.models import Campaign, Journey, JourneyCall, JourneyLog, JourneyRun, Message, Template
 from campaigns.queries_journeys import dues
@@ -15,6 +15,7 @@ from campaigns.services.journeys.advancing import advance, advance_batch
 from campaigns.services.journeys.definitions import pause_journey, publish_journey, resume_journey, save_journey
 from campaigns.services.journeys.entering import let_in_by_time
 from campaigns.services.journeys.running import run
+from campaigns.services.preferences import set_first_channel
 from campaigns.services.templates import save_template
 from campaigns.tests.factories import utc
 from common.sql import execute
@@ -136,6 +137,17 @@ def test_a_message_waits_for_delivery_with_its_version_and_the_channel_that_reac
     assert message.why["version"] == text.versions.get().pk
     refused = Message.objects.get(member=silent)
     assert (refused.state, refused.reason) == ("skipped", "no_consent")
+
+
+def test_the_way_that_a_member_likes_first_comes_first():
+    journey({"id": "s", "kind": "send", "template": template().pk, "channels": ["email", "sms"]})
+    either, one = join(phone="+491701234560"), join(phone="+491701234561")
+    for member in (either, one):
+        agree(member)
+        set_first_channel(member_id=member.pk, channel=Medium.SMS, source="portal", at=JOINED)
+    state_consent(member_id=either.pk, channel="sms", purpose="offers", granted=True, source="test", at=JOINED)
+    run(at=AT)
+    assert dict(Message.objects.values_list("member", "channel")) == {either.pk: "sms", one.pk: "email"}
 
 
 LADDER = (

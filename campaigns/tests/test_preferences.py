@@ -3,10 +3,10 @@
 import pytest
 from django.urls import reverse
 
-from campaigns.enums import Pace
+from campaigns.enums import Medium, Pace
 from campaigns.models import ContactPace, Topic, TopicChoice
 from campaigns.queries_pressure import room_for
-from campaigns.services.preferences import UnknownTopic, choose_topic, set_pace
+from campaigns.services.preferences import UnknownTopic, choose_topic, set_first_channel, set_pace
 from campaigns.services.unsubscribe import unsubscribe_url
 from campaigns.tests.factories import AT, agree
 from campaigns.tests.test_pressure import sent
@@ -95,6 +95,7 @@ def test_a_wish_follows_a_merge_until_another_is_said(member):
     set_pace(member_id=other.pk, pace=Pace.WEEKLY, source="portal", at=AT)
     merge_members(survivor_id=member.pk, merged_id=other.pk, at=AT, actor_id=None)
     sent(member, AT)
+    set_first_channel(member_id=member.pk, channel=Medium.SMS, source="portal", at=AT)  # says nothing of how often
     assert room_for([member.pk], "email", AT)[member.pk].left == 0
     set_pace(member_id=member.pk, pace=Pace.WEEKLY, source="portal", at=AT)
     set_pace(member_id=member.pk, pace=Pace.NORMAL, source="portal", at=AT)
@@ -113,4 +114,9 @@ def test_the_portal_shows_topics_of_what_is_on_and_keeps_what_is_pressed(client,
     client.post(url, {"say": f"topic.{topic.pk}.email:yes"})
     assert wanted(member) == [True]
     client.post(url, {"say": "pace:weekly"})
-    assert ContactPace.objects.get(member=member).pace == "weekly"
+    client.post(url, {"say": "first:app"})
+    wish = ContactPace.objects.get(member=member)
+    assert (wish.pace, wish.first_channel) == ("weekly", "app")
+    client.post(url, {"say": "first:pigeon"})
+    client.post(url, {"say": "first:"})
+    assert ContactPace.objects.get(member=member).first_channel == ""

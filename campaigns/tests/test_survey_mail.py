@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
+from campaigns.enums import Medium
 from campaigns.models import Cap, Message
 from campaigns.services.delivery import deliver
+from campaigns.services.preferences import set_first_channel
 from campaigns.services.survey_mail import mail_of, plan
 from campaigns.services.templates import save_template
 from campaigns.services.trying import values_for
@@ -163,6 +165,11 @@ def test_each_is_asked_by_the_first_channel_they_agreed_to(app, client):
     client.force_login(User.objects.get())
     page = client.get(reverse("portal:message", args=[texts["app"].pk])).content.decode()
     assert str(Invitation.objects.get(member=inside).uid) in page
+    either = reader(phone="+491700000003")
+    agree(either, "sms")
+    set_first_channel(member_id=either.pk, channel=Medium.EMAIL, source="portal", at=timezone.now())
+    ask(survey, either)
+    assert Message.objects.get(member=either).channel == "email"
     found = sending().reached(survey.pk, rows, {}, timezone.now())
     assert found.waiting == 2  # whom the new channels reach, and who had a message by whichever way
 

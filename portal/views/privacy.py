@@ -12,10 +12,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from campaigns.enums import Pace
+from campaigns.enums import Medium, Pace
 from campaigns.queries_preferences import pace_name, pace_of, pending_of, read_topic
 from campaigns.services.opt_in import NotYet, TooLate, send_again
-from campaigns.services.preferences import UnknownTopic, choose_topic, set_pace
+from campaigns.services.preferences import UnknownTopic, choose_topic, set_first_channel, set_pace
+from members.channels import offered
 from members.enums import JobState
 from members.models import DataExport
 from members.services.consent import NoPhone, state_consent, stop_everything
@@ -38,14 +39,16 @@ def consents(request: MemberRequest) -> HttpResponse:
         error = _say(request, request.POST.get("say", ""), is_current=request.POST.get("versions") == shown)
         if not error:
             return redirect(reverse("portal:consents"))
-    found = topics(request.member, wordings, timezone.now())
+    found, wish = topics(request.member, wordings, timezone.now()), pace_of(request.member.pk)
     context = {
         "topics": found,
         "versions": shown,
         "error": error,
         "something_on": is_anything_on(found),
         "paces": Pace,
-        "pace": pace_name(pace_of(request.member.pk)),
+        "pace": pace_name(wish),
+        "ways": [("", _("No matter which")), *((one.value, one.label) for one in (*offered(), Medium.APP))],
+        "first": wish.first_channel if wish else "",
     }
     return render(request, "portal/consents.html", context)
 
@@ -77,10 +80,14 @@ def _say(request: MemberRequest, pressed: str, *, is_current: bool) -> str:
 
 
 def _said_of_topics(member_id: int, pressed: str, *, at: datetime, actor_id: int) -> bool:
-    """Does what "topic.5.email:no" or "pace:weekly" says; whether it was one of these."""
+    """Does what "topic.5.email:no", "pace:weekly" or "first:email" says; whether it was one of these."""
     key, _colon, answer = pressed.partition(":")
     if key == "pace" and answer in Pace.values:
         set_pace(member_id=member_id, pace=Pace(answer), source="portal", at=at, actor_id=actor_id)
+        return True
+    if key == "first" and answer in ("", *offered(), Medium.APP):
+        channel = Medium(answer) if answer else None
+        set_first_channel(member_id=member_id, channel=channel, source="portal", at=at, actor_id=actor_id)
         return True
     topic = read_topic(key)
     if topic is None or answer not in ("yes", "no"):

@@ -17,7 +17,7 @@ from campaigns.journeys import dates
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.definition import Step, StepKind
 from campaigns.models import Journey, JourneyCall, JourneyRun
-from campaigns.queries import ADDRESS, ADDRESS_KEY, known_in_app, zone_of
+from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, known_in_app, zone_of
 from campaigns.services.journeys.costs import coupon_costs, message_costs, point_cost
 from campaigns.services.senders import default_sender
 from campaigns.services.templates import newest_version
@@ -78,7 +78,8 @@ def _go_to(group: Group) -> dict[int, Went]:
 _ADDRESS = "CASE wanted.channel " + " ".join(
     f"WHEN '{channel}' THEN {ADDRESS[channel]}" for channel in (Medium.EMAIL, Medium.SMS, Medium.WEBHOOK)
 ) + " END"  # fmt: skip
-# The first channel that reaches the member and that they agreed to; the pages of their own need no consent.
+# The first channel that reaches the member and that they agreed to, their own first of all; the pages of their own need
+# no consent.
 _SEND = f"""
 INSERT INTO campaigns_message (uid, campaign_id, occurrence, channel, member_id, address, sender_id, due_at, expires_at,
                                next_try_at, state, reason, why, changed_at)
@@ -97,6 +98,7 @@ LEFT JOIN LATERAL (
     SELECT bool_or(said.granted) AS any FROM members_consentstate AS said
     WHERE said.member_id = member.id AND said.purpose = %(purpose)s AND said.channel = ANY(%(channels)s::text[])
 ) AS agreed ON true
+{LIKED}
 LEFT JOIN LATERAL (
     SELECT wanted.channel, {ADDRESS_KEY.format(_ADDRESS)} AS address
     FROM unnest(%(channels)s::text[]) WITH ORDINALITY AS wanted (channel, place)
@@ -104,7 +106,7 @@ LEFT JOIN LATERAL (
       ON said.member_id = member.id AND said.channel = wanted.channel AND said.purpose = %(purpose)s
     WHERE wanted.channel = 'app'
        OR (said.granted AND {_ADDRESS} <> '')
-    ORDER BY wanted.place LIMIT 1
+    ORDER BY (wanted.channel = liked.first_channel) IS NOT TRUE, wanted.place LIMIT 1
 ) AS way ON true
 ON CONFLICT DO NOTHING
 RETURNING member_id, id, state, reason, channel

@@ -16,6 +16,7 @@ from campaigns.journeys.definition import Journey as Definition
 from campaigns.models import Campaign, Journey, JourneyRun, Suppression, TopicChoice
 from campaigns.queries import address_key, address_of
 from campaigns.queries_journeys import Source
+from campaigns.queries_preferences import first_channel_of
 from campaigns.queries_pressure import room_for
 from campaigns.services.journeys.definitions import read_version
 from campaigns.services.journeys.entering import door, let_in, running
@@ -114,7 +115,8 @@ def _ways(campaign: Campaign, channels: Sequence[str], member: Member) -> dict[s
         off = set(let_go.values_list("channel", flat=True))
     if agreed and not off:
         agreed.add(Medium.APP.value)
-    ways = [one for one in channels if one in agreed - off]
+    first = first_channel_of(member.pk)
+    ways = sorted((one for one in channels if one in agreed - off), key=lambda one: one != first)
     return {one: "" if one == Medium.APP else address_of(member, one) for one in ways}
 
 
