@@ -133,7 +133,7 @@ def _week(
         return start + (end - start) * random.random()
 
     for purchase, answer in zip(batch, post_purchases(purchases=batch, at=end), strict=True):
-        if random.random() < 0.007:
+        if random.random() < 0.007 or purchase.key.endswith("-50"):  # one at least
             refund_purchase(
                 purchase_id=answer.id,
                 source="till",
