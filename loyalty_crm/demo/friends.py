@@ -9,9 +9,10 @@ from loyalty_crm.demo import data
 from members.models import PRESENT, Member
 from members.services.profile import create_member
 from members.services.purchases import NewLine, NewPurchase
-from referrals.enums import ProgrammeState, Source
+from referrals.enums import BlockKind, ProgrammeState, Source
 from referrals.services.advocates import advocate_of, count, set_wishes
 from referrals.services.attribution import Came, NotReferred, attribute
+from referrals.services.blocks import block
 from referrals.services.programmes import make_programme, move
 from referrals.services.qualifying import consider, settle_due
 from rewards.services.purchases import post_purchases
@@ -74,6 +75,7 @@ def bring_friends(at: datetime, givers: list[Member]) -> int:
     begun = at - timedelta(days=120)
     programme = make_programme(name="Bring a friend", definition=DEFINITION, at=begun, budget_minor=500_000)
     move(programme_id=programme.pk, to=ProgrammeState.LIVE, at=begun)
+    block(kind=BlockKind.NETWORK, value="203.0.113.0/24", reason="A hundred accounts in one night", at=begun)
     chance, friends = Random(7), len(_OF_ANNA)  # noqa: S311
     anna, *others = givers
     _wishes(anna, True, begun)

@@ -12,6 +12,9 @@ from playwright.sync_api import Page, expect
 
 from members.models import Member, Programme, User
 from members.tests.factories import make_member
+from referrals.enums import BlockKind
+from referrals.services.blocks import block
+from referrals.tests.factories import bring, buys, live_programme, newcomer
 from rewards.models import Transfer
 from rewards.tests.factories import make_rule, make_tiers, post
 
@@ -66,6 +69,21 @@ def test_the_morning_paper_and_its_charts(desk, live_server):
     desk.wait_for_function("document.documentElement.scrollWidth <= 390")
     desk.get_by_role("link", name="7 days", exact=True).click()
     expect(desk.get_by_role("link", name="7 days", exact=True)).to_have_attribute("aria-current", "true")
+
+
+def test_the_pages_of_referrals(desk, live_server):
+    live_programme()
+    giver = make_member(name="Anna Berger")
+    friend = newcomer()
+    bring(giver, friend)
+    buys(friend)
+    block(kind=BlockKind.MAIL, value="@example.test", reason="Throw-away", at=datetime.now(UTC))
+    names = ("programme_changelist", "referral_changelist", "block_changelist", "programme_figures")
+    for path in (*(reverse(f"admin:referrals_{name}") for name in names),
+                 reverse("admin:referrals_referral_tree", args=[giver.pk])):  # fmt: skip
+        desk.goto(live_server.url + path)
+        accessible(desk)
+    expect(desk.get_by_text(friend.name)).to_be_visible()
 
 
 def test_the_member_page_and_a_double_click_on_adjust(desk, member, live_server):

@@ -15,8 +15,12 @@ from members.services.profile import update_profile
 from members.services.reactions import run_due
 from portal.tests.browser import LOOKS, PHONE, check, sign_in
 from portal.tests.conftest import PASSWORD, make_account
+from referrals.enums import ReferralState
+from referrals.models import Referral
+from referrals.services.advocates import set_wishes
+from referrals.services.inviting import invite, send_waiting
 from referrals.services.qualifying import settle_due
-from referrals.tests.factories import live_programme
+from referrals.tests.factories import bring, live_programme, newcomer
 from rewards.queries import balance
 from rewards.services.refunds import refund_purchase
 from rewards.tests.factories import post
@@ -74,3 +78,25 @@ def test_from_the_share_to_both_thanked_and_back(club, open_page, settings, live
     giver.reload()
     expect(giver.get_by_text("已收回")).to_be_visible()
     assert (balance(mei.pk), balance(lee.pk)) == (0, 50)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_page_of_friends_has_a_barrier_or_is_too_wide(club, open_page, look):
+    live_programme(welcome={"points": 50}, milestones=[{"friends": 3, "thanks": {"points": 500}}])
+    mei, at = make_account("mei@example.com", name="陈梅"), timezone.now()
+    update_profile(member_id=mei.pk, changes={"language": "zh-hans" if "zh" in look else "en"}, at=at)
+    set_wishes(member_id=mei.pk, shows_name=True, nickname="M", is_listed=True, at=at)
+    for state, friend in ((ReferralState.REFUSED, newcomer(at=at)), (ReferralState.REWARDED, newcomer(at=at))):
+        referral = bring(mei, friend, at, friend_shows_name=True)
+        ends = {"due_at": None, "ended_at": at, "qualified_at": at}
+        Referral.objects.filter(pk=referral.pk).update(state=state, reason="Both orders went to one address", **ends)
+    refused = Referral.objects.get(state=ReferralState.REFUSED)
+    invite(advocate=mei.advocate, address="kim@example.net", language="en", at=at)
+    send_waiting(at=at)
+    refuse = re.search(r"/r/no/\S+", mail.outbox[-1].body).group()
+    page = open_page(**LOOKS[look])
+    for path in (f"/r/{mei.advocate.code}/", refuse):
+        check(page, path)
+    sign_in(page, "mei@example.com")
+    for path in ("/friends/", f"/friends/{refused.pk}/objection/", "/friends/card/", "/friends/poster/"):
+        check(page, path)

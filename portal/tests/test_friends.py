@@ -1,5 +1,6 @@
 """Bringing friends in the portal: what a friend sees, what a browser remembers, what the giver is shown."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from portal.tests.conftest import make_user, signed_in
 from portal.tests.test_joining import WORDING_SHOWN
 from portal.touches import BROWSER, COOKIE
 from referrals.fairness import score
-from referrals.models import Invite, Referral, Traffic
+from referrals.models import Invite, Referral, Traffic, Unwilling
 from referrals.services.advocates import advocate_of, set_wishes
 from referrals.services.inviting import send_waiting
 from referrals.services.signals import signals_of
@@ -79,7 +80,7 @@ def test_who_tries_codes_waits(client, code):
     assert client.get(reverse("portal:referral", args=[code])).status_code == 429
 
 
-def test_an_invitation_goes_out_once_says_who_asked_and_is_forgotten(as_anna, anna, code):
+def test_an_invitation_goes_out_once_says_who_asked_and_is_forgotten(as_anna, as_bob, anna, code):
     set_wishes(member_id=anna.pk, shows_name=True, nickname="", is_listed=False, at=timezone.now())
     for _again in range(2):
         as_anna.post(reverse("portal:friends_invite"), {"email": "Kim@Example.net"})
@@ -91,13 +92,19 @@ def test_an_invitation_goes_out_once_says_who_asked_and_is_forgotten(as_anna, an
     assert f"/r/{code}/?c=invite" in sent.body
     invite = Invite.objects.get()
     assert invite.address == ""
-    refuse = reverse("portal:invites_refuse", args=[invite.uid])
-    assert refuse in sent.body
+    refuse = re.search(r"/r/no/\S+", sent.body).group()
     assert "Terms: One each." in sent.body
-    Client().get(refuse)
-    as_anna.post(reverse("portal:friends_invite"), {"email": "bo@example.net"})
-    Client().post(reverse("portal:invites_refuse", args=[Invite.objects.latest("pk").uid]))
+    assert "Never again" in Client().get(refuse).content.decode()
+    assert not Unwilling.objects.exists()
+    assert Client().post(refuse.replace("/no/", "/no/0")).status_code == 404
+    Invite.objects.all().delete()  # they age out; the link in the mail goes on
+    as_bob.post(reverse("portal:friends_invite"), {"email": "kim@example.net"})
+    assert "Done." in Client().post(refuse).content.decode()
+    assert "Done." in Client().get(refuse).content.decode()
+    as_anna.post(reverse("portal:friends_invite"), {"email": "kim@example.net"})
     assert send_waiting(at=timezone.now()) == 0
+    as_anna.post(reverse("portal:friends_invite"), {"email": "bo@example.net"})
+    assert send_waiting(at=timezone.now()) == 1
     answer = as_anna.post(reverse("portal:friends_invite"), {"email": "third@example.net"}, follow=True)
     assert "as many as we send a day" in answer.content.decode()
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.signing import BadSignature
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,7 +23,7 @@ from portal.views.access import MemberRequest, members_only, too_often
 from referrals.codes import readings, shown
 from referrals.definition import Definition
 from referrals.enums import ReferralState, Source
-from referrals.models import Advocate, Invite, Referral
+from referrals.models import Advocate, Referral
 from referrals.queries import (
     brought,
     find_advocates,
@@ -36,7 +36,7 @@ from referrals.queries import (
 from referrals.services.advocates import NicknameNeeded, advocate_of, count, set_wishes
 from referrals.services.attribution import Came, NotReferred, attribute
 from referrals.services.finding import TooManyGuesses, guess
-from referrals.services.inviting import NoProgramme, TooManyInvites, invite, refuse_invites
+from referrals.services.inviting import NoProgramme, TooManyInvites, invite, refuse_invites, wants_invites
 from referrals.services.qualifying import NotOpen, ObjectedBefore, object_to
 from referrals.words import (
     asked_of,
@@ -306,10 +306,12 @@ def take(request: HttpRequest, code: str) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-def invites_refuse(request: HttpRequest, uid: UUID) -> HttpResponse:
+def invites_refuse(request: HttpRequest, token: str) -> HttpResponse:
     """No invitations from anybody, for ever: pressed, not opened."""
-    is_there = Invite.objects.filter(uid=uid).exists()
-    if request.method == "POST":
-        refuse_invites(uid=str(uid), at=timezone.now())
-    done = request.method == "POST" or not is_there
+    try:
+        if request.method == "POST":
+            refuse_invites(token=token, at=timezone.now())
+        done = not wants_invites(token)
+    except BadSignature:
+        return render(request, "portal/invites_refuse.html", {"broken": True}, status=404)
     return render(request, "portal/invites_refuse.html", {"done": done})

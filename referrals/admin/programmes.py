@@ -232,7 +232,7 @@ class ProgrammeAdmin(DeskAdmin):
     def rewarded(self, programme: Any) -> int:
         return programme.counted.get("rewarded", 0)
 
-    @display(description=_("spent"))
+    @display(description=_("spent of the budget"))
     def spent(self, programme: Programme) -> str:
         currency = get_programme().currency
         spent = format_money(programme.spent_minor, currency)

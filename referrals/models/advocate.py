@@ -1,7 +1,5 @@
 """Members who bring friends: their code, what comes of it, and what is kept of people who are not members yet."""
 
-import uuid
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -58,7 +56,6 @@ class Invite(models.Model):
     """A mail that an advocate asked us to send. `address` is gone once it was sent; what stays is a keyed hash, by
     which the friend is known when they join, and which ages out."""
 
-    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     advocate = models.ForeignKey(Advocate, models.CASCADE, db_index=False, related_name="invites")
     mark = models.CharField(max_length=64)  # HMAC-SHA-256 of the mailbox, hexadecimal
     address = models.EmailField(_("e-mail"), blank=True, db_default="")
@@ -80,7 +77,7 @@ class Invite(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.uid)
+        return f"{self.advocate_id} {self.mark[:8]}"
 
 
 class Unwilling(models.Model):

@@ -89,8 +89,8 @@ class Block(models.Model):
     )
 
     class Meta:
-        verbose_name = _("block")
-        verbose_name_plural = _("blocking list")
+        verbose_name = _("blocked entry")
+        verbose_name_plural = _("blocked entries")
         constraints = [models.UniqueConstraint("kind", "value", name="referrals_block_once")]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from members.models.purchase import APPEND_ONLY
 from referrals.enums import COUNTED, OPEN, Occasion, ReferralState, Role, ShareChannel, Source
@@ -24,7 +25,11 @@ class Referral(models.Model):
         "referrals.ProgrammeVersion", models.PROTECT, related_name="+", verbose_name=_("version")
     )
     programme = models.ForeignKey(
-        "referrals.Programme", models.PROTECT, db_index=False, related_name="referrals", verbose_name=_("programme")
+        "referrals.Programme",
+        models.PROTECT,
+        db_index=False,
+        related_name="referrals",
+        verbose_name=pgettext_lazy("referral", "programme"),
     )
     giver = models.ForeignKey(
         "members.Member", models.PROTECT, db_index=False, related_name="referrals_made", verbose_name=_("brought by")

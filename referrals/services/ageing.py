@@ -32,9 +32,9 @@ def age_marks(*, before: datetime, limit: int) -> int:
     return _delete(Former.objects.filter(at__lt=before), limit)
 
 
-def age_guesses(*, at: datetime, limit: int = 10_000) -> int:
-    """Deletes what was guessed more than an hour ago; how many."""
-    return _delete(Guess.objects.filter(minute__lt=at - timedelta(hours=1)), limit)
+def age_guesses(*, at: datetime) -> int:
+    """Deletes what was guessed more than an hour ago; how many rows."""
+    return Guess.objects.filter(minute__lt=at - timedelta(hours=1)).delete()[0]
 
 
 def erase_referrals(member_ids: Sequence[int], at: datetime) -> None:

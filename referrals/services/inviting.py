@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.core.signing import Signer
 from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
@@ -96,7 +97,7 @@ def _send(pk: int, at: datetime) -> int:
         definition, club = reading(programme[1]), get_programme().name
         giver = first_name(one.advocate.member.name) if one.advocate.shows_name else ""
         link = settings.SITE_URL + reverse("portal:referral", args=[one.advocate.code]) + "?c=invite"
-        refuse = settings.SITE_URL + reverse("portal:invites_refuse", args=[one.uid])
+        refuse = settings.SITE_URL + reverse("portal:invites_refuse", args=[_signer().sign(one.mark)])
         name = giver or gettext("A friend")
         said = share_text(definition, name=name, link=link)
         why = gettext(
@@ -117,11 +118,19 @@ def _send(pk: int, at: datetime) -> int:
     return 1
 
 
-def refuse_invites(*, uid: str, at: datetime) -> bool:
-    """The mailbox of an invitation gets none from anybody, for ever; whether there is such an invitation."""
-    mark = Invite.objects.filter(uid=uid).values_list("mark", flat=True).first()
-    if mark is None:
-        return False
+def _signer() -> Signer:
+    return Signer(salt="referrals.invites")
+
+
+def wants_invites(token: str) -> bool:
+    """Whether the mailbox of an invitation's link may get more of them. The link holds its mark, so that it can be
+    refused when the invitation itself is long forgotten. BadSignature."""
+    return not Unwilling.objects.filter(mark=_signer().unsign(token)).exists()
+
+
+@transaction.atomic
+def refuse_invites(*, token: str, at: datetime) -> None:
+    """The mailbox of an invitation's link gets none from anybody, for ever. BadSignature."""
+    mark = _signer().unsign(token)
     Unwilling.objects.get_or_create(mark=mark, defaults={"at": at})
     Invite.objects.filter(mark=mark, sent_at=None).update(address="", failed_at=at)
-    return True

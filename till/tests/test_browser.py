@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from members.models import Purchase
 from members.services.pins import set_pin
+from referrals.tests.factories import live_programme, newcomer
 from rewards.models import Benefit, MembershipPlan
 from rewards.queries import balance
 from rewards.services.plans import buy_plan
@@ -199,9 +200,11 @@ def test_everything_works_without_script(rich, open_till):
 @pytest.mark.parametrize("look", LOOKS)
 def test_no_barrier_nothing_too_small_or_too_wide_and_one_language(rich, open_till, look):
     page = open_till(**LOOKS[look])
+    live_programme()
+    new = newcomer(at=timezone.now(), name="Anna Berger")
     reward, taken = rich.redemptions.get().reward_id, rich.redemptions.get().pk
     names = [("member", [rich.pk]), ("rewards", [rich.pk]), ("reward", [rich.pk, reward]), ("plans", [rich.pk])]
-    names += [("tell", [rich.pk])]
+    names += [("tell", [rich.pk]), ("brought", [new.pk])]
     for name, args in [("start", []), ("store", []), ("redemption", [taken]), *names]:
         page.goto(reverse(f"till:{name}", args=args))
         if name == "member":

@@ -27,7 +27,8 @@ def brought(request: TillRequest, member_id: int) -> HttpResponse:
     context = {"member": member, "may": may_still_say(member, at)}
     if request.method != "POST":
         looked_at(request, member, at)
-        return page(request, "brought", {**context, "form": BroughtForm()})
+        asks = context["may"] and "kept" not in request.GET
+        return page(request, "brought", {**context, "form": BroughtForm(), "focus": "code" if asks else "scan"})
     form = BroughtForm(request.POST)
     if form.is_valid():
         code = form.cleaned_data["code"]
@@ -40,4 +41,4 @@ def brought(request: TillRequest, member_id: int) -> HttpResponse:
             form.add_error("code", str(refused.reason.label))
         else:
             return redirect(f"{reverse('till:brought', args=[member.pk])}?kept")
-    return page(request, "brought", {**context, "form": form})
+    return page(request, "brought", {**context, "form": form, "focus": "code"})

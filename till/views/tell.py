@@ -30,9 +30,8 @@ def tell(request: TillRequest, member_id: int) -> HttpResponse:
     member, at = member_or_404(member_id), timezone.now()
     if request.method != "POST":
         looked_at(request, member, at)
-        return page(
-            request, "tell", {"member": member, "form": TellForm(initial={"key": new_key()}), "kinds": CaseKind.choices}
-        )
+        context = {"member": member, "form": TellForm(initial={"key": new_key()}), "kinds": CaseKind.choices}
+        return page(request, "tell", {**context, "focus": "scan" if "kept" in request.GET else "text"})
     form = TellForm(request.POST)
     if form.is_valid():
         told = form.cleaned_data
@@ -57,4 +56,4 @@ def tell(request: TillRequest, member_id: int) -> HttpResponse:
             return redirect("till:start")
         else:
             return redirect(f"{reverse('till:tell', args=[member.pk])}?kept={case.pk}")
-    return page(request, "tell", {"member": member, "form": form, "kinds": CaseKind.choices})
+    return page(request, "tell", {"member": member, "form": form, "kinds": CaseKind.choices, "focus": "text"})
