@@ -26,7 +26,9 @@ class TestForm(forms.Form):
     to = forms.CharField(
         label=_("To"),
         max_length=254,
-        help_text=_("An e-mail address; for a text message a number with its country code; else who it is there."),
+        help_text=_(
+            "E-mail address; phone number with its country code; for an app, the number by which it knows them."
+        ),
         widget=UnfoldAdminTextInputWidget,
     )
 

@@ -6,7 +6,7 @@ from campaigns.journeys.definition import EVENTS, WAITABLE
 from campaigns.services.journeys.entering import hear
 from campaigns.services.messages import skip_waiting
 from campaigns.services.survey_mail import plan
-from members.events import reacts_to
+from members.events import CONSENT_GRANTED, reacts_to
 from members.models import TimelineEvent
 
 
@@ -28,7 +28,11 @@ def send_invitations(events: list[TimelineEvent]) -> None:
     plan(invitation_ids=[event.data["invitation"] for event in events], at=timezone.now())
 
 
-@reacts_to(*sorted({*EVENTS.values(), *WAITABLE}), unless="import", where="EXISTS (SELECT FROM campaigns_journey)")
+@reacts_to(
+    *sorted({*EVENTS.values(), *WAITABLE, CONSENT_GRANTED}),
+    unless="import",
+    where="EXISTS (SELECT FROM campaigns_journey)",
+)
 def move_journeys(events: list[TimelineEvent]) -> None:
     """What happened lets members into journeys, and wakes those who wait for it."""
     hear(events=events, at=timezone.now())

@@ -9,12 +9,23 @@ import time_machine
 
 from campaigns.enums import CampaignState, Medium
 from campaigns.journeys import dates
-from campaigns.models import Campaign, Journey, JourneyCall, JourneyLog, JourneyRun, Message, Template
+from campaigns.models import (
+    Campaign,
+    Journey,
+    JourneyCall,
+    JourneyLog,
+    JourneyRun,
+    Message,
+    OptInRule,
+    PendingConsent,
+    Template,
+)
 from campaigns.queries_journeys import dues
 from campaigns.services.journeys.advancing import advance, advance_batch
 from campaigns.services.journeys.definitions import pause_journey, publish_journey, resume_journey, save_journey
 from campaigns.services.journeys.entering import let_in_by_time
 from campaigns.services.journeys.running import run
+from campaigns.services.opt_in import confirm, confirm_url
 from campaigns.services.preferences import set_first_channel
 from campaigns.services.templates import save_template
 from campaigns.tests.factories import utc
@@ -148,6 +159,27 @@ def test_the_way_that_a_member_likes_first_comes_first():
     state_consent(member_id=either.pk, channel="sms", purpose="offers", granted=True, source="test", at=JOINED)
     run(at=AT)
     assert dict(Message.objects.values_list("member", "channel")) == {either.pk: "sms", one.pk: "email"}
+
+
+def test_a_message_waits_for_a_yes_that_is_to_be_confirmed():
+    OptInRule.objects.create(channel="email", purpose="offers", days=7)
+    journey({"id": "s", "kind": "send", "template": template().pk}, points(n=1))
+    said, silent, slow = join(), join(), join()
+    agree(said, AT), agree(slow, AT)
+    run(at=AT)
+    react(AT)
+    assert list(Message.objects.values_list("member", "reason")) == [(silent.pk, "no_consent")]
+    assert [(state(one), way(one)[-1]) for one in (said, slow)] == [("active", ("s", "waits"))] * 2
+    later = AT + timedelta(hours=3)
+    asked = PendingConsent.objects.get(member=said)
+    confirm(token=confirm_url(asked).rstrip("/").rpartition("/")[2], at=later)
+    react(later)
+    run(at=later)
+    message = Message.objects.get(member=said)
+    assert (message.state, message.channel, state(said)) == ("queued", "email", "done")
+    assert way(said).count(("s", "waits")) == 1
+    run(at=AT + 3 * DAY)  # the message would come too late: the way goes on without it
+    assert (Message.objects.get(member=slow).reason, state(slow)) == ("no_consent", "done")
 
 
 LADDER = (

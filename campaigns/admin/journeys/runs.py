@@ -32,7 +32,8 @@ REASONS = {
     "cap": _("the journey had given all that it may"),
     "cost_cap": _("the journey had cost all that it may"), "offer_over": _("the offer was over"),
     "out_of_codes": _("there were no codes left"), "not_entitled": _("the offer is not for this member"),
-    "no_consent": _("has not agreed"), "no_address": _("has no address for it"),
+    "no_consent": _("has not agreed"), "to_be_confirmed": _("their yes is to be confirmed"),
+    "no_address": _("has no address for it"),
     "duplicate_address": _("another member with the same address gets it"),
 }  # fmt: skip
 

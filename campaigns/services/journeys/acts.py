@@ -16,7 +16,7 @@ from campaigns.enums import Medium
 from campaigns.journeys import dates
 from campaigns.journeys.definition import Journey as Definition
 from campaigns.journeys.definition import Step, StepKind
-from campaigns.models import Journey, JourneyCall, JourneyRun
+from campaigns.models import Campaign, Journey, JourneyCall, JourneyRun
 from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, known_in_app, zone_of
 from campaigns.services.journeys.costs import coupon_costs, message_costs, point_cost
 from campaigns.services.senders import default_sender
@@ -113,9 +113,14 @@ RETURNING member_id, id, state, reason, channel
 """
 
 
+def channels_of(step: Step, campaign: Campaign) -> list[str]:
+    """The channels that the message of a step may take, in their order."""
+    return list(step.told["channels"] or campaign.channels or [Medium.EMAIL.value])
+
+
 def _send(group: Group) -> dict[int, Went]:
     campaign = group.journey.campaign
-    channels = list(group.step.told["channels"] or campaign.channels or [Medium.EMAIL.value])
+    channels = channels_of(group.step, campaign)
     senders = {channel: default_sender(channel) for channel in channels}
     costs = message_costs(senders.values())
     if most := max(costs.values()):

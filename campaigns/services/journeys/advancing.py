@@ -17,12 +17,13 @@ from campaigns.enums import CampaignState, RunState
 from campaigns.journeys import dates
 from campaigns.journeys.definition import END, WAITS, Pattern, Step, StepKind
 from campaigns.journeys.definition import Journey as Definition
-from campaigns.models import Journey, JourneyLog, JourneyRun
+from campaigns.models import Journey, JourneyLog, JourneyRun, PendingConsent
 from campaigns.queries import zone_of
-from campaigns.services.journeys.acts import ACTS, Group, Went, days_of
+from campaigns.services.journeys.acts import ACTS, Group, Went, channels_of, days_of
 from campaigns.services.journeys.definitions import read_version
 from common.sql import fetch_prepared
-from members.models import Member, TimelineEvent
+from members.events import CONSENT_GRANTED
+from members.models import ConsentState, Member, TimelineEvent
 
 log = structlog.get_logger(__name__)
 BATCH = 500
@@ -154,6 +155,8 @@ class _Moving:
         if step.kind in WAITS:
             self.wait(step, runs)
             return
+        if step.kind is StepKind.SEND and not (runs := self.confirmed(read, step, runs)):
+            return
         try:
             with transaction.atomic():
                 went = ACTS[step.kind](Group(self.journey, read, step, runs, self.members, self.at))
@@ -164,6 +167,40 @@ class _Moving:
             return
         for run in runs:
             self.move(run, step, went[run.pk])
+
+    def confirmed(self, read: Definition, step: Step, runs: list[JourneyRun]) -> list[JourneyRun]:
+        """Those who need not wait for their own word. Whose yes has still to be confirmed, and who has none by any of
+        the step's channels, rests until it is, as long as the message would not come too late."""
+        campaign = self.journey.campaign
+        asked = {
+            "purpose": campaign.purpose,
+            "channel__in": channels_of(step, campaign),
+            "member__in": [run.member_id for run in runs],
+        }
+        waiting = set(
+            PendingConsent.objects.filter(
+                **asked, confirmed_at=None, withdrawn_at=None, expires_at__gt=self.at
+            ).values_list("member", flat=True)
+        )
+        if waiting:
+            waiting -= set(ConsentState.objects.filter(**asked, granted=True).values_list("member", flat=True))
+        going = []
+        for run in runs:
+            until = run.should_at + timedelta(hours=read.catch_up_hours)
+            if run.member_id not in waiting or until <= self.at:
+                going.append(run)
+                continue
+            self.rest(run, step, until, {"reason": "to_be_confirmed"})
+            if CONSENT_GRANTED not in run.hears:
+                run.hears = [*run.hears, CONSENT_GRANTED]
+        return going
+
+    def rest(self, run: JourneyRun, step: Step, until: datetime, why: dict[str, Any]) -> None:
+        """Stays where it is; written down once."""
+        if run.why.get("rests") != [step.id, run.laps]:
+            self.note(run, step.id, "waits", {"until": until.isoformat(), **why})
+            run.why = {**run.why, "rests": [step.id, run.laps]}
+        run.due_at = until
 
     def wait(self, step: Step, runs: list[JourneyRun]) -> None:
         """Who has waited long enough goes on; the others rest until then."""
@@ -187,10 +224,7 @@ class _Moving:
                 else:
                     way = "else"
             if until > self.at:
-                if run.why.get("rests") != [step.id, run.laps]:
-                    self.note(run, step.id, "waits", {"until": until.isoformat()})
-                    run.why = {**run.why, "rests": [step.id, run.laps]}
-                run.due_at = until
+                self.rest(run, step, until, {})
                 if step.pattern and step.pattern.event not in run.hears:
                     run.hears = [*run.hears, step.pattern.event]
             else:

@@ -18,6 +18,7 @@ from campaigns.queries import address_key, address_of
 from campaigns.queries_journeys import Source
 from campaigns.queries_preferences import first_channel_of
 from campaigns.queries_pressure import room_for
+from campaigns.services.journeys.acts import channels_of
 from campaigns.services.journeys.definitions import read_version
 from campaigns.services.journeys.entering import door, let_in, running
 from common.doorbell import ring
@@ -100,7 +101,7 @@ def _belongs(read: Definition, member: Member, at: datetime) -> bool:
 def _channels(campaign: Campaign, read: Definition) -> list[str]:
     """The channels that its messages may take, in their order; none where it sends nothing."""
     sends = [step for step in read.steps.values() if step.kind is StepKind.SEND]
-    wanted = [list(step.told["channels"] or campaign.channels or [Medium.EMAIL.value]) for step in sends]
+    wanted = [channels_of(step, campaign) for step in sends]
     return list(dict.fromkeys(channel for channels in wanted for channel in channels))
 
 
