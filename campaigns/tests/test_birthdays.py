@@ -111,6 +111,7 @@ def test_the_29th_of_february_comes_every_year_once(rule, year, day):
         ((6, 15, True), 2026, [date(2026, 7, 28)]),  # and 2026 has not: the plain month
         ((6, 15, False), 2025, [date(2025, 7, 9)]),  # a plain birthday is not kept a second time in the leap month
         ((11, 12, False), 2026, [date(2026, 12, 20)]),
+        ((11, 14, False), 2026, [date(2026, 1, 2), date(2026, 12, 22)]),  # twice in one year: two lunar ones
     ],
 )
 def test_lunar_birthdays(birthday, around, days):

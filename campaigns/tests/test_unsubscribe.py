@@ -9,11 +9,13 @@ from django.core import mail
 from django.test import Client, override_settings
 from django.utils.timezone import now
 
+from campaigns.models import Message
 from campaigns.services import unsubscribe as service
 from campaigns.services.birthdays import plan
+from campaigns.services.claims import mark
 from campaigns.services.delivery import deliver
 from campaigns.services.unsubscribe import unsubscribe_url
-from campaigns.tests.factories import JOINED, agree, celebrant, switch_on, utc
+from campaigns.tests.factories import AT, JOINED, agree, celebrant, due, switch_on, utc, written
 from members.models import Consent
 from members.queries import has_consented
 from members.services.erasure import erase_member
@@ -44,6 +46,16 @@ def test_the_link_in_the_mail_works():
     assert answer.status_code == 200
     assert not agreed(member)
     assert Consent.objects.latest("at").source == "unsubscribe link"
+
+
+def test_who_leaves_between_claim_and_hand_over_gets_nothing(client):
+    leaves, stays = due(2)
+    token, ready = written()
+    assert {one.id for one in ready} == {leaves.id, stays.id}
+    assert client.post(link(leaves.member), **ONE_CLICK).status_code == 200
+    Message.objects.filter(pk__in=[leaves.id, stays.id]).update(state="handing_over")
+    told = {one: mark(message_id=one, answered=0, token=token, at=AT) for one in (leaves.id, stays.id)}
+    assert told == {leaves.id: False, stays.id: True}
 
 
 def test_get_only_asks(client):

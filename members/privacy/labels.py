@@ -79,6 +79,7 @@ LABELS: dict[str, Promise] = {
     "topics": _("topics"),
     "topic": _("topic"),
     "wanted": _("wanted"),
+    "first_channel": _("which way first"),
     "pace": _("how often"),
     "to_be_confirmed": _("to be confirmed"),
     "asked_at": _("asked"),
