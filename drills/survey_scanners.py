@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from drills.stage import Stage, at_once, expect, make_members, stage
 
@@ -17,7 +18,9 @@ def run(server: str) -> Iterator[str]:
     from django.test.utils import override_settings
     from django.utils import timezone
 
+    from campaigns.models import TrackEvent
     from campaigns.services.delivery import deliver
+    from campaigns.services.verdicts import judge
     from members.services.consent import state_consent
     from members.services.profile import update_profile
     from members.services.reactions import run_due as react
@@ -45,7 +48,9 @@ def run(server: str) -> Iterator[str]:
                 pass
             deliver(clock=lambda: timezone.now() + timedelta(minutes=1))
             links = [
-                link for one in mail.outbox for link in re.findall(r'href="https?://[^"/]+(/s/i/[^"]+)"', _html(one))
+                link
+                for one in mail.outbox
+                for link in re.findall(r'survey-step"[^>]* href="https?://[^"/]+([^"]+)"', _html(one))
             ]
         expect(len(links) == 11 * MEMBERS, f"{len(links)} links in {len(mail.outbox)} mails")
         yield f"{len(mail.outbox)} mails, {len(links)} links"
@@ -60,7 +65,12 @@ def run(server: str) -> Iterator[str]:
         expect(not Answer.objects.exists(), "an answer was recorded")
         states = set(Invitation.objects.values_list("state", flat=True))
         expect(states == {"open"}, f"invitations are {states}")
-        yield f"opened {sum(opened.values())} times: nothing is recorded"
+        judge(at=timezone.now() + timedelta(minutes=5))
+        taken = Counter(TrackEvent.objects.values_list("verdict", flat=True))
+        expect(set(taken) == {"scanner"}, f"the scanner is taken for {dict(taken)}")
+        expect(sum(taken.values()) <= 20 * MEMBERS, f"{sum(taken.values())} rows of {sum(opened.values())} visits")
+        rows = sum(taken.values())
+        yield f"opened {sum(opened.values())} times: nothing is recorded; all taken for a scanner, in {rows} rows"
 
         asked = Invitation.objects.order_by("pk").first()
         address = f"/s/i/{asked.uid}/?q1=9"
@@ -75,12 +85,17 @@ def _html(message: object) -> str:
 
 
 def _open(stand: Stage, method: str, path: str, agent: str) -> int:
+    """Follows a link to where it leads."""
     line = http.client.HTTPConnection("127.0.0.1", stand.port, timeout=30)
     try:
-        line.request(method, path, headers={"User-Agent": agent})
-        reply = line.getresponse()
-        reply.read()
-        return reply.status
+        while True:
+            line.request(method, path, headers={"User-Agent": agent})
+            reply = line.getresponse()
+            reply.read()
+            if reply.status != 302:
+                return reply.status
+            target = urlsplit(reply.headers["Location"])
+            path = f"{target.path}?{target.query}"
     finally:
         line.close()
 

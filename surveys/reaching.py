@@ -25,7 +25,8 @@ class Sending:
     """The ways by which invitations go out.
 
     `templates()` those there are (id, name); `channels()` those there are (name, label); `chosen(survey_id)` the
-    template in use and `by(survey_id)` the channels, the first that reaches a member counts;
+    template in use and `by(survey_id)` the channels, the first that reaches a member counts; `visits(survey_id)` the
+    messages whose link was followed, by what that is taken for;
     `choose(survey_id, template_id or None, channels, at)`; `counts(survey_id)` the messages by state;
     `reached(survey_id, sql, params, at)` of the members whose ids a query gives; `test(survey_id, to, at)` mails one
     to an address, with a link that answers nothing; `handed(survey_ids)` the invitations whose message was handed over,
@@ -43,6 +44,7 @@ class Sending:
     test: Callable[[int, str, str, datetime], None]
     handed: Callable[[Sequence[int]], dict[int, tuple[int, int]]]
     channel: Callable[[int, int], str]
+    visits: Callable[[int], Counts]
 
 
 _sending: list[Sending] = []

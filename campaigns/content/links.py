@@ -11,6 +11,7 @@ from campaigns.content import places
 
 # The address of a reward card in a loop: which card it is stands behind the link's number.
 CARD = "{{ cards_affordable.all[n].url }}"
+SURVEY = "{{ survey"  # how the address of a survey begins: its reader's own link is told by the space
 _OWN = re.compile(r"\{\{\s*programme\.url\s*\}\}")
 TRAP = 0  # no link has this number
 TOKEN = "{{ links.token }}"  # noqa: S105  the place of the token that names the mail
@@ -53,6 +54,14 @@ class Linker:
         if self._counts(CARD):
             return _counted(self.ids[CARD], "{{ forloop.index0 }}/")
         return self._named("{{ card.url }}")
+
+    def survey(self, space: str, *, step: bool) -> str:
+        """To the survey of a space; with `step`, in a loop over its scale as `n`, with that number chosen."""
+        written = f"{{{{ {space}.url }}}}"
+        direct = f"{written}?{{{{ {space}.ask }}}}={{{{ n }}}}" if step else written
+        written = f"{written}?{{{{ {space}.ask }}}}={{{{ {space}.scale[n] }}}}" if step else written
+        self.found.add(written)
+        return _counted(self.ids[written], "{{ forloop.index0 }}/" if step else "") if self._counts(written) else direct
 
     def end(self) -> str:
         """What stands at the end of the HTML: the picture, and a link that only programs find."""

@@ -2,6 +2,7 @@
 there. The links write nothing, however often a mail service opens them."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from django.utils.translation import get_language, gettext
@@ -97,14 +98,14 @@ def _draw(block: Mapping[str, Any], page: Page) -> Drawn:
     light = page.look.light
     there, scale = f"{space}.question != ''", f"{space}.scale"
     question, url = page.put(f"{space}.question"), page.put(f"{space}.url")
-    answer = f"{url}?{page.put(f'{space}.ask')}={page.put('n')}"
+    step, whole = (escape(page.tags.hide(page.links.survey(space, step=one)), quote=True) for one in (True, False))
     style = (
         f"display:inline-block;min-width:26px;padding:8px 5px;margin:0 2px 6px;text-align:center;font-weight:600;"
         f"text-decoration:none;border-radius:{min(page.look.brand.radius, 8)}px;border:1px solid {light.accent};"
         f"color:{light.accent}"
     )
     begin = gettext("Answer")
-    one = f'<a class="survey-step" href="{answer}" style="{style}">{page.put("n")}</a>'
+    one = f'<a class="survey-step" href="{step}" style="{style}">{page.put("n")}</a>'
     low, high = page.put(f"{space}.low"), page.put(f"{space}.high")
     ends = page.when(
         f"{space}.low != ''",
@@ -116,7 +117,7 @@ def _draw(block: Mapping[str, Any], page: Page) -> Drawn:
         + gettext("%(points)s points as a thank-you, whatever you answer.") % {"points": page.put(f"{space}.points")}
         + "</div>",
     )
-    button = f'<a class="survey-step" href="{url}" style="{style};padding:10px 22px">{begin}</a>'
+    button = f'<a class="survey-step" href="{whole}" style="{style};padding:10px 22px">{begin}</a>'
     steps = page.when(f"{scale}.size > 0", page.each("n", scale, one) + ends)
     steps += page.when(f"{scale}.size == 0", button)
     body = f'<div class="words" style="font-size:18px;font-weight:600;padding-bottom:12px;color:{light.text}">'
@@ -125,7 +126,7 @@ def _draw(block: Mapping[str, Any], page: Page) -> Drawn:
     inapp = f'<div class="letter-box"><p><strong>{question}</strong></p>{link}</div>'
     return Drawn(
         frame._text(page.when(there, frame._box(page, body))),
-        page.when(there, f"{question}\n{labelled(begin, url)}\n\n"),
+        page.when(there, f"{question}\n{labelled(begin, page.tags.hide(page.links.survey(space, step=False)))}\n\n"),
         page.when(there, inapp),
     )
 

@@ -12,9 +12,19 @@ from campaigns import merge
 from campaigns.content.compiled import compiled
 from campaigns.content.ready import READY
 from campaigns.content.survey_block import values_of
-from campaigns.enums import CampaignKind, CampaignPurpose, CampaignState, Medium, MessageState, SkipReason, TemplateKind
+from campaigns.enums import (
+    CampaignKind,
+    CampaignPurpose,
+    CampaignState,
+    Medium,
+    MessageState,
+    SkipReason,
+    TemplateKind,
+    TrackKind,
+    Verdict,
+)
 from campaigns.merge import Recipient
-from campaigns.models import Campaign, Message, SurveyMail, Template, Topic
+from campaigns.models import Campaign, Message, SurveyMail, Template, Topic, TrackEvent
 from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, known_in_app, way, zone_of
 from campaigns.queries_broadcasts import against, joins
 from campaigns.queries_pressure import put_off
@@ -287,9 +297,27 @@ def _channel(survey_id: int, invitation_id: int) -> str:
     return sent.filter(member__invitations=invitation_id).values_list("channel", flat=True).first() or ""
 
 
+def _visits(survey_id: int) -> list[tuple[str, int]]:
+    asked = TrackEvent.objects.filter(message__campaign__survey_mail=survey_id, kind=TrackKind.CLICK)
+    found = dict(asked.values_list("verdict").annotate(n=Count("message", distinct=True)))
+    return [(str(verdict.label), found[verdict]) for verdict in Verdict if verdict in found]
+
+
 def register_all() -> None:
     """Called once, when the app is ready."""
     register_writer(CampaignKind.SURVEY, write)
     register(
-        Sending(_templates, channel_choices, _chosen, _channels, _choose, _counts, _reached, _test, _handed, _channel)
+        Sending(
+            _templates,
+            channel_choices,
+            _chosen,
+            _channels,
+            _choose,
+            _counts,
+            _reached,
+            _test,
+            _handed,
+            _channel,
+            _visits,
+        )
     )

@@ -164,9 +164,10 @@ def _target(url: str, values: Mapping[str, Any], place: int) -> str:
     literal = _HOST.match(address)
     home = f"{literal[0]}/" if literal else settings.SITE_URL
     own = {"programme": {**values.get("programme", {}), "url": settings.SITE_URL}}
-    cards = {name: values[name] for name in ("cards_affordable",) if name in values}
+    # What is ours: whole addresses of this site, and numbers.
+    ours = {name: said for name, said in values.items() if name.startswith(("cards_affordable", "survey"))}
     try:
-        said = merge.environment.from_string(address).render(**_quoted(values) | own | cards, n=place)
+        said = merge.environment.from_string(address).render(**_quoted(values) | own | ours, n=place)
     except LiquidError:  # what its fields said is no longer kept
         return home
     parts = urlsplit(iri_to_uri(" ".join(said.split())))

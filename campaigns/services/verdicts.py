@@ -10,9 +10,10 @@ from django.db import transaction
 from campaigns.enums import TrackKind, Verdict
 from common.sql import execute, fetch_all
 
-RULES = 1
+RULES = 2
 SETTLES = timedelta(minutes=2)  # what belongs together has come by then
 BATCH = 5000
+OFTEN = 5  # times within a minute that no person follows a link: it stands for several, as the numbers of a survey do
 # Parts of what programs call themselves, in lower case. Services that fetch pictures for their readers:
 PROXIES = ("googleimageproxy", "yahoomailproxy", "yahoocachesystem", "applemail", "ggpht.com")
 # Programs that look at mails before, or instead of, a person:
@@ -59,6 +60,7 @@ WITH due AS (
         WHEN event.looks = 'scanner' THEN 'agent'
         WHEN event.after_seconds < 3 THEN 'early'
         WHEN event.kind = 'click' AND near.links >= 2 AND near.links >= least(3, all_of.links) THEN 'all_links'
+        WHEN event.kind = 'click' AND event.times >= %(often)s THEN 'all_links'
         WHEN event.agent <> '' AND event.agent NOT ILIKE ALL (ARRAY['mozilla/%%', 'microsoft office%%', '%%mail%%'])
             THEN 'unknown'
         WHEN event.method = '' AND event.agent = '' THEN 'untold'
@@ -101,7 +103,7 @@ def judge(*, at: datetime, batch: int = BATCH) -> int:
     done = 0
     while True:
         with transaction.atomic():
-            rows = fetch_all(_JUDGE, {"before": at - SETTLES, "batch": batch, "rules": RULES})
+            rows = fetch_all(_JUDGE, {"before": at - SETTLES, "batch": batch, "rules": RULES, "often": OFTEN})
             if rows:
                 execute(_FIRST, {"ids": sorted({message_id for (message_id,) in rows})})
         done += len(rows)

@@ -2,8 +2,10 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import time_machine
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -12,12 +14,13 @@ from django.utils import timezone
 from campaigns.content.compiled import Compiled
 from campaigns.content.look import look
 from campaigns.enums import Medium
-from campaigns.models import Cap, Message
+from campaigns.models import Cap, Message, TrackEvent
 from campaigns.services.delivery import deliver
 from campaigns.services.preferences import set_first_channel
 from campaigns.services.survey_mail import mail_of, plan
 from campaigns.services.templates import save_template
 from campaigns.services.trying import values_for
+from campaigns.services.verdicts import judge
 from campaigns.tests.test_app_channel import agree, follower
 from members.models import User
 from members.services.consent import state_consent
@@ -35,6 +38,7 @@ from surveys.report import figures
 from surveys.services.inviting import invite
 from surveys.tests.factories import open_survey, question
 
+BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 pytestmark = pytest.mark.django_db
 
 
@@ -70,14 +74,25 @@ def test_the_mail_asks_the_question_itself_and_a_click_writes_nothing():
     by_member = {one.to[0]: one for one in mail.outbox}
     html = by_member[mei.email].alternatives[0][0]
     assert "q1？" in html
-    links = re.findall(r'href="http://[^"]+(/s/i/[^"]+)"', html)
-    assert [link.partition("?")[2] for link in links] == [f"q1={n}" for n in range(11)]
-    assert str(Invitation.objects.get(member=mei).uid) in links[0]
-    for link in links * 3:  # a scanner opens them all, as often as it likes
-        assert Client().get(link).status_code == 200
-        assert Client().head(link).status_code == 200
+    links = re.findall(r'class="survey-step"[^>]* href="http://[^/"]+([^"]+)"', html)
+    scanner = {"headers": {"user-agent": BROWSER}}
+    pages = [Client().get(link, **scanner)["Location"] for link in links]
+    own = str(Invitation.objects.get(member=mei).uid)
+    assert [urlsplit(page).path for page in pages] == [f"/s/i/{own}/"] * 11
+    assert [parse_qs(urlsplit(page).query)["q1"] for page in pages] == [[str(n)] for n in range(11)]
+    for link in links * 2:  # a scanner opens them all, as often as it likes
+        assert Client().get(link, follow=True, **scanner).status_code == 200
+        assert Client().head(link, follow=True, **scanner).status_code == 200
     assert not Response.objects.exists()
     assert set(Invitation.objects.values_list("state", flat=True)) == {"open"}
+    html = by_member[anna.email].alternatives[0][0]
+    link = re.findall(r'class="survey-step"[^>]* href="http://[^/"]+([^"]+)"', html)[9]
+    with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+        page = Client().get(link, follow=True, **scanner).content.decode()  # the same program, and one link once
+        assert re.search(r'value="9"[^>]* checked', page)
+        judge(at=timezone.now() + timedelta(minutes=5))
+    assert sending().visits(survey.pk) == [("A person", 1), ("A scanner", 1)]
+    assert TrackEvent.objects.count() <= 6  # a row for a link in a minute
     assert "unsubscribe" in by_member[anna.email].message().as_string().lower()
 
 

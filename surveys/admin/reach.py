@@ -67,6 +67,7 @@ def reach(model_admin: Any, request: HttpRequest, survey: Survey) -> HttpRespons
         "rule": rule,
         "states": _states(survey),
         "counts": way.counts(survey.pk) if way else (),
+        "visits": way.visits(survey.pk) if way else (),
         "templates": way.templates() if way else (),
         "chosen": way.chosen(survey.pk) if way else None,
         "channels": _channels(way, survey) if way else (),

@@ -16,7 +16,7 @@ from campaigns.admin.broadcasts.words import amount, lift_words, number, percent
 from campaigns.admin.results.acts import AGAIN, MAY
 from campaigns.admin.results.table import answer, money_cells
 from campaigns.content import places as named_places
-from campaigns.content.links import CARD
+from campaigns.content.links import CARD, SURVEY
 from campaigns.enums import CampaignKind, CampaignState, TrackKind, Verdict
 from campaigns.models import Campaign, Message
 from campaigns.queries_measure import Came, Lift, asked, came, lifts, places
@@ -128,6 +128,8 @@ def _leads(url: str) -> str:
     """Where a link leads, as people say it."""
     if url == CARD:
         return gettext("A reward that the member can have")
+    if url.startswith(SURVEY):
+        return gettext("The survey, with a score chosen") if "?" in url else gettext("The survey")
     return str(named_places.places().get(url, url))
 
 

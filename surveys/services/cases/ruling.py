@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext, override
+from django.utils.translation import override
 
 from members.models import PRESENT, Member
 from surveys.definition import Question, said
@@ -59,7 +59,9 @@ def open_by_rules(*, response_id: int, at: datetime) -> Case | None:
         own = next(
             (given[q.id].text for q in read.questions() if q.kind in TEXTS and q.id in given and given[q.id].text), ""
         )
-        subject = own[:80] or gettext("%(score)d in “%(survey)s”") % {"score": score, "survey": response.survey.name}
+        # The member sees it: never what the survey is called in the office.
+        title = piped(said(asked.title, language), read, given, language=language, name=name)
+        subject = own[:80] or f"{title[:150]} · {in_words(asked, given[asked.id], language)}"
     return open_case(
         kind=CaseKind.COMPLAINT,
         text="\n\n".join(words)[:MOST],
