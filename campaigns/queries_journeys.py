@@ -54,7 +54,7 @@ def _known() -> list[tuple[str, ZoneInfo]]:
 
 def _clocks(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]]]:
     """The clocks on the walls, each with the time zones where it hangs: few are set anew, the others differ by their
-    distance from UTC alone. One that was set anew up to a day before still has hours that came already, or did not."""
+    distance from UTC alone. One that is set anew within a day has hours that came already, come again, or never."""
     # The looks of an hour ask the same.
     last = until.replace(minute=0, second=0, microsecond=0)
     return _clocks_of(since.replace(minute=0, second=0, microsecond=0), last if last == until else last + HOUR)
@@ -65,7 +65,7 @@ def _clocks_of(since: datetime, until: datetime) -> list[tuple[tzinfo, list[str]
     clocks: dict[tzinfo, list[str]] = defaultdict(list)
     short = until - since <= DAY
     for name, zone in _known():
-        before, after = (since - DAY).astimezone(zone).utcoffset(), until.astimezone(zone).utcoffset()
+        before, after = (since - DAY).astimezone(zone).utcoffset(), (until + DAY).astimezone(zone).utcoffset()
         alike = short and before == after
         clocks[timezone(before) if alike and before is not None else zone].append(name)
     return list(clocks.items())

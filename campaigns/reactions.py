@@ -1,6 +1,6 @@
 """What campaigns do about events from below."""
 
-from django.utils import timezone
+from datetime import datetime
 
 from campaigns.journeys.definition import EVENTS, WAITABLE
 from campaigns.services.journeys.entering import hear
@@ -11,7 +11,7 @@ from members.models import TimelineEvent
 
 
 @reacts_to("consent.withdrawn")
-def stop_waiting_messages(events: list[TimelineEvent]) -> None:
+def stop_waiting_messages(events: list[TimelineEvent], _at: datetime) -> None:
     """Who says no gets nothing more, not even what waits already."""
     for event in events:
         skip_waiting(
@@ -23,9 +23,9 @@ def stop_waiting_messages(events: list[TimelineEvent]) -> None:
 
 
 @reacts_to("survey.invited")
-def send_invitations(events: list[TimelineEvent]) -> None:
+def send_invitations(events: list[TimelineEvent], at: datetime) -> None:
     """Who is asked to answer a survey gets a mail about it."""
-    plan(invitation_ids=[event.data["invitation"] for event in events], at=timezone.now())
+    plan(invitation_ids=[event.data["invitation"] for event in events], at=at)
 
 
 @reacts_to(
@@ -33,6 +33,6 @@ def send_invitations(events: list[TimelineEvent]) -> None:
     unless="import",
     where="EXISTS (SELECT FROM campaigns_journey)",
 )
-def move_journeys(events: list[TimelineEvent]) -> None:
+def move_journeys(events: list[TimelineEvent], at: datetime) -> None:
     """What happened lets members into journeys, and wakes those who wait for it."""
-    hear(events=events, at=timezone.now())
+    hear(events=events, at=at)

@@ -1,6 +1,6 @@
 """Moments as people read them: short, in the active language and time zone; and the ends of the days that they type."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -32,7 +32,14 @@ def end_of_day(day: date | None, zone: str) -> datetime | None:
     """The moment at which a day is over in a time zone; None, for ever, for None and the last day that there is."""
     if day is None or day == date.max:
         return None
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+    return clock_moment(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+def clock_moment(day: date, clock: time, zone: tzinfo) -> datetime:
+    """The moment, in UTC, at which the clocks of a zone show a time on a day, as PostgreSQL's AT TIME ZONE has it: the
+    later one where they show it twice; where they leap over it, an hour (the leap) later by the new clock."""
+    shown = datetime.combine(day, clock, zone)
+    return max(shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 @cache

@@ -23,7 +23,7 @@ from members.enums import Channel, Purpose
 if TYPE_CHECKING:
     from members.models import TimelineEvent
 
-Reaction = Callable[["list[TimelineEvent]"], None]
+Reaction = Callable[["list[TimelineEvent]", datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,13 @@ def describe(event: "TimelineEvent", labels: dict[str, str] | None = None) -> st
 
 
 def reacts_to(*names: str, unless: str = "", where: str = "") -> Callable[[Reaction], Reaction]:
-    """Subscribes `f(events)` to kinds of event; `unless` their data have this key ("import": a file told it), and only
-    `where` there is somebody to listen: SQL without parameters that is asked as an event is written. It must hold from
-    before the first event that counts ("there is a journey", not "one runs").
+    """Subscribes `f(events, at)` to kinds of event; `unless` their data have this key ("import": a file told it), and
+    only `where` there is somebody to listen: SQL without parameters that is asked as an event is written. It must hold
+    from before the first event that counts ("there is a journey", not "one runs").
 
-    The reaction gets a list of one or more events and runs in a transaction with the removal of their rows: all it
-    writes happens exactly once. It must not do anything that a rollback does not undo.
+    The reaction gets a list of one or more events, and the moment, by the database's clock. It runs in a transaction
+    with the removal of their rows: all it writes happens exactly once. It must not do anything that a rollback does not
+    undo.
     """
 
     def subscribe(function: Reaction) -> Reaction:

@@ -3,11 +3,11 @@ from celery import shared_task
 
 @shared_task
 def run_reactions() -> None:
-    from django.utils import timezone
-
+    from common.sql import server_clock
     from members.services.reactions import run_due
 
-    while run_due(at=timezone.now()):
+    clock = server_clock()
+    while run_due(at=clock()):
         pass
 
 

@@ -1,6 +1,6 @@
 """What referrals do about events from below."""
 
-from django.utils import timezone
+from datetime import datetime
 
 from members.events import EVENT_TOLD, MEMBER_JOINED, MEMBER_MERGED, PURCHASE_PAID, PURCHASE_REFUNDED, reacts_to
 from members.models import TimelineEvent
@@ -13,48 +13,48 @@ _RULES = "EXISTS (SELECT FROM rewards_earningrule WHERE trigger = 'referral')"
 
 
 @reacts_to(MEMBER_JOINED, unless="import", where=_ANY)
-def welcome_invited(events: list[TimelineEvent]) -> None:
+def welcome_invited(events: list[TimelineEvent], at: datetime) -> None:
     """Who was invited by mail is known by their address when they join, whatever way they came."""
     from referrals.services.attribution import attribute_invited
 
-    attribute_invited(member_ids=[event.member_id for event in events], at=timezone.now())
+    attribute_invited(member_ids=[event.member_id for event in events], at=at)
 
 
 @reacts_to(PURCHASE_PAID, unless="import", where=_ANY)
-def look_at_purchases(events: list[TimelineEvent]) -> None:
+def look_at_purchases(events: list[TimelineEvent], at: datetime) -> None:
     """Who was said to have brought the buyer is noted first: the purchase at which it is said counts."""
     from referrals.services.qualifying import consider
     from referrals.services.saying import hear
 
     friends = hear(purchase_ids=[event.data["purchase"] for event in events])
-    consider(friend_ids=[*friends, *(event.member_id for event in events)], at=timezone.now())
+    consider(friend_ids=[*friends, *(event.member_id for event in events)], at=at)
 
 
 @reacts_to(EVENT_TOLD, "survey.answered", where=_ANY)
-def look_at_events(events: list[TimelineEvent]) -> None:
+def look_at_events(events: list[TimelineEvent], at: datetime) -> None:
     from referrals.services.qualifying import consider
 
     for event in events:
-        consider(friend_ids=[event.member_id], at=timezone.now(), happened=event.kind, data=event.data)
+        consider(friend_ids=[event.member_id], at=at, happened=event.kind, data=event.data)
 
 
 @reacts_to(PURCHASE_REFUNDED, where=_ANY)
-def look_at_refunds(events: list[TimelineEvent]) -> None:
+def look_at_refunds(events: list[TimelineEvent], at: datetime) -> None:
     from referrals.services.qualifying import refunded
 
-    refunded(friend_ids=[event.member_id for event in events], at=timezone.now())
+    refunded(friend_ids=[event.member_id for event in events], at=at)
 
 
 @reacts_to(MEMBER_MERGED, where=_ANY)
-def look_at_merges(events: list[TimelineEvent]) -> None:
+def look_at_merges(events: list[TimelineEvent], at: datetime) -> None:
     from referrals.services.qualifying import merged
 
     for event in events:
-        merged(member_id=event.member_id, at=timezone.now())
+        merged(member_id=event.member_id, at=at)
 
 
 @reacts_to(REFERRAL_REWARDED, where=_RULES)
-def reward_givers(events: list[TimelineEvent]) -> None:
+def reward_givers(events: list[TimelineEvent], at: datetime) -> None:
     """Rules may give something to who brought a friend, once that friend counts, whatever the programme thanks with."""
     from rewards.services.earning.events import saw
 
@@ -63,4 +63,4 @@ def reward_givers(events: list[TimelineEvent]) -> None:
         # Locked: what is taken back at the same moment finds what the rules gave, or they give nothing.
         if brought.exclude(friend=one.member_id).select_for_update(no_key=True, of=("self",)).exists():
             key = f"referral:{one.data['referral']}"
-            saw(trigger="referral", member_id=one.member_id, key=key, moment=one.at, at=timezone.now())
+            saw(trigger="referral", member_id=one.member_id, key=key, moment=one.at, at=at)

@@ -1,6 +1,6 @@
 """What surveys do about events from below."""
 
-from django.utils import timezone
+from datetime import datetime
 
 from members.events import reacts_to
 from members.models import TimelineEvent
@@ -8,7 +8,7 @@ from surveys.services.triggering import HEARD, Happened, hear
 
 
 @reacts_to(*sorted(HEARD), unless="import", where="EXISTS (SELECT FROM surveys_surveytrigger)")
-def write_down_who_is_asked(events: list[TimelineEvent]) -> None:
+def write_down_who_is_asked(events: list[TimelineEvent], _at: datetime) -> None:
     """What happened leads to invitations; which, the triggers say."""
     hear(events=[Happened(one.pk, one.kind, one.member_id, one.at, one.data) for one in events])
 
@@ -17,10 +17,10 @@ _RULES = "EXISTS (SELECT FROM rewards_earningrule WHERE trigger = 'survey_answer
 
 
 @reacts_to("survey.answered", unless="import", where=_RULES)
-def reward_answers(events: list[TimelineEvent]) -> None:
+def reward_answers(events: list[TimelineEvent], at: datetime) -> None:
     """Rules may give something for answering, whatever the survey itself thanks with."""
     from rewards.services.earning.events import saw
 
     for one in events:
         key = f"survey_answered:{one.pk}"
-        saw(trigger="survey_answered", member_id=one.member_id, key=key, moment=one.at, at=timezone.now())
+        saw(trigger="survey_answered", member_id=one.member_id, key=key, moment=one.at, at=at)

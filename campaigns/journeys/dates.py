@@ -6,19 +6,20 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from common.moments import clock_moment
+
 
 def moment(day: date, hour: int, zone: tzinfo) -> datetime:
-    """An hour of a day where the member lives; one that the clocks leap over is the moment after the leap."""
-    local = datetime.combine(day, time(hour), zone)
-    return local.astimezone(UTC).astimezone(zone)
+    """An hour of a day where the member lives, in UTC."""
+    return clock_moment(day, time(hour), zone)
 
 
 def after(start: datetime, told: Mapping[str, Any], zone: ZoneInfo) -> datetime:
     """When a wait of days, hours and minutes is over."""
-    local = start.astimezone(zone)
     if days := told.get("days"):
-        local = (local.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=zone, fold=local.fold)
-    return local.astimezone(UTC) + timedelta(hours=told.get("hours") or 0, minutes=told.get("minutes") or 0)
+        local = start.astimezone(zone)
+        start = clock_moment(local.date() + timedelta(days=days), local.time(), zone)
+    return start.astimezone(UTC) + timedelta(hours=told.get("hours") or 0, minutes=told.get("minutes") or 0)
 
 
 def until_hour(start: datetime, hour: int, zone: ZoneInfo) -> datetime:
@@ -27,7 +28,7 @@ def until_hour(start: datetime, hour: int, zone: ZoneInfo) -> datetime:
     if local.hour == hour:
         return start
     day = local.date() if local.hour < hour else local.date() + timedelta(days=1)
-    return moment(day, hour, zone).astimezone(UTC)
+    return moment(day, hour, zone)
 
 
 def until_date(told: Mapping[str, Any], day: date | None, zone: ZoneInfo) -> datetime | None:
@@ -36,7 +37,7 @@ def until_date(told: Mapping[str, Any], day: date | None, zone: ZoneInfo) -> dat
         day = date.fromisoformat(told["date"])
     elif day is not None:
         day += timedelta(days=told.get("days") or 0)
-    return moment(day, told["hour"], zone).astimezone(UTC) if day else None
+    return moment(day, told["hour"], zone) if day else None
 
 
 def draw(salt: str, member_id: int) -> float:

@@ -7,12 +7,13 @@ it is missed for that reason.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from campaigns.enums import SkipReason
+from common.moments import clock_moment
 
 
 @dataclass(slots=True)
@@ -108,4 +109,4 @@ def end_of_quiet(at: datetime, begins: time, ends: time, zone: str) -> datetime 
     if not inside or begins == ends:
         return None
     day = local.date() + timedelta(days=1) if over_midnight and now >= begins else local.date()
-    return datetime.combine(day, ends, tzinfo=local.tzinfo)
+    return clock_moment(day, ends, local.tzinfo or UTC)

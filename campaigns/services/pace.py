@@ -60,7 +60,8 @@ def take(limits: Sequence[Limit]) -> float:
         [[limit.name for limit in limits]],
     )
     held = {name: (tokens, past) for name, tokens, past in rows}
-    full = [min(limit.holds, held[limit.name][0] + held[limit.name][1] * limit.rate) for limit in limits]
+    # Numbers of one kind: a bucket that is full beside one that is not would be a list that psycopg refuses.
+    full = [float(min(limit.holds, held[limit.name][0] + held[limit.name][1] * limit.rate)) for limit in limits]
     wait = max((1 - tokens) / limit.rate for tokens, limit in zip(full, limits, strict=True))
     if wait > 0:
         return wait

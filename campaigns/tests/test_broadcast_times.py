@@ -30,7 +30,7 @@ SAFARI = (
     ("day", "due"),
     [
         (date(2027, 3, 28), datetime(2027, 3, 28, 1, 30, tzinfo=UTC)),  # there is no 2:30: at 3:30
-        (date(2026, 10, 25), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),  # there are two: at one of them
+        (date(2026, 10, 25), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),  # there are two: the second
     ],
 )
 def test_an_hour_that_the_clocks_leave_out_or_repeat_comes_once(day, due):
@@ -69,6 +69,20 @@ def test_quiet_hours_that_began_before_it_was_handed_over_put_it_off():
     run(AT.replace(day=13, hour=7, minute=59))
     assert len(mail.outbox) == 0
     run(AT.replace(day=13, hour=8))
+    assert len(mail.outbox) == 1
+
+
+def test_quiet_hours_that_end_at_a_time_that_comes_twice_end_once():
+    reader(email="a@example.com", time_zone="Europe/Berlin")
+    quiet = {"quiet_from": time(22), "quiet_until": time(2, 30)}
+    scheduled(when="moment", send_at=datetime(2026, 10, 24, 21, tzinfo=UTC), late_hours=24, campaign=quiet)
+    beat(datetime(2026, 10, 24, 21, tzinfo=UTC))
+    for minutes in range(0, 260, 20):  # from 23:00 in summer time to 2:20 in winter time
+        run(datetime(2026, 10, 24, 21, tzinfo=UTC) + timedelta(minutes=minutes))
+    message = Message.objects.get()
+    end = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert (len(mail.outbox), message.state, message.next_try_at, message.attempts) == (0, "queued", end, 0)
+    run(end)
     assert len(mail.outbox) == 1
 
 

@@ -1,6 +1,8 @@
 """Workers that die or meet, and what staff do about the doubt they leave."""
 
 import threading
+import time
+from collections import Counter
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,8 +17,10 @@ from campaigns.services.birthdays import plan
 from campaigns.services.claims import LEASE, MAX_ATTEMPTS, Outcome, alive, claim, mark, settle, sweep
 from campaigns.services.content import freeze
 from campaigns.services.messages import mark_sent, send_again
+from campaigns.services.pace import Limit, take
 from campaigns.services.senders import default_sender
 from campaigns.tests.factories import AT, celebrant, due, run, states, switch_on, taken, told, utc, written
+from common.sql import execute
 from members.services.profile import update_profile
 from rewards import queries as reward_queries
 from rewards.models import Transfer
@@ -242,3 +246,45 @@ def test_a_missed_greeting_can_be_sent_unless_the_member_was_greeted_since(sink)
     assert (done.queued, done.refused) == (1, 1)
     run(utc(2026, 5, 20, 9))
     assert sink.received() == {first.email: 1, second.email: 1}
+
+
+# --- limits of speed ---------------------------------------------------------------------------------------------
+@pytest.mark.django_db(transaction=True)
+def test_takers_on_many_hosts_together_take_no_more_than_there_is():
+    """Each names the same buckets in an order of its own, half of them a third that only they take from."""
+    shared, slow = Limit("sender:1:second", 200, 1), Limit("sender:1:minute", 300, 60)
+    scarce = Limit("campaign:1", 60, 60)  # six at once
+    asked = [[shared, slow], [slow, shared], [scarce, shared, slow], [slow, shared, scarce]]
+    barrier, taken, errors = threading.Barrier(len(asked)), Counter[str](), []
+    began = time.monotonic()
+
+    def taker(limits: list[Limit]) -> None:
+        barrier.wait()
+        try:
+            for _turn in range(60):
+                if take(limits) == 0:
+                    taken.update(limit.name for limit in limits)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    takers = [threading.Thread(target=taker, args=(limits,)) for limits in asked]
+    for one in takers:
+        one.start()
+    for one in takers:
+        one.join()
+    past = time.monotonic() - began
+    assert not errors
+    for limit in (shared, slow, scarce):
+        assert taken[limit.name] <= limit.holds + limit.rate * past, limit.name
+    assert shared.holds <= taken[shared.name] == taken[slow.name]
+
+
+def test_a_bucket_that_is_full_beside_one_that_is_not_gives_too():
+    full, other = Limit("sender:1:second", 200, 1), Limit("sender:1:hour", 7200, 3600)
+    for _turn in range(5):
+        assert take([other]) == 0
+    for both in ([full, other], [other, full]):
+        execute("UPDATE campaigns_bucket SET at = at - interval '1 second'", None)
+        assert take(both) == 0

@@ -37,7 +37,7 @@ def run_due(*, at: datetime, limit: int = 500) -> int:
             _run_one(row, at)
     for rows in together.values():
         try:
-            _run([row.pk for row in rows], rows[0].reaction)
+            _run([row.pk for row in rows], rows[0].reaction, at)
         except Exception:  # one of them is bad: find out which
             for row in rows:
                 _run_one(row, at)
@@ -65,7 +65,7 @@ def _claim(at: datetime, limit: int) -> list[PendingReaction]:
 
 def _run_one(row: PendingReaction, at: datetime) -> None:
     try:
-        _run([row.pk], row.reaction)
+        _run([row.pk], row.reaction, at)
     except Exception as error:
         log.exception("reaction failed", reaction=row.reaction, event_id=row.event_id, attempts=row.attempts)
         message = f"{type(error).__name__}: {error}"
@@ -76,7 +76,7 @@ def _run_one(row: PendingReaction, at: datetime) -> None:
 
 
 @transaction.atomic
-def _run(ids: list[int], key: str) -> None:
+def _run(ids: list[int], key: str, at: datetime) -> None:
     rows = PendingReaction.objects.filter(pk__in=ids, parked_at=None).order_by("event_id")
     rows = rows.select_for_update(skip_locked=True)
     event_ids = {row.event_id: row.pk for row in rows}
@@ -84,7 +84,7 @@ def _run(ids: list[int], key: str) -> None:
     if function is None:
         raise LookupError(f"no reaction is called {key}")
     if event_ids:
-        function(list(TimelineEvent.objects.filter(pk__in=event_ids).order_by("at", "id")))
+        function(list(TimelineEvent.objects.filter(pk__in=event_ids).order_by("at", "id")), at)
         PendingReaction.objects.filter(pk__in=event_ids.values()).delete()
 
 

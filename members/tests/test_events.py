@@ -20,7 +20,7 @@ behaviour = {"do": None}
 
 
 @events.reacts_to(KIND)
-def note(happened):
+def note(happened, at):
     if behaviour["do"]:
         behaviour["do"](happened)
     seen.append([event.data["n"] for event in happened])
