@@ -19,7 +19,7 @@ class CampaignsConfig(AppConfig):
             traits,
             webhooks,
         )
-        from campaigns.content import recommended, sources, survey_block
+        from campaigns.content import products, sources, survey_block
         from campaigns.merge_fields import register_all
         from campaigns.queries_journeys import journeys_that_ask
         from campaigns.services import greeting, keeping, opt_in, senders, survey_mail, survey_profile, topics, verify
@@ -33,7 +33,7 @@ class CampaignsConfig(AppConfig):
 
         register_all()
         sources.register_all()
-        recommended.register_all()
+        products.register_all()
         survey_block.register_all()
         survey_mail.register_all()
         survey_profile.register_all()

@@ -1,18 +1,16 @@
 """Where a test of a message goes."""
 
-import re
 from typing import Any
 
 from django import forms
 from django.core.validators import validate_email
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from phonenumber_field.phonenumber import to_python
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campaigns.enums import Medium
 from campaigns.services.trying import testable
-
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class TestForm(forms.Form):
@@ -41,10 +39,11 @@ class TestForm(forms.Form):
             if told.get("channel") == Medium.EMAIL:
                 validate_email(to)
             elif told.get("channel") == Medium.SMS:
-                to = re.sub(r"[ ()/-]", "", to)
-                if not _NUMBER.fullmatch(to):
+                number = to_python(to)
+                if not number or not number.is_valid():
                     text = gettext("Please write the number with its country code: +49 170 1234567.")
                     raise forms.ValidationError(text)
+                to = number.as_e164
         except forms.ValidationError as error:
             self.add_error("to", error)
         told["to"] = to

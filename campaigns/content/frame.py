@@ -124,7 +124,7 @@ def draw(blocks: list[dict[str, Any]], page: Page) -> Drawn:
     return Drawn("".join(mail), "".join(text), "".join(inapp), is_section=True)
 
 
-def _said(block: Mapping[str, Any], name: str, page: Page) -> str:
+def words_of(block: Mapping[str, Any], name: str, page: Page) -> str:
     return (block.get(name) or {}).get(page.language, "")
 
 
@@ -133,18 +133,18 @@ def labelled(label: str, text: str) -> str:
     return gettext("%(label)s: %(text)s") % {"label": label, "text": text}
 
 
-def _text(body: str, css: str = "words", **attributes: str) -> str:
+def mail_text(body: str, css: str = "words", **attributes: str) -> str:
     more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
     return f'<mj-text css-class="{css}"{more}>{body}</mj-text>'
 
 
 @register_drawing("heading")
 def _heading(block: Mapping[str, Any], page: Page) -> Drawn:
-    words, size = _said(block, "text", page), block["size"]
+    words, size = words_of(block, "text", page), block["size"]
     pixels = {"l": "30px", "m": "24px", "s": "18px"}[size]
     tag = {"l": "h1", "m": "h2", "s": "h3"}[size]
     return Drawn(
-        _text(f"<{tag}>{page.line(words)}</{tag}>", font_size=pixels, line_height="1.3", font_weight="700",
+        mail_text(f"<{tag}>{page.line(words)}</{tag}>", font_size=pixels, line_height="1.3", font_weight="700",
               padding=f"8px {PAD}px 12px"),
         page.bare(words) + "\n\n",
         f"<{tag}>{page.line(words)}</{tag}>",
@@ -153,13 +153,13 @@ def _heading(block: Mapping[str, Any], page: Page) -> Drawn:
 
 @register_drawing("text")
 def _paragraphs(block: Mapping[str, Any], page: Page) -> Drawn:
-    words = _said(block, "text", page)
-    return Drawn(_text(page.html(words)), page.plain(words), page.html(words))
+    words = words_of(block, "text", page)
+    return Drawn(mail_text(page.html(words)), page.plain(words), page.html(words))
 
 
 @register_drawing("button")
 def _button(block: Mapping[str, Any], page: Page) -> Drawn:
-    label, href, light = _said(block, "label", page), page.href(block["to"]), page.look.light
+    label, href, light = words_of(block, "label", page), page.href(block["to"]), page.look.light
     return Drawn(
         f'<mj-button css-class="button" href="{href}" background-color="{light.accent}" color="{light.on_accent}"'
         f' font-size="16px" font-weight="600" border-radius="{min(page.look.brand.radius, 14)}px"'
@@ -173,10 +173,10 @@ def _button(block: Mapping[str, Any], page: Page) -> Drawn:
 def _banner(block: Mapping[str, Any], page: Page) -> Drawn:
     light = page.look.light
     ground, ink = TONES.get(block["tone"], (light.accent, light.on_accent))
-    motif, words = _said(block, "motif", page), _said(block, "text", page)
-    sign = _text(page.line(motif), "sign", align="center", font_size="56px", line_height="1.2", color=ink,
+    motif, words = words_of(block, "motif", page), words_of(block, "text", page)
+    sign = mail_text(page.line(motif), "sign", align="center", font_size="56px", line_height="1.2", color=ink,
                  padding="0 24px 8px") if motif else ""  # fmt: skip
-    title = _text(f"<h1>{page.line(words)}</h1>", "title", align="center", font_size="28px", line_height="1.3",
+    title = mail_text(f"<h1>{page.line(words)}</h1>", "title", align="center", font_size="28px", line_height="1.3",
                   font_weight="700", color=ink, padding="0 24px") if words else ""  # fmt: skip
     mail = (
         f'<mj-section css-class="banner" background-color="{ground}" padding="36px 0"><mj-column>{sign}{title}'
@@ -191,19 +191,19 @@ def _banner(block: Mapping[str, Any], page: Page) -> Drawn:
 @register_drawing("picture")
 def _picture(block: Mapping[str, Any], page: Page) -> Drawn:
     known = page.pictures.get(block["picture"])
-    alt, url = page.line(_said(block, "alt", page)), escape(picture_url(block["picture"]), quote=True)
+    alt, url = page.line(words_of(block, "alt", page)), escape(picture_url(block["picture"]), quote=True)
     link = f' href="{page.href(block["to"])}"' if block["to"] else ""
     size = f' width="{known.width}" height="{known.height}"' if known else ""
     image = f'<img src="{url}" alt="{alt}"{size} loading="lazy">'
     return Drawn(
         f'<mj-image src="{url}" alt="{alt}"{link} width="{min(known.width if known else 9999, WIDTH - 2 * PAD)}px"'
         f' border-radius="{min(page.look.brand.radius, 12)}px" padding="8px {PAD}px 16px" />',
-        f"[{page.bare(_said(block, 'alt', page))}]\n\n",
+        f"[{page.bare(words_of(block, 'alt', page))}]\n\n",
         f"<p><a{link}>{image}</a></p>" if link else f"<p>{image}</p>",
     )
 
 
-def _box(page: Page, body: str) -> str:
+def box(page: Page, body: str) -> str:
     """A box with a soft ground, in a column."""
     light = page.look.light
     return (
@@ -224,10 +224,10 @@ def _figure(page: Page, label: str, figure: str, below: str = "") -> str:
 
 @register_drawing("points")
 def _points(block: Mapping[str, Any], page: Page) -> Drawn:
-    label = _said(block, "label", page) or gettext("Your points")
+    label = words_of(block, "label", page) or gettext("Your points")
     balance = page.put("points.balance")
     return Drawn(
-        _text(_box(page, _figure(page, page.line(label), balance))),
+        mail_text(box(page, _figure(page, page.line(label), balance))),
         labelled(page.bare(label), balance) + "\n\n",
         f'<div class="letter-box"><p>{page.line(label)}</p><p class="letter-figure">{balance}</p></div>',
     )
@@ -235,7 +235,7 @@ def _points(block: Mapping[str, Any], page: Page) -> Drawn:
 
 @register_drawing("gift")
 def _gift(block: Mapping[str, Any], page: Page) -> Drawn:
-    label = _said(block, "label", page) or gettext("Your gift")
+    label = words_of(block, "label", page) or gettext("Your gift")
     points = gettext("%(points)s points") % {"points": page.put("gift.points")}
     until = gettext("to spend until %(day)s") % {"day": page.put("gift.expires_on")}
     below = page.tags.keep("{% if gift.expires_on != '' %}") + until + page.tags.keep("{% else %}")
@@ -243,7 +243,7 @@ def _gift(block: Mapping[str, Any], page: Page) -> Drawn:
     both = gettext("%(points)s, %(until)s") % {"points": points, "until": below}
     there = "gift.points > 0"
     return Drawn(
-        _text(page.when(there, _box(page, _figure(page, page.line(label), points, below)))),
+        mail_text(page.when(there, box(page, _figure(page, page.line(label), points, below)))),
         page.when(there, labelled(page.bare(label), both) + "\n\n"),
         page.when(
             there,
@@ -262,14 +262,14 @@ def _rewards(block: Mapping[str, Any], page: Page) -> Drawn:
         plain = "".join(f"- {labelled(card.name, card.price)}\n" for card in chosen)
         inapp = "".join(_card_inapp(card) for card in cards)
         return Drawn(
-            _text(mail), page.tags.hide(plain) + "\n" if plain else "", f'<ul class="letter-cards">{inapp}</ul>'
+            mail_text(mail), page.tags.hide(plain) + "\n" if plain else "", f'<ul class="letter-cards">{inapp}</ul>'
         )
     path, card = "cards_affordable.all", sources.Card(*(page.put(f"card.{name}") for name in sources.Card._fields))
     card = card._replace(url=escape(page.tags.hide(page.links.card()), quote=True))
     there = f"{path}.size > 0"
     picture = page.when("card.picture != ''", _thumb(card.picture))
     return Drawn(
-        _text(page.each("card", path, _card(card, page, picture=picture))),
+        mail_text(page.each("card", path, _card(card, page, picture=picture))),
         page.when(there, page.each("card", path, f"- {labelled(card.name, card.price)}\n") + "\n"),
         page.when(there, f'<ul class="letter-cards">{page.each("card", path, _card_inapp(card, picture))}</ul>'),
     )
@@ -308,7 +308,7 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
     space = f"offer_{block['offer']}" if block["offer"] else "coupon"
     if space not in page.codes:
         page.codes.append(space)
-    label = _said(block, "label", page) or gettext("Your coupon")
+    label = words_of(block, "label", page) or gettext("Your coupon")
     name, code, day = (page.put(f"{space}.{part}") for part in ("name", "code", "expires_on"))
     until = page.when(f"{space}.expires_on != ''", gettext("valid until %(day)s") % {"day": day})
     there, light = f"{space}.code != ''", page.look.light
@@ -329,36 +329,7 @@ def _coupon(block: Mapping[str, Any], page: Page) -> Drawn:
         f'<p><img class="letter-code" src="cid:{space}" alt="{alt}"'
         f' width="148" height="148"></p><p><code>{code}</code></p><p>{until}</p></div>'
     )
-    return Drawn(_text(page.when(there, _box(page, body))), page.when(there, plain), page.when(there, inapp))
-
-
-@register_drawing("products")
-def _products(block: Mapping[str, Any], page: Page) -> Drawn:
-    if block.get("which") == "own":
-        return _own_products(_said(block, "label", page) or gettext("This may be for you"), page)
-    label = _said(block, "label", page) or gettext("What others like")
-    names = sources.most_bought(block["category"], page.at)
-    if not names:
-        return Drawn()
-    safe = "".join(f"<li>{page.tags.hide(escape(name))}</li>" for name in names)
-    plain = "".join(f"- {page.tags.hide(name)}\n" for name in names)
-    return Drawn(
-        _text(f"<p><strong>{page.line(label)}</strong></p><ul>{safe}</ul>"),
-        f"{labelled(page.bare(label), '').rstrip()}\n{plain}\n",
-        f"<h3>{page.line(label)}</h3><ul>{safe}</ul>",
-    )
-
-
-def _own_products(label: str, page: Page) -> Drawn:
-    path, name = "products_own.all", page.put("name")
-    items = page.each("name", path, f"<li>{name}</li>")
-    plain = labelled(page.bare(label), "").rstrip() + "\n" + page.each("name", path, f"- {name}\n") + "\n"
-    there = f"{path}.size > 0"
-    return Drawn(
-        _text(page.when(there, f"<p><strong>{page.line(label)}</strong></p><ul>{items}</ul>")),
-        page.when(there, plain),
-        page.when(there, f"<h3>{page.line(label)}</h3><ul>{items}</ul>"),
-    )
+    return Drawn(mail_text(page.when(there, box(page, body))), page.when(there, plain), page.when(there, inapp))
 
 
 @register_drawing("divider")

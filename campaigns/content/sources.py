@@ -1,7 +1,6 @@
-"""What blocks show beside merge fields: reward cards, coupons of an offer, what is bought most. Read by batch."""
+"""What blocks show beside merge fields: reward cards, coupons of an offer. Read by batch."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -11,7 +10,6 @@ from django.utils.translation import gettext
 from campaigns.merge import Recipient, register_family
 from campaigns.merge_fields import coupon_values, one_line
 from common.money import format_money
-from common.sql import fetch_all
 from members.queries import get_programme
 from rewards.models import Coupon, Reward
 from rewards.queries import points_text
@@ -19,8 +17,7 @@ from rewards.queries_catalogue import affordable, price_of
 from rewards.queries_coupons import open_coupons
 from rewards.services.pictures import mail_name
 
-MOST_CARDS, MOST_PRODUCTS = 3, 5
-BOUGHT_SINCE = timedelta(days=90)
+MOST_CARDS = 3
 
 
 class Card(NamedTuple):
@@ -71,22 +68,6 @@ def _offer(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]
     ids = [recipient.member.pk for recipient in recipients]
     newest = coupons.filter(member__in=ids).order_by("member_id", "-issued_at", "-pk").distinct("member_id")
     return coupon_values(recipients, newest.select_related("offer"))
-
-
-def most_bought(category: str, at: datetime) -> list[str]:
-    """The names of what most members bought in the last 90 days, of one category or of all. One member who bought much
-    counts once."""
-    rows = fetch_all(
-        """
-        SELECT max(line.name), count(DISTINCT purchase.member_id) AS members
-        FROM members_purchaseline AS line JOIN members_purchase AS purchase ON purchase.id = line.purchase_id
-        WHERE purchase.purchased_at > %(since)s AND purchase.purchased_at <= %(at)s AND line.name <> ''
-          AND (%(category)s::text = '' OR line.category = %(category)s::text)
-        GROUP BY lower(line.name) ORDER BY members DESC, max(line.name) LIMIT %(most)s
-        """,
-        {"since": at - BOUGHT_SINCE, "at": at, "category": category, "most": MOST_PRODUCTS},
-    )
-    return [one_line(name) for name, _members in rows]
 
 
 def sample_values() -> dict[str, Any]:

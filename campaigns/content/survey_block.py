@@ -8,9 +8,9 @@ from typing import Any
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.content import blocks, frame
+from campaigns.content import blocks
 from campaigns.content.blocks import Kind, Part
-from campaigns.content.frame import Drawn, Page, labelled, register_drawing
+from campaigns.content.frame import Drawn, Page, box, labelled, mail_text, register_drawing
 from campaigns.merge import Field, Number, Recipient, day, register, register_family
 from surveys.definition import Survey as Definition
 from surveys.definition import said
@@ -125,7 +125,7 @@ def _draw(block: Mapping[str, Any], page: Page) -> Drawn:
     link = f'<p><a class="button" href="{url}">{begin}</a></p>'
     inapp = f'<div class="letter-box"><p><strong>{question}</strong></p>{link}</div>'
     return Drawn(
-        frame._text(page.when(there, frame._box(page, body))),
+        mail_text(page.when(there, box(page, body))),
         page.when(there, f"{question}\n{labelled(begin, page.tags.hide(page.links.survey(space, step=False)))}\n\n"),
         page.when(there, inapp),
     )

@@ -1,13 +1,20 @@
-"""What is recommended to each member in a message: what goes with their purchases, as other members' show it."""
+"""Articles in a message: those that most members bought, or for each member what goes with their purchases, as other
+members' show it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from html import escape
 from typing import Any
 
-from campaigns.content.sources import MOST_PRODUCTS
+from django.utils.translation import gettext
+
+from campaigns.content.frame import Drawn, Page, labelled, mail_text, register_drawing, words_of
 from campaigns.merge import Recipient, register_family
 from campaigns.merge_fields import one_line
 from common.sql import fetch_all
+
+MOST_PRODUCTS = 5
+BOUGHT_SINCE = timedelta(days=90)
 
 # Of the latest purchases, so that it costs the same however many there are; articles are told apart by their name. Two
 # articles are alike by the share of members who bought both (the cosine of their buyers), of at least two members.
@@ -58,18 +65,63 @@ SELECT member_id, array_agg(name ORDER BY place) FROM ranked WHERE place <= %(mo
 """
 
 
+def most_bought(category: str, at: datetime) -> list[str]:
+    """The names of what most members bought in the last 90 days, of one category or of all. One member who bought much
+    counts once."""
+    rows = fetch_all(
+        """
+        SELECT max(line.name), count(DISTINCT purchase.member_id) AS members
+        FROM members_purchaseline AS line JOIN members_purchase AS purchase ON purchase.id = line.purchase_id
+        WHERE purchase.purchased_at > %(since)s AND purchase.purchased_at <= %(at)s AND line.name <> ''
+          AND (%(category)s::text = '' OR line.category = %(category)s::text)
+        GROUP BY lower(line.name) ORDER BY members DESC, max(line.name) LIMIT %(most)s
+        """,
+        {"since": at - BOUGHT_SINCE, "at": at, "category": category, "most": MOST_PRODUCTS},
+    )
+    return [one_line(name) for name, _members in rows]
+
+
 def recommended(members: Sequence[int], at: datetime) -> dict[int, list[str]]:
     """The names of up to five articles for each of these members, what fits best first."""
     rows = fetch_all(_RECOMMENDED, {"members": list(set(members)), "at": at, "most": MOST_PRODUCTS})
     return {member_id: [one_line(name) for name in names] for member_id, names in rows}
 
 
-def _products(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]]:
+def _own(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]]:
     """`products_own`."""
     found = recommended([recipient.member.pk for recipient in recipients if recipient.member.pk], recipients[0].at)
     return [{"all": found.get(recipient.member.pk, [])} for recipient in recipients]
 
 
+@register_drawing("products")
+def _drawn(block: Mapping[str, Any], page: Page) -> Drawn:
+    if block.get("which") == "own":
+        return _own_drawn(words_of(block, "label", page) or gettext("This may be for you"), page)
+    label = words_of(block, "label", page) or gettext("What others like")
+    names = most_bought(block["category"], page.at)
+    if not names:
+        return Drawn()
+    safe = "".join(f"<li>{page.tags.hide(escape(name))}</li>" for name in names)
+    plain = "".join(f"- {page.tags.hide(name)}\n" for name in names)
+    return Drawn(
+        mail_text(f"<p><strong>{page.line(label)}</strong></p><ul>{safe}</ul>"),
+        f"{labelled(page.bare(label), '').rstrip()}\n{plain}\n",
+        f"<h3>{page.line(label)}</h3><ul>{safe}</ul>",
+    )
+
+
+def _own_drawn(label: str, page: Page) -> Drawn:
+    path, name = "products_own.all", page.put("name")
+    items = page.each("name", path, f"<li>{name}</li>")
+    plain = labelled(page.bare(label), "").rstrip() + "\n" + page.each("name", path, f"- {name}\n") + "\n"
+    there = f"{path}.size > 0"
+    return Drawn(
+        mail_text(page.when(there, f"<p><strong>{page.line(label)}</strong></p><ul>{items}</ul>")),
+        page.when(there, plain),
+        page.when(there, f"<h3>{page.line(label)}</h3><ul>{items}</ul>"),
+    )
+
+
 def register_all() -> None:
     """Called once, when the app is ready."""
-    register_family("products", _products)
+    register_family("products", _own)
