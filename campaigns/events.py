@@ -49,6 +49,10 @@ def _topic(data: dict[str, Any]) -> str:
     return text % words
 
 
+def _wish(label: Promise | str, text: Promise | str) -> str:
+    return gettext("%(label)s: %(text)s") % {"label": label, "text": text}
+
+
 group("journey", _("Journeys"), "route")
 JOURNEY_STARTED = any_kind(
     "journey.started",
@@ -58,11 +62,13 @@ JOURNEY_STARTED = any_kind(
 )
 CONSENT_ASKED = any_kind("consent.asked", _("Consent to be confirmed"), _asked)
 TOPIC_CHOSEN = any_kind("consent.topic", _("Topic chosen"), _topic)
-PACE_CHOSEN = any_kind("consent.pace", _("How often"), lambda data: str(Pace(data["pace"]).label))
+PACE_CHOSEN = any_kind("consent.pace", _("How often"), lambda data: _wish(_("How often"), Pace(data["pace"]).label))
 FIRST_CHANNEL_CHOSEN = any_kind(
     "consent.first",
     _("Which way first"),
-    lambda data: str(Medium(data["channel"]).label if data["channel"] else gettext("No matter which")),
+    lambda data: _wish(
+        _("Which way first"), Medium(data["channel"]).label if data["channel"] else _("No matter which")
+    ),
 )
 
 

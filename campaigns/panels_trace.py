@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.enums import CampaignKind, CampaignState, MessageState, SkipReason
@@ -28,7 +29,10 @@ def _campaigns(member: "Member", at: datetime, request: HttpRequest) -> dict[str
     told = []
     for row in rows.order_by("-created_at", "-id")[:NEWEST]:
         said = str(MessageState(row.last_state).label) if row.last_state else ""
-        told.append((row, said, str(SkipReason(row.last_reason).label) if row.last_reason else "", row.last_due))
+        why = str(SkipReason(row.last_reason).label) if row.last_reason else ""
+        if row.last_reason == SkipReason.HOLDOUT:  # which says the same at more length
+            said, why = capfirst(why), ""
+        told.append((row, said, why, row.last_due))
     return {"rows": told}
 
 

@@ -74,7 +74,7 @@ def _autumn(at: datetime, marketer: User) -> None:
     run_broadcasts(clock=lambda: at)
     deliver(clock=lambda: at)
     sent = Message.objects.filter(campaign=made.pk, state="sent")
-    _read(sent, at, best=3, follow=8)
+    read(sent, at, best=3, follow=8)
     for hours in (25, 26):
         then = at + timedelta(hours=hours)
         run_broadcasts(clock=lambda then=then: then)  # type: ignore[misc]
@@ -110,7 +110,7 @@ def _new_arrivals(at: datetime, marketer: User) -> None:
     run_broadcasts(clock=lambda: at)
     Sender.objects.filter(channel="email").update(message_cost=Decimal("0.002"))
     deliver(clock=lambda: at)
-    _read(Message.objects.filter(campaign=made.pk, state="sent"), at)
+    read(Message.objects.filter(campaign=made.pk, state="sent"), at)
     run_broadcasts(clock=lambda: at + timedelta(hours=25))
     run_broadcasts(clock=lambda: at + timedelta(hours=26))
 
@@ -134,7 +134,7 @@ _DESK = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (K
 _OPENERS = (_PHONE, _GMAIL, "Mozilla/5.0", _DESK, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/130.0")
 
 
-def _read(sent, at: datetime, best: int = 2, follow: int = 3) -> None:
+def read(sent, at: datetime, best: int = 2, follow: int = 3) -> None:
     """Most arrived, some were opened, by people and by programs; fewer led to a click; a scanner looks at every mail to
     one company."""
     links = list(Link.objects.filter(version__in=sent.values("version")).order_by("pk").values_list("pk", flat=True))

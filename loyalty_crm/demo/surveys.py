@@ -13,6 +13,7 @@ from campaigns.services.senders import default_sender
 from campaigns.services.survey_mail import mail_of
 from campaigns.services.templates import newest_version
 from loyalty_crm.demo.data import STORES
+from loyalty_crm.demo.news import read
 from loyalty_crm.demo.people import Guest
 from members.enums import Language
 from members.models import PRESENT, Member, User
@@ -115,7 +116,9 @@ def _mailed(survey: Survey, invitations: list[Invitation], at: datetime) -> None
         for one in invitations
         if one.member.email
     ]  # fmt: skip
-    record_messages(MESSAGE_SENT, [one.pk for one in Message.objects.bulk_create(sent)], at)
+    ids = [one.pk for one in Message.objects.bulk_create(sent)]
+    record_messages(MESSAGE_SENT, ids, at)
+    read(Message.objects.filter(pk__in=ids), at, best=0, follow=9)
 
 
 def _recommend(random: Random, guests: list[Guest], at: datetime, staff: dict[str, User]) -> None:

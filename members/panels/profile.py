@@ -231,8 +231,7 @@ def _consents(member: Member, at: datetime, request: HttpRequest) -> dict[str, A
     state, shown = consent_state(member.pk), offered()
     return {
         "log": member.consents.order_by("-at", "-id")[:CONSENTS],
-        "channels": [channel.label for channel in shown],
-        "marketing": [(p.label, [_said(state.get((c, p))) for c in shown]) for p in MARKETING],
+        "marketing": [(p.label, [(c.label, _said(state.get((c, p)))) for c in shown]) for p in MARKETING],
         "others": [
             (p.label, {**_said(state.get(("", p))), "default": p == Purpose.PROFILING and member.personalised})
             for p in Purpose
