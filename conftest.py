@@ -16,6 +16,7 @@ from django.test import client as test_client
 from django.utils import translation
 
 from campaigns.apps import open_calendar
+from loyalty_crm.celery import settle_down
 from rewards.apps import open_system_accounts
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's sync API runs a loop in this thread
@@ -51,6 +52,11 @@ def _keep_context(store, signal, sender, template, context, **kwargs):
 
 _store_rendered_templates = test_client.store_rendered_templates
 test_client.store_rendered_templates = _keep_context
+
+
+def pytest_collection_finish(session):
+    """As servers and workers do: to look for cycles of dead objects again and again took a seventh of the time."""
+    settle_down()
 
 
 @pytest.fixture(autouse=True)
