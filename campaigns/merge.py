@@ -174,7 +174,7 @@ def problems(source: str) -> list[str]:
         return _braces(source) or [_explain(error)]
     if wrong := _braces(source, readable=True):
         return wrong
-    there_are = fields()
+    there_are = fields() if found.globals else {}  # which asks the database
     unknown = [
         (variable.span.line_col(source)[0], ".".join(str(segment) for segment in variable.segments))
         for variables in found.globals.values()
@@ -183,7 +183,7 @@ def problems(source: str) -> list[str]:
     sentences = [_unknown_field(line, path) for line, path in sorted(unknown) if path not in there_are]
     if not sentences:
         try:
-            template.render(**samples())
+            template.render(**(samples() if found.globals else {}))
         except LiquidError as error:
             return [_explain(error)]
     return sentences

@@ -15,3 +15,4 @@ _NO_LEFTOVERS = f"{_OPTIONS.get('options', '')} -c idle_in_transaction_session_t
 DATABASES["default"]["OPTIONS"] = {**_OPTIONS, "options": _NO_LEFTOVERS}
 if _template := os.environ.get("TEST_TEMPLATE"):
     DATABASES["default"]["TEST"] = {"TEMPLATE": _template}
+WHITENOISE_AUTOREFRESH = True  # else each client lists every static file anew
