@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.encoding import iri_to_uri
 
 from campaigns.channels import Begin, Outgoing, Refusal
 from campaigns.channels.answers import asked, of_status
@@ -53,14 +54,20 @@ class HttpLine:
         address = public_address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         body = json.dumps(told, ensure_ascii=False).encode()
         headers = self._headers(uid, body, parts.netloc.rpartition("@")[2])
+        target = iri_to_uri(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
         connection = _Pinned(parts.hostname or "", address, parts.scheme == "https", self.sender.timeout)
         try:
             try:
                 connection.connect()
+                connection.putrequest("POST", target, skip_host=True)
+                for name, value in headers.items():
+                    connection.putheader(name, value)
             except OSError as error:
                 raise Refusal(f"{type(error).__name__}: {error}", about_server=True) from error
+            except (ValueError, http.client.HTTPException):  # whose words would tell the secret
+                raise Refusal("the address or a secret holds what no header may hold", about_server=True) from None
             begin()
-            connection.request("POST", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", body, headers)
+            connection.endheaders(body)
             answer = connection.getresponse()
             said = answer.read(MOST_READ).decode(errors="replace")
         finally:
@@ -72,6 +79,7 @@ class HttpLine:
 
     def _headers(self, uid: str, body: bytes, host: str) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Host": host, "Idempotency-Key": uid}
+        headers["Content-Length"] = str(len(body))
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.key:
@@ -99,7 +107,7 @@ def public_address(host: str, port: int) -> tuple[str, int]:
     named in the setting MESSAGE_HOSTS_INSIDE."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise Refusal(f"{host} is not found: {error}", about_server=True) from error
     if host in settings.MESSAGE_HOSTS_INSIDE:
         return found[0][4][0], port  # type: ignore[return-value]
@@ -139,7 +147,7 @@ def filled(body: Any, message: Outgoing) -> Any:
 
 
 def _secret(name: str) -> str:
-    return os.environ.get(name, "") if name.startswith("MESSAGE_SECRET_") else ""  # no other secret leaves
+    return os.environ.get(name, "").strip() if name.startswith("MESSAGE_SECRET_") else ""  # no other secret leaves
 
 
 def _their_id(said: str, field: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,7 @@ class Told:
 def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
     """Keeps an event and acts on it: hard bounces and complaints put the address on the suppression list for ever, five
     soft bounces in a row for 30 days, a complaint takes the consent back too. None where it was told before."""
+    told = _fit(told)
     whole = json.dumps([told.kind, told.raw], sort_keys=True, default=str)
     key = told.key or hashlib.sha256(whole.encode()).hexdigest()
     message = _message(told)
@@ -69,7 +70,7 @@ def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
         message=message,
         permanent=told.permanent,
         detail=told.detail[:2000],
-        raw=json.loads(json.dumps(dict(told.raw), default=str).replace("\\u0000", "")),
+        raw=told.raw,
     )
     DeliveryEvent.objects.bulk_create([event], ignore_conflicts=True)
     event = DeliveryEvent.objects.get(source=told.source, key=key[:200])
@@ -81,6 +82,14 @@ def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
         keep(message_id=message.pk, kind=kind, link_id=None, request=Request("", told.agent, ""), at=told.at)
     _act(told, message, event, at)
     return event
+
+
+def _fit(told: Told) -> Told:
+    """Without what PostgreSQL cannot hold: a NUL, half a character of UTF-16."""
+    whole = json.dumps([*told.names, told.recipient, told.key, told.detail, told.agent, told.raw], default=str)
+    whole = json.dumps(json.loads(whole), ensure_ascii=False).encode(errors="replace").decode().replace("\\u0000", "")
+    *names, recipient, key, detail, agent, raw = json.loads(whole)
+    return replace(told, names=tuple(names), recipient=recipient, key=key, detail=detail, agent=agent, raw=raw)
 
 
 def _message(told: Told) -> Message | None:

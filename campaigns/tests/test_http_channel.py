@@ -72,6 +72,22 @@ def test_what_a_provider_answers(provider, monkeypatch, status, headers, fate, a
     assert len(provider.asked) == 1  # nobody followed it elsewhere
 
 
+@pytest.mark.parametrize("secret", ["s3cret\nX-More: 1", "ключ"])
+def test_a_secret_that_no_header_can_hold_leaves_nothing_in_doubt_and_is_told_to_nobody(provider, monkeypatch, secret):
+    monkeypatch.setenv("MESSAGE_SECRET_TOKEN", secret)
+    (message,) = service()
+    Member.objects.filter(pk=message.member_id).update(phone="+491701234567")
+    sender = sender_at(provider.server_port)
+    Sender.objects.filter(pk=sender.pk).update(token="MESSAGE_SECRET_TOKEN", signing_key="")
+    Message.objects.update(channel="sms", sender=sender)
+    run()
+    message.refresh_from_db()
+    assert (message.state, message.error) == ("queued", "the address or a secret holds what no header may hold")
+    monkeypatch.setenv("MESSAGE_SECRET_TOKEN", "s3cret\n")  # as a file ends
+    run(AT + timedelta(minutes=2))
+    assert (states(), provider.asked[0][1]["Authorization"]) == (["sent"], "Bearer s3cret")
+
+
 def test_who_is_asked_to_wait_waits_so_long(provider, monkeypatch):
     monkeypatch.setenv("MESSAGE_SECRET_KEY", "s3cret")
     (message,) = service()

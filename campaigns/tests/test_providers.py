@@ -162,6 +162,18 @@ def test_calls_of_postmark_have_their_effect(esp, client):
     assert agreed == [True, True, False]
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800b"])
+def test_what_the_database_cannot_hold_is_left_out_of_what_a_provider_says(esp, client, odd):
+    esp.use("postmark")
+    bounce = {"RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1, "ID": 42, "Email": f"{odd}@example.com"}
+    bounce |= {"Details": odd, "MessageID": odd, "Metadata": {"message": odd}}
+    for _ in range(2):
+        assert told_by("postmark", client, json.dumps(bounce)) == 200
+    event = DeliveryEvent.objects.get()
+    assert event.recipient in ("ab@example.com", "a?b@example.com")
+    assert event.raw["ID"] == 42
+
+
 def test_calls_of_mailgun_count_with_their_signature_only(esp, client):
     esp.use("mailgun")
     (message,) = due()
