@@ -21,6 +21,7 @@ class CampaignsConfig(AppConfig):
         )
         from campaigns.content import products, sources, survey_block
         from campaigns.merge_fields import register_all
+        from campaigns.queries_broadcasts import broadcasts_that_ask
         from campaigns.queries_journeys import journeys_that_ask
         from campaigns.services import greeting, keeping, opt_in, senders, survey_mail, survey_profile, topics, verify
         from campaigns.services.broadcasts import writing
@@ -43,6 +44,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("journeys", erase_runs)
         journeys.register()
         register_holder(journeys_that_ask)
+        register_holder(broadcasts_that_ask)
         register_eraser("campaigns.preferences", erase_preferences)
         opt_in.register()
         panels_preferences.register_all()

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from campaigns.enums import BroadcastWhen, HourPassed, Medium, SkipReason
+from django.db.models import Q
+
+from campaigns.enums import BroadcastWhen, CampaignState, HourPassed, Medium, SkipReason
 from campaigns.models import Broadcast, BroadcastVariant, Campaign
 from campaigns.queries import ADDRESS, ADDRESS_KEY, LIKED, database_time_zones, known_in_app, way
 from common.sql import fetch_all
@@ -311,3 +313,11 @@ def answer_for(plan: Plan, member_id: int) -> Answer | None:
     """None where the member is not in the audience."""
     rows = fetch_all(plan.sql, {**plan.params, "after": member_id - 1, "upto": member_id})
     return Answer(*rows[0]) if rows else None
+
+
+def broadcasts_that_ask(segment_id: int) -> list[str]:
+    """The names of broadcasts that have yet to take down an audience with a segment in it, or left out of it."""
+    asks = Q(segments=segment_id) | Q(segments_out=segment_id)
+    over = (CampaignState.DONE, CampaignState.CANCELLED)
+    found = Broadcast.objects.filter(asks, planned_at=None).exclude(campaign__state__in=over)
+    return list(found.order_by("campaign__name").values_list("campaign__name", flat=True).distinct())

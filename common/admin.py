@@ -1,7 +1,8 @@
 """What the pages of the staff admin share: records that are only read, lists that stay quick at a million rows, and
 acts that ask once, saying in plain words what they will do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import md5
 from typing import Any, TypeVar
 
 from django import forms
@@ -240,6 +241,23 @@ class Tones(dict[Any, str]):
 def record_link(page: str, pk: object, text: object) -> str:
     """A link to the page of a record, e.g. record_link("members_member", 5, "Anna")."""
     return format_html('<a class="desk-link" href="{}">{}</a>', reverse(f"admin:{page}_change", args=[pk]), text)
+
+
+def changed_meanwhile(request: HttpRequest, form: Any, shown: Mapping[str, Any]) -> bool:
+    """Whether somebody else has saved what a form changes since it was opened; the form says so, once.
+
+    `shown`: what it would show now. Its template carries `form.seen` along, in a hidden field.
+    """
+    as_it_is = md5(repr([(name, sorted(value) if isinstance(value, list) else value)
+                         for name, value in shown.items()]).encode(), usedforsecurity=False).hexdigest()  # fmt: skip
+    form.seen = request.POST.get("seen", as_it_is)
+    if form.seen == as_it_is:
+        return False
+    if form.is_valid():
+        form.seen = as_it_is
+        form.add_error(None, gettext("Somebody has changed this since you opened it. Look at it in another tab; saving"
+                                     " once more puts what stands here in its place."))  # fmt: skip
+    return True
 
 
 def rehearse(act: Callable[[], T]) -> T:

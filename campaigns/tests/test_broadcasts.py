@@ -23,7 +23,7 @@ from members.enums import Channel
 from members.models import Member, MemberList, MemberListEntry
 from members.queries_segments import SegmentNotReady
 from members.services.consent import state_consent
-from members.services.segments.definitions import save_segment
+from members.services.segments.definitions import SegmentInUse, archive_segment, save_segment
 from members.services.segments.refreshing import refresh
 from members.tests.factories import JOINED, make_member
 from rewards.enums import IssuedBy
@@ -131,8 +131,12 @@ def test_a_segment_that_is_not_fresh_is_not_sent_to():
         control.ask(campaign_id=made.pk, at=AT, actor_id=None)
     refresh(segment_id=segment.pk, at=AT)
     control.ask(campaign_id=made.pk, at=AT, actor_id=None)
+    with pytest.raises(SegmentInUse) as held:
+        archive_segment(segment_id=segment.pk, at=AT)
+    assert held.value.others == [made.campaign.name]
     beat()
     assert rows(made) == {berlin.pk: ("queued", "")}
+    assert archive_segment(segment_id=segment.pk, at=AT).archived_at
 
 
 def test_a_draft_that_means_nobody_or_says_nothing_is_refused():

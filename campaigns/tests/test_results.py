@@ -12,6 +12,7 @@ from campaigns.queries_measure import came, lifts
 from campaigns.queries_trace import known_of
 from campaigns.services.broadcasts import control
 from campaigns.services.measuring import cost_of, return_of
+from campaigns.services.survey_mail import mail_of
 from campaigns.services.verdicts import judge
 from campaigns.tests import factories, test_broadcasts, test_journeys
 from campaigns.tests.factories import AT
@@ -20,6 +21,7 @@ from common.sql import execute
 from members.models import Member
 from members.services.consent import state_consent
 from members.tests.factories import make_member
+from surveys.tests.factories import open_survey
 
 pytestmark = pytest.mark.django_db
 LATER = AT + timedelta(days=1)
@@ -198,3 +200,11 @@ def test_who_approves_sees_what_it_says_and_doubt_is_told_only_where_there_is_so
     assert "in doubt" not in admin_client.post(address, {}).content.decode()
     Message.objects.update(state="unknown", frozen_at=AT)
     assert "in doubt" in admin_client.post(address, {}).content.decode()
+
+
+def test_invitations_to_a_survey_have_a_page_of_what_they_came_to_too(admin_client):
+    survey = open_survey()
+    made = mail_of(survey_id=survey.pk, at=AT).campaign
+    page = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/change/")
+    assert f"/admin/surveys/survey/{survey.pk}/change/" in page.content.decode()
+    assert admin_client.get(f"/admin/campaigns/campaign/{made.pk}/measures/").status_code == 200

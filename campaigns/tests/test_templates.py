@@ -290,3 +290,17 @@ def test_pictures_that_no_version_can_show_are_taken_away_after_a_day():
     assert set(MailPicture.objects.values_list("name", flat=True)) == set(names[:2])
     there = [default_storage.exists(f"mail/{name}") for name in names]
     assert there == [True, True, False]
+
+
+def test_of_two_who_edit_the_same_the_second_is_told(admin_client, settings):
+    settings.REQUIRE_STAFF_MFA = False
+    made = save(saying(text("Both")), name="Both").template_id
+    change = reverse("admin:campaigns_template_change", args=[made])
+    seen = admin_client.get(change).context["form"].seen
+    mine = {"name": "Both", "kind": "marketing", "save": "1", "seen": seen}
+    assert admin_client.post(change, {**mine, "content": json.dumps(saying(text("Hers")))}).status_code == 302
+    told = admin_client.post(change, {**mine, "content": json.dumps(saying(text("His")))})
+    assert "Somebody has changed this since you opened it." in told.content.decode()
+    assert newest_version(made).content["blocks"][0]["text"]["en"] == "Hers"
+    again = {**mine, "content": json.dumps(saying(text("His"))), "seen": told.context["form"].seen}
+    assert admin_client.post(change, again).status_code == 302

@@ -31,7 +31,7 @@ from campaigns.models import Broadcast, BroadcastVariant
 from campaigns.services.broadcasts import control
 from campaigns.services.broadcasts.audience import Estimate
 from campaigns.services.trying import shown, values_for
-from common.admin import found_or_404, rehearse
+from common.admin import changed_meanwhile, found_or_404, rehearse
 from members.enums import Language
 from members.models import Member
 
@@ -73,8 +73,10 @@ def step(model_admin: Any, request: HttpRequest, object_id: int, name: str) -> H
         return redirect(url("change", broadcast.pk))
     kind = STEPS[name][1]
     assert kind is not None
-    form = kind(request.POST or None, initial=kind.of(broadcast))
-    if request.method == "POST" and form.is_valid():
+    shown_now = kind.of(broadcast)
+    form = kind(request.POST or None, initial=shown_now)
+    clash = changed_meanwhile(request, form, shown_now)
+    if request.method == "POST" and form.is_valid() and not clash:
         try:
             control.edit(campaign_id=broadcast.pk, **form.changes())
         except ValidationError as error:

@@ -30,7 +30,7 @@ from campaigns.queries_journeys import at_steps, figures
 from campaigns.services.journeys.definitions import known, save_journey
 from campaigns.services.journeys.ready import take_ready
 from campaigns.services.journeys.trying import dry_run, why
-from common.admin import DeskAdmin, Labelled, Tones, found_or_404, guarded
+from common.admin import DeskAdmin, Labelled, Tones, changed_meanwhile, found_or_404, guarded
 from common.moments import format_moment
 from common.money import format_money
 from members.models import PRESENT, Member
@@ -171,10 +171,11 @@ class JourneyAdmin(DeskAdmin):
             "definition": json.dumps(journey.draft if journey else editor.EMPTY, ensure_ascii=False, indent=1),
         }
         form = JourneyForm(request.POST if request.method == "POST" else None, initial=initial)
+        clash = journey is not None and changed_meanwhile(request, form, initial)
         if request.method == "POST":
             if not may:
                 raise PermissionDenied
-            if form.is_valid() and ("save" in request.POST or "publish" in request.POST):
+            if form.is_valid() and not clash and ("save" in request.POST or "publish" in request.POST):
                 saved = self._saved(request, journey, form)
                 go_on = "publish" if "publish" in request.POST and not form.problems else "change"
                 return redirect(f"admin:campaigns_journey_{go_on}", saved.pk)

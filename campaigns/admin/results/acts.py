@@ -25,6 +25,7 @@ MAY = {
     CampaignKind.BROADCAST: "campaigns.change_broadcast",
     CampaignKind.JOURNEY: "campaigns.change_journey",
     CampaignKind.BIRTHDAY: "campaigns.change_birthdaygreeting",
+    CampaignKind.SURVEY: "surveys.change_survey",
 }
 
 

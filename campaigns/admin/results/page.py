@@ -18,7 +18,7 @@ from campaigns.admin.results.table import answer, money_cells
 from campaigns.content import places as named_places
 from campaigns.content.links import CARD, SURVEY
 from campaigns.enums import CampaignKind, CampaignState, TrackKind, Verdict
-from campaigns.models import Campaign, Message
+from campaigns.models import Campaign, Message, SurveyMail
 from campaigns.queries_measure import Came, Lift, asked, came, lifts, places
 from campaigns.services.measuring import Cost, Return, cost_of, return_of
 from common.admin import found_or_404
@@ -62,6 +62,8 @@ def show(model_admin: Any, request: HttpRequest, object_id: Any) -> HttpResponse
 def _own_page(campaign: Campaign) -> str:
     if campaign.kind == CampaignKind.BIRTHDAY:
         return reverse("admin:campaigns_birthdaygreeting_changelist")
+    if campaign.kind == CampaignKind.SURVEY:
+        return reverse("admin:surveys_survey_change", args=[SurveyMail.objects.get(campaign=campaign).pk])
     return reverse(f"admin:campaigns_{campaign.kind}_change", args=[campaign.pk])
 
 

@@ -24,7 +24,7 @@ from campaigns.content.ready import READY
 from campaigns.enums import TemplateKind
 from campaigns.models import Template, TemplateVersion
 from campaigns.services.templates import in_short, newest_version, save_template
-from common.admin import ArchivedFilter, DeskAdmin, found_or_404, guarded
+from common.admin import ArchivedFilter, DeskAdmin, changed_meanwhile, found_or_404, guarded
 from common.moments import format_moment
 from members.enums import Language
 
@@ -204,10 +204,16 @@ class TemplateAdmin(EditorPage):
     ) -> HttpResponse:
         may = self.has_change_permission(request) if template else self.has_add_permission(request)
         form = TemplateForm(request.POST if request.method == "POST" else None, initial=initial)
+        clash = template is not None and changed_meanwhile(request, form, initial)
         if request.method == "POST":
             if not may:
                 raise PermissionDenied
-            if form.is_valid() and "save" in request.POST and (saved := self._saved(request, template, form)):
+            if (
+                form.is_valid()
+                and not clash
+                and "save" in request.POST
+                and (saved := self._saved(request, template, form))
+            ):
                 return redirect("admin:campaigns_template_change", saved.template_id)
         kind = form.data.get("kind") if form.is_bound else initial["kind"]
         return self.show_editor(

@@ -18,7 +18,7 @@ from campaigns.content.blocks import BadContent
 from campaigns.enums import TemplateKind
 from campaigns.models import Snippet
 from campaigns.services.templates import archive_snippet, save_snippet, using
-from common.admin import ArchivedFilter, found_or_404, guarded
+from common.admin import ArchivedFilter, changed_meanwhile, found_or_404, guarded
 from common.moments import format_moment
 
 
@@ -62,10 +62,11 @@ class SnippetAdmin(EditorPage):
         blocks = {"blocks": snippet.blocks if snippet else []}
         initial = {"name": snippet.name if snippet else "", "content": as_json(blocks)}
         form = SnippetForm(request.POST if request.method == "POST" else None, initial=initial)
+        clash = snippet is not None and changed_meanwhile(request, form, initial)
         if request.method == "POST":
             if not may:
                 raise PermissionDenied
-            if form.is_valid() and "save" in request.POST and self._saved(request, snippet, form):
+            if form.is_valid() and not clash and "save" in request.POST and self._saved(request, snippet, form):
                 return redirect("admin:campaigns_snippet_changelist")
         return self.show_editor(
             request,

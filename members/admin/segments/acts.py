@@ -60,7 +60,7 @@ def raise_in_use(segments: list[str], persona: bool, others: list[str]) -> None:
         text = gettext("These segments ask for it: %(names)s. Change them first.")
         raise ValidationError(text % {"names": ", ".join(segments)})
     if others:
-        text = gettext("These journeys ask for it: %(names)s. Let them ask for something else first.")
+        text = gettext("These campaigns ask for it: %(names)s. Let them ask for something else first.")
         raise ValidationError(text % {"names": ", ".join(others)})
     if persona:
         raise ValidationError(gettext("It is a persona. Take the persona away first, or give it another segment."))
