@@ -32,12 +32,15 @@ def until_hour(start: datetime, hour: int, zone: ZoneInfo) -> datetime:
 
 
 def until_date(told: Mapping[str, Any], day: date | None, zone: ZoneInfo) -> datetime | None:
-    """When a wait for a day is over; None where the member has no such day."""
-    if told.get("date"):
-        day = date.fromisoformat(told["date"])
-    elif day is not None:
-        day += timedelta(days=told.get("days") or 0)
-    return moment(day, told["hour"], zone) if day else None
+    """When a wait for a day is over; None where the member has no such day, or calendars end before it."""
+    try:
+        if told.get("date"):
+            day = date.fromisoformat(told["date"])
+        elif day is not None:
+            day += timedelta(days=told.get("days") or 0)
+        return moment(day, told["hour"], zone) if day else None
+    except OverflowError:
+        return None
 
 
 def draw(salt: str, member_id: int) -> float:

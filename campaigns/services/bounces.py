@@ -19,6 +19,7 @@ from campaigns.models import DeliveryEvent, Message
 from campaigns.services.suppression import Entry, suppress
 from campaigns.services.tracking import Request, keep
 from members.enums import Channel
+from members.models import PRESENT, Member
 from members.queries import consent_state
 from members.services.consent import state_consent
 
@@ -116,17 +117,23 @@ def _act(told: Told, message: Message | None, event: DeliveryEvent, at: datetime
     if entry is not None and entry.value:
         suppress(entries=[entry], at=at)
     if message is not None and told.kind in (EventKind.COMPLAINED, EventKind.UNSUBSCRIBED):
-        said = consent_state(message.member_id)
-        for (channel, purpose), consent in said.items():
-            if channel == Channel.EMAIL and consent.granted:
-                state_consent(
-                    member_id=message.member_id,
-                    channel=channel,
-                    purpose=purpose,
-                    granted=False,
-                    source=f"{SOURCE}: {told.source}"[:40],
-                    at=at,
-                )
+        _withdraw(message.member_id, told.source, at)
+
+
+def _withdraw(member_id: int, source: str, at: datetime) -> None:
+    """No more mail to a member. Messages follow who is merged; who was erased agrees to nothing."""
+    if not Member.objects.filter(PRESENT, pk=member_id).exists():
+        return
+    for (channel, purpose), consent in consent_state(member_id).items():
+        if channel == Channel.EMAIL and consent.granted:
+            state_consent(
+                member_id=member_id,
+                channel=channel,
+                purpose=purpose,
+                granted=False,
+                source=f"{SOURCE}: {source}"[:40],
+                at=at,
+            )
 
 
 def _soft_in_a_row(event: DeliveryEvent) -> int:

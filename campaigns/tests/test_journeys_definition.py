@@ -158,6 +158,14 @@ def test_an_hour_that_the_clocks_leap_over_comes_after_the_leap():
     assert dates.moment(date(2026, 3, 29), 2, BERLIN).astimezone(BERLIN).hour == 3
 
 
+@pytest.mark.parametrize(("day", "days"), [(date.max, 0), (date.max, 3), (date.min, -3)])
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Shanghai"])
+def test_a_day_at_the_end_of_all_calendars_is_none_or_a_moment(day, days, zone):
+    for told in ({"date": day.isoformat(), "hour": 23}, {"of": "birthday", "days": days, "hour": 1}):
+        until = dates.until_date(told, day, ZoneInfo(zone))
+        assert until is None or until.date().year in (1, 9999)
+
+
 @pytest.mark.parametrize(("start", "until"), [(8, "12T10:00"), (10, "12T10:20"), (11, "13T10:00")])
 def test_until_an_hour_is_the_next_time(start, until):
     at = datetime(2026, 5, 12, start, 20, tzinfo=BERLIN)

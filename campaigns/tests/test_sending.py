@@ -25,6 +25,8 @@ from campaigns.services.suppression import Entry, lift, suppress
 from campaigns.services.templates import save_template
 from campaigns.tests.factories import AT, agree, due, run, states
 from members.queries import has_consented
+from members.services.erasure import erase_member
+from members.services.merging import merge_members
 from members.tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +152,22 @@ def test_words_of_a_provider_count_once(sink):
     unknown = Told("postmark", EventKind.BOUNCED, AT, "who@example.com", ("never-ours",), "2", permanent=True)
     assert record(told=unknown, at=AT).message is None
     assert DeliveryEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize("gone", ["merged", "erased"])
+def test_a_complaint_about_a_mail_to_somebody_who_was_merged_or_erased_since(sink, gone):
+    (message,) = due()
+    run()
+    survivor, address = make_member(email="survivor@example.com"), message.member.email
+    if gone == "merged":
+        merge_members(survivor_id=survivor.pk, merged_id=message.member_id, at=AT)
+        agree(survivor, at=timezone.now())
+    else:
+        erase_member(member_id=message.member_id, at=AT)
+    told = Told("postmark", EventKind.COMPLAINED, AT, address, (str(message.uid),), "1")
+    assert record(told=told, at=AT) is not None
+    assert Suppression.objects.get().reason == "complaint"
+    assert not has_consented(member_id=survivor.pk, channel="email", purpose="greetings")
 
 
 def test_soft_bounces_in_a_row_rest_an_address_for_a_while():
