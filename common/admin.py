@@ -248,15 +248,18 @@ def changed_meanwhile(request: HttpRequest, form: Any, shown: Mapping[str, Any])
 
     `shown`: what it would show now. Its template carries `form.seen` along, in a hidden field.
     """
-    as_it_is = md5(repr([(name, sorted(value) if isinstance(value, list) else value)
-                         for name, value in shown.items()]).encode(), usedforsecurity=False).hexdigest()  # fmt: skip
+    values = [(name, sorted(value, key=repr) if isinstance(value, list) else value) for name, value in shown.items()]
+    as_it_is = md5(repr(values).encode(), usedforsecurity=False).hexdigest()
     form.seen = request.POST.get("seen", as_it_is)
     if form.seen == as_it_is:
         return False
     if form.is_valid():
         form.seen = as_it_is
-        form.add_error(None, gettext("Somebody has changed this since you opened it. Look at it in another tab; saving"
-                                     " once more puts what stands here in its place."))  # fmt: skip
+        text = gettext(
+            "Somebody has changed this since you opened it. Look at it in another tab; saving once more puts what"
+            " stands here in its place."
+        )
+        form.add_error(None, text)
     return True
 
 

@@ -176,7 +176,13 @@ class Suppression(models.Model):
     created_at = models.DateTimeField(_("since"))
     lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True, editable=False)
     lifted_by = models.ForeignKey(
-        "members.User", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+        "members.User",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("lifted by"),
     )
     lift_note = models.CharField(_("why lifted"), max_length=200, blank=True, default="", editable=False)
 
