@@ -21,6 +21,14 @@ _VARIABLE = re.compile(r"MESSAGE_SECRET_[A-Z0-9_]+")
 MOST = 10_000  # addresses at once
 
 
+def _has_port(url: str) -> bool:
+    """Whether the address names no port, or one that there can be."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 class SenderForm(forms.ModelForm):
     class Meta:
         model = Sender
@@ -77,6 +85,8 @@ class SenderForm(forms.ModelForm):
                     self.add_error(name, _("An HTTP call needs this."))
             if told.get("url") and urlsplit(told["url"]).scheme != "https":
                 self.add_error("url", _("The address must begin with https://."))
+            elif told.get("url") and not _has_port(told["url"]):
+                self.add_error("url", _("The port must be from 1 to 65535."))
         return told
 
 

@@ -44,7 +44,7 @@ def read_topic(key: str) -> tuple[int, Channel] | None:
     """(topic, channel) of "topic.5.email"; None where it is no such key."""
     word, _dot, rest = key.partition(".")
     number, _dot, channel = rest.partition(".")
-    if word != "topic" or not number.isdecimal() or channel not in Channel.values:
+    if word != "topic" or not number.isdecimal() or len(number) > 18 or channel not in Channel.values:
         return None
     return int(number), Channel(channel)
 

@@ -1,6 +1,8 @@
 """The pages behind the link in every mail: GET asks, POST acts (RFC 8058). No sign-in: the signed link says who."""
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import override
@@ -32,7 +34,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method != "POST":
             subscription = service.read_token(token)
-        elif "undo" in request.POST:
+        elif _undoes(request):
             subscription = service.resubscribe(token=token, at=timezone.now())
         else:
             subscription = service.unsubscribe(token=token, at=timezone.now())
@@ -47,6 +49,15 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         response = render(request, "campaigns/unsubscribe.html", {**context, "can_undo": can_undo})
         response["Content-Language"] = language
         return response
+
+
+def _undoes(request: HttpRequest) -> bool:
+    """Whether the page's own button for it was pressed. A body that cannot be read says nothing: the address alone
+    withdraws."""
+    try:
+        return "undo" in request.POST
+    except (BadRequest, SuspiciousOperation, MultiPartParserError):
+        return False
 
 
 @csrf_exempt

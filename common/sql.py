@@ -25,6 +25,11 @@ def execute(statement: str, params: Mapping[str, Any] | Sequence[Any] | None = (
         return cursor.rowcount
 
 
+def storable(text: str) -> str:
+    """Without what PostgreSQL cannot hold: a NUL, half a character of UTF-16."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 MOST = 200  # plans that the server keeps for a connection
 LONG = 1_000  # of more, planning is a small part, and their number decides the plan
 

@@ -46,7 +46,7 @@ def _broadcast(message: Message) -> str:
 
 def _journey(message: Message) -> str:
     run_id = message.occurrence.partition(":")[0]
-    run = JourneyRun.objects.filter(pk=run_id).select_related("version").first() if run_id.isdigit() else None
+    run = JourneyRun.objects.filter(pk=run_id).select_related("version").first() if run_id.isdecimal() else None
     if run is None:
         return gettext("A step of the journey “%(journey)s”.") % {"journey": message.campaign}
     step = read_version(run.version_id).steps.get(message.why.get("step") or "")

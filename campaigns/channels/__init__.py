@@ -8,6 +8,8 @@ from typing import Protocol
 
 from django.core.mail import EmailMessage
 
+from common.sql import storable
+
 
 class Fate(Enum):
     """What a refusal means for the message."""
@@ -25,7 +27,7 @@ class Refusal(Exception):
     def __init__(
         self, text: str, fate: Fate = Fate.LATER, *, about_server: bool = False, wait: timedelta | None = None
     ) -> None:
-        super().__init__(text)
+        super().__init__(storable(text))
         self.fate, self.about_server, self.wait = fate, about_server, wait
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 
 from campaigns.channels import Begin, Outgoing
+from campaigns.channels.answers import of_exception
 
 
 class DiskLine:
@@ -13,7 +14,10 @@ class DiskLine:
     harmless = True
 
     def open(self) -> None:
-        Path(settings.OUTBOX_DIR).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(settings.OUTBOX_DIR).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise of_exception(error) from error
 
     def close(self) -> None:
         pass

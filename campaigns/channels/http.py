@@ -50,8 +50,12 @@ class HttpLine:
 
     def call(self, uid: str, told: Any, begin: Callable[[], None] = lambda: None) -> str:
         """Posts `told` as JSON, signed, with `uid` as the key that stays the same at every attempt; their own id."""
-        parts = urlsplit(self.sender.url)
-        address = public_address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        try:
+            parts = urlsplit(self.sender.url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as error:
+            raise Refusal(f"the address of the call: {error}", about_server=True) from error
+        address = public_address(parts.hostname or "", port)
         body = json.dumps(told, ensure_ascii=False).encode()
         headers = self._headers(uid, body, parts.netloc.rpartition("@")[2])
         target = iri_to_uri(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
@@ -157,6 +161,6 @@ def _their_id(said: str, field: str) -> str:
         found = json.loads(said)
         for step in field.split("."):
             found = found[step]
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return ""
     return str(found)[:250]

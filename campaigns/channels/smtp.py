@@ -15,6 +15,7 @@ from django.core.mail import get_connection
 
 from campaigns.channels import Begin, Outgoing, Refusal
 from campaigns.channels.answers import of_exception, refusal
+from campaigns.content.headers import ascii_domain
 
 _UNFIT = re.compile(r'[<>\\"(), ]')
 _REUSED_BY_SERVERS = 100  # mails by a connection: many servers close it after so many
@@ -133,12 +134,12 @@ class SmtpLine:
 
 def _steps(smtp: smtplib.SMTP, message: Outgoing) -> list[str]:
     """ValueError, SMTPNotSupportedError for an address that no mail can go to."""
-    options = ""
-    if not (message.to.isascii() and message.sender.isascii()):
+    options, sender, to = "", _bare(message.sender), _bare(message.to)
+    if not (to.isascii() and sender.isascii()):
         if not smtp.has_extn("smtputf8"):
             raise smtplib.SMTPNotSupportedError("this server takes no address that is not ASCII")
         options = " SMTPUTF8"
-    return [f"MAIL FROM:<{_bare(message.sender)}>{options}", f"RCPT TO:<{_bare(message.to)}>", "DATA"]
+    return [f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{to}>", "DATA"]
 
 
 def _bare(address: str) -> str:
@@ -148,7 +149,7 @@ def _bare(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or "@" in local:
         raise ValueError("not an address")
-    return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
+    return ascii_domain(address)
 
 
 def _ended(frame: bytes) -> bytes:

@@ -17,12 +17,18 @@ def header_lines(headers: Mapping[str, str]) -> str:
     return "".join([_header(name, value) for name, value in headers.items()])
 
 
+def ascii_domain(address: str) -> str:
+    """With its domain as servers without SMTPUTF8 know it (RFC 5891). ValueError where it is no domain."""
+    local, at, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{local}{at}{domain.encode('idna').decode('ascii')}"
+
+
 def _header(name: str, value: str) -> str:
     if value.isascii() and len(name) + len(value) + 2 <= _MOST and value.isprintable():
         return f"{name}: {value}\n"
     if "\r" in value or "\n" in value:
         raise ValueError(f"a line break in {name}")
-    if not value.isascii():
+    if not value.isascii() and name != "To":  # an address is no text: RFC 6532, where the server takes such
         found = _ADDRESS.fullmatch(value)
         value = f"{_encoded(found[1])} <{found[2]}>" if found else _encoded(value)
     return _folded(f"{name}: {value}")

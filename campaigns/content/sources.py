@@ -64,7 +64,7 @@ def _cards(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]
 
 def _offer(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]]:
     """`offer_12`: each one's newest coupon of that offer."""
-    coupons = open_coupons(recipients[0].at).filter(offer=int(what)) if what.isdigit() else Coupon.objects.none()
+    coupons = open_coupons(recipients[0].at).filter(offer=int(what)) if what.isdecimal() else Coupon.objects.none()
     ids = [recipient.member.pk for recipient in recipients]
     newest = coupons.filter(member__in=ids).order_by("member_id", "-issued_at", "-pk").distinct("member_id")
     return coupon_values(recipients, newest.select_related("offer"))

@@ -74,7 +74,7 @@ def _invited(recipients: Sequence[Recipient]) -> list[Mapping[str, Any]]:
 
 def _chosen(recipients: Sequence[Recipient], what: str) -> list[Mapping[str, Any]]:
     """`survey_12`: a personal link to that survey, in whatever mail."""
-    survey = Survey.objects.filter(pk=int(what), state="open").first() if what.isdigit() else None
+    survey = Survey.objects.filter(pk=int(what), state="open").first() if what.isdecimal() else None
     if survey is None or survey.number == 0:
         return [NOTHING] * len(recipients)
     read = _newest(survey)

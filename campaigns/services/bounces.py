@@ -86,9 +86,14 @@ def record(*, told: Told, at: datetime) -> DeliveryEvent | None:
 
 
 def _fit(told: Told) -> Told:
-    """Without what PostgreSQL cannot hold: a NUL, half a character of UTF-16."""
+    """Without what PostgreSQL cannot hold: a NUL, half a character of UTF-16, numbers that are none."""
     whole = json.dumps([*told.names, told.recipient, told.key, told.detail, told.agent, told.raw], default=str)
-    whole = json.dumps(json.loads(whole), ensure_ascii=False).encode(errors="replace").decode().replace("\\u0000", "")
+    whole = (
+        json.dumps(json.loads(whole, parse_constant=str), ensure_ascii=False)
+        .encode(errors="replace")
+        .decode()
+        .replace("\\u0000", "")
+    )
     *names, recipient, key, detail, agent, raw = json.loads(whole)
     return replace(told, names=tuple(names), recipient=recipient, key=key, detail=detail, agent=agent, raw=raw)
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from campaigns.enums import BreakerState
 from campaigns.models import Sender
+from common.sql import storable
 
 TROUBLES = 3
 LONGEST = timedelta(minutes=30)
@@ -13,7 +14,7 @@ LONGEST = timedelta(minutes=30)
 
 def resting(opened: int) -> timedelta:
     """The n-th pause in a row: 1, 2, 4, 8, 16, then 30 minutes."""
-    return min(timedelta(minutes=2 ** (opened - 1)), LONGEST)
+    return min(timedelta(minutes=2 ** min(opened - 1, 5)), LONGEST)
 
 
 def how_many(sender: Sender, at: datetime, chunk: int) -> int:
@@ -30,7 +31,7 @@ def in_trouble(*, sender: Sender, text: str, at: datetime) -> None:
     """Counts a trouble of the server. `sender` is brought up to date."""
     row = Sender.objects.select_for_update().get(pk=sender.pk)
     row.failures += 1
-    row.trouble, row.trouble_at = text[:2000], at
+    row.trouble, row.trouble_at = storable(text)[:2000], at
     if row.breaker != BreakerState.CLOSED or row.failures >= TROUBLES:
         row.opened += 1
         row.breaker, row.open_until = BreakerState.OPEN, at + resting(row.opened)

@@ -20,7 +20,7 @@ from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.pace import OWN_BUCKET, OWN_RATE, OWN_TOKENS
 from campaigns.services.pressure import admit
-from common.sql import execute, fetch_all, fetch_beside
+from common.sql import execute, fetch_all, fetch_beside, storable
 
 LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
@@ -28,7 +28,7 @@ MAX_ATTEMPTS = 8
 
 def pause(attempts: int) -> timedelta:
     """How long a message waits after its n-th attempt: 1 min, 4 min, 16 min, 64 min, 4 h, then 6 h."""
-    return min(timedelta(minutes=4 ** (attempts - 1)), timedelta(hours=6))
+    return min(timedelta(minutes=4 ** min(attempts - 1, 5)), timedelta(hours=6))
 
 
 PAUSE = "least(interval '1 minute' * power(4, message.attempts - 1), interval '6 hours')"
@@ -53,6 +53,7 @@ SELECT waiting.id, waiting.deaths FROM (
            CASE WHEN rate_per_minute IS NULL THEN %(limit)s ELSE least(%(limit)s, floor({OWN_TOKENS})) END::int AS room
     FROM campaigns_campaign AS campaign {OWN_BUCKET}
     WHERE state = 'running' AND (kind = 'service' OR NOT %(only_service)s)
+      AND EXISTS (SELECT FROM campaigns_sender WHERE id = %(sender)s AND paused_at IS NULL)
     ORDER BY kind = 'service' DESC, priority DESC, campaign.id
 ) AS campaign CROSS JOIN LATERAL (
     SELECT message.id, message.attempts - jsonb_array_length(message.tries) AS deaths FROM campaigns_message AS message
@@ -278,8 +279,8 @@ def settle(*, outcomes: Sequence[Outcome], token: UUID, at: datetime) -> int:
             "most": MAX_ATTEMPTS,
             "ids": [one.id for one in outcomes],
             "states": [one.state.value for one in outcomes],
-            "texts": [one.text.replace("\0", "") for one in outcomes],
-            "provider_ids": [one.provider_id for one in outcomes],
+            "texts": [storable(one.text) for one in outcomes],
+            "provider_ids": [storable(one.provider_id)[:250] for one in outcomes],
             "waits": [one.wait for one in outcomes],
             "trieds": [one.tried for one in outcomes],
             "answereds": [one.answered_at for one in outcomes],

@@ -11,6 +11,7 @@ from django.core.mail import EmailMultiAlternatives
 
 from campaigns.channels import Outgoing
 from campaigns.content.compiled import Compiled, compiled
+from campaigns.content.headers import ascii_domain
 from campaigns.content.links import Measure
 from campaigns.content.look import look
 from campaigns.enums import Medium
@@ -53,7 +54,7 @@ class Envelope:
     def __init__(self, sender: Sender) -> None:
         programme = look().programme
         self.sender = sender
-        self.address = sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+        self.address = ascii_domain(sender.address or parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
         self.name = " ".join((sender.name or programme.name).split())
         self.reply_to = sender.reply_to or programme.contact_email
         self.templates: dict[tuple[int, str, Measure], Compiled] = {}
@@ -84,7 +85,7 @@ class Envelope:
         """Those of every attempt: the moment is that of writing."""
         name = self.name.translate(_NOT_IN_NAMES)
         quoted = f'"{name}"' if name.isascii() else name
-        headers = {"From": f"{quoted} <{self.address}>", "To": message.to}
+        headers = {"From": f"{quoted} <{self.address}>", "To": ascii_domain(message.to)}
         if self.reply_to:
             headers["Reply-To"] = self.reply_to
         headers["Message-ID"] = f"<{message.uid}@{self.host}>"

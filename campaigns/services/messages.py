@@ -42,6 +42,7 @@ def skip_waiting(*, member_id: int, channel: str, purpose: str, at: datetime) ->
 _SEND_AGAIN = f"""
 UPDATE campaigns_message AS message
 SET state = 'queued', reason = '', attempts = 0, error = '', token = NULL, dot_at = NULL, answered_at = NULL,
+    address = CASE WHEN message.state <> 'missed' THEN address END,  -- another member's with the same may have gone
     next_try_at = %(at)s, expires_at = %(until)s,
     changed_at = %(at)s
 FROM (

@@ -5,10 +5,11 @@ import smtplib
 from datetime import datetime, timedelta
 
 import structlog
+from anymail.exceptions import AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import send_mail
 from django.core.signing import BadSignature, Signer
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet, Sum
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -137,13 +138,16 @@ def send_due(*, at: datetime) -> int:
     for pending_id in list(due.values_list("pk", flat=True)):
         try:
             sent += _send(pending_id, at)
-        except (smtplib.SMTPRecipientsRefused, ValueError):  # it will not be better in a while
+        except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused, ValueError):  # no better in a while
             log.warning("confirmation refused", pending=pending_id, exc_info=True)
             PendingConsent.objects.filter(pk=pending_id).update(send_at=None)
-        except OSError:
+        except Exception as error:
+            if not connection.is_usable():  # the database is away: nothing can be written down
+                raise
             log.warning("confirmation not sent", pending=pending_id, exc_info=True)
             PendingConsent.objects.filter(pk=pending_id).update(send_at=at + TRY_AGAIN)
-            break
+            if isinstance(error, OSError):  # the others would meet the same
+                break
     return sent
 
 

@@ -24,6 +24,7 @@ _RIVALS = """
 SELECT message.id, message.member_id, message.channel, campaign.priority, message.due_at, message.expires_at, true,
        false
 FROM campaigns_message AS message JOIN campaigns_campaign AS campaign ON campaign.id = message.campaign_id
+JOIN campaigns_sender AS sender ON sender.id = message.sender_id AND sender.paused_at IS NULL
 WHERE message.member_id = ANY(%(members)s) AND message.state = 'queued' AND message.next_try_at <= %(at)s
   AND message.expires_at > %(at)s AND campaign.state = 'running' AND campaign.counts_for_cap
   AND message.id <> ALL(%(ids)s)

@@ -48,7 +48,7 @@ def suppress(*, entries: Sequence[Entry], at: datetime, actor_id: int | None = N
                 Suppression(
                     channel=entry.channel,
                     address=key[1],
-                    value=entry.value.strip(),
+                    value=entry.value.strip()[:254],
                     reason=entry.reason,
                     note=entry.note[:500],
                     expires_at=entry.expires_at,

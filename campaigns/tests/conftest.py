@@ -33,7 +33,7 @@ class _Provider(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(b'{"data": {"id": "their-1"}}')
+        self.wfile.write(server.said)
 
     def log_message(self, *_told):
         pass
@@ -41,9 +41,10 @@ class _Provider(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def provider(settings):
-    """A provider inside our own network, which the settings allow; `answer` is what it says."""
+    """A provider inside our own network, which the settings allow; `answer` and `said` are what it says."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
     server.asked, server.answer, server.stop = [], (200, {}), threading.Event()
+    server.said = b'{"data": {"id": "their-1"}}'
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     settings.MESSAGE_HOSTS_INSIDE = ["127.0.0.1"]

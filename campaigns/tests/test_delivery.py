@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from campaigns.models import Message
+from campaigns.models import Message, Sender
 from campaigns.services.birthdays import plan
 from campaigns.services.claims import MAX_ATTEMPTS, mark, pause
 from campaigns.services.greeting import get_greeting, save_greeting
@@ -273,3 +273,26 @@ def test_an_address_mended_between_attempts_counts(sink):
     sink.trouble = {}
     assert run(AT + pause(1)) == 1
     assert list(sink.received()) == ["mended@example.com"]
+
+
+def test_a_domain_in_other_letters_goes_in_those_of_the_mail(sink):
+    (message,) = due()
+    Member.objects.filter(pk=message.member_id).update(email="a@bücher.example")
+    Sender.objects.update(address="shop@café.example")
+    assert run() == 1
+    (kept,) = sink.kept
+    assert kept["To"] == "a@xn--bcher-kva.example"
+    assert kept["From"].addresses[0].addr_spec == "shop@xn--caf-dma.example"
+
+
+def test_who_missed_it_is_sent_it_again_though_another_has_their_old_address_by_now(sink):
+    missed, gone = due(2)
+    Message.objects.filter(pk=missed.pk).update(expires_at=AT)
+    assert run() == 1
+    assert states() == ["missed", "sent"]
+    Message.objects.filter(pk=gone.pk).update(address=missed.address)
+    Member.objects.filter(pk=missed.member_id).update(email="new@example.com")
+    assert send_again(message_ids=[missed.pk], at=AT, reason="they asked", actor_id=None).queued == 1
+    assert run() == 1
+    missed.refresh_from_db()
+    assert (missed.state, missed.to) == ("sent", "new@example.com")

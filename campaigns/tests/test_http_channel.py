@@ -6,7 +6,9 @@ import pytest
 
 from campaigns.channels import Fate, Outgoing, Refusal, http
 from campaigns.channels.http import HttpLine, public_address
+from campaigns.forms_sending import SenderForm
 from campaigns.models import Message, Sender
+from campaigns.services.senders import default_sender
 from campaigns.tests.factories import AT, run, states
 from campaigns.tests.test_sending import service
 from members.models import Member
@@ -86,6 +88,48 @@ def test_a_secret_that_no_header_can_hold_leaves_nothing_in_doubt_and_is_told_to
     monkeypatch.setenv("MESSAGE_SECRET_TOKEN", "s3cret\n")  # as a file ends
     run(AT + timedelta(minutes=2))
     assert (states(), provider.asked[0][1]["Authorization"]) == (["sent"], "Bearer s3cret")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(rb'{"data": {"id": "a\u0000b"}}', "ab"), (rb'{"data": {"id": "\ud83d"}}', "?"), (b"[" * 30_000, "")],
+)
+def test_an_id_that_cannot_be_kept_leaves_nothing_in_doubt(provider, monkeypatch, said, kept):
+    monkeypatch.setenv("MESSAGE_SECRET_KEY", "s3cret")
+    messages = service(2)
+    for last, message in enumerate(messages):
+        Member.objects.filter(pk=message.member_id).update(phone=f"+49170123456{last}")
+    Message.objects.update(channel="sms", sender=sender_at(provider.server_port))
+    provider.said = said
+    assert run() == 2
+    assert set(Message.objects.values_list("state", "provider_id")) == {("sent", kept)}
+
+
+@pytest.mark.parametrize("url", ["https://sms.example:99999/send", "https://[::1/send"])
+def test_an_address_with_no_such_port_waits_for_who_mends_it(monkeypatch, url):
+    monkeypatch.setenv("MESSAGE_SECRET_KEY", "s3cret")
+    (message,) = service()
+    Member.objects.filter(pk=message.member_id).update(phone="+491701234567")
+    Message.objects.update(channel="sms", sender=sender_at(1))
+    Sender.objects.filter(channel="sms").update(url=url)
+    assert run() == 0
+    message.refresh_from_db()
+    assert (message.state, bool(message.error)) == ("queued", True)
+    told = {"label": "Texts", "channel": "sms", "transport": "http", "url": url, "body": "{}"}
+    assert "url" in SenderForm(told).errors
+
+
+def test_a_folder_that_cannot_be_written_to_is_trouble_of_the_sender(settings, tmp_path):
+    (tmp_path / "file").touch()
+    settings.OUTBOX_DIR = str(tmp_path / "file" / "outbox")
+    (message,) = service()
+    Member.objects.filter(pk=message.member_id).update(phone="+491701234567")
+    Message.objects.update(channel="sms", sender=default_sender("sms"))
+    assert run() == 0
+    message.refresh_from_db()
+    assert (message.state, bool(message.error)) == ("queued", True)
+    settings.OUTBOX_DIR = str(tmp_path / "outbox")
+    assert run(AT + timedelta(hours=1)) == 1
 
 
 def test_who_is_asked_to_wait_waits_so_long(provider, monkeypatch):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from anymail.exceptions import AnymailRecipientsRefused
 from django.core import mail
 from django.test import Client
 
@@ -135,3 +136,24 @@ def test_what_the_unsubscribe_link_undoes_needs_no_second_confirmation(waiting):
 def test_a_cut_link_is_none(client, waiting):
     assert client.post(path_of(waiting)[:-5] + "/").status_code == 404
     assert not agreed(waiting.member)
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [(AnymailRecipientsRefused("no"), False), (ValueError("odd"), False), (RuntimeError("odd"), True)],
+)
+def test_an_address_that_a_provider_refuses_holds_up_nobody_behind_it(rule, monkeypatch, error, again):
+    refused, good = make_member(), make_member()
+    say(refused)
+    say(good)
+    send_mail = opt_in.send_mail
+
+    def send(subject, text, sender, to):
+        if to == [refused.email]:
+            raise error
+        return send_mail(subject, text, sender, to)
+
+    monkeypatch.setattr(opt_in, "send_mail", send)
+    assert send_due(at=AT) == 1
+    assert [one.to for one in mail.outbox] == [[good.email]]
+    assert (PendingConsent.objects.get(member=refused).send_at is not None) == again

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from campaigns.models import Campaign, Cap, ContactPace, Message, Topic, TopicChoice
 from campaigns.queries_pressure import PutOff, room_for
 from campaigns.services import topics
+from campaigns.services.breaker import pause_sender
 from campaigns.services.broadcasts import control
 from campaigns.services.broadcasts.audience import estimate
 from campaigns.services.broadcasts.running import run_broadcasts
@@ -109,6 +110,17 @@ def test_the_more_important_goes_first_even_if_another_looks_first():
     low.refresh_from_db()
     assert low.next_try_at == AT + timedelta(minutes=5)  # the other may yet not go
     assert admitted(low, high) == [high.pk]
+
+
+def test_what_waits_for_a_sender_that_is_paused_holds_up_nothing():
+    Cap.objects.create(number=1, days=7)
+    member = make_member()
+    text = queued(member, campaign(90), channel="sms")
+    sms = default_sender("sms")
+    pause_sender(sender_id=sms.pk, at=AT, actor_id=None)
+    Message.objects.filter(pk=text.pk).update(sender=sms)
+    mail = queued(member, campaign(10))
+    assert admitted(mail) == [mail.pk]
 
 
 def test_service_is_never_held_up_and_does_not_count():

@@ -197,3 +197,13 @@ def test_calls_of_mailgun_count_with_their_signature_only(esp, client):
     message.refresh_from_db()
     assert message.bounced_at is not None
     assert Suppression.objects.get().reason == "hard_bounce"
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 10**400], ids=["nan", "inf", "long"])
+def test_numbers_that_are_none_and_addresses_without_end_are_taken_in(esp, client, odd):
+    esp.use("postmark")
+    bounce = {"RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1, "ID": 42, "Size": odd}
+    bounce |= {"Email": f"{'a' * 300}@example.com", "Details": "", "MessageID": "x"}
+    for _ in range(2):
+        assert told_by("postmark", client, json.dumps(bounce)) == 200
+    assert DeliveryEvent.objects.count() == Suppression.objects.count() == 1

@@ -15,9 +15,9 @@ from campaigns.enums import EventKind
 from campaigns.forms_sending import SuppressForm
 from campaigns.models import Campaign, DeliveryEvent, Message, Sender, Suppression
 from campaigns.queries import address_key
-from campaigns.services import delivery
+from campaigns.services import claims, delivery
 from campaigns.services.bounces import SOFT_IN_A_ROW, Told, record
-from campaigns.services.breaker import TROUBLES
+from campaigns.services.breaker import TROUBLES, in_trouble, pause_sender, resume_sender
 from campaigns.services.claims import pause
 from campaigns.services.pace import Limit, take
 from campaigns.services.senders import default_sender
@@ -112,6 +112,33 @@ def test_a_sender_in_trouble_pauses_and_comes_back_with_one_message(sink):
     assert run(sender.open_until - timedelta(seconds=1)) == 0
     assert run(at + timedelta(hours=1)) == 5
     assert Sender.objects.get().breaker == "closed"
+
+
+def test_a_server_that_stays_away_is_asked_every_half_hour_for_ever():
+    sender = default_sender("email")
+    Sender.objects.filter(pk=sender.pk).update(breaker="half_open", opened=5000, failures=9000, open_until=AT)
+    in_trouble(sender=sender, text="still \0 away", at=AT)
+    assert (sender.open_until, sender.trouble) == (AT + timedelta(minutes=30), "still  away")
+
+
+def test_of_a_sender_that_is_paused_nothing_more_is_written(sink, monkeypatch):
+    monkeypatch.setattr(delivery, "CHUNK", 2)
+    monkeypatch.setattr(delivery, "FIRST", 2)
+    messages, marked = due(6, gift_points=5), []
+
+    def mark(**values) -> bool:
+        marked.append(values["message_id"])
+        if len(marked) == 2:
+            pause_sender(sender_id=default_sender("email").pk, at=AT, actor_id=None)
+        return claims.mark(**values)
+
+    monkeypatch.setattr(delivery, "mark", mark)
+    assert run() == 1
+    assert len(sink.kept) == 1
+    assert Message.objects.exclude(gift=None).count() == 2
+    resume_sender(sender_id=default_sender("email").pk)
+    assert run(AT + timedelta(minutes=5)) == 5
+    assert len(sink.kept) == Message.objects.exclude(gift=None).count() == len(messages)
 
 
 def test_a_suppressed_address_gets_nothing_until_it_is_lifted(sink, admin_client):

@@ -75,6 +75,37 @@ def test_post_acts_at_once_and_twice_is_once(client):
     assert "You are unsubscribed" in client.get(link(member)).content.decode()  # it asks no second time
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=ISO-8859-1", "List-Unsubscribe=One-Click"),
+        ("application/x-www-form-urlencoded; charset=none-such", "List-Unsubscribe=One-Click"),
+        ("multipart/form-data", "List-Unsubscribe=One-Click"),
+        ("multipart/form-data; boundary=a", "nothing of the kind"),
+        ("application/json", "{"),
+        ("application/x-www-form-urlencoded", "a=1&" * 2_000),
+        ("application/x-www-form-urlencoded", "x" * 3_000_000),
+    ],
+)
+def test_one_click_counts_however_its_body_is_written(client, content_type, body):
+    switch_on()
+    member = celebrant(5, 12)
+    assert client.generic("POST", link(member), body, content_type=content_type).status_code == 200
+    assert not agreed(member)
+
+
+@pytest.mark.parametrize(
+    "topic", ["9" * 5_000, "9" * 30, "²", "１", "-1"], ids=["longest", "long", "raised", "wide", "less"]
+)
+def test_a_topic_that_is_none_changes_nothing(client, topic):
+    switch_on()
+    member = celebrant(5, 12)
+    for said in ("stop", "undo"):
+        answer = client.post(f"{link(member)}choices/", {said: f"topic.{topic}.email"})
+        assert answer.status_code == 200
+    assert agreed(member)
+
+
 def test_it_can_be_undone(client):
     member = celebrant(5, 12)
     client.post(link(member))

@@ -38,7 +38,7 @@ def show(model_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse
     campaign = found_or_404(Campaign.objects.exclude(kind=CampaignKind.SERVICE), object_id)
     key, q, at = request.GET.get("member", ""), request.GET.get("q", "").strip(), now()
     member, some = None, []
-    if key.isdigit():
+    if key.isdecimal() and len(key) < 19:
         member = Member.objects.filter(pk=key).first()
     elif q:
         one = find_member(email=q) if "@" in q else None
