@@ -20,7 +20,7 @@ from campaigns.services.birthdays import record_missed
 from campaigns.services.boot import boot_uid
 from campaigns.services.pace import OWN_BUCKET, OWN_RATE, OWN_TOKENS
 from campaigns.services.pressure import admit
-from common.sql import execute, fetch_all, fetch_beside, storable
+from common.sql import execute, fetch_all, fetch_beside, fetch_prepared, storable
 
 LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
@@ -77,7 +77,7 @@ def claim(*, sender_id: int, token: UUID, at: datetime, limit: int, only_service
     while found := _apart(fetch_all(_DUE, asked), limit):
         if admitted := admit(message_ids=found, at=at):
             ids = [message_id for message_id in found if message_id in admitted]
-            execute(_CLAIM, {"token": token, "at": at, "lease": at + LEASE, "ids": ids})
+            fetch_prepared(_CLAIM, {"token": token, "at": at, "lease": at + LEASE, "ids": ids})
             return ids
     return []
 

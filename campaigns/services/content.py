@@ -26,7 +26,7 @@ from campaigns.services.claims import AGREED, SUPPRESSED
 from campaigns.services.envelopes import Envelope, links_of
 from campaigns.services.objections import Held, Objection, objections
 from campaigns.services.writers import Writer, writer_of
-from common.sql import execute, fetch_all, fetch_prepared
+from common.sql import execute, fetch_prepared
 from members.models import Member
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ def freeze(*, ids: Sequence[int], token: UUID, at: datetime, lease: datetime, se
     """Makes claimed messages ready to leave, and says so in their rows; the others are settled: skipped, put off or
     missed with the reason, or failed because the text cannot be made. Content and gift of an earlier attempt stay as
     they are; the address is the member's present one."""
-    held = [Held(*row) for row in fetch_all(_HELD, {"ids": list(ids), "token": token, "at": at})]
+    held = [Held(*row) for row in fetch_prepared(_HELD, {"ids": list(ids), "token": token, "at": at})]
     members = Member.objects.in_bulk([message.member_id for message in held])
     against = {message.id: Objection(reason) for message in held if (reason := _reason(message, members))}
     free = [one for one in held if one.id not in against and one.purpose != "service"]

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from campaigns.enums import Medium, SkipReason
 from campaigns.queries_pressure import UNWANTED, Limit, limits_of
-from common.sql import execute, fetch_all
+from common.sql import execute, fetch_all, fetch_prepared
 
 LOOK_AGAIN = timedelta(minutes=5)  # after something more important that waits has had its turn
 _LOCK_SPACE = 0x5052 << 48  # of advisory locks; below it the member's id
@@ -31,8 +31,9 @@ WHERE message.member_id = ANY(%(members)s) AND message.state = 'queued' AND mess
 """
 _ANY_LIMIT = """
 SELECT EXISTS (SELECT FROM campaigns_cap WHERE active)
-       OR EXISTS (SELECT FROM campaigns_contactpace AS wish JOIN members_member AS said ON said.id = wish.member_id
-                  WHERE coalesce(said.merged_into_id, said.id) = ANY(%(members)s))
+       OR EXISTS (SELECT FROM campaigns_contactpace WHERE member_id = ANY(%(members)s))
+       OR EXISTS (SELECT FROM members_member AS said JOIN campaigns_contactpace AS wish ON wish.member_id = said.id
+                  WHERE said.merged_into_id = ANY(%(members)s))
 """
 _PUT_OFF = """
 UPDATE campaigns_message AS message
@@ -72,13 +73,13 @@ def admit(*, message_ids: Sequence[int], at: datetime) -> set[int]:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("to be called in the transaction that claims")
-    asked = [_Waiting(*row) for row in fetch_all(_ASKED, {"ids": list(message_ids)})]
+    asked = [_Waiting(*row) for row in fetch_prepared(_ASKED, {"ids": list(message_ids)})]
     if unwanted := [message.id for message in asked if message.unwanted]:
         execute(_UNWANTED, {"ids": unwanted, "reason": SkipReason.TOPIC_OFF.value, "at": at})
     admitted = {message.id for message in asked if not message.counts and not message.unwanted}
     asked = [message for message in asked if message.counts and not message.unwanted]
     members = sorted({message.member_id for message in asked})
-    if not fetch_all(_ANY_LIMIT, {"members": members})[0][0]:  # nobody waits for anybody
+    if not fetch_prepared(_ANY_LIMIT, {"members": members})[0][0]:  # nobody waits for anybody
         return admitted | {message.id for message in asked}
     _lock(members)
     limits = limits_of(members, Medium.values, at)
