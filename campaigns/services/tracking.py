@@ -67,7 +67,7 @@ def measure_of(campaign: Campaign) -> Measure:
 
 def utm_of(kind: str, name: str, utm_campaign: str, medium: str) -> str:
     """The parameters by which web statistics know a campaign."""
-    named = utm_campaign or slugify(name) or kind
+    named = utm_campaign or slugify(name, allow_unicode=True) or kind
     return urlencode({"utm_source": "loyalty", "utm_medium": medium, "utm_campaign": named})
 
 

@@ -13,7 +13,7 @@ from campaigns.admin.verdict_words import program
 from campaigns.content.links import CARD
 from campaigns.models import Campaign, Link, Message, TrackEvent
 from campaigns.services.templates import save_template
-from campaigns.services.tracking import read_token, token_of
+from campaigns.services.tracking import read_token, token_of, utm_of
 from campaigns.services.verdicts import judge
 from campaigns.tests import factories, test_broadcasts
 from campaigns.tests.factories import AT
@@ -178,8 +178,21 @@ def test_unmeasured_links_stand_as_they_were_written_with_the_name_of_the_campai
     found = hrefs()
     assert "https://shop.example/new?a=1&utm_source=loyalty&utm_medium=email&utm_campaign=own#top" in found
     assert "https://shop.example/x?utm_source=own" in found
+
     assert not any("/l/" in address or "/o/" in address for address in found)
     Message.objects.filter(pk=message.pk).update(values={})
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("双十一 大促", "%E5%8F%8C%E5%8D%81%E4%B8%80-%E5%A4%A7%E4%BF%83"),
+        ("Spring & News", "spring-news"),
+        ("☃", "broadcast"),
+    ],
+)
+def test_web_statistics_know_a_campaign_by_its_name_in_any_script(name, named):
+    assert utm_of("broadcast", name, "", "email") == f"utm_source=loyalty&utm_medium=email&utm_campaign={named}"
 
 
 def test_what_a_purged_message_said_is_led_to_the_front_page(sent):
