@@ -178,7 +178,6 @@ def test_unmeasured_links_stand_as_they_were_written_with_the_name_of_the_campai
     found = hrefs()
     assert "https://shop.example/new?a=1&utm_source=loyalty&utm_medium=email&utm_campaign=own#top" in found
     assert "https://shop.example/x?utm_source=own" in found
-
     assert not any("/l/" in address or "/o/" in address for address in found)
     Message.objects.filter(pk=message.pk).update(values={})
 
