@@ -1,6 +1,6 @@
 """What campaigns brought, and one member's story with one of them, as staff see it."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.utils.timezone import now
@@ -186,8 +186,13 @@ def test_what_is_measured_is_chosen_where_it_is_set_up_and_goes_on_to_who_missed
 
 def test_who_approves_sees_what_it_says_and_doubt_is_told_only_where_there_is_some(admin_client):
     reader(email="a@example.com")
-    made = test_broadcasts.scheduled()
+    held_up = {"quiet_from": time(22), "quiet_until": time(7, 30), "rate_per_minute": 60}
+    made = test_broadcasts.scheduled(campaign=held_up)
     Campaign.objects.filter(pk=made.pk).update(state="waiting")
+    for address in ("change", "approve"):
+        said = admin_client.get(f"/admin/campaigns/broadcast/{made.pk}/{address}/").content.decode()
+        assert "It waits from 22:00 to 07:30" in said
+        assert "60 messages a minute at most" in said
     page = admin_client.get(f"/admin/campaigns/broadcast/{made.pk}/change/").content.decode()
     assert "Who gets it, as things are now" in page
     assert "cast-look" in page

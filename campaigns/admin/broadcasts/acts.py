@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from liquid.exceptions import LiquidError
 
 from campaigns.admin.broadcasts.steps import broadcast_or_404, url
-from campaigns.admin.broadcasts.words import gift_words, members, number, way_words, when_words, who_words
+from campaigns.admin.broadcasts.words import gift_words, members, number, pace_words, way_words, when_words, who_words
 from campaigns.channels import Refusal
 from campaigns.enums import CampaignState, MessageState
 from campaigns.forms_broadcasts import Nothing, RefuseForm
@@ -78,6 +78,7 @@ class AskView(BroadcastView):
             who_words(broadcast),
             way_words(broadcast),
             when_words(broadcast, at=self.at),
+            *pace_words(broadcast),
         ]
         if gift := gift_words(broadcast):
             sentences.append(gift)
@@ -111,7 +112,9 @@ class ApproveView(BroadcastView):
         return [
             said % {"name": broadcast.asked_by or "–", "members": members(count)},
             who_words(broadcast),
+            way_words(broadcast),
             when_words(broadcast, at=self.at),
+            *pace_words(broadcast),
             *filter(None, [gift_words(broadcast)]),
         ]
 

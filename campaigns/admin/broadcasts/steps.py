@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.admin.broadcasts.words import (
     gift_words,
     number,
+    pace_words,
     put_off_words,
     test_words,
     way_words,
@@ -124,6 +125,7 @@ def check(model_admin: Any, request: HttpRequest, object_id: int) -> HttpRespons
         "who": who_words(broadcast),
         "ways": way_words(broadcast),
         "when": when_words(broadcast, at=at),
+        "paced": pace_words(broadcast),
         "gift": gift_words(broadcast),
         "test": test_words(broadcast, variants),
         "variants": [looked_at(variant, at) for variant in variants],

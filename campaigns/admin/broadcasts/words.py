@@ -86,6 +86,23 @@ def when_words(broadcast: Broadcast, *, at: datetime) -> str:
     return text % {**words, "n": n}
 
 
+def pace_words(broadcast: Broadcast) -> list[str]:
+    """What holds it up on the way, in sentences; none where nothing does."""
+    campaign, said = broadcast.campaign, []
+    if campaign.quiet_from and campaign.quiet_until:
+        hours = {
+            "start": time_format(campaign.quiet_from, "TIME_FORMAT"),
+            "end": time_format(campaign.quiet_until, "TIME_FORMAT"),
+        }
+        said.append(gettext("It waits from %(start)s to %(end)s, by each member's own clock.") % hours)
+    if n := campaign.rate_per_minute:
+        said.append(
+            ngettext("%(shown)s message a minute at most.", "%(shown)s messages a minute at most.", n)
+            % {"shown": number(n)}
+        )
+    return said
+
+
 def who_words(broadcast: Broadcast) -> str:
     """Whom it means, in a sentence."""
     if broadcast.follows_id is not None:
