@@ -10,6 +10,7 @@ from campaigns.admin.results.words import story
 from campaigns.models import Campaign, Message, Sender, TrackEvent
 from campaigns.queries_measure import came, lifts
 from campaigns.queries_trace import known_of
+from campaigns.services.breaker import pause_sender
 from campaigns.services.broadcasts import control
 from campaigns.services.measuring import cost_of, return_of
 from campaigns.services.survey_mail import mail_of
@@ -135,6 +136,24 @@ def test_a_members_story_with_a_broadcast(admin_client):
     assert any("after the audience was taken down" in said for said in told)
     page = admin_client.get(f"/admin/campaigns/campaign/{made.pk}/trace/?q=a@example.com").content.decode()
     assert "nothing speaks against it" in page
+
+
+def test_a_story_says_what_a_message_waits_for():
+    reader(email="a@example.com")
+    made = scheduled()
+    beat()
+    message = Message.objects.get()
+    assert [moment.words.split(",")[0] for moment in story(known_of(made.campaign, message.member))][-2:] == [
+        "Taken down",
+        "Waiting",
+    ]
+    for paused, said in (("", "it waits"), ("sender", "“E-mail” is paused"), ("campaign", "the campaign is paused")):
+        if paused == "sender":
+            pause_sender(sender_id=message.sender_id, at=AT, actor_id=None)
+        elif paused:
+            control.pause(campaign_id=made.pk, why="")
+        campaign = Campaign.objects.get(pk=made.pk)
+        assert said in verdict(known_of(campaign, message.member))
 
 
 def test_stories_of_journeys_and_birthdays(admin_client):

@@ -76,6 +76,10 @@ def verdict(found: Known) -> str:
         return gettext("No: there is no message to this member.")
     last_one = found.messages[-1]
     if last_one.state in (MessageState.QUEUED, MessageState.CLAIMED, MessageState.HANDING_OVER):
+        if last_one.campaign.state == CampaignState.PAUSED:
+            return gettext("Not yet: the campaign is paused.")
+        if last_one.sender and last_one.sender.paused_at:
+            return gettext("Not yet: the sender “%(sender)s” is paused.") % {"sender": last_one.sender}
         return gettext("Not yet: it waits, due %(moment)s.") % {"moment": format_moment(last_one.next_try_at)}
     why = last_one.get_reason_display() if last_one.reason else last_one.error
     said = last_one.get_state_display()

@@ -87,7 +87,7 @@ def story(found: Known) -> list[Moment]:
 def _of_message(message: Message) -> Iterator[Moment]:
     address = reverse("admin:campaigns_message_change", args=[message.pk])
     words = {"channel": message.get_channel_display(), "moment": format_moment(message.due_at)}
-    begun = min(message.created_at, message.frozen_at or message.created_at)
+    begun = min(message.created_at, message.changed_at, message.frozen_at or message.created_at)
     yield Moment(begun, gettext("Taken down, due %(moment)s, by %(channel)s") % words, "", address)
     for attempt in message.tries:
         try:
