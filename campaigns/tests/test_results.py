@@ -151,9 +151,13 @@ def test_a_story_says_what_a_message_waits_for():
         if paused == "sender":
             pause_sender(sender_id=message.sender_id, at=AT, actor_id=None)
         elif paused:
-            control.pause(campaign_id=made.pk, why="")
+            control.pause(campaign_id=made.pk, why="anna@example.com")
         campaign = Campaign.objects.get(pk=made.pk)
         assert said in verdict(known_of(campaign, message.member))
+    control.cancel(campaign_id=made.pk, at=AT)
+    campaign.refresh_from_db()
+    assert verdict(known_of(campaign, message.member)) == "No: the campaign was cancelled."
+    assert campaign.paused_why == ""
 
 
 def test_stories_of_journeys_and_birthdays(admin_client):

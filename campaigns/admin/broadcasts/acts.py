@@ -167,7 +167,7 @@ class PauseView(BroadcastView):
         ]
 
     def act(self, form: Form) -> str:
-        self.guarded(control.pause, why=gettext("by %(name)s") % {"name": self.request.user})
+        self.guarded(control.pause, why=str(self.request.user))
         return gettext("It is paused.")
 
 

@@ -145,7 +145,7 @@ class PauseView(JourneyAct):
 
     def act(self, form: forms.Form) -> str:
         try:
-            pause_journey(journey_id=self.journey.pk, why=gettext("by staff"))
+            pause_journey(journey_id=self.journey.pk, why=str(self.request.user))
         except WrongState as error:
             raise ValidationError(gettext("It does not run.")) from error
         return gettext("“%(name)s” is paused.") % {"name": self.journey}

@@ -76,6 +76,8 @@ def verdict(found: Known) -> str:
         return gettext("No: there is no message to this member.")
     last_one = found.messages[-1]
     if last_one.state in (MessageState.QUEUED, MessageState.CLAIMED, MessageState.HANDING_OVER):
+        if last_one.campaign.state == CampaignState.CANCELLED:
+            return gettext("No: the campaign was cancelled.")
         if last_one.campaign.state == CampaignState.PAUSED:
             return gettext("Not yet: the campaign is paused.")
         if last_one.sender and last_one.sender.paused_at:

@@ -255,8 +255,8 @@ def cancel(*, campaign_id: int, at: datetime) -> None:
     """Stops it for good, at once. What is being handed over at this moment is not called back; the rows of all others
     follow in chunks (`campaigns.services.broadcasts.running`)."""
     held = _held(campaign_id, CampaignState.DRAFT, CampaignState.WAITING, *ALIVE)
-    held.campaign.state = CampaignState.CANCELLED
-    held.campaign.save(update_fields=["state"])
+    held.campaign.state, held.campaign.paused_why = CampaignState.CANCELLED, ""
+    held.campaign.save(update_fields=["state", "paused_why"])
     held.finished_at = at
     held.save(update_fields=["finished_at"])
     Message.objects.filter(campaign=campaign_id, state=MessageState.CLAIMED).update(
