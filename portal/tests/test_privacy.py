@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -140,7 +141,8 @@ def test_the_file_is_made_kept_for_days_and_fetched(as_anna, anna):
     assert as_anna.post(reverse("portal:data"), follow=True).content.decode().count("download") == 1
     export = DataExport.objects.get()
     answer = as_anna.get(reverse("portal:export", args=[export.pk]))
-    assert answer["Content-Disposition"] == f'attachment; filename="my-data-{timezone.localdate()}.zip"'
+    today = timezone.localdate(timezone=ZoneInfo(anna.time_zone))
+    assert answer["Content-Disposition"] == f'attachment; filename="my-data-{today}.zip"'
     assert "no-store" in answer["Cache-Control"]
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
         told = json.loads(archive.read("data.json"))
