@@ -35,8 +35,9 @@ def member():
         NewLine(300, sku="coffee", quantity=Decimal(1)),
         NewLine(1800, sku="cake", quantity=Decimal(3)),
     )
-    told = new_purchase(member, source="till", key="p1", amount_minor=2400, lines=lines)
-    post_purchases(purchases=[told], at=timezone.now())
+    now = timezone.now()
+    told = new_purchase(member, source="till", key="p1", amount_minor=2400, lines=lines, purchased_at=now)
+    post_purchases(purchases=[told], at=now)
     return member
 
 

@@ -150,7 +150,7 @@ def world(db, settings) -> dict[str, int]:
     outbox = Path(settings.OUTBOX_DIR)
     outbox.mkdir()
     (outbox / "hello.eml").write_bytes(b"Subject: Hello\r\n\r\nHello\r\n")
-    rule, tiers, member = make_rule(), make_tiers(), make_member()
+    rule, tiers, member = make_rule(valid_months=120), make_tiers(), make_member()
     posted = post(member, AT)
     state_consent(
         member_id=member.pk, channel=Channel.EMAIL, purpose=Purpose.OFFERS, granted=True, source="till", at=AT

@@ -9,6 +9,7 @@ from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import time_machine
 from django.urls import reverse
 from django.utils.timezone import now
 from openpyxl import load_workbook
@@ -16,7 +17,7 @@ from openpyxl import load_workbook
 from analytics.models import MemberScore
 from analytics.services import snapshots
 from analytics.services.scores import score_all
-from analytics.tests.test_points import busy  # noqa: F401 (a fixture)
+from analytics.tests.test_points import AT, busy  # noqa: F401 (a fixture)
 from members.models import Programme, PurchaseSummary
 from members.segments import asking
 from members.services.purchases import record_purchases
@@ -184,6 +185,7 @@ def came_to(client, link: str) -> int:
     return counted
 
 
+@time_machine.travel(AT + timedelta(days=60))
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("unit", list(Unit))
 def test_the_rows_that_a_figure_opens_come_to_the_figure(desk, unit):

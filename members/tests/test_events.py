@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -33,6 +33,11 @@ def _forget(monkeypatch):
     behaviour["do"] = None
 
 
+def later(days: int = 1) -> datetime:
+    """When what was recorded just now is due."""
+    return datetime.now(UTC) + timedelta(days=days)
+
+
 def happen(member, at, *numbers):
     events.record_many(kind=KIND, events=[(member.pk, at, {"n": n}) for n in numbers])
 
@@ -46,9 +51,9 @@ def test_events_reach_the_timeline_and_the_reaction_together(at):
         "Happened 2",
         "Happened 3",
     ]
-    assert run_due(at=at + timedelta(days=365)) == 3
+    assert run_due(at=later()) == 3
     assert seen == [[1, 2, 3]]
-    assert run_due(at=at + timedelta(days=365)) == 0
+    assert run_due(at=later()) == 0
 
 
 @pytest.mark.django_db
@@ -65,7 +70,7 @@ def test_one_bad_event_does_not_hold_up_the_others_and_is_parked_with_its_error(
 
     behaviour["do"] = refuse_two
     happen(make_member(), at, 1, 2, 3)
-    now = at + timedelta(days=365)
+    now = later()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert run_due(at=now) == (3 if attempt == 1 else 1)
         now += pause(attempt)
@@ -90,7 +95,7 @@ def test_what_a_failing_reaction_wrote_is_undone(at):
 
     behaviour["do"] = write_then_fail
     happen(make_member(), at, 1)
-    run_due(at=at + timedelta(days=365))
+    run_due(at=later())
     assert not TimelineEvent.objects.filter(member__name="Half done").exists()
     assert PendingReaction.objects.get().attempts == 1
 
@@ -103,7 +108,7 @@ def react_and_die(now):
 @pytest.mark.django_db(transaction=True)
 def test_a_reaction_that_kills_its_worker_is_parked_in_the_end(at):
     happen(make_member(), at, 1)
-    now = at + timedelta(days=365)
+    now = later()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         killed_in(react_and_die, now)
         assert PendingReaction.objects.get().attempts == attempt
@@ -122,7 +127,7 @@ def test_two_workers_share_the_work_without_doubling_it(at):
 
     def work():
         try:
-            results.append(run_due(at=at + timedelta(days=365)))
+            results.append(run_due(at=later()))
         finally:
             connection.close()
 
@@ -131,7 +136,7 @@ def test_two_workers_share_the_work_without_doubling_it(at):
         worker.start()
     for worker in workers:
         worker.join()
-    while run_due(at=at + timedelta(days=366)):
+    while run_due(at=later(days=2)):
         pass
     assert sorted(n for batch in seen for n in batch) == list(range(40))
 
@@ -156,7 +161,7 @@ def test_only_what_somebody_listens_to_waits_for_an_answer(at, monkeypatch):
         assert not PendingReaction.objects.exists()
         Tag.objects.create(name="heard")
         happen(member, at, 2)
-        assert run_due(at=at + timedelta(days=365)) == 1
+        assert run_due(at=later()) == 1
         assert seen == [[2]]
     finally:
         events.complete.cache_clear()

@@ -1,7 +1,7 @@
 """A programme for tests, made by the services."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -51,7 +51,8 @@ def make_tiers(**multipliers: str) -> dict[str, Tier]:
 
 
 def post(member: Member, at: datetime, **values) -> PostedPurchase:
-    """Posts a purchase of 10.00 EUR unless told otherwise."""
+    """Posts a purchase of 10.00 EUR of two hours before `at`, unless told otherwise."""
+    values = {"purchased_at": at - timedelta(hours=2), **values}
     return post_purchases(purchases=[new_purchase(member, **values)], at=at)[0]
 
 

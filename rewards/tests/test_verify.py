@@ -1,6 +1,6 @@
 """The checker is itself checked: every kind of damage must be named by the check that is there for it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -25,6 +25,12 @@ from rewards.tests.ledger_damages import LEDGER_DAMAGES, every_movement
 from rewards.tests.promise_damages import PROMISE_DAMAGES, every_promise
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def at() -> datetime:
+    """Lately, as the checker looks at what counts by now."""
+    return datetime.now(UTC) - timedelta(days=2)
 
 
 @pytest.fixture
